@@ -1,0 +1,1 @@
+"""Every loop over bits, and the only rooms that know numba."""

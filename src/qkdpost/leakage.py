@@ -1,0 +1,80 @@
+"""The ledger: every bit that a block disclosed, by cause and direction.
+
+Both hosts keep one, fed as messages pass, and the two must be equal at the end of the block. What the ledger
+holds beyond plain counts is what the security proof asks: whether correction was two-way. A corrector that answers
+the reference publishes the error pattern W = X xor Y; given W its own messages are functions of the reference's
+parities, so the reference's parities alone are charged, and the vacuum term of a decoy bound must go (Tupkary and
+Luetkenhaus, Phys. Rev. Applied 20, 064040; conditions in `qkdpost.security`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from qkdpost.errors import InputError
+
+__all__ = ["Cause", "Ledger"]
+
+
+class Cause(IntEnum):
+    """Why bits of the key were disclosed; the number stands for the cause on the wire."""
+
+    REFERENCE_PARITIES = 0
+    """Parities and syndrome bits of the reference's key: charged."""
+    CORRECTOR_PARITIES = 1
+    """Parities of the corrector's key: functions of W and of the reference's parities; not charged, but two-way."""
+    FRAME_TAGS = 2
+    """Universal hashes of single frames: charged."""
+    FRAME_VERDICTS = 3
+    """One accept bit for each frame: charged."""
+    BLOCK_TAG = 4
+    """The universal hash of the whole block: charged."""
+    BLOCK_VERDICT = 5
+    """The accept bit of the block: charged."""
+    DROPPED_FRAMES = 6
+    """All bits of frames that were given up: charged, on top of what was disclosed of them before."""
+    REVEALED_BITS = 7
+    """Key bits sent in the clear, as in blind rate adaptation: charged."""
+
+
+_NOT_CHARGED = frozenset({Cause.CORRECTOR_PARITIES})
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Counts of disclosed bits for one block; it only grows."""
+
+    _counts: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
+
+    def disclose(self, cause: Cause, bits: int) -> None:
+        """Count `bits` more bits under `cause`.
+
+        Raises:
+            InputError: a negative number of bits; nothing once disclosed can be taken back.
+        """
+        if bits < 0:
+            raise InputError(f"a ledger only grows; found {bits} bits for {cause.name}")
+        self._counts[cause] += bits
+
+    def bits(self, cause: Cause) -> int:
+        """Return the bits disclosed under `cause`."""
+        return self._counts[cause]
+
+    @property
+    def charged_bits(self) -> int:
+        """The leakage that the length of the key must pay for."""
+        return sum(bits for cause, bits in self._counts.items() if cause not in _NOT_CHARGED)
+
+    @property
+    def two_way(self) -> bool:
+        """Whether the corrector published the error pattern."""
+        return any(self._counts[cause] > 0 for cause in _NOT_CHARGED)
+
+    def to_tuple(self) -> tuple[int, ...]:
+        """Return the counts in the order of `Cause`, as they are compared between the hosts."""
+        return tuple(self._counts[cause] for cause in Cause)
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the counts by name of their cause."""
+        return {cause.name.lower(): self._counts[cause] for cause in Cause}

@@ -1,0 +1,235 @@
+"""What passes between the stages: raw records from the devices, sifted keys, tallies, secret keys.
+
+Bases are bits everywhere: 0 is the key basis (Z), 1 is the test basis (X). Times are whole ticks of a clock whose
+tick length is stated in picoseconds. Every record is frozen and checked when it is built; what is secret is left
+out of its representation.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.errors import InputError
+
+__all__ = [
+    "DOUBLE_CLICK",
+    "KEY_BASIS",
+    "TEST_BASIS",
+    "Detections",
+    "PreparedPulses",
+    "RawRecords",
+    "SecretKey",
+    "SiftedKey",
+    "Tally",
+    "TimeTags",
+]
+
+KEY_BASIS = 0
+TEST_BASIS = 1
+DOUBLE_CLICK = 2
+"""The outcome of a detection in which both detectors of the basis clicked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPulses:
+    """What the sending side of a prepare-and-measure link did, pulse by pulse.
+
+    Args:
+        bases: the basis of every pulse, 0 key, 1 test; shape (pulses,). Public only after detection.
+        bits: the bit of every pulse; shape (pulses,). Secret.
+    """
+
+    bases: Bits = field(repr=False)
+    bits: Bits = field(repr=False)
+
+    def __init__(self, *, bases: BitsLike, bits: BitsLike) -> None:
+        _set(self, "bases", Bits.coerce(bases))
+        _set(self, "bits", Bits.coerce(bits))
+        if len(self.bases) != len(self.bits):
+            raise InputError(
+                f"every pulse has one basis and one bit; found {len(self.bases)} bases, {len(self.bits)} bits"
+            )
+
+    @property
+    def pulses(self) -> int:
+        """The number of pulses sent."""
+        return len(self.bits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detections:
+    """What a receiving side saw: the slots in which it detected, with basis and outcome.
+
+    Args:
+        pulses: how many slots the record covers, detected or not.
+        slots: the slots with a detection, strictly increasing, each below `pulses`; integers, shape (n,).
+        bases: the basis of each detection, 0 key, 1 test; shape (n,).
+        outcomes: 0, 1, or `DOUBLE_CLICK`, which gets a random bit from the operating system's generator: to
+            discard double clicks is insecure. Shape (n,). Secret.
+    """
+
+    pulses: int
+    slots: NDArray[np.int64] = field(repr=False)
+    bases: Bits = field(repr=False)
+    bits: Bits = field(repr=False)
+    double_clicks: int
+
+    def __init__(self, *, pulses: int, slots: ArrayLike, bases: BitsLike, outcomes: BitsLike) -> None:
+        _set(self, "pulses", int(pulses))
+        _set(self, "slots", _increasing("slots", slots, strictly=True))
+        _set(self, "bases", Bits.coerce(bases))
+        bits, double_clicks = _resolve_double_clicks(outcomes)
+        _set(self, "bits", bits)
+        _set(self, "double_clicks", double_clicks)
+        count = self.slots.size
+        if len(self.bases) != count or len(bits) != count:
+            raise InputError(
+                "every detection has one slot, one basis and one outcome; "
+                f"found {count} slots, {len(self.bases)} bases, {len(bits)} outcomes"
+            )
+        if count and (self.slots[0] < 0 or self.slots[-1] >= self.pulses):
+            raise InputError(
+                f"slots must lie in 0 ... {self.pulses - 1}; found {self.slots[0]} ... {self.slots[-1]}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeTags:
+    """Clicks of one side's four detectors in the order of time, as a time tagger writes them.
+
+    Args:
+        ticks: when each click came, in ticks, non-decreasing; integers, shape (n,).
+        channels: which detector clicked: 0 and 1 are outcomes 0 and 1 of the key basis, 2 and 3 those of the
+            test basis; shape (n,). Secret for the key basis.
+        tick_ps: the length of a tick in picoseconds.
+    """
+
+    ticks: NDArray[np.int64] = field(repr=False)
+    channels: NDArray[np.uint8] = field(repr=False)
+    tick_ps: float
+
+    def __init__(self, *, ticks: ArrayLike, channels: ArrayLike, tick_ps: float) -> None:
+        _set(self, "ticks", _increasing("ticks", ticks, strictly=False))
+        values = _integers("channels", channels)
+        if values.size != self.ticks.size:
+            raise InputError(f"every click has one channel; found {self.ticks.size} ticks, {values.size} channels")
+        if values.size and (int(values.min()) < 0 or int(values.max()) > 3):
+            raise InputError(f"channels must be 0 ... 3; found {values.min()} ... {values.max()}")
+        _set(self, "channels", _read_only(values.astype(np.uint8)))
+        if not 0 < tick_ps < float("inf"):
+            raise InputError(f"tick_ps must be a positive number of picoseconds; found {tick_ps}")
+        _set(self, "tick_ps", float(tick_ps))
+
+    @property
+    def clicks(self) -> int:
+        """The number of clicks."""
+        return int(self.ticks.size)
+
+
+RawRecords: TypeAlias = PreparedPulses | Detections | TimeTags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiftedKey:
+    """One side's bits of the rounds that both sides kept, in an order common to both.
+
+    Args:
+        key_bits: outcomes in the key basis. Secret.
+        test_bits: outcomes in the test basis, which will be disclosed whole.
+        rounds: how many rounds were seen by both sides, whatever their bases.
+    """
+
+    key_bits: Bits
+    test_bits: Bits
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a bound for single-photon or entangled rounds needs to know of a block; all of it public.
+
+    Args:
+        key_bits: sifted bits that may become key.
+        test_bits: rounds of the complementary measurement that were compared in public.
+        test_errors: how many of these differed.
+    """
+
+    key_bits: int
+    test_bits: int
+    test_errors: int
+
+    def __post_init__(self) -> None:
+        for name in ("key_bits", "test_bits", "test_errors"):
+            value = getattr(self, name)
+            if not 0 <= value <= 2**53:
+                raise InputError(f"{name} must lie in 0 ... 2^53; found {value}")
+        if self.test_errors > self.test_bits:
+            raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretKey:
+    """A secret key that both hosts confirmed.
+
+    Args:
+        bits: the key. Secret.
+        identifier: 16 public bytes by which both hosts name this key.
+        epsilon: how far from ideal the key is at most: secrecy, correctness and authentication together.
+    """
+
+    bits: Bits = field(repr=False)
+    identifier: bytes
+    epsilon: float
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def to_bytes(self) -> bytes:
+        """Return the key as bytes, lowest bit of each byte first."""
+        return self.bits.to_bytes()
+
+
+def _set(record: object, name: str, value: object) -> None:
+    object.__setattr__(record, name, value)
+
+
+def _integers(name: str, values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "ui"):
+        raise InputError(f"{name} must be a vector of integers; found {array.dtype} of shape {array.shape}")
+    return array
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _increasing(name: str, values: ArrayLike, *, strictly: bool) -> NDArray[np.int64]:
+    array = _integers(name, values).astype(np.int64)
+    steps = np.diff(array)
+    if steps.size and int(steps.min()) < int(strictly):
+        order = "strictly increasing" if strictly else "in the order of time"
+        raise InputError(f"{name} must be {order}; entry {int(np.argmin(steps)) + 1} is not above the one before")
+    return _read_only(array)
+
+
+def _resolve_double_clicks(outcomes: BitsLike) -> tuple[Bits, int]:
+    if isinstance(outcomes, Bits):
+        return outcomes, 0
+    values = _integers("outcomes", outcomes)
+    if values.size and (int(values.min()) < 0 or int(values.max()) > DOUBLE_CLICK):
+        raise InputError(f"outcomes must be 0, 1 or {DOUBLE_CLICK} (double click); found up to {values.max()}")
+    double = np.flatnonzero(values == DOUBLE_CLICK)
+    if double.size:
+        values = values.copy()
+        drawn = np.frombuffer(secrets.token_bytes((double.size + 7) // 8), dtype=np.uint8)
+        values[double] = np.unpackbits(drawn, count=double.size)
+    return Bits.from_array(values), int(double.size)
