@@ -1,0 +1,1 @@
+"""Seeded models of sources, fibres and detectors: for tests, benchmarks and examples."""
