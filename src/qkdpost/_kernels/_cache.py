@@ -1,0 +1,137 @@
+"""Where compiled kernels are kept, and when what is kept is stale.
+
+numba looks only at the file of a kernel to tell whether its compiled code is fresh. A kernel that calls one in
+another file would then run the old callee for ever, so here the stamp is a digest of the kernel's module and of
+every module of `_kernels` that it names, directly or through another.
+Code that the environment changes (the path of carry-less multiplication, bounds checks) is kept apart by name.
+Imported by `_jit` when the first kernel is called; it brings numba along.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+from numba.core import config
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    InTreeCacheLocator,
+    UserProvidedCacheLocator,
+    UserWideCacheLocator,
+)
+
+from qkdpost._kernels._processor import clmul_path
+
+__all__ = ["enable_cache", "source_digest"]
+
+
+def enable_cache(dispatcher: Any) -> None:
+    """Keep the compiled code of `dispatcher` on disk, if there is a place for it."""
+    clmul_path()  # a path that this processor lacks is an error, not a reason to go without a cache
+    try:
+        dispatcher._cache = _SourceCache(dispatcher.py_func)
+    except (RuntimeError, OSError):
+        # No directory can be written: compile anew in each process.
+        return
+
+
+def source_digest(source: str) -> str:
+    """Return a digest of the module at the path `source` and of all modules of kernels that it depends on."""
+    digest = hashlib.sha256()
+    for path in sorted(_dependencies(Path(source))):
+        digest.update(f"{path.name}\0{len(_content(path))}\0".encode())
+        digest.update(_content(path))
+    return digest.hexdigest()
+
+
+@functools.cache
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+_MENTION = re.compile(rb"qkdpost\._kernels\.(\w+)|from qkdpost\._kernels import ([\w, ]+|\([^)]*\))")
+
+
+@functools.cache
+def _dependencies(source: Path) -> frozenset[Path]:
+    """Return `source`, this module, and the modules of kernels that `source` reaches by its imports."""
+    found = {source, Path(__file__)}
+    unread = [source]
+    while unread:
+        for names in _MENTION.findall(_content(unread.pop())):
+            for name in re.findall(r"\w+", b" ".join(names).decode()):
+                path = source.parent / f"{name}.py"
+                if path not in found and path.is_file():
+                    found.add(path)
+                    unread.append(path)
+    return frozenset(found)
+
+
+class _Stamped:
+    """What the locators below have in common: the stamp and the name."""
+
+    _lineno: int
+    _py_file: str
+
+    def get_source_stamp(self) -> str:
+        return source_digest(self._py_file)
+
+    def get_disambiguator(self) -> str:
+        checks = "-checked" if config.BOUNDSCHECK else ""
+        return f"{self._lineno}-{clmul_path()}{checks}"
+
+
+class _UserProvidedLocator(_Stamped, UserProvidedCacheLocator):
+    pass
+
+
+class _InTreeLocator(_Stamped, InTreeCacheLocator):
+    pass
+
+
+class _ReadOnlyInTreeLocator(_Stamped, InTreeCacheLocator):
+    """A package directory that was filled at installation and cannot be written now."""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        self = cls(py_func, py_file)
+        return self if any(Path(self.get_cache_path()).glob(f"*.{py_func.__name__}-*.nbi")) else None
+
+
+class _UserWideLocator(_Stamped, UserWideCacheLocator):
+    pass
+
+
+class _SourceCacheImpl(CompileResultCacheImpl):
+    _locator_classes = (_UserProvidedLocator, _InTreeLocator, _ReadOnlyInTreeLocator, _UserWideLocator)
+
+    def __init__(self, py_func: Any) -> None:
+        overridden = getattr(config, "CACHE_LOCATOR_CLASSES", "")
+        config.CACHE_LOCATOR_CLASSES = ""
+        try:
+            super().__init__(py_func)
+        finally:
+            config.CACHE_LOCATOR_CLASSES = overridden
+
+
+class _SourceCache(FunctionCache):
+    """A cache whose failures cost time and nothing else."""
+
+    _impl_class = _SourceCacheImpl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            return
