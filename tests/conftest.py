@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("qkdpost", deadline=None)  # the first example may compile a kernel
+settings.load_profile("qkdpost")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkdpost._kernels.packing import append_words, count_ones, gather_bits, select_bits
+from qkdpost._kernels.packing import append_words, count_ones, gather_bits, select_bits, set_bits
 from qkdpost.errors import InputError
 
 __all__ = ["Bits", "BitsLike", "concatenate"]
@@ -78,6 +78,19 @@ class Bits:
         words = np.zeros((length + 63) // 64, dtype="<u8")
         words.view(np.uint8)[: raw.size] = raw
         return cls(words.astype(np.uint64, copy=False), length)
+
+    @classmethod
+    def from_positions(cls, positions: NDArray[np.integer[Any]], length: int) -> Bits:
+        """Return `length` bits of which those at `positions` (integers, shape (k,)) are one.
+
+        Raises:
+            InputError: a position lies outside the vector.
+        """
+        if positions.size and (int(positions.min()) < 0 or int(positions.max()) >= length):
+            raise InputError(f"positions must lie in 0 ... {length - 1}")
+        words = np.zeros((length + 63) // 64, dtype=np.uint64)
+        set_bits(positions.astype(np.uint64, copy=False), words)
+        return cls(words, length)
 
     @classmethod
     def zeros(cls, length: int) -> Bits:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels._jit import kernel
 
-__all__ = ["append_words", "count_ones", "gather_bits", "select_bits"]
+__all__ = ["append_words", "count_ones", "gather_bits", "select_bits", "set_bits"]
 
 Words = NDArray[np.uint64]
 
@@ -49,6 +49,14 @@ def gather_bits(words: Words, positions: NDArray[np.uint64], output: Words) -> N
         bit = (words[position >> np.uint64(6)] >> (position & np.uint64(63))) & one
         place = np.uint64(index)
         output[place >> np.uint64(6)] |= bit << (place & np.uint64(63))
+
+
+@kernel
+def set_bits(positions: NDArray[np.uint64], output: Words) -> None:
+    """Set the bits of `output` at `positions`, which must lie inside it."""
+    for index in range(positions.size):
+        position = positions[index]
+        output[position >> np.uint64(6)] |= np.uint64(1) << (position & np.uint64(63))
 
 
 @kernel

@@ -1,0 +1,108 @@
+"""What both hosts of a link must agree on: checked when built, compared field by field in the handshake."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, fields
+
+from qkdpost.errors import ConfigurationError
+
+__all__ = ["LinkConfig"]
+
+KINDS = ("bb84", "bbm92", "bbm92-time-tags")
+_CHOICES = {
+    "kind": KINDS,
+    "test": ("basis", "sample"),
+    "reconciliation": ("cascade",),
+    "cascade_parameters": ("near-optimal", "original", "yan", "optimised", "power-of-two"),
+    "bound": ("variable-length",),
+    "concentration": ("hypergeometric", "serfling"),
+}
+_RANGES: dict[str, tuple[int, int]] = {
+    "block_detections": (1, 2**30),
+    "largest_block_detections": (1, 2**30),
+    "frame_bits": (64, 2**20),
+    "frame_tag_bits": (8, 128),
+    "blocks_in_flight": (1, 256),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkConfig:
+    """The configuration of a link; both hosts must hold the same.
+
+    Args:
+        kind: the kind of QKD: "bb84" (single-photon source, one side prepares), "bbm92" (both detect, in numbered
+            slots) or "bbm92-time-tags" (both detect and record time tags).
+        test: "basis": the test basis is disclosed whole and the key comes from the key basis (any basis bias);
+            "sample": a random sample of all sifted rounds is disclosed and the key comes from the rest (assumes
+            that both bases are chosen with equal probability).
+        sample_fraction: which part of the sifted rounds "sample" discloses.
+        block_detections: a block closes as soon as it holds so many detections; submitted records are not split.
+        largest_block_detections: no block may hold more; it bounds what a peer can make this host allocate.
+        blocks_in_flight: how many blocks may be worked on at once, to hide the round-trip time.
+        frame_bits: bits of one frame of error correction.
+        reconciliation: the method of error correction.
+        cascade_parameters: the named set of block sizes for Cascade.
+        frame_tag_bits: length of the universal hash by which a wrong frame is found.
+        epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.
+        bound: the security proof that gives the length of the key.
+        concentration: the tail bound inside it, "hypergeometric" (exact) or "serfling".
+        dead_time_ps: clicks of one detector closer than this to its last are echoes and dropped (time tags only).
+        coincidence_window_ps: half the width of the coincidence window; 0 means found from the data.
+
+    Raises:
+        ConfigurationError: a field is out of range, or fields contradict each other.
+    """
+
+    kind: str = "bb84"
+    test: str = "basis"
+    sample_fraction: float = 0.1
+    block_detections: int = 2**21
+    largest_block_detections: int = 2**26
+    blocks_in_flight: int = 4
+    frame_bits: int = 2**14
+    reconciliation: str = "cascade"
+    cascade_parameters: str = "near-optimal"
+    frame_tag_bits: int = 24
+    epsilon: float = 1e-10
+    bound: str = "variable-length"
+    concentration: str = "hypergeometric"
+    dead_time_ps: float = 0.0
+    coincidence_window_ps: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigurationError(f"{name} must be one of {', '.join(choices)}; found {getattr(self, name)!r}")
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or not least <= value <= most:
+                raise ConfigurationError(f"{name} must be an integer in {least} ... {most}; found {value!r}")
+        self._check_real("epsilon", 1e-30, 0.1)
+        self._check_real("sample_fraction", 1e-6, 0.999)
+        self._check_real("dead_time_ps", 0.0, 1e12)
+        self._check_real("coincidence_window_ps", 0.0, 1e9)
+        if self.block_detections > self.largest_block_detections:
+            raise ConfigurationError("block_detections must not exceed largest_block_detections")
+
+    def to_fields(self) -> dict[str, str]:
+        """Return every field as text that is the same on every platform."""
+        return {item.name: repr(getattr(self, item.name)) for item in fields(self)}
+
+    def digest(self) -> bytes:
+        """Return 32 bytes that name this configuration."""
+        listing = "\n".join(f"{name}={value}" for name, value in sorted(self.to_fields().items()))
+        return hashlib.blake2b(listing.encode(), digest_size=32, person=b"qkdpost-link").digest()
+
+    @property
+    def largest_message_bytes(self) -> int:
+        """The longest message that a peer may send: room for one bit for each detection of the largest block."""
+        return max(2**20, self.largest_block_detections // 8 + 2**16)
+
+    def _check_real(self, name: str, least: float, most: float) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
+            raise ConfigurationError(f"{name} must be a number in {least} ... {most}; found {value!r}")
+        object.__setattr__(self, name, float(value))

@@ -1,0 +1,73 @@
+"""The grammar of a stage: a generator that says, hears, and fetches records, and owns no bytes and no socket.
+
+A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
+peer's next message; it yields `NeedBatch` to be resumed with a record that the application submitted. It raises
+`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
+
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.messages import AbortReason, BlockMessage
+
+__all__ = ["RECEIVE", "AbortBlock", "NeedBatch", "Program", "Wait", "expect", "peer_bits"]
+
+Result = TypeVar("Result")
+Expected = TypeVar("Expected")
+
+
+class Wait(Enum):
+    """What a stage yields to hear the peer's next message."""
+
+    RECEIVE = 0
+
+
+RECEIVE = Wait.RECEIVE
+
+
+@dataclass(frozen=True, slots=True)
+class NeedBatch:
+    """What a stage yields to get the record that was submitted as number `batch`."""
+
+    batch: int
+
+
+class AbortBlock(Exception):
+    """The block has no key, for a reason that both hosts may know; `detail` is for this host's report."""
+
+    def __init__(self, reason: AbortReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+Program: TypeAlias = Generator[BlockMessage | Wait | NeedBatch, Any, Result]
+
+
+def expect(message: object, kind: type[Expected]) -> Expected:
+    """Return `message` if it is of `kind`.
+
+    Raises:
+        RemoteProtocolError: it is another message.
+    """
+    if not isinstance(message, kind):
+        raise RemoteProtocolError(f"expected {kind.__name__}, the peer sent {type(message).__name__}")
+    return message
+
+
+def peer_bits(data: bytes, length: int, what: str) -> Bits:
+    """Read `length` bits that the peer sent.
+
+    Raises:
+        RemoteProtocolError: it sent another number of bytes, or set bits past the end.
+    """
+    try:
+        return Bits.from_bytes(data, length)
+    except InputError as error:
+        raise RemoteProtocolError(f"{what} of the peer: {error}") from None

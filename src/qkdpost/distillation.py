@@ -1,0 +1,121 @@
+"""Both halves in one process, for a notebook: two real sessions that talk byte for byte."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.config import LinkConfig
+from qkdpost.errors import InputError, QkdpostError
+from qkdpost.key_pool import KeyPool
+from qkdpost.records import RawRecords
+from qkdpost.session.events import BlockAborted, Event, KeyReady
+from qkdpost.session.report import BlockReport
+from qkdpost.session.session import Session
+from qkdpost.session.states import ConnectionState
+
+__all__ = ["Distillation", "distill"]
+
+POOL_BYTES = 2**16
+"""Enough authentication key for a thousand blocks even if none of them gives key back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distillation:
+    """What two hosts made of their records.
+
+    Args:
+        key: the keys of all blocks one after another; empty where no block left key. Secret.
+        reports: Alice's report of every block, in the order in which they ended.
+        peer_reports: Bob's.
+    """
+
+    key: Bits = field(repr=False)
+    reports: tuple[BlockReport, ...]
+    peer_reports: tuple[BlockReport, ...]
+
+    @property
+    def report(self) -> BlockReport:
+        """Alice's report of the first block: the only one, where one record was given."""
+        return self.reports[0]
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(report) for report in self.reports)
+
+
+def distill(
+    alice: RawRecords | Sequence[RawRecords],
+    bob: RawRecords | Sequence[RawRecords],
+    link: LinkConfig,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    random_source: Callable[[int], bytes] = secrets.token_bytes,
+) -> Distillation:
+    """Turn the raw records of both sides into a key.
+
+    Args:
+        alice: her record, or several in order; of the type that the kind of link calls for. Secret.
+        bob: his, as many.
+        link: the configuration.
+        on_event: called with every event of Alice's session as it happens, to show progress.
+        random_source: returns so many truly random bytes; the operating system's generator by default.
+
+    Returns:
+        The key and a report of each block. A block that ended without key says why in its report.
+
+    Raises:
+        InputError: the records are of the wrong type, or not as many on both sides.
+    """
+    records = _as_list(alice), _as_list(bob)
+    if len(records[0]) != len(records[1]) or not records[0]:
+        raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
+    preshared = secrets.token_bytes(POOL_BYTES)
+    sessions = tuple(
+        Session(role=role, link=link, auth_key=KeyPool(preshared), random_source=random_source)
+        for role in ("alice", "bob")
+    )
+    collected: tuple[list[Event], list[Event]] = ([], [])
+    for session, own in zip(sessions, records, strict=True):
+        for record in own:
+            session.submit(record)
+        session.finish()
+    while any(session.state is not ConnectionState.CLOSED for session in sessions):
+        moved = _exchange(sessions[0], sessions[1]) + _exchange(sessions[1], sessions[0])
+        for session, kept in zip(sessions, collected, strict=True):
+            fresh = list(session.events())
+            kept.extend(fresh)
+            if on_event is not None and session is sessions[0]:
+                for event in fresh:
+                    on_event(event)
+        if not moved:
+            raise QkdpostError("both sessions wait for each other; this is a defect of the library, please report it")
+    return _combine(collected[0], collected[1])
+
+
+def _as_list(records: RawRecords | Sequence[RawRecords]) -> list[RawRecords]:
+    return list(records) if isinstance(records, Sequence) else [records]
+
+
+def _exchange(source: Session, target: Session) -> int:
+    data = source.data_to_send()
+    if data:
+        target.receive_data(data)
+    return len(data)
+
+
+def _combine(alice: list[Event], bob: list[Event]) -> Distillation:
+    keys = {event.block: event.key.bits for event in alice if isinstance(event, KeyReady)}
+    other = {event.block: event.key.bits for event in bob if isinstance(event, KeyReady)}
+    if keys.keys() != other.keys() or any(keys[block] != other[block] for block in keys):
+        raise QkdpostError("the two sides released different keys; this is a defect of the library, please report it")
+    return Distillation(
+        key=concatenate(keys[block] for block in sorted(keys)),
+        reports=_reports(alice),
+        peer_reports=_reports(bob),
+    )
+
+
+def _reports(events: list[Event]) -> tuple[BlockReport, ...]:
+    return tuple(event.report for event in events if isinstance(event, KeyReady | BlockAborted))

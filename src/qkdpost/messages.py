@@ -1,0 +1,256 @@
+"""What passes between the two hosts: typed, frozen, bounded; bytes are made of it in `session.codec` alone.
+
+Every message of a block carries the block's number. Bit vectors travel packed, lowest bit of each byte first,
+as in `Bits.to_bytes`; their lengths follow from what both hosts know and are checked by the stage that takes them.
+The bounds given here are absolute; the stages know tighter ones. The number in `tag` stands for the type on the
+wire and is never reused.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+__all__ = [
+    "PROTOCOL_VERSION",
+    "Abort",
+    "AbortReason",
+    "AmplificationProposal",
+    "BlockMessage",
+    "BlockOpen",
+    "BlockTag",
+    "BlockVerdict",
+    "Close",
+    "Confirmation",
+    "CorrectionStart",
+    "DetectionReport",
+    "FrameTags",
+    "FrameVerdict",
+    "Hello",
+    "Message",
+    "Parities",
+    "SampleSeed",
+    "SegmentEntry",
+    "SiftReply",
+    "TestBits",
+    "TestClicks",
+]
+
+PROTOCOL_VERSION = 1
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Tick: TypeAlias = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+BlockNumber: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Octets16: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Octets32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+PartsPerMillion: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class AbortReason(IntEnum):
+    """Why a block ended without key."""
+
+    NO_KEY_LEFT = 1
+    """The bound leaves no key; its terms say what ate it."""
+    TOO_FEW_BITS = 2
+    """Too few sifted bits to test and to correct."""
+    VERIFICATION_FAILED = 3
+    """The corrected keys differ."""
+    RECORDS_DISAGREE = 4
+    """The two hosts' raw records do not belong together."""
+    LENGTH_REFUSED = 5
+    """The peer proposed more key than this host's own bound allows."""
+    KEY_POOL_EXHAUSTED = 6
+    """Too little authentication key is left to authenticate the block."""
+    AUTHENTICATION_FAILED = 7
+    """A tag was wrong."""
+    PROTOCOL_ERROR = 8
+    """The connection broke the protocol while the block was in flight."""
+    CONNECTION_LOST = 9
+    """The connection ended while the block was in flight."""
+    NO_COINCIDENCES = 10
+    """The two hosts' time tags show no common events."""
+
+
+class SegmentEntry(Struct, frozen=True, array_like=True):
+    """One segment of a key pool as its owner sees it: name, first unspent byte, length in bytes."""
+
+    identifier: Octets16
+    next_offset: Count
+    length: Count
+
+
+class Hello(Struct, frozen=True, array_like=True, tag=0):
+    """The first message of a connection, from both: who speaks, under which configuration, with which pads."""
+
+    version: Count
+    role: Annotated[str, Meta(max_length=8)]
+    nonce: Octets16
+    configuration: Annotated[
+        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=256)]], Meta(max_length=64)
+    ]
+    segments: Annotated[tuple[SegmentEntry, ...], Meta(max_length=4096)]
+
+
+class Close(Struct, frozen=True, array_like=True, tag=1):
+    """The opener has no more records and no block in flight: the connection may end."""
+
+
+class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
+    """The opener starts a block over `batches` submitted records from `first_batch` on, and names its pads."""
+
+    block: BlockNumber
+    first_batch: Count
+    batches: Annotated[int, Meta(ge=1, le=2**32)]
+    segment: Octets16
+    offset: Count
+
+
+class Abort(Struct, frozen=True, array_like=True, tag=3):
+    """The block ends without key; sent back by the other host so that both know that nothing more comes."""
+
+    block: BlockNumber
+    reason: AbortReason
+
+
+class TestClicks(Struct, frozen=True, array_like=True, tag=4):
+    """The time tags of the sender's test basis with their channels, for calibration; disclosed whole anyway."""
+
+    block: BlockNumber
+    batch: Count
+    count: Count
+    first_tick: Tick
+    tick_ps: float
+    ticks: bytes
+    channels: bytes
+
+
+class DetectionReport(Struct, frozen=True, array_like=True, tag=5):
+    """Part of the slots (or corrected ticks) and bases of the opener's detections in one batch.
+
+    `span` is what the whole batch covers; this part covers what lies between the end of the part before and `end`.
+    """
+
+    block: BlockNumber
+    batch: Count
+    part: Count
+    last: bool
+    span: Count
+    end: Count
+    count: Count
+    slots: bytes
+    bases: bytes
+
+
+class SiftReply(Struct, frozen=True, array_like=True, tag=6):
+    """Which detections of the report of the same part both hosts keep, one bit each.
+
+    `rounds` counts, in the first part, the detections of the whole batch that the sender also saw, whatever the bases.
+    """
+
+    block: BlockNumber
+    batch: Count
+    part: Count
+    rounds: Count
+    matched: bytes
+
+
+class SampleSeed(Struct, frozen=True, array_like=True, tag=7):
+    """The seed, drawn after sifting, from which both derive the rounds that are compared in public."""
+
+    block: BlockNumber
+    key_bits: Count
+    test_bits: Count
+    seed: Octets32
+
+
+class TestBits(Struct, frozen=True, array_like=True, tag=8):
+    """The sender's outcomes of the test rounds, and of the key-basis rounds that set up correction."""
+
+    block: BlockNumber
+    test: bytes
+    setup: bytes
+
+
+class CorrectionStart(Struct, frozen=True, array_like=True, tag=9):
+    """How the key will be corrected: error rate assumed, and seed of what both derive at random."""
+
+    block: BlockNumber
+    qber_ppm: PartsPerMillion
+    seed: Octets32
+
+
+class Parities(Struct, frozen=True, array_like=True, tag=10):
+    """The sender's parities of the ranges that both hosts know to be asked in this round."""
+
+    block: BlockNumber
+    round: Count
+    parities: bytes
+
+
+class FrameTags(Struct, frozen=True, array_like=True, tag=11):
+    """Universal hashes of the reference's frames, under a fresh key."""
+
+    block: BlockNumber
+    hash_key: Octets32
+    tags: bytes
+
+
+class FrameVerdict(Struct, frozen=True, array_like=True, tag=12):
+    """Which frames the corrector found equal, one bit each."""
+
+    block: BlockNumber
+    equal: bytes
+
+
+class BlockTag(Struct, frozen=True, array_like=True, tag=13):
+    """A universal hash of all frames kept, long enough for the correctness epsilon, under a fresh key."""
+
+    block: BlockNumber
+    hash_key: Octets32
+    tag: Annotated[bytes, Meta(max_length=16)]
+
+
+class BlockVerdict(Struct, frozen=True, array_like=True, tag=14):
+    """Whether the corrector found the whole block equal."""
+
+    block: BlockNumber
+    equal: bool
+
+
+class AmplificationProposal(Struct, frozen=True, array_like=True, tag=15):
+    """The length that the reference's bound allows, its ledger, and the Toeplitz seed."""
+
+    block: BlockNumber
+    length_bits: Annotated[int, Meta(ge=1, le=2**53)]
+    ledger: Annotated[tuple[Count, ...], Meta(max_length=32)]
+    seed: bytes
+
+
+class Confirmation(Struct, frozen=True, array_like=True, tag=16):
+    """A Wegman-Carter tag over all that either host sent for the block so far."""
+
+    block: BlockNumber
+    step: Annotated[int, Meta(ge=0, le=2)]
+    tag: Octets16
+
+
+BlockMessage: TypeAlias = (
+    BlockOpen
+    | Abort
+    | TestClicks
+    | DetectionReport
+    | SiftReply
+    | SampleSeed
+    | TestBits
+    | CorrectionStart
+    | Parities
+    | FrameTags
+    | FrameVerdict
+    | BlockTag
+    | BlockVerdict
+    | AmplificationProposal
+    | Confirmation
+)
+Message: TypeAlias = Hello | Close | BlockMessage

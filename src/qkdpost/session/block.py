@@ -1,0 +1,55 @@
+"""One block on one side: what its stages share while it is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from qkdpost.authentication import Transcript
+from qkdpost.bits import Bits
+from qkdpost.config import LinkConfig
+from qkdpost.key_pool import KeyPool, PadReference
+from qkdpost.leakage import Cause, Ledger
+from qkdpost.records import SecretKey, SiftedKey, Tally
+from qkdpost.session.report import BlockReport
+
+__all__ = ["PAD_BYTES", "TAGS_OF_A_BLOCK", "Block"]
+
+PAD_BYTES = 16
+TAGS_OF_A_BLOCK = 3
+"""Alice's tag, Bob's tag, Alice's confirmation."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """The working state of a block; every stage reads what the stages before it wrote. Holds secrets."""
+
+    number: int
+    role: str
+    link: LinkConfig
+    first_batch: int
+    batches: int
+    identifier: bytes
+    random_source: Callable[[int], bytes] = field(repr=False)
+    pool: KeyPool = field(repr=False)
+    pads: PadReference = field(repr=False)
+    transcript: Transcript = field(repr=False)
+    report: BlockReport = field(repr=False)
+    ledger: Ledger = field(default_factory=Ledger)
+    sifted: SiftedKey | None = field(default=None, repr=False)
+    tally: Tally | None = None
+    bits: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
+    qber_ppm: int = 0
+    verification_bits: int = 0
+    key: SecretKey | None = field(default=None, repr=False)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether this side's string is the one that is kept."""
+        return self.role == "alice"
+
+    def disclose(self, cause: Cause, bits: int) -> None:
+        """Count disclosed bits in the ledger, and show them in the report."""
+        self.ledger.disclose(cause, bits)
+        self.report.leakage = self.ledger.to_dict()
+        self.report.leakage_bits = self.ledger.charged_bits

@@ -1,0 +1,36 @@
+"""Messages to bytes and back: MessagePack by msgspec behind a four-byte length."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.messages import Message
+
+__all__ = ["LENGTH_BYTES", "decode", "encode"]
+
+LENGTH_BYTES = 4
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame of `message`: length of the payload, 4 bytes little-endian, then the payload."""
+    frame = bytearray(LENGTH_BYTES)
+    _encoder.encode_into(message, frame, LENGTH_BYTES)
+    frame[:LENGTH_BYTES] = (len(frame) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "little")
+    return bytes(frame)
+
+
+def decode(frame: bytes) -> Message:
+    """Return the message in a whole frame.
+
+    Raises:
+        RemoteProtocolError: no such message, or one of its fields is out of bounds.
+    """
+    try:
+        message: Message = _decoder.decode(memoryview(frame)[LENGTH_BYTES:])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"the peer sent no message of the protocol: {error}") from None
+    return message

@@ -1,0 +1,53 @@
+"""What a session tells the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from qkdpost.messages import AbortReason
+from qkdpost.records import SecretKey
+from qkdpost.session.report import BlockReport
+from qkdpost.session.states import Stage
+
+__all__ = ["BlockAborted", "ConnectionClosed", "Event", "HandshakeCompleted", "KeyReady", "StageCompleted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeCompleted:
+    """Both hosts hold the same configuration; blocks may start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCompleted:
+    """A stage of a block is done on this side."""
+
+    block: int
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReady:
+    """Both hosts confirmed this key; `key` is secret and its representation does not show it."""
+
+    block: int
+    key: SecretKey
+    report: BlockReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockAborted:
+    """The block ended without key on this side; nothing of it is reused."""
+
+    block: int
+    reason: AbortReason
+    detail: str
+    report: BlockReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionClosed:
+    """The opener has no more records, and no block is in flight: the connection may end."""
+
+
+Event: TypeAlias = HandshakeCompleted | StageCompleted | KeyReady | BlockAborted | ConnectionClosed

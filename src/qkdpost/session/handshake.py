@@ -1,0 +1,57 @@
+"""The greeting: version, role, configuration and key pools are compared before anything else is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qkdpost.config import LinkConfig
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.key_pool import KeyPool, SegmentState
+from qkdpost.messages import PROTOCOL_VERSION, Hello, SegmentEntry
+
+__all__ = ["check_hello", "make_hello", "peer_segments"]
+
+NONCE_BYTES = 16
+
+
+def make_hello(role: str, link: LinkConfig, pool: KeyPool, random_source: Callable[[int], bytes]) -> Hello:
+    """Return this side's greeting."""
+    return Hello(
+        version=PROTOCOL_VERSION,
+        role=role,
+        nonce=random_source(NONCE_BYTES),
+        configuration=link.to_fields(),
+        segments=tuple(
+            SegmentEntry(identifier=state.identifier, next_offset=state.next_offset, length=state.length)
+            for state in pool.inventory()
+        ),
+    )
+
+
+def check_hello(hello: Hello, role: str, link: LinkConfig) -> None:
+    """Compare the peer's greeting with what this side needs.
+
+    Raises:
+        RemoteProtocolError: another version, the same role, or another configuration; the first field that differs is
+            named.
+    """
+    if hello.version != PROTOCOL_VERSION:
+        raise RemoteProtocolError(f"the peer speaks protocol version {hello.version}; this host {PROTOCOL_VERSION}")
+    wanted = "bob" if role == "alice" else "alice"
+    if hello.role != wanted:
+        raise RemoteProtocolError(f"this host is {role}, the peer must be {wanted}; it says {hello.role!r}")
+    own = link.to_fields()
+    for name in sorted(own.keys() | hello.configuration.keys()):
+        if own.get(name) != hello.configuration.get(name):
+            raise RemoteProtocolError(
+                f"the link configurations differ in {name}: {own.get(name)} here, "
+                f"{hello.configuration.get(name)} at the peer"
+            )
+
+
+def peer_segments(hello: Hello) -> tuple[SegmentState, ...]:
+    """Return the peer's key pool as it describes it."""
+    return tuple(
+        SegmentState(identifier=entry.identifier, next_offset=entry.next_offset, length=entry.length)
+        for entry in hello.segments
+    )

@@ -1,0 +1,129 @@
+"""The report of one block: every count, rate, leak and term, readable and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.result import SecretLength
+
+__all__ = ["BlockReport"]
+
+
+@dataclass(slots=True, kw_only=True)
+class BlockReport:
+    """What happened to a block on this side; filled as its stages complete. Nothing in it is secret.
+
+    Args:
+        block: the number of the block.
+        role: "alice" or "bob".
+        kind: the kind of QKD.
+        rounds: rounds that both sides recorded, before sifting (matched pairs where both detect).
+        sifted_key_bits: sifted rounds that may become key.
+        sifted_test_bits: sifted rounds of the test basis.
+        test_bits: rounds compared in public for the bound.
+        test_errors: how many of them differed.
+        setup_bits: key-basis rounds disclosed to set up correction; they are no longer key.
+        setup_errors: how many of them differed.
+        key_bits: bits that went into correction.
+        key_errors: errors found in them, known exactly after correction.
+        frames: frames of correction.
+        dropped_frames: frames given up because their tags differed.
+        reconciliation_rounds: exchanges of parities.
+        corrected_bits: bits that went into amplification.
+        leakage: disclosed bits by cause.
+        leakage_bits: what the key must pay for.
+        secret: the bound with all its terms.
+        authentication_bits: bits of the new key that pay for the pads which the block used.
+        key_length_bits: bits of key delivered.
+        epsilon_total: secrecy, correctness and authentication together, of the key delivered.
+        messages_sent: messages of this block sent by this side.
+        messages_received: and received.
+        bytes_sent: their bytes, sent.
+        bytes_received: and received.
+        completed_stages: names of the stages that this side completed.
+        abort_reason: why there is no key, or None.
+        abort_detail: the same in a sentence.
+    """
+
+    block: int
+    role: str
+    kind: str
+    rounds: int = 0
+    sifted_key_bits: int = 0
+    sifted_test_bits: int = 0
+    test_bits: int = 0
+    test_errors: int = 0
+    setup_bits: int = 0
+    setup_errors: int = 0
+    key_bits: int = 0
+    key_errors: int = 0
+    frames: int = 0
+    dropped_frames: int = 0
+    reconciliation_rounds: int = 0
+    corrected_bits: int = 0
+    leakage: dict[str, int] = field(default_factory=dict)
+    leakage_bits: int = 0
+    secret: SecretLength | None = None
+    authentication_bits: int = 0
+    key_length_bits: int = 0
+    epsilon_total: float = 0.0
+    messages_sent: int = 0
+    messages_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    completed_stages: list[str] = field(default_factory=list)
+    abort_reason: str | None = None
+    abort_detail: str | None = None
+
+    @property
+    def qber_test(self) -> float:
+        """Error rate of the test rounds."""
+        return self.test_errors / self.test_bits if self.test_bits else 0.0
+
+    @property
+    def qber_key(self) -> float:
+        """Error rate of the key rounds, exact once they are corrected."""
+        return self.key_errors / self.key_bits if self.key_bits else 0.0
+
+    @property
+    def efficiency(self) -> float:
+        """Disclosed parities over the Shannon limit n h(QBER); 0 where there was nothing to correct."""
+        limit = self.key_bits * binary_entropy(self.qber_key)
+        return self.leakage.get("reference_parities", 0) / limit if limit else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as values that JSON knows."""
+        result = {item.name: getattr(self, item.name) for item in fields(self)}
+        result["secret"] = self.secret.to_dict() if self.secret is not None else None
+        result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
+        return result
+
+    def __str__(self) -> str:
+        rows = [
+            ("rounds seen by both sides", f"{self.rounds:,}"),
+            ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
+            ("test rounds compared", f"{self.test_bits:,} bits, {self.test_errors:,} errors, {self.qber_test:.3%}"),
+            ("set-up sample of the key", f"{self.setup_bits:,} bits, {self.setup_errors:,} errors"),
+            ("key rounds corrected", f"{self.key_bits:,} bits, {self.key_errors:,} errors, {self.qber_key:.3%}"),
+            ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
+            ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self.efficiency:.4f}"),
+        ]
+        rows += [
+            (f"disclosed: {cause.replace('_', ' ')}", f"{bits:,} bits") for cause, bits in self.leakage.items() if bits
+        ]
+        rows += [
+            ("leakage charged", f"{self.leakage_bits:,} bits"),
+            ("sent", f"{self.messages_sent:,} messages, {self.bytes_sent:,} bytes"),
+            ("received", f"{self.messages_received:,} messages, {self.bytes_received:,} bytes"),
+        ]
+        if self.abort_reason is not None:
+            rows.append(("no key", f"{self.abort_reason}: {self.abort_detail}"))
+        else:
+            rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
+            rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {self.epsilon_total:.3g}"))
+        width = max(len(name) for name, _ in rows)
+        head = f"block {self.block}, {self.kind}, {self.role}"
+        table = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
+        return f"{head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")

@@ -1,0 +1,77 @@
+"""Amplification: the reference proposes a length, the corrector accepts it within its own bound, both hash.
+
+No floating-point number decides on both sides: the length is an integer that one side proposes and the other compares
+with its own. The seed of the Toeplitz matrix comes whole from the random source, fresh for the block.
+"""
+
+from __future__ import annotations
+
+from qkdpost.amplification import modified_seed_bits, modified_toeplitz_hash
+from qkdpost.bits import Bits
+from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.errors import LocalProtocolError, RemoteProtocolError
+from qkdpost.messages import AbortReason, AmplificationProposal
+from qkdpost.protocols import PROTOCOLS
+from qkdpost.records import SecretKey
+from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+
+__all__ = ["follow", "lead"]
+
+AUTHENTICATION_BITS = 8 * PAD_BYTES * TAGS_OF_A_BLOCK
+"""What a key gives back to the pool: as much as its block spent."""
+
+
+def lead(block: Block) -> Program[None]:
+    """Propose the length that this host's bound allows."""
+    length = _own_bound(block)
+    if length <= AUTHENTICATION_BITS:
+        raise AbortBlock(AbortReason.NO_KEY_LEFT, _why_none(block, length))
+    seed = _draw_seed(block, modified_seed_bits(len(block.bits), length))
+    yield AmplificationProposal(
+        block=block.number, length_bits=length, ledger=block.ledger.to_tuple(), seed=seed.to_bytes()
+    )
+    _amplify(block, seed, length)
+
+
+def follow(block: Block) -> Program[None]:
+    """Accept a length up to this host's own bound, if both ledgers are equal."""
+    proposal = expect((yield RECEIVE), AmplificationProposal)
+    if proposal.ledger != block.ledger.to_tuple():
+        raise RemoteProtocolError("the peer's ledger of disclosed bits differs from this host's")
+    length = _own_bound(block)
+    if not AUTHENTICATION_BITS < proposal.length_bits <= length:
+        raise AbortBlock(
+            AbortReason.LENGTH_REFUSED,
+            f"the peer proposes {proposal.length_bits} bits; this host's bound allows {length}",
+        )
+    seed_bits = modified_seed_bits(len(block.bits), proposal.length_bits)
+    _amplify(block, peer_bits(proposal.seed, seed_bits, "Toeplitz seed"), proposal.length_bits)
+
+
+def _own_bound(block: Block) -> int:
+    if block.tally is None:
+        raise LocalProtocolError("amplification comes after estimation")
+    protocol = PROTOCOLS[block.link.kind]
+    secret = protocol.secret_length(block.link, block.tally, block.ledger.charged_bits, block.verification_bits)
+    block.report.secret = secret
+    return min(secret.bits, len(block.bits))
+
+
+def _why_none(block: Block, length: int) -> str:
+    secret = block.report.secret
+    if length or secret is None:
+        return f"{length} bits would not pay the {AUTHENTICATION_BITS} bits of authentication"
+    return str(secret.reason)
+
+
+def _draw_seed(block: Block, count: int) -> Bits:
+    data = bytearray(block.random_source((count + 7) // 8))
+    if count % 8:
+        data[-1] &= (1 << (count % 8)) - 1
+    return Bits.from_bytes(data, count)
+
+
+def _amplify(block: Block, seed: Bits, length: int) -> None:
+    amplified = modified_toeplitz_hash(block.bits, seed, length)
+    block.bits = Bits.zeros(0)
+    block.key = SecretKey(bits=amplified, identifier=block.identifier, epsilon=0.0)

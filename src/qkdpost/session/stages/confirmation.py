@@ -1,0 +1,76 @@
+"""Confirmation: tags over the whole transcript, before any key is released.
+
+Alice's tag tells Bob that both heard the same; Bob's tells Alice, and that hers was right: she releases. Her last tells
+Bob so: he releases. If it is lost, Alice holds a key that Bob does not; it has an identifier by which that is found.
+Each of the three tags takes a pad of its own, named by its place, so none can stand for another.
+"""
+
+from __future__ import annotations
+
+from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect
+from qkdpost.errors import LocalProtocolError, RemoteProtocolError
+from qkdpost.messages import AbortReason, Confirmation
+from qkdpost.records import SecretKey
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+from qkdpost.session.stages.amplification import AUTHENTICATION_BITS
+
+__all__ = ["follow", "lead"]
+
+
+def lead(block: Block) -> Program[None]:
+    """Confirm, check the peer's confirmation, release, and say so."""
+    _check_forgery_bound(block)
+    yield _confirm(block, 0)
+    _check(block, expect((yield RECEIVE), Confirmation), 1)
+    yield _confirm(block, 2)
+    _release(block)
+
+
+def follow(block: Block) -> Program[None]:
+    """Check the peer's confirmation, confirm, and release when the peer has released."""
+    _check_forgery_bound(block)
+    _check(block, expect((yield RECEIVE), Confirmation), 0)
+    yield _confirm(block, 1)
+    _check(block, expect((yield RECEIVE), Confirmation), 2)
+    _release(block)
+
+
+def _pad(block: Block, step: int) -> bytes:
+    return block.pool.pad(block.pads, step * PAD_BYTES, PAD_BYTES)
+
+
+def _confirm(block: Block, step: int) -> Confirmation:
+    return Confirmation(block=block.number, step=step, tag=block.transcript.tag(_pad(block, step)))
+
+
+def _check(block: Block, confirmation: Confirmation, step: int) -> None:
+    if confirmation.step != step:
+        raise RemoteProtocolError(f"expected confirmation {step}; the peer sent {confirmation.step}")
+    block.transcript.verify(confirmation.tag, _pad(block, step))
+
+
+def _forgery_epsilon(block: Block) -> float:
+    return TAGS_OF_A_BLOCK * block.transcript.forgery_bound
+
+
+def _check_forgery_bound(block: Block) -> None:
+    allowed = Epsilon.split(block.link.epsilon).authentication
+    if _forgery_epsilon(block) > allowed:
+        raise AbortBlock(
+            AbortReason.NO_KEY_LEFT, f"the conversation is too long for an authentication epsilon of {allowed:.3g}"
+        )
+
+
+def _release(block: Block) -> None:
+    """Split the new key between the pool and the application; both hosts do it alike."""
+    if block.key is None or block.report.secret is None:
+        raise LocalProtocolError("confirmation comes after amplification")
+    bits = block.key.bits
+    block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
+    epsilon = Epsilon.split(block.link.epsilon)
+    total = epsilon.secrecy + epsilon.correctness + _forgery_epsilon(block)
+    block.key = SecretKey(bits=bits[AUTHENTICATION_BITS:], identifier=block.identifier, epsilon=total)
+    block.report.authentication_bits = AUTHENTICATION_BITS
+    block.report.key_length_bits = len(block.key)
+    block.report.epsilon_total = total

@@ -1,0 +1,107 @@
+"""Estimation: which rounds are compared in public, and how many of them differ.
+
+With test "basis" all rounds of the test basis are compared, and a small sample of the key basis only to set up
+correction. With test "sample" a random sample of all sifted rounds is compared and serves for both. Which rounds are
+sampled is drawn after sifting, by the reference, and follows for both hosts from one seed. Every compared round is
+removed from the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.errors import LocalProtocolError, RemoteProtocolError
+from qkdpost.estimation import sample_size
+from qkdpost.messages import AbortReason, SampleSeed, TestBits
+from qkdpost.protocols import PROTOCOLS
+from qkdpost.records import SiftedKey, Tally
+from qkdpost.session.block import Block
+from qkdpost.shared_random import sample_positions
+
+__all__ = ["follow", "lead"]
+
+SEED_BYTES = 32
+LEAST_SETUP_BITS = 64
+"""A smaller sample says too little about the error rate to set up correction; the test rounds then join in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Disclosure:
+    """This side's bits of the rounds compared, and of the rest."""
+
+    test: Bits
+    setup: Bits
+    key: Bits
+
+
+def lead(block: Block) -> Program[None]:
+    """Draw the sample, disclose first, and stop the block where no key could come of it."""
+    sifted = _sifted(block)
+    seed = block.random_source(SEED_BYTES)
+    yield SampleSeed(block=block.number, key_bits=len(sifted.key_bits), test_bits=len(sifted.test_bits), seed=seed)
+    own = _choose(block, sifted, seed)
+    yield TestBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
+    peer = expect((yield RECEIVE), TestBits)
+    _compare(block, own, peer)
+    best = PROTOCOLS[block.link.kind].secret_length(block.link, _tally(block), 0, None)
+    if not best.bits:
+        block.report.secret = best
+        raise AbortBlock(AbortReason.NO_KEY_LEFT, f"even without leakage: {best.reason}")
+
+
+def follow(block: Block) -> Program[None]:
+    """Take the sample, and disclose the same rounds."""
+    sifted = _sifted(block)
+    drawn = expect((yield RECEIVE), SampleSeed)
+    if (drawn.key_bits, drawn.test_bits) != (len(sifted.key_bits), len(sifted.test_bits)):
+        raise RemoteProtocolError(
+            f"the peer sifted {drawn.key_bits} + {drawn.test_bits} bits, this host "
+            f"{len(sifted.key_bits)} + {len(sifted.test_bits)}"
+        )
+    own = _choose(block, sifted, drawn.seed)
+    peer = expect((yield RECEIVE), TestBits)
+    yield TestBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
+    _compare(block, own, peer)
+
+
+def _sifted(block: Block) -> SiftedKey:
+    if block.sifted is None:
+        raise LocalProtocolError("estimation comes after sifting")
+    return block.sifted
+
+
+def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
+    if block.link.test == "basis":
+        candidates, count = sifted.key_bits, sample_size(len(sifted.key_bits))
+    else:
+        candidates = concatenate((sifted.key_bits, sifted.test_bits))
+        count = max(1, int(len(candidates) * block.link.sample_fraction))
+    positions = sample_positions(seed, b"sample", len(candidates), count)
+    mask = Bits.from_positions(positions, len(candidates))
+    sampled, key = candidates.select(mask), candidates.select(~mask)
+    if block.link.test == "basis":
+        return _Disclosure(test=sifted.test_bits, setup=sampled, key=key)
+    return _Disclosure(test=sampled, setup=Bits.zeros(0), key=key)
+
+
+def _compare(block: Block, own: _Disclosure, peer: TestBits) -> None:
+    test_errors = (own.test ^ peer_bits(peer.test, len(own.test), "test bits")).weight()
+    setup_errors = (own.setup ^ peer_bits(peer.setup, len(own.setup), "set-up bits")).weight()
+    report = block.report
+    report.test_bits, report.test_errors = len(own.test), test_errors
+    report.setup_bits, report.setup_errors = len(own.setup), setup_errors
+    report.key_bits = len(own.key)
+    block.bits = own.key
+    block.tally = Tally(key_bits=len(own.key), test_bits=len(own.test), test_errors=test_errors)
+    errors, bits = setup_errors, len(own.setup)
+    if bits < LEAST_SETUP_BITS:
+        errors, bits = errors + test_errors, bits + len(own.test)
+    block.qber_ppm = 1_000_000 * (2 * errors + 1) // (2 * bits + 2)
+
+
+def _tally(block: Block) -> Tally:
+    if block.tally is None:
+        raise LocalProtocolError("the tally comes with estimation")
+    return block.tally

@@ -1,0 +1,65 @@
+"""The state table: which message a host accepts in which stage of a block."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from qkdpost.messages import (
+    AmplificationProposal,
+    BlockMessage,
+    BlockTag,
+    BlockVerdict,
+    Confirmation,
+    CorrectionStart,
+    DetectionReport,
+    FrameTags,
+    FrameVerdict,
+    Parities,
+    SampleSeed,
+    SiftReply,
+    TestBits,
+    TestClicks,
+)
+
+__all__ = ["ACCEPTED", "ConnectionState", "Stage"]
+
+
+class ConnectionState(IntEnum):
+    """Where a connection stands."""
+
+    HANDSHAKE = 0
+    """The peer's `Hello` has not come yet."""
+    OPEN = 1
+    """Blocks may be worked on."""
+    CLOSED = 2
+    """Ended in good order."""
+    BROKEN = 3
+    """Ended by an error or a lost line; `Session.connect` starts the next."""
+
+
+class Stage(IntEnum):
+    """The stages of a block, in order."""
+
+    SIFTING = 0
+    ESTIMATION = 1
+    RECONCILIATION = 2
+    VERIFICATION = 3
+    AMPLIFICATION = 4
+    CONFIRMATION = 5
+
+
+ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
+    ("alice", Stage.SIFTING): frozenset({DetectionReport, TestClicks}),
+    ("bob", Stage.SIFTING): frozenset({SiftReply, TestClicks}),
+    ("alice", Stage.ESTIMATION): frozenset({TestBits}),
+    ("bob", Stage.ESTIMATION): frozenset({SampleSeed, TestBits}),
+    ("alice", Stage.RECONCILIATION): frozenset({Parities}),
+    ("bob", Stage.RECONCILIATION): frozenset({CorrectionStart, Parities}),
+    ("alice", Stage.VERIFICATION): frozenset({FrameVerdict, BlockVerdict}),
+    ("bob", Stage.VERIFICATION): frozenset({FrameTags, BlockTag}),
+    ("alice", Stage.AMPLIFICATION): frozenset(),
+    ("bob", Stage.AMPLIFICATION): frozenset({AmplificationProposal}),
+    ("alice", Stage.CONFIRMATION): frozenset({Confirmation}),
+    ("bob", Stage.CONFIRMATION): frozenset({Confirmation}),
+}
+"""By role and stage. Alice's parities may reach Bob early, and Bob's Alice: both speak at once in a round."""

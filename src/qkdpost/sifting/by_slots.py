@@ -1,0 +1,196 @@
+"""The conversation of sifting where detections have numbered slots: one side reports, the other answers.
+
+The reporting side tells the slots and bases of its detections, never an outcome; the answering side tells which of
+them both keep. What the answering side compares with depends on the kind of QKD and is given as a `SlotMatcher`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, peer_bits
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.messages import AbortReason, DetectionReport, SiftReply
+from qkdpost.records import Detections, PreparedPulses, SiftedKey
+from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
+from qkdpost.sifting.bbm92 import match_detections
+from qkdpost.sifting.slot_coding import decode_slots, encode_slots
+from qkdpost.sifting.task import SiftingTask
+
+__all__ = [
+    "Matched",
+    "SlotMatcher",
+    "answer_slots",
+    "hear_replies",
+    "match_to_detections",
+    "match_to_prepared",
+    "part_sizes",
+    "report_slots",
+    "send_replies",
+]
+
+PART_DETECTIONS = 2**16
+"""Detections reported in one message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What the reports of one batch came to on the answering side.
+
+    Args:
+        mask: which of the reported detections both sides keep.
+        key_bits: the answering side's own bits of those in the key basis. Secret.
+        test_bits: the same in the test basis.
+        rounds: how many of the reported detections this side took part in, whatever the bases.
+    """
+
+    mask: Bits
+    key_bits: Bits
+    test_bits: Bits
+    rounds: int
+
+
+SlotMatcher: TypeAlias = Callable[[Any, NDArray[np.int64], Bits], Matched]
+
+
+def match_to_prepared(record: PreparedPulses, slots: NDArray[np.int64], bases: Bits) -> Matched:
+    """Match the peer's detections with the pulses that this side prepared."""
+    mask = match_prepared(record, slots, bases)
+    key_bits, test_bits = sift_prepared(record, slots, mask)
+    return Matched(mask=mask, key_bits=key_bits, test_bits=test_bits, rounds=slots.size)
+
+
+def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bits) -> Matched:
+    """Match the peer's detections with those of this side in the same slots."""
+    match = match_detections(record, slots, bases)
+    key_bits, test_bits = sift_detections(record, match.own_matched)
+    return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
+
+
+def report_slots(task: SiftingTask) -> Program[SiftedKey]:
+    """Report the detections of every batch of the block and keep those that the peer matched."""
+    records: list[Detections] = []
+    for batch in task.numbers:
+        record: Detections = yield NeedBatch(batch)
+        records.append(record)
+        yield from _reports(task.block, batch, record)
+    key: list[Bits] = []
+    test: list[Bits] = []
+    rounds = 0
+    for batch, record in zip(task.numbers, records, strict=True):
+        mask, both = yield from hear_replies(batch, record.slots.size)
+        key_bits, test_bits = sift_detections(record, mask)
+        key.append(key_bits)
+        test.append(test_bits)
+        rounds += both
+    return SiftedKey(key_bits=concatenate(key), test_bits=concatenate(test), rounds=rounds)
+
+
+def answer_slots(task: SiftingTask, matcher: SlotMatcher) -> Program[SiftedKey]:
+    """Answer the peer's reports with the detections that both sides keep."""
+    results: list[Matched] = []
+    allowed = task.link.largest_block_detections
+    for batch in task.numbers:
+        record = yield NeedBatch(batch)
+        slots, bases = yield from _hear_reports(batch, record.pulses, allowed)
+        allowed -= slots.size
+        matched = matcher(record, slots, bases)
+        yield from send_replies(task.block, batch, matched)
+        results.append(matched)
+    return SiftedKey(
+        key_bits=concatenate(item.key_bits for item in results),
+        test_bits=concatenate(item.test_bits for item in results),
+        rounds=sum(item.rounds for item in results),
+    )
+
+
+def part_sizes(count: int) -> list[int]:
+    """Return how many detections each message of a batch reports; an empty batch takes one message."""
+    whole, rest = divmod(count, PART_DETECTIONS)
+    return [PART_DETECTIONS] * whole + ([rest] if rest or not whole else [])
+
+
+def send_replies(block: int, batch: int, matched: Matched) -> Program[None]:
+    """Send the mask of one batch, in the parts in which it was reported."""
+    first = 0
+    for part, count in enumerate(part_sizes(len(matched.mask))):
+        mask = matched.mask[first : first + count].to_bytes()
+        rounds = 0 if part else matched.rounds
+        yield SiftReply(block=block, batch=batch, part=part, rounds=rounds, matched=mask)
+        first += count
+
+
+def hear_replies(batch: int, count: int) -> Program[tuple[Bits, int]]:
+    """Hear the mask of one batch of `count` detections, and in how many of them the peer took part."""
+    masks: list[Bits] = []
+    rounds = 0
+    for part, size in enumerate(part_sizes(count)):
+        reply = expect((yield RECEIVE), SiftReply)
+        _check_part(reply, batch, part)
+        masks.append(peer_bits(reply.matched, size, "matched"))
+        rounds += reply.rounds
+    mask = concatenate(masks)
+    if not mask.weight() <= rounds <= count:
+        raise RemoteProtocolError(f"the peer claims {rounds} common rounds of {count}, and keeps {mask.weight()}")
+    return mask, rounds
+
+
+def _hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
+    slots: list[NDArray[np.int64]] = []
+    bases: list[Bits] = []
+    start = reported = 0
+    last = False
+    while not last:
+        report = expect((yield RECEIVE), DetectionReport)
+        _check_part(report, batch, len(slots))
+        if report.span != pulses:
+            raise AbortBlock(
+                AbortReason.RECORDS_DISAGREE,
+                f"batch {batch} covers {pulses} slots here and {report.span} at the peer",
+            )
+        reported += report.count
+        if report.count > PART_DETECTIONS or reported > allowed:
+            raise RemoteProtocolError(f"the peer reports {reported} detections; at most {allowed} are left")
+        if not start <= report.end <= report.span:
+            raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")
+        slots.append(decode_slots(report.slots, report.count, report.end - start) + start)
+        bases.append(peer_bits(report.bases, report.count, "bases"))
+        start = report.end
+        last = report.last
+    return np.concatenate(slots), concatenate(bases)
+
+
+def _reports(block: int, batch: int, record: Detections) -> Iterator[DetectionReport]:
+    sizes = part_sizes(record.slots.size)
+    first = start = 0
+    for part, count in enumerate(sizes):
+        slots = record.slots[first : first + count]
+        last = part == len(sizes) - 1
+        end = record.pulses if last else int(slots[-1]) + 1
+        yield DetectionReport(
+            block=block,
+            batch=batch,
+            part=part,
+            last=last,
+            span=record.pulses,
+            end=end,
+            count=count,
+            slots=encode_slots(slots - start, end - start),
+            bases=record.bases[first : first + count].to_bytes(),
+        )
+        first += count
+        start = end
+
+
+def _check_part(message: DetectionReport | SiftReply, batch: int, part: int) -> None:
+    if message.batch != batch or message.part != part:
+        raise RemoteProtocolError(
+            f"expected part {part} of batch {batch}; the peer sent {type(message).__name__} "
+            f"for part {message.part} of batch {message.batch}"
+        )

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from qkdpost.config import LinkConfig
+from qkdpost.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", "e91"),
+        ("test", "some"),
+        ("epsilon", 0.0),
+        ("epsilon", 1.0),
+        ("epsilon", float("nan")),
+        ("epsilon", "small"),
+        ("frame_bits", 1),
+        ("frame_bits", 1024.0),
+        ("frame_tag_bits", 0),
+        ("blocks_in_flight", 0),
+        ("block_detections", 2**40),
+        ("block_detections", 2**27),
+        ("sample_fraction", 1.0),
+        ("dead_time_ps", -1.0),
+        ("coincidence_window_ps", float("inf")),
+        ("bound", "wishful"),
+        ("concentration", "gaussian"),
+        ("reconciliation", "none"),
+        ("cascade_parameters", "mine"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        LinkConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def test_the_digest_names_the_configuration() -> None:
+    link = LinkConfig()
+    assert link.digest() == LinkConfig().digest()
+    assert link.digest() != replace(link, frame_bits=2**13).digest()
+    assert LinkConfig(dead_time_ps=5).digest() == LinkConfig(dead_time_ps=5.0).digest()
+
+
+def test_every_field_is_told_to_the_peer() -> None:
+    assert LinkConfig().to_fields().keys() == {item.name for item in fields(LinkConfig)}

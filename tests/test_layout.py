@@ -1,0 +1,85 @@
+"""The house: a module imports only from rooms that stand above its own, or from its own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parent.parent / "src" / "qkdpost"
+
+ORDER = [
+    "errors",
+    "_kernels",
+    "bits",
+    "records",
+    "messages",
+    "conversation",
+    "leakage",
+    "config",
+    "shared_random",
+    "warmup",
+    "sifting",
+    "reconciliation",
+    "verification",
+    "amplification",
+    "key_pool",
+    "authentication",
+    "security",
+    "estimation",
+    "protocols",
+    "session",
+    "distillation",
+    "transport",
+    "simulation",
+    "planning",
+    "plotting",
+]
+
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem != "__init__")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "qkdpost":
+            parts = node.module.split(".")
+            rooms |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("qkdpost.")}
+    return rooms
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_up_only(path: Path) -> None:
+    own = room_of(path)
+    assert own in ORDER, f"{own} has no place in the order of rooms"
+    for room in imported_rooms(path):
+        assert ORDER.index(room) <= ORDER.index(own), f"{own} imports {room}, which stands below it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_kernels_know_numba(path: Path) -> None:
+    names = {
+        alias.name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {
+        (node.module or "").split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+    }
+    if room_of(path) not in ("_kernels", "warmup"):
+        assert not names & {"numba", "llvmlite"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_asserts_in_the_library(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
