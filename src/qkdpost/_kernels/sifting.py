@@ -54,9 +54,7 @@ def match_bases(slots: Slots, bases: Words, pulses: int, peer_bases: Words, matc
 
 
 @kernel
-def split_prepared(
-    slots: Slots, bases: Words, bits: Words, matched: Words, key: Words, test: Words
-) -> tuple[int, int]:
+def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key: Words, test: Words) -> tuple[int, int]:
     """Write the prepared bits of the matched slots to `key` or `test` by their basis; return how many to each.
 
     `key` and `test` are zeroed and have a word more than the matched bits need. Slots must lie inside the record.
@@ -145,7 +143,7 @@ def match_slots(
             matched[own >> six] |= equal << (own & low)
             peer_matched[other >> six] |= equal << (other & low)
             common += 1
-            same += np.int64(equal)
+            same += 1 if equal else 0
         own += np.uint64(own_slot <= other_slot)
         other += np.uint64(other_slot <= own_slot)
     return common, same

@@ -16,7 +16,7 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.records import Detections, PreparedPulses
 
-__all__ = ["match_prepared", "sift_detections", "sift_prepared"]
+__all__ = ["match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
 
 
 def match_prepared(prepared: PreparedPulses, slots: NDArray[np.integer[Any]], peer_bases: Bits) -> Bits:

@@ -1,0 +1,254 @@
+"""Clock, detector delays and coincidence window of one side, from the other side's disclosed clicks.
+
+A click of the key basis coincides with clicks of the other side's test basis as often as any, though sifting discards
+such pairs: the key basis is calibrated on them, and no outcome of it is ever told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.coincidence import collect_differences
+from qkdpost.errors import InputError
+from qkdpost.records import TimeTags
+from qkdpost.sifting.clicks import LARGEST_TICK
+from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak, find_clock
+
+__all__ = ["Calibration", "ChannelDelays", "calibrate", "choose_window", "correct", "find_channel_delays"]
+
+BIN_PS = 2_000.0
+PEAK_PS = 500.0
+SPREAD_PS = 50_000.0
+REFINEMENTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDelays:
+    """How late each detector's clicks come, in ticks.
+
+    Args:
+        own: of this side's channels against the reference's first channel; shape (4,).
+        reference: of the reference's channels against its first; shape (channels of the reference,).
+    """
+
+    own: NDArray[np.float64]
+    reference: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What must be taken off one side's times to compare them with the other side's.
+
+    Args:
+        clock: this side's clock against the reference, or None if it is known to be the same.
+        delays: the delays of both sides' channels that remain.
+    """
+
+    clock: ClockModel | None
+    delays: ChannelDelays
+
+
+def calibrate(
+    tags: TimeTags,
+    reference_ticks: NDArray[np.int64],
+    reference_channels: NDArray[np.uint8],
+    *,
+    search_ps: float | None,
+    largest_drift_ppm: float = 10.0,
+) -> Calibration:
+    """Find clock and delays of `tags` against clicks that the other side disclosed.
+
+    Args:
+        tags: own clicks of all four channels, without echoes.
+        reference_ticks: the peer's clicks, in ticks of the same length, checked by `clock.check_peer_ticks`.
+        reference_channels: small integers that tell apart detectors of different delay; shape as the ticks.
+        search_ps: the clock's offset is looked for within +- this; None if the clocks agree already.
+        largest_drift_ppm: its drift is looked for within +- this.
+
+    Raises:
+        NoCoincidencePeak: the records show no coincidences.
+        InputError: own ticks leave the range of +-2^61.
+    """
+    _check_own_ticks(tags)
+    if search_ps is None:
+        return Calibration(clock=None, delays=find_channel_delays(tags, reference_ticks, reference_channels))
+    clock = find_clock(
+        reference_ticks,
+        tags.ticks,
+        search_ticks=round(search_ps / tags.tick_ps),
+        bin_ticks=max(1, round(BIN_PS / tags.tick_ps)),
+        spread_ticks=round(SPREAD_PS / tags.tick_ps),
+        largest_drift_ppm=largest_drift_ppm,
+    )
+    for _ in range(REFINEMENTS):
+        moved = correct(tags, Calibration(clock=clock, delays=_no_delays(reference_channels)))
+        delays = find_channel_delays(moved, reference_ticks, reference_channels)
+        clock = _refine(clock, moved, reference_ticks, reference_channels, delays)
+    moved = correct(tags, Calibration(clock=clock, delays=_no_delays(reference_channels)))
+    return Calibration(clock=clock, delays=find_channel_delays(moved, reference_ticks, reference_channels))
+
+
+def correct(tags: TimeTags, calibration: Calibration) -> TimeTags:
+    """Return the clicks with clock and delays taken off, in the order of the corrected times.
+
+    To correct before publishing is what keeps the time of a click from telling its detector, and so its bit. What
+    remains is the difference in shape of the detectors' jitter, within the width of the coincidence peak.
+    """
+    late = calibration.delays.own[tags.channels]
+    if calibration.clock is not None:
+        late = late + calibration.clock.to_reference(tags.ticks)
+    ticks = tags.ticks - np.rint(late).astype(np.int64)
+    order = np.argsort(ticks, kind="stable")
+    return TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tags.tick_ps)
+
+
+def find_channel_delays(
+    tags: TimeTags, reference_ticks: NDArray[np.int64], reference_channels: NDArray[np.uint8]
+) -> ChannelDelays:
+    """Find the delay of each own channel against the reference, and of the reference's channels among themselves.
+
+    The centre of the coincidence peak of each pair of channels gives one difference of delays; the delays are those
+    that fit all differences best, weighted by the coincidences above chance. A channel without a peak gets the mean
+    of the others, and takes no part in coincidences anyway.
+
+    Args:
+        tags: own clicks on the reference's clock.
+        reference_ticks: the reference's clicks.
+        reference_channels: their channels, small integers.
+
+    Raises:
+        NoCoincidencePeak: no pair of channels has a peak.
+    """
+    first, second = _differences(reference_ticks, tags.ticks, round(SPREAD_PS / tags.tick_ps))
+    channels = int(reference_channels.max(initial=0)) + 1
+    lags = tags.ticks[second] - reference_ticks[first]
+    pair = reference_channels[first].astype(np.int64) * 4 + tags.channels[second]
+    rows: list[NDArray[np.float64]] = []
+    values: list[float] = []
+    for index in range(4 * channels):
+        centre, excess = _peak(lags[pair == index], tags.tick_ps)
+        if excess:
+            row = np.zeros(4 + channels)
+            row[index % 4], row[4 + index // 4] = 1.0, -1.0
+            weight = np.sqrt(excess)
+            rows.append(row * weight)
+            values.append(centre * weight)
+    if not rows:
+        raise NoCoincidencePeak(
+            f"no coincidence peak between {reference_ticks.size} and {tags.clicks} clicks in any pair of channels"
+        )
+    return _solve(np.array(rows), np.array(values))
+
+
+def choose_window(
+    tags: TimeTags, reference_ticks: NDArray[np.int64], *, other_errors: float = 0.02, largest_ps: float = 10_000.0
+) -> int:
+    """Return the half width, in ticks, of the coincidence window that leaves most key.
+
+    C(w) coincidences within +-w hold A(w) accidental ones, known from the differences far outside the peak; half of
+    those are errors. The window with the largest C (1 - 2 h(e + A / 2C)), h the binary entropy, is chosen.
+
+    Args:
+        tags: own clicks, corrected.
+        reference_ticks: the peer's disclosed clicks, with their channels' delays taken off.
+        other_errors: e, the error rate of true coincidences.
+        largest_ps: no window is wider; accidentals are counted from there to five times as far.
+
+    Raises:
+        NoCoincidencePeak: no window leaves any key.
+    """
+    largest = max(2, round(largest_ps / tags.tick_ps))
+    first, second = _differences(np.sort(reference_ticks), tags.ticks, 5 * largest)
+    distances = np.abs(tags.ticks[second] - np.sort(reference_ticks)[first])
+    counts = np.bincount(distances, minlength=5 * largest + 1)
+    background = counts[largest + 1 :].sum() / (8 * largest)
+    windows = np.arange(largest + 1)
+    coincidences = np.maximum(np.cumsum(counts[: largest + 1]), 1)
+    accidental = np.minimum(background * (2 * windows + 1), coincidences)
+    errors = np.minimum(other_errors + accidental / (2 * coincidences), 0.5)
+    gain = coincidences * (1 + 2 * (errors * np.log2(errors) + (1 - errors) * np.log2(1 - errors)))
+    if gain.max() <= 0:
+        raise NoCoincidencePeak("no coincidence peak: accidental coincidences drown the others in any window")
+    return int(np.argmax(gain))
+
+
+def _no_delays(reference_channels: NDArray[np.uint8]) -> ChannelDelays:
+    return ChannelDelays(own=np.zeros(4), reference=np.zeros(int(reference_channels.max(initial=0)) + 1))
+
+
+def _check_own_ticks(tags: TimeTags) -> None:
+    if tags.clicks and max(-int(tags.ticks[0]), int(tags.ticks[-1])) > LARGEST_TICK:
+        raise InputError("ticks must lie within +-2^61")
+
+
+def _differences(
+    reference: NDArray[np.int64], ticks: NDArray[np.int64], reach: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of all pairs at most `reach` apart; a limit keeps a peer from making them too many."""
+    room = 16 * (reference.size + ticks.size) + 2**16
+    first = np.empty(room, dtype=np.int64)
+    second = np.empty(room, dtype=np.int64)
+    count = collect_differences(reference, ticks, -reach, reach, first, second)
+    return first[:count], second[:count]
+
+
+def _peak(lags: NDArray[np.int64], tick_ps: float) -> tuple[float, float]:
+    """Return the centre of the peak of `lags` and how many lie in it above chance, 0 if there is no peak."""
+    half = max(1, round(PEAK_PS / tick_ps))
+    reach = round(SPREAD_PS / tick_ps)
+    counts = np.bincount(lags + reach, minlength=2 * reach + 1)
+    width = 2 * half + 1
+    sums = np.convolve(counts, np.ones(width, dtype=np.int64), mode="valid")
+    place = int(np.argmax(sums)) + half
+    background = lags.size / counts.size * width
+    if sums[place - half] < background + 6 * np.sqrt(background) + 6:
+        return 0.0, 0.0
+    centre = float(place)
+    for _ in range(8):
+        low = min(max(0, round(centre) - 2 * half), counts.size - 4 * half - 1)
+        above = np.cumsum(np.maximum(counts[low : low + 4 * half + 1] - background / width, 0))
+        # The median: peaks have tails to one side. Within its bin it is interpolated.
+        middle = int(np.searchsorted(above, above[-1] / 2))
+        before = above[middle - 1] if middle else 0.0
+        centre = low + middle - 0.5 + float((above[-1] / 2 - before) / (above[middle] - before))
+    return centre - reach, float(above[-1])
+
+
+def _solve(rows: NDArray[np.float64], values: NDArray[np.float64]) -> ChannelDelays:
+    """Solve for the channels that occur, with the first reference channel at 0; the others get their means."""
+    occurs = np.any(rows != 0, axis=0)
+    solved = np.full(rows.shape[1], np.nan)
+    solved[occurs] = np.linalg.lstsq(rows[:, occurs], values, rcond=None)[0]
+    own, reference = solved[:4], solved[4:]
+    gauge = reference[0] if occurs[4] else float(np.nanmean(reference))
+    own = np.where(np.isnan(own), np.nanmean(own), own) - gauge
+    reference = np.where(np.isnan(reference), np.nanmean(reference), reference) - gauge
+    return ChannelDelays(own=own, reference=reference)
+
+
+def _refine(
+    clock: ClockModel,
+    moved: TimeTags,
+    reference_ticks: NDArray[np.int64],
+    reference_channels: NDArray[np.uint8],
+    delays: ChannelDelays,
+) -> ClockModel:
+    """Return the clock after a straight line was fitted to what the coincidences' differences still show."""
+    reach = round(SPREAD_PS / moved.tick_ps)
+    first, second = _differences(reference_ticks, moved.ticks, reach)
+    late = delays.own[moved.channels[second]] - delays.reference[reference_channels[first]]
+    rest = moved.ticks[second] - reference_ticks[first] - late
+    times = (moved.ticks[second] - clock.origin_tick).astype(np.float64)
+    slope, near = 0.0, 4 * PEAK_PS / moved.tick_ps
+    for _ in range(REFINEMENTS):
+        inside = np.abs(rest - slope * times) <= max(near, 2.0)
+        if np.count_nonzero(inside) < 16:
+            return clock
+        slope = float(np.polyfit(times[inside], rest[inside], 1)[0])
+        near /= 2
+    return ClockModel(
+        offset_ticks=clock.offset_ticks, drift_ppm=clock.drift_ppm + 1e6 * slope, origin_tick=clock.origin_tick
+    )
