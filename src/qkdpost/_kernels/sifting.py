@@ -75,7 +75,7 @@ def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key:
             test[test_count >> six] |= (bit & basis) << (test_count & low)
             key_count += kept ^ basis
             test_count += basis
-    return np.int64(key_count), np.int64(test_count)
+    return int(np.int64(key_count)), int(np.int64(test_count))
 
 
 @kernel
@@ -99,7 +99,7 @@ def split_words(bases: Words, bits: Words, matched: Words, key: Words, test: Wor
             test[test_count >> six] |= (bit & basis) << (test_count & low)
             key_count += kept ^ basis
             test_count += basis
-    return np.int64(key_count), np.int64(test_count)
+    return int(np.int64(key_count)), int(np.int64(test_count))
 
 
 @kernel
@@ -184,7 +184,7 @@ def encode_gaps(slots: Slots, parameter: int, output: Words) -> int:
         output[position >> six] |= code << place
         output[(position >> six) + one] |= (code >> one) >> (low - place)
         position += shift + one
-    return np.int64(position)
+    return int(np.int64(position))
 
 
 @kernel
@@ -232,7 +232,7 @@ def decode_gaps(words: Words, length: int, parameter: int, limit: int, slots: Sl
             return -1
         slots[event] = np.int64(slot)
         expected = slot + one
-    return np.int64(position)
+    return int(np.int64(position))
 
 
 def warm() -> None:
