@@ -1,0 +1,64 @@
+"""Secret length of BBM92: entangled pairs, measured on both sides.
+
+A source of pairs, anywhere and in anybody's hands, serves two receivers that each choose a basis at random. That
+the source is not trusted costs nothing: the bound of `qubit_rounds` rests on the random choice of bases and on
+detection that does not depend on it, on *both* sides now, and never asks what was sent.
+"""
+
+from __future__ import annotations
+
+from qkdpost.records import Tally
+from qkdpost.security import assumptions as assume
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubit_rounds import Concentration, length_of_qubits
+from qkdpost.security.result import SecretLength
+
+__all__ = ["ASSUMPTIONS", "secret_length"]
+
+ASSUMPTIONS = (
+    assume.UNTRUSTED_SOURCE,
+    assume.BASIS_CHOICE,
+    assume.BASIS_INDEPENDENT_DETECTION,
+    assume.SQUASHED_RECEIVERS,
+    assume.ERROR_PATTERN_PUBLIC,
+    assume.TRUSTED_LABORATORIES,
+    assume.AUTHENTICATED,
+)
+
+
+def secret_length(
+    tally: Tally,
+    *,
+    leakage_bits: int,
+    epsilon: Epsilon | float,
+    bound: str = "variable-length",
+    concentration: Concentration = "hypergeometric",
+    verification_bits: int | None = None,
+    tolerated_error_rate: float | None = None,
+) -> SecretLength:
+    """Return how many secret bits a block of BBM92 may keep.
+
+    Args:
+        tally: the block's counts, coincidences of equal bases.
+        leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
+        epsilon: the budget, or a total that `Epsilon.split` divides.
+        bound: as in `bb84.secret_length`.
+        concentration: as in `bb84.secret_length`.
+        verification_bits: as in `bb84.secret_length`.
+        tolerated_error_rate: as in `bb84.secret_length`.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, or a tolerated
+            error rate that is missing or has no use.
+    """
+    return length_of_qubits(
+        tally,
+        leakage_bits=leakage_bits,
+        epsilon=Epsilon.coerce(epsilon),
+        bound=bound,
+        concentration=concentration,
+        verification_bits=verification_bits,
+        tolerated_error_rate=tolerated_error_rate,
+        assumptions=ASSUMPTIONS,
+    )

@@ -1,0 +1,349 @@
+"""From what was seen to what may be: exact inversions and the classical inequalities, each a one-sided bound.
+
+Two habits of the literature are kept apart by name. Most inequalities bound a probability by `tail` itself. A
+smoothing parameter eps in a min-entropy proof belongs to a probability eps^2 (the purified distance is the root of
+it): the caller who has eps passes ``tail=eps**2``, and `serfling_deviation_smoothing` is the one function that does
+so itself, because papers print it that way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from qkdpost.errors import InputError
+from qkdpost.security.tails import binomial_log_tail, hypergeometric_log_tail, relative_deviance
+
+__all__ = [
+    "LARGEST_COUNT",
+    "binomial_at_most",
+    "check_count",
+    "check_tail",
+    "clopper_pearson_lower",
+    "clopper_pearson_upper",
+    "hoeffding_deviation",
+    "hypergeometric_key_errors",
+    "hypergeometric_key_errors_lower",
+    "kullback_leibler_lower",
+    "kullback_leibler_upper",
+    "serfling_deviation",
+    "serfling_deviation_smoothing",
+]
+
+LARGEST_COUNT = 2**53
+"""Counts above this are not whole numbers in floating point, and are refused."""
+SMALLEST_TAIL = 1e-200
+"""Probabilities below this are refused: they would underflow somewhere, and nobody can mean them."""
+
+
+def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, tail: float) -> int:
+    """Bound the errors in the bits that were not tested, by exact inversion of the hypergeometric distribution.
+
+    `test_bits` of all key_bits + test_bits rounds were drawn at random and showed `test_errors`. With K_U the
+    largest K for which P[Hyp(N = n + k, K, k draws) <= x] > tail, more than K_U - x errors among the n key bits
+    occur together with this observation with probability at most `tail`, whatever the errors' pattern is.
+
+    The statement is the inversion of an exact test and needs no approximation. Sums longer than
+    `tails.MOST_TERMS` are bounded from above in blocks, and every logarithm carries `tails.MARGIN`, so that
+    rounding can only raise the answer.
+
+    Args:
+        key_bits: n, bits that were not tested.
+        test_bits: k, bits tested.
+        test_errors: x, errors seen among them.
+        tail: the probability of failure; for a smoothing parameter eps pass eps^2.
+
+    Returns:
+        The number of errors, 0 ... key_bits.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+    """
+    _check_sample(key_bits, test_bits, test_errors)
+    target = math.log(check_tail(tail))
+    population = key_bits + test_bits
+
+    def log_tail(marked: int) -> float:
+        return hypergeometric_log_tail(population, marked, test_bits, test_errors)
+
+    most = key_bits + test_errors
+    if log_tail(most) > target:
+        return key_bits
+    return _first_below(log_tail, target, test_errors, most) - 1 - test_errors
+
+
+def hypergeometric_key_errors_lower(key_bits: int, test_bits: int, test_errors: int, tail: float) -> int:
+    """Bound the errors in the bits that were not tested from below; the mirror of `hypergeometric_key_errors`.
+
+    The bits without error are as random a sample as those with one: the bound is n less the upper bound on them.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+    """
+    _check_sample(key_bits, test_bits, test_errors)
+    return key_bits - hypergeometric_key_errors(key_bits, test_bits, test_bits - test_errors, tail)
+
+
+def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
+    """Return the upper limit of Clopper and Pearson for a success probability: P[Bin(trials, p) <= seen] = tail.
+
+    It is also valid for the mean success probability of independent trials that are *not* alike (Hoeffding 1956,
+    Theorem 4), provided that the limit times `trials` is at least seen + 1; this holds for every tail up to 1/e,
+    and above that the limit is raised to (seen + 1) / trials.
+
+    Args:
+        trials: how many trials.
+        seen: how many successes.
+        tail: the probability that the true value lies above what is returned.
+
+    Returns:
+        A probability, rounded up so that its tail is at most `tail`.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+    """
+    _check_trials(trials, seen)
+    target = math.log(check_tail(tail))
+    if seen == trials:
+        return 1.0
+
+    def log_tail(probability: float) -> float:
+        return binomial_log_tail(seen, trials - seen, probability, 1.0 - probability)
+
+    limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_upper(trials, seen, tail), 1.0)
+    return min(1.0, max(limit, (seen + 1) / trials))
+
+
+def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
+    """Return the lower limit of Clopper and Pearson; the mirror of `clopper_pearson_upper`, rounded down.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+    """
+    _check_trials(trials, seen)
+    target = math.log(check_tail(tail))
+    if seen == 0:
+        return 0.0
+
+    def log_tail(probability: float) -> float:
+        return binomial_log_tail(trials - seen, seen, 1.0 - probability, probability)
+
+    limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)
+    return max(0.0, min(limit, (seen - 1) / trials))
+
+
+def kullback_leibler_upper(trials: int, seen: int, tail: float) -> float:
+    """Return the largest p with trials D(seen / trials || p) <= ln(1 / tail), rounded up.
+
+    Hoeffding (1963), Theorem 1. Valid for independent trials that are not alike, p their mean; looser than
+    Clopper-Pearson.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+    """
+    _check_trials(trials, seen)
+    exponent = -math.log(check_tail(tail)) / trials
+    frequency = seen / trials
+    low, high = frequency, 1.0
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            break
+        if _divergence(frequency, middle) <= exponent:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def kullback_leibler_lower(trials: int, seen: int, tail: float) -> float:
+    """Return the least p with trials D(seen / trials || p) <= ln(1 / tail), rounded down.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+    """
+    _check_trials(trials, seen)
+    exponent = -math.log(check_tail(tail)) / trials
+    frequency = seen / trials
+    low, high = 0.0, frequency
+    for _ in range(1100):
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            break
+        if _divergence(frequency, middle) <= exponent:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def binomial_at_most(trials: int, probability: float, tail: float) -> int:
+    """Return the least m with P[Bin(trials, probability) > m] <= tail, from above.
+
+    Args:
+        trials: how many trials.
+        probability: of success of each.
+        tail: the probability that more than m occur.
+
+    Raises:
+        InputError: a count, probability or tail out of range.
+    """
+    check_count("trials", trials)
+    if not 0.0 <= probability <= 1.0:
+        raise InputError(f"a probability lies in 0 ... 1; found {probability}")
+    target = math.log(check_tail(tail))
+
+    def log_tail(most: int) -> float:
+        return binomial_log_tail(trials - most - 1, most + 1, 1.0 - probability, probability)
+
+    if trials == 0 or log_tail(trials - 1) > target:
+        return trials
+    return 0 if log_tail(0) <= target else _first_below(log_tail, target, 0, trials - 1)
+
+
+def hoeffding_deviation(trials: int, tail: float) -> float:
+    """Return sqrt(trials ln(1 / tail) / 2): how far a sum of `trials` independent bits strays to one side.
+
+    Raises:
+        InputError: a count or tail out of range.
+    """
+    check_count("trials", trials)
+    return math.sqrt(trials * -math.log(check_tail(tail)) / 2.0)
+
+
+def serfling_deviation(key_bits: int, test_bits: int, tail: float) -> float:
+    """Return Serfling's g: P[key error rate >= test error rate + g] <= tail for a random sample.
+
+    With n key bits and k test bits, exp(-2 g^2 n k^2 / ((n + k)(k + 1))) = tail (Serfling 1974, in the form of
+    Tomamichel, Lim, Gisin and Renner, Nature Communications 3, 634, supplementary lemma).
+
+    Returns:
+        The deviation; infinity if nothing was tested.
+
+    Raises:
+        InputError: a count or tail out of range.
+    """
+    return _serfling(key_bits, test_bits, -math.log(check_tail(tail)))
+
+
+def serfling_deviation_smoothing(key_bits: int, test_bits: int, smoothing: float) -> float:
+    """Return Serfling's g at the probability `smoothing`^2, as papers print it for a smoothing parameter.
+
+    The same as ``serfling_deviation(..., tail=smoothing**2)``: the factor one half under the root is gone.
+
+    Raises:
+        InputError: a count or parameter out of range.
+    """
+    return _serfling(key_bits, test_bits, -2.0 * math.log(check_tail(smoothing)))
+
+
+def check_count(name: str, count: int) -> int:
+    """Return `count` if it is a whole number in 0 ... 2^53.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not 0 <= count <= LARGEST_COUNT or count != int(count):
+        raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {count}")
+    return int(count)
+
+
+def check_tail(tail: float) -> float:
+    """Return `tail` if it is a probability of failure in 1e-200 ... 1, both ends but one itself allowed.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not SMALLEST_TAIL <= tail < 1.0:
+        raise InputError(f"a probability of failure lies in {SMALLEST_TAIL} ... 1; found {tail}")
+    return tail
+
+
+def _serfling(key_bits: int, test_bits: int, log_inverse_tail: float) -> float:
+    check_count("key_bits", key_bits)
+    check_count("test_bits", test_bits)
+    if key_bits == 0 or test_bits == 0:
+        return math.inf
+    scale = (key_bits + test_bits) / key_bits * (test_bits + 1) / test_bits / test_bits
+    return math.sqrt(scale * log_inverse_tail / 2.0)
+
+
+def _check_sample(key_bits: int, test_bits: int, test_errors: int) -> None:
+    check_count("key_bits", key_bits)
+    check_count("test_bits", test_bits)
+    check_count("test_errors", test_errors)
+    if test_errors > test_bits:
+        raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
+
+
+def _check_trials(trials: int, seen: int) -> None:
+    check_count("trials", trials)
+    check_count("seen", seen)
+    if trials == 0 or seen > trials:
+        raise InputError(f"{seen} successes in {trials} trials cannot be")
+
+
+def _divergence(frequency: float, probability: float) -> float:
+    """Return D(frequency || probability) of two coins in nats."""
+    if probability <= 0.0 or probability >= 1.0:
+        return 0.0 if frequency == probability else math.inf
+    failure = 1.0 - probability
+    excess = frequency - probability
+    return probability * relative_deviance(excess / probability) + failure * relative_deviance(-excess / failure)
+
+
+def _limit_below(log_tail: Callable[[float], float], target: float, seen: float, loose: float, end: float) -> float:
+    """Return a limit between `seen` and `end` whose tail is certified, found from a loose one by false position.
+
+    The limit is then moved outward by a few units in the last place, the rounding of `binomial_log_tail`.
+    """
+    goal = math.sqrt(-target)
+    near, far = seen, loose
+    step = math.copysign(min(abs(far - seen), abs(end - far)) * 1e-9, end - seen)
+    while log_tail(far) > target:
+        far = min(1.0, max(0.0, far + step))
+        step *= 2.0
+    above, below, side = -goal, math.sqrt(-max(log_tail(far), -1e300)) - goal, 0
+    for _ in range(60):
+        part = above / (above - below) if above < below else 0.5
+        guess = near + (far - near) * min(max(part, 0.001), 0.999)
+        if abs(far - near) <= 1e-13 * abs(far - seen) or guess in (near, far):
+            break
+        value = log_tail(guess)
+        distance = math.sqrt(-max(value, -1e300)) - goal
+        if value > target:
+            near, above = guess, distance
+            below = below / 2.0 if side == 1 else below
+            side = 1
+        else:
+            far, below = guess, distance
+            above = above / 2.0 if side == -1 else above
+            side = -1
+    return far * (1.0 + math.copysign(4.5e-16, end - seen))
+
+
+def _first_below(log_tail: Callable[[int], float], target: float, low: int, high: int) -> int:
+    """Return the least whole number whose logarithm of a tail is at most `target`; it falls from low to high.
+
+    The root of minus the logarithm is nearly a straight line in the count, so false position (Illinois) on it
+    needs about ten evaluations. `high` is known to be below the target and `low` above; only `high`, which was
+    always evaluated, is returned: a wrong step could cost tightness, never safety.
+    """
+    goal = math.sqrt(-target)
+    above, below = -goal, math.sqrt(-max(log_tail(high), -1e300)) - goal
+    side = 0
+    while high - low > 1:
+        part = above / (above - below) if above < below else 0.5
+        guess = low + round((high - low) * part)
+        guess = min(max(guess, low + 1), high - 1)
+        value = log_tail(guess)
+        distance = math.sqrt(-max(value, -1e300)) - goal
+        if value > target:
+            low, above = guess, distance
+            below = below / 2.0 if side == 1 else below
+            side = 1
+        else:
+            high, below = guess, distance
+            above = above / 2.0 if side == -1 else above
+            side = -1
+    return high

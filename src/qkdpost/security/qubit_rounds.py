@@ -1,0 +1,141 @@
+"""Bounds for rounds that carry one qubit each: what `bb84` and `bbm92` share.
+
+All rest on one fact. Bases are chosen at random and detection does not depend on them, so the rounds of the test
+basis are a uniformly random subset of all sifted rounds, and the error pattern that a measurement of *all* of them
+in the test basis would have shown is fixed before that subset is known. The unseen part of this pattern is the
+phase errors of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from qkdpost.errors import ConfigurationError
+from qkdpost.records import Tally
+from qkdpost.security.assumptions import FIXED_BEFORE_DATA
+from qkdpost.security.concentration import hypergeometric_key_errors, serfling_deviation
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.fixed_length import asymptotic_bits, lim_2021, tlgr_2012, tomamichel_leverrier_2017
+from qkdpost.security.result import SecretLength
+from qkdpost.security.variable_length import divide_secrecy, ledger_of_theorem, variable_length
+
+__all__ = ["Concentration", "length_of_qubits", "phase_error_bound", "variable_length_of_qubits"]
+
+Concentration = Literal["hypergeometric", "serfling"]
+
+_FIXED_LENGTH = {
+    "tomamichel-leverrier-2017": tomamichel_leverrier_2017,
+    "lim-2021": lim_2021,
+    "tlgr-2012": tlgr_2012,
+}
+
+
+def variable_length_of_qubits(
+    tally: Tally,
+    *,
+    leakage_bits: int,
+    verification_bits: int | None,
+    epsilon: Epsilon,
+    concentration: Concentration,
+    assumptions: Sequence[str],
+) -> SecretLength:
+    """Apply the variable-length theorem with B_1 = all key bits and B_e from the random sample.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: an unknown concentration, or verification charged too little.
+    """
+    attempt, amplification = divide_secrecy(epsilon)
+    rate, explanation = phase_error_bound(tally, attempt, concentration)
+    return variable_length(
+        bound="variable-length",
+        certified_bits=tally.key_bits,
+        certified_explanation="sifted key bits, one qubit each",
+        phase_error_rate=rate,
+        phase_error_explanation=explanation,
+        leakage_bits=leakage_bits,
+        verification_bits=verification_bits,
+        ledger=ledger_of_theorem(
+            "variable-length theorem, 2 eps_AT + eps_PA",
+            epsilon,
+            attempt,
+            amplification,
+            f"more phase errors than the {concentration} bound at tail eps_AT^2 allows",
+        ),
+        amplification_epsilon=amplification,
+        asymptotic_bits=asymptotic_bits(tally),
+        assumptions=assumptions,
+    )
+
+
+def length_of_qubits(
+    tally: Tally,
+    *,
+    leakage_bits: int,
+    epsilon: Epsilon,
+    bound: str,
+    concentration: Concentration,
+    verification_bits: int | None,
+    tolerated_error_rate: float | None,
+    assumptions: Sequence[str],
+) -> SecretLength:
+    """Apply the bound of that name; see `bb84.secret_length`.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, or a tolerated
+            error rate that is missing or has no use.
+    """
+    if bound == "variable-length":
+        if tolerated_error_rate is not None:
+            raise ConfigurationError("a variable-length bound has no tolerated error rate; leave it out")
+        return variable_length_of_qubits(
+            tally,
+            leakage_bits=leakage_bits,
+            verification_bits=verification_bits,
+            epsilon=epsilon,
+            concentration=concentration,
+            assumptions=assumptions,
+        )
+    if bound not in _FIXED_LENGTH:
+        names = ", ".join(("variable-length", *_FIXED_LENGTH))
+        raise ConfigurationError(f"there is no bound {bound!r}; there are {names}")
+    if tolerated_error_rate is None:
+        raise ConfigurationError(f"{bound} is fixed-length: give the tolerated_error_rate that was set beforehand")
+    return _FIXED_LENGTH[bound](
+        tally,
+        leakage_bits=leakage_bits,
+        verification_bits=verification_bits,
+        epsilon=epsilon,
+        tolerated_error_rate=tolerated_error_rate,
+        assumptions=(*assumptions, FIXED_BEFORE_DATA),
+    )
+
+
+def phase_error_bound(tally: Tally, smoothing: float, concentration: Concentration) -> tuple[float, str]:
+    """Bound the phase-error rate of the key bits at tail smoothing^2, and say how.
+
+    Exact inversion may replace Serfling's inequality wherever that stood: the theorem asks for *a* function B_e of
+    announced data that is exceeded with probability at most eps_AT^2, and nothing else. Conditioned on the numbers
+    of key and test bits, which are announced, the test bits are a uniformly random subset, so that the probability
+    is hypergeometric for each error pattern, and hence for every mixture of patterns that an attack may produce.
+
+    Returns:
+        The rate, 0 ... 1/2, and the explanation for the result.
+
+    Raises:
+        ConfigurationError: an unknown concentration.
+    """
+    key, test, errors = tally.key_bits, tally.test_bits, tally.test_errors
+    seen = f"{errors} errors in {test} test bits"
+    if concentration not in ("hypergeometric", "serfling"):
+        raise ConfigurationError(f"concentration must be 'hypergeometric' or 'serfling'; found {concentration!r}")
+    if key == 0 or test == 0:
+        return 0.5, f"-n h(1/2): {seen} bound nothing"
+    if concentration == "hypergeometric":
+        worst = hypergeometric_key_errors(key, test, errors, smoothing**2)
+        rate = min(0.5, worst / key)
+        return rate, f"-n h({rate:.5f}): {seen}, at most {worst} in the key (exact hypergeometric)"
+    rate = min(0.5, errors / test + serfling_deviation(key, test, smoothing**2))
+    return rate, f"-n h({rate:.5f}): {seen}, plus Serfling's deviation"

@@ -1,0 +1,160 @@
+"""What a bound answers: a length, with every term, assumption and epsilon that made it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qkdpost.security.epsilon import EpsilonLedger
+
+__all__ = ["Form", "SecretLength", "Term", "secret_length_of_terms"]
+
+Form = Literal["variable-length", "fixed-length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One line of a bound.
+
+    Args:
+        name: what it is, in a few words.
+        bits: what it adds to the length; negative for what it costs.
+        explanation: the formula, with its numbers where they help.
+    """
+
+    name: str
+    bits: float
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretLength:
+    """How many secret bits may be kept of a block, and why.
+
+    Args:
+        bits: the length: the sum of `terms`, rounded down, never negative.
+        bound: the name of the bound.
+        form: "variable-length": the length may be chosen from what was observed; "fixed-length": only for
+            thresholds that were set before the data were seen.
+        attacks: the attacks that it holds against.
+        rigorous: whether it is a bound at all; published formulas that are kept for comparison may not be.
+        assumptions: what it takes for granted.
+        terms: what makes the length, in the order of the formula; a last term pays for floating-point rounding.
+        epsilon: where the bound spends the budget.
+        phase_error_rate: the upper bound on the phase-error rate that went in.
+        asymptotic_bits: what the same counts would give without any statistical or epsilon term; a point estimate.
+        reason: why there is no key; empty if there is one.
+    """
+
+    bits: int
+    bound: str
+    form: Form
+    attacks: str
+    rigorous: bool
+    assumptions: tuple[str, ...]
+    terms: tuple[Term, ...]
+    epsilon: EpsilonLedger
+    phase_error_rate: float
+    asymptotic_bits: float
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, ready for JSON."""
+        return {
+            "bits": self.bits,
+            "bound": self.bound,
+            "form": self.form,
+            "attacks": self.attacks,
+            "rigorous": self.rigorous,
+            "assumptions": list(self.assumptions),
+            "terms": [{"name": t.name, "bits": t.bits, "explanation": t.explanation} for t in self.terms],
+            "epsilon": self.epsilon.to_dict(),
+            "phase_error_rate": self.phase_error_rate,
+            "asymptotic_bits": self.asymptotic_bits,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def secret_length_of_terms(
+    terms: Sequence[Term],
+    *,
+    bound: str,
+    form: Form,
+    rigorous: bool,
+    assumptions: Sequence[str],
+    epsilon: EpsilonLedger,
+    phase_error_rate: float,
+    asymptotic_bits: float,
+    abort: str = "",
+) -> SecretLength:
+    """Add the terms of a bound up, safely, and say why if nothing is left.
+
+    Each term is correct to a few units in the last place of the largest one; 2^-48 of the sum of all magnitudes
+    (a millionth of a bit at the least) is subtracted for that before the sum is rounded down.
+
+    Args:
+        terms: the lines of the bound.
+        bound: its name.
+        form: of its theorem.
+        rigorous: whether it is proven.
+        assumptions: what it takes for granted.
+        epsilon: where it spends the budget.
+        phase_error_rate: what went in.
+        asymptotic_bits: without statistics; clamped at zero here.
+        abort: why the block was not accepted, if it was not.
+    """
+    magnitude = math.fsum(abs(term.bits) for term in terms)
+    margin = max(1e-6, magnitude * 2.0**-48)
+    rounding = Term(name="rounding", bits=-margin, explanation="2^-48 of all magnitudes, for floating point")
+    lines = (*terms, rounding)
+    total = math.fsum(line.bits for line in lines)
+    bits = 0 if abort else max(0, math.floor(total))
+    return SecretLength(
+        bits=bits,
+        bound=bound,
+        form=form,
+        attacks="coherent",
+        rigorous=rigorous,
+        assumptions=tuple(assumptions),
+        terms=lines,
+        epsilon=epsilon,
+        phase_error_rate=phase_error_rate,
+        asymptotic_bits=max(0.0, asymptotic_bits),
+        reason=abort or ("" if bits else _why_nothing(terms, total)),
+    )
+
+
+def _why_nothing(terms: Sequence[Term], total: float) -> str:
+    gains = math.fsum(term.bits for term in terms if term.bits > 0)
+    if gains <= 0:
+        return f"there is nothing to make key of: {terms[0].name} is zero ({terms[0].explanation})"
+    worst = min(terms, key=lambda term: term.bits)
+    return (
+        f"the costs exceed the {gains:.0f} bits there were by {max(0.0, -total):.0f}; the largest is {worst.name} "
+        f"with {-worst.bits:.0f} bits ({worst.explanation})"
+    )
+
+
+def _lines(result: SecretLength) -> list[str]:
+    proven = "" if result.rigorous else " (published formula for comparison; NOT a proven bound)"
+    lines = [f"secret length: {result.bits} bits", f"  bound: {result.bound}{proven}"]
+    lines.append(f"  form: {result.form}, against {result.attacks} attacks")
+    if result.reason:
+        lines.append(f"  no key: {result.reason}")
+    width = max(len(term.name) for term in result.terms)
+    for term in result.terms:
+        lines.append(f"  {term.name:<{width}}  {term.bits:>+18,.2f}  {term.explanation}")
+    lines.append(f"  phase-error rate: at most {result.phase_error_rate:.6g}")
+    lines.append(f"  without finite-size terms: {result.asymptotic_bits:,.0f} bits")
+    ledger = result.epsilon
+    lines.append(f"  epsilon: secrecy {ledger.secrecy:.3g}, correctness {ledger.correctness:.3g} ({ledger.proof})")
+    for entry in ledger.terms:
+        lines.append(f"    {entry.weight:g} x {entry.name} = {entry.weight:g} x {entry.value:.3g}: {entry.meaning}")
+    lines.append("  assumes:")
+    lines.extend(f"    - {assumption}" for assumption in result.assumptions)
+    return lines

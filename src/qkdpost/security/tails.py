@@ -1,0 +1,179 @@
+"""Logarithms of exact tail probabilities, hypergeometric and binomial, as rigorous upper bounds.
+
+Everything is a sum of probabilities of a two by two table. The largest one is taken in the form of Loader (2000):
+the big parts of the factorials cancel on paper instead of in floating point, so that a table of 10^14 rounds keeps
+its digits. The smaller ones follow by the exact ratio of neighbours, and what is cut off is bounded by a geometric
+series, since these ratios only fall. `MARGIN` is then added for rounding: a result of this file is never below
+the true logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["binomial_log_tail", "hypergeometric_log_tail", "relative_deviance"]
+
+MARGIN = 1e-10
+"""What is added to each logarithm of a probability for rounding; estimated rounding is below a tenth of it."""
+RELATIVE_MARGIN = 1e-12
+"""The same in proportion to the logarithm itself, for probabilities that are astronomically small."""
+MOST_TERMS = 16_384
+"""A sum with more terms is bounded in blocks, which overstates the probability by less than two in a thousand."""
+_SMALL_LOG_FACTORIALS = tuple(math.log(math.factorial(n)) for n in range(16))
+
+
+def hypergeometric_log_tail(population: int, marked: int, draws: int, seen: int) -> float:
+    """Return an upper bound on ln P[X <= seen], X the marked ones among `draws` without replacement.
+
+    Args:
+        population: how many there are in all.
+        marked: how many of them are marked, 0 ... population.
+        draws: how many are drawn, 0 ... population.
+        seen: the value whose lower tail is asked.
+
+    Returns:
+        The logarithm, at most 0; minus infinity where the tail is empty.
+    """
+    unmarked = population - marked
+    lowest = max(0, draws - unmarked)
+    if seen >= min(marked, draws):
+        return 0.0
+    if seen < lowest:
+        return -math.inf
+    clean_left = unmarked - draws + seen
+
+    def ratios(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        top = (seen - steps) * (clean_left - steps)
+        return np.asarray(top / ((marked - seen + 1.0 + steps) * (draws - seen + 1.0 + steps)))
+
+    leading = _log_table_probability(population, marked, draws, seen)
+    return _with_margin(leading + _log_sum(ratios, seen - lowest))
+
+
+def binomial_log_tail(seen: int, missed: int, success: float, failure: float) -> float:
+    """Return an upper bound on ln P[X <= seen] for X successes in seen + missed independent trials.
+
+    Both probabilities are given, so that neither end loses digits; the answer belongs to a probability within
+    four units in the last place of the smaller one.
+
+    Args:
+        seen: the value whose lower tail is asked.
+        missed: the remaining trials.
+        success: the probability of success of each trial.
+        failure: 1 - success.
+
+    Returns:
+        The logarithm, at most 0; minus infinity where the tail is empty.
+    """
+    if seen < 0:
+        return -math.inf
+    if missed <= 0 or success <= 0.0:
+        return 0.0
+    if failure <= 0.0:
+        return -math.inf
+    trials = seen + missed
+    deviation = seen - trials * success if success <= failure else trials * failure - missed
+    leading = _stirling(trials) - _stirling(seen) - _stirling(missed)
+    leading -= _deviance(trials * success, deviation) + _deviance(trials * failure, -deviation)
+
+    def ratios(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((seen - steps) / (missed + 1.0 + steps) * (failure / success))
+
+    return _with_margin(leading + _log_sum(ratios, seen))
+
+
+def _with_margin(log_probability: float) -> float:
+    return min(0.0, log_probability + MARGIN + RELATIVE_MARGIN * abs(log_probability))
+
+
+def _log_table_probability(population: int, marked: int, draws: int, seen: int) -> float:
+    """Return ln P[X = seen]; the deviation from the mean is an exact integer over `population`."""
+    unmarked, undrawn = population - marked, population - draws
+    deviation = seen * population - marked * draws
+    total = _stirling(marked) + _stirling(unmarked) + _stirling(draws) + _stirling(undrawn) - _stirling(population)
+    for cell, row, column, sign in (
+        (seen, marked, draws, 1),
+        (marked - seen, marked, undrawn, -1),
+        (draws - seen, unmarked, draws, -1),
+        (undrawn - marked + seen, unmarked, undrawn, 1),
+    ):
+        product = row * column
+        if product:
+            total -= _stirling(cell) + product / population * relative_deviance(sign * deviation / product)
+    return total
+
+
+def _stirling(count: int) -> float:
+    """Return ln(n!) - n ln(n) + n, which is small, to full precision."""
+    if count == 0:
+        return 0.0
+    if count < 16:
+        return _SMALL_LOG_FACTORIALS[count] - count * math.log(count) + count
+    inverse = 1.0 / count
+    square = inverse * inverse
+    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188))))
+    return 0.5 * math.log(2.0 * math.pi * count) + series
+
+
+def _deviance(mean: float, deviation: float) -> float:
+    return mean * relative_deviance(deviation / mean)
+
+
+def relative_deviance(ratio: float) -> float:
+    """Return (1 + r) ln(1 + r) - r for r >= -1 without cancellation near zero."""
+    if ratio <= -1.0:
+        return 1.0
+    if abs(ratio) > 0.1:
+        return (1.0 + ratio) * math.log1p(ratio) - ratio
+    # With v = r / (2 + r): ln(1 + r) = 2 atanh(v), and the terms of first order cancel on paper.
+    reduced = ratio / (2.0 + ratio)
+    square = reduced * reduced
+    series, power, odd = 0.0, square, 3
+    while True:
+        grown = series + power / odd
+        if grown == series:
+            break
+        series, power, odd = grown, power * square, odd + 2
+    return ratio * reduced + 2.0 * (1.0 + ratio) * reduced * series
+
+
+def _log_sum(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], terms_below: int) -> float:
+    """Return ln(1 + t_1 + t_2 + ...), t_j the product of the first j ratios, from above.
+
+    Args:
+        ratios: t_(j+1) / t_j at the steps j given; falling in j, positive for j < terms_below.
+        terms_below: how many terms there are after the leading one.
+    """
+    if terms_below == 0:
+        return 0.0
+    first = float(ratios(np.zeros(1))[0])
+    needed = terms_below
+    if first < 1.0:
+        needed = min(terms_below, math.ceil(-36.0 / math.log(first)))
+    elif terms_below > MOST_TERMS:
+        return math.inf  # the tail holds about half of all probability or more: it is bounded by one
+    stride = -(-needed // MOST_TERMS)
+    if stride > 1:
+        return _log_sum_in_blocks(ratios, needed, stride)
+    steps = ratios(np.arange(needed + 1, dtype=np.float64))
+    with np.errstate(over="ignore"):
+        terms = np.cumprod(steps[:needed])
+        total = 1.0 + float(terms.sum())
+    last = float(steps[needed])
+    if needed < terms_below:
+        total += float(terms[-1]) * last / (1.0 - last)
+    return math.log(total) if total < math.inf else math.inf
+
+
+def _log_sum_in_blocks(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], needed: int, stride: int) -> float:
+    """Bound the sum by taking the ratio at the start of each block for the whole block; ratios below one."""
+    starts = np.arange(0, needed, stride, dtype=np.float64)
+    ratio = ratios(starts)
+    whole_blocks = stride * np.log(ratio)
+    heads = np.exp(np.concatenate(([0.0], np.cumsum(whole_blocks))))
+    blocks = heads[:-1] * -np.expm1(whole_blocks) / (1.0 - ratio)
+    return math.log(float(blocks.sum()) + float(heads[-1]) / (1.0 - float(ratio[-1])))
