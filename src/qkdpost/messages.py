@@ -36,6 +36,7 @@ __all__ = [
     "SiftReply",
     "TestBits",
     "TestClicks",
+    "WindowChoice",
 ]
 
 PROTOCOL_VERSION = 1
@@ -115,15 +116,24 @@ class Abort(Struct, frozen=True, array_like=True, tag=3):
 
 
 class TestClicks(Struct, frozen=True, array_like=True, tag=4):
-    """The time tags of the sender's test basis with their channels, for calibration; disclosed whole anyway."""
+    """The time tags of the sender's test basis with their outcomes, for calibration; disclosed whole anyway."""
 
     block: BlockNumber
     batch: Count
     count: Count
     first_tick: Tick
-    tick_ps: float
+    span_ticks: Count
+    tick_ps: Annotated[float, Meta(ge=1e-3, le=1e12)]
     ticks: bytes
-    channels: bytes
+    outcomes: bytes
+
+
+class WindowChoice(Struct, frozen=True, array_like=True, tag=17):
+    """Half the width of the coincidence window of a batch, in the ticks of `TestClicks`."""
+
+    block: BlockNumber
+    batch: Count
+    window_ticks: Annotated[int, Meta(ge=0, le=2**40)]
 
 
 class DetectionReport(Struct, frozen=True, array_like=True, tag=5):
@@ -252,5 +262,6 @@ BlockMessage: TypeAlias = (
     | BlockVerdict
     | AmplificationProposal
     | Confirmation
+    | WindowChoice
 )
 Message: TypeAlias = Hello | Close | BlockMessage

@@ -19,6 +19,7 @@ from qkdpost.messages import (
     SiftReply,
     TestBits,
     TestClicks,
+    WindowChoice,
 )
 
 __all__ = ["ACCEPTED", "ConnectionState", "Stage"]
@@ -49,7 +50,7 @@ class Stage(IntEnum):
 
 
 ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
-    ("alice", Stage.SIFTING): frozenset({DetectionReport, TestClicks}),
+    ("alice", Stage.SIFTING): frozenset({DetectionReport, WindowChoice}),
     ("bob", Stage.SIFTING): frozenset({SiftReply, TestClicks}),
     ("alice", Stage.ESTIMATION): frozenset({TestBits}),
     ("bob", Stage.ESTIMATION): frozenset({SampleSeed, TestBits}),

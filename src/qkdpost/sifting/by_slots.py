@@ -27,11 +27,13 @@ __all__ = [
     "Matched",
     "SlotMatcher",
     "answer_slots",
+    "hear_reports",
     "hear_replies",
     "match_to_detections",
     "match_to_prepared",
     "part_sizes",
     "report_slots",
+    "reports",
     "send_replies",
 ]
 
@@ -79,7 +81,7 @@ def report_slots(task: SiftingTask) -> Program[SiftedKey]:
     for batch in task.numbers:
         record: Detections = yield NeedBatch(batch)
         records.append(record)
-        yield from _reports(task.block, batch, record)
+        yield from reports(task.block, batch, record)
     key: list[Bits] = []
     test: list[Bits] = []
     rounds = 0
@@ -98,7 +100,7 @@ def answer_slots(task: SiftingTask, matcher: SlotMatcher) -> Program[SiftedKey]:
     allowed = task.link.largest_block_detections
     for batch in task.numbers:
         record = yield NeedBatch(batch)
-        slots, bases = yield from _hear_reports(batch, record.pulses, allowed)
+        slots, bases = yield from hear_reports(batch, record.pulses, allowed)
         allowed -= slots.size
         matched = matcher(record, slots, bases)
         yield from send_replies(task.block, batch, matched)
@@ -141,7 +143,8 @@ def hear_replies(batch: int, count: int) -> Program[tuple[Bits, int]]:
     return mask, rounds
 
 
-def _hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
+def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
+    """Hear slots and bases of one batch that covers `pulses` slots, and at most `allowed` detections."""
     slots: list[NDArray[np.int64]] = []
     bases: list[Bits] = []
     start = reported = 0
@@ -166,7 +169,8 @@ def _hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArra
     return np.concatenate(slots), concatenate(bases)
 
 
-def _reports(block: int, batch: int, record: Detections) -> Iterator[DetectionReport]:
+def reports(block: int, batch: int, record: Detections) -> Iterator[DetectionReport]:
+    """Return the messages that report one batch."""
     sizes = part_sizes(record.slots.size)
     first = start = 0
     for part, count in enumerate(sizes):

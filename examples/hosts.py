@@ -1,0 +1,114 @@
+"""What the two-host examples share: two operating-system processes, each with its own records, and one TCP connection.
+
+Each host is started with a folder that holds its records and the pre-shared key, and nothing of the other host; it
+prints its report and a digest of its key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+import qkdpost as qp
+
+PRESHARED_BYTES = 1024
+TIMEOUT_SECONDS = 300
+
+
+def run_two_hosts(alice: object, bob: object, link: qp.LinkConfig) -> int:
+    """Give each host its records, let them talk, print what they print; 0 if both hold the same key."""
+    preshared = secrets.token_bytes(PRESHARED_BYTES)
+    with tempfile.TemporaryDirectory() as name:
+        folders = {role: Path(name) / role for role in ("alice", "bob")}
+        for role, record in (("alice", alice), ("bob", bob)):
+            folders[role].mkdir()
+            (folders[role] / "link.json").write_text(json.dumps(asdict(link)))
+            (folders[role] / "preshared.key").write_bytes(preshared)
+            save_record(folders[role] / "record.npz", record)
+        first = start("alice", folders["alice"], 0)
+        port = first.stdout.readline().strip()
+        if not port.isdigit():
+            raise SystemExit("alice ended before she listened")
+        second = start("bob", folders["bob"], int(port))
+        outputs = [process.communicate()[0] for process in (first, second)]
+    print(*outputs, sep="\n")
+    digests = [line.split()[-1] for text in outputs for line in text.splitlines() if "key digest" in line]
+    if len(digests) == 2 and digests[0] == digests[1]:
+        print("both hosts hold the same key")
+        return 0
+    print("the hosts hold no common key")
+    return 1
+
+
+def start(role: str, folder: Path, port: int) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, role, str(folder), str(port)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def host(role: str, folder: Path, port: int) -> None:
+    """Be one host: own record, own copy of the pre-shared key, one socket."""
+    link = qp.LinkConfig(**json.loads((folder / "link.json").read_text()))
+    pool = qp.KeyPool((folder / "preshared.key").read_bytes())
+    session = qp.Session(role=role, link=link, auth_key=pool)
+    session.submit(load_record(folder / "record.npz"))
+    session.finish()
+    with connect(role, port) as connection:
+        for event in qp.transport.blocking.run(session, connection, timeout_seconds=TIMEOUT_SECONDS):
+            tell(role, event)
+
+
+def connect(role: str, port: int) -> socket.socket:
+    if role == "bob":
+        return socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
+    with socket.create_server(("127.0.0.1", port)) as server:
+        print(server.getsockname()[1], flush=True)
+        return server.accept()[0]
+
+
+def tell(role: str, event: object) -> None:
+    match event:
+        case qp.StageCompleted(block=block, stage=stage):
+            print(f"{role}: block {block}: {stage.name.lower()} done", file=sys.stderr, flush=True)
+        case qp.KeyReady(key=key, report=report):
+            print(f"{report}\n{role}: key digest {hashlib.sha256(key.to_bytes()).hexdigest()}", flush=True)
+        case qp.BlockAborted(report=report):
+            print(f"{report}", flush=True)
+
+
+def save_record(path: Path, record: object) -> None:
+    match record:
+        case qp.PreparedPulses():
+            fields = {"bases": np.asarray(record.bases), "bits": np.asarray(record.bits)}
+        case qp.Detections():
+            bases, outcomes = np.asarray(record.bases), np.asarray(record.bits)
+            fields = {"pulses": record.pulses, "slots": record.slots, "bases": bases, "outcomes": outcomes}
+        case qp.TimeTags():
+            fields = {"ticks": record.ticks, "channels": record.channels, "tick_ps": record.tick_ps}
+    np.savez(path, kind=type(record).__name__, **fields)
+
+
+def load_record(path: Path) -> object:
+    with np.load(path) as stored:
+        fields = {name: stored[name] for name in stored.files}
+    kind = str(fields.pop("kind"))
+    scalars = {name: value.item() for name, value in fields.items() if value.ndim == 0}
+    return getattr(qp, kind)(**fields | scalars)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="One of two hosts; started by the other examples.")
+    parser.add_argument("role", choices=("alice", "bob"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("port", type=int)
+    options = parser.parse_args()
+    host(options.role, options.folder, options.port)

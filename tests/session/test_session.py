@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qkdpost.key_pool import KeyPool
+
+from qkdpost.config import LinkConfig
+from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
+from qkdpost.leakage import Cause
+from qkdpost.messages import AbortReason
+from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
+from qkdpost.session.session import Session
+from qkdpost.session.states import ConnectionState, Stage
+from support.link import PRESHARED, Pair, bb84_records, small_link
+
+
+def finished_pair(link: LinkConfig | None = None, **records: float) -> Pair:
+    pair = Pair(link or small_link())
+    pair.submit(*bb84_records(**records))  # type: ignore[arg-type]
+    pair.finish()
+    pair.run()
+    return pair
+
+
+def test_two_hosts_get_the_same_key() -> None:
+    pair = finished_pair()
+    assert pair.keys("alice") == pair.keys("bob")
+    assert len(pair.keys("alice")[0]) > 50
+    for role in ("alice", "bob"):
+        kinds = [type(event) for event in pair.events[role]]
+        assert kinds == [HandshakeCompleted, *[StageCompleted] * len(Stage), KeyReady, ConnectionClosed]
+        assert pair.sessions[role].state is ConnectionState.CLOSED
+
+
+def test_both_reports_tell_the_same() -> None:
+    pair = finished_pair()
+    alice, bob = (
+        next(event.report for event in pair.events[role] if isinstance(event, KeyReady)) for role in ("alice", "bob")
+    )
+    assert alice.secret == bob.secret
+    assert alice.leakage == bob.leakage
+    assert (alice.bytes_sent, alice.messages_sent) == (bob.bytes_received, bob.messages_received)
+    assert (bob.bytes_sent, bob.messages_sent) == (alice.bytes_received, alice.messages_received)
+    for name in ("rounds", "sifted_key_bits", "test_errors", "key_bits", "key_errors", "corrected_bits"):
+        assert getattr(alice, name) == getattr(bob, name), name
+
+
+def test_every_bit_on_the_wire_is_in_the_ledger() -> None:
+    pair = finished_pair()
+    report = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
+    charged = sum(bits for cause, bits in report.leakage.items() if cause != Cause.CORRECTOR_PARITIES.name.lower())
+    assert report.leakage_bits == charged
+    assert report.secret is not None
+    assert report.key_length_bits + report.authentication_bits == report.secret.bits
+    assert report.secret.bits <= report.secret.asymptotic_bits
+
+
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=40))
+@settings(max_examples=10)
+def test_chunking_does_not_matter(sizes: list[int]) -> None:
+    whole = finished_pair(detections=3000)
+    pair = Pair(small_link())
+    pair.submit(*bb84_records(3000))
+    pair.finish()
+    turn = 0
+
+    def chop(_: str, __: int, frame: bytes) -> list[bytes]:
+        nonlocal turn
+        pieces = []
+        while frame:
+            size = sizes[turn % len(sizes)]
+            pieces.append(frame[:size])
+            frame = frame[size:]
+            turn += 1
+        return pieces
+
+    pair.run(chop)
+    assert pair.keys("alice") == pair.keys("bob") == whole.keys("alice")
+
+
+def test_several_blocks_are_in_flight_at_once() -> None:
+    pair = Pair(small_link(block_detections=8000, blocks_in_flight=3))
+    for seed in range(5):
+        pair.submit(*bb84_records(seed=seed))
+    pair.step("alice", "bob")
+    pair.step("bob", "alice")
+    assert pair.sessions["bob"].blocks_in_flight == 3
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob")
+    assert sorted(pair.keys("alice")) == [0, 1, 2, 3, 4]
+    assert len(set(pair.keys("alice").values())) == 5
+
+
+def test_records_gather_into_one_block() -> None:
+    pair = Pair(small_link(block_detections=2**16))
+    for seed in range(3):
+        pair.submit(*bb84_records(3000, seed=seed))
+    pair.finish()
+    pair.run()
+    assert list(pair.keys("alice")) == [0]
+    assert pair.keys("alice") == pair.keys("bob")
+
+
+def test_alice_may_submit_late() -> None:
+    pair = Pair(small_link())
+    alice, bob = bb84_records()
+    pair.sessions["bob"].submit(bob)
+    pair.sessions["bob"].finish()
+    pair.run()
+    assert not pair.keys("alice")
+    pair.sessions["alice"].submit(alice)
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_a_record_that_never_comes_ends_the_block() -> None:
+    pair = Pair(small_link())
+    pair.sessions["bob"].submit(bb84_records()[1])
+    pair.finish()
+    pair.run()
+    assert [event.reason for event in pair.aborts("alice")] == [AbortReason.RECORDS_DISAGREE]
+    assert [event.reason for event in pair.aborts("bob")] == [AbortReason.RECORDS_DISAGREE]
+    assert pair.sessions["alice"].state is ConnectionState.CLOSED
+
+
+def test_the_sample_mode_works_too() -> None:
+    pair = finished_pair(small_link(test="sample", sample_fraction=0.3), detections=20000)
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+@pytest.mark.parametrize("qber", [0.12, 0.2, 0.5])
+def test_no_key_above_the_threshold(qber: float) -> None:
+    pair = finished_pair(qber=qber, detections=20000)
+    for role in ("alice", "bob"):
+        assert pair.keys(role) == {}
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.NO_KEY_LEFT]
+        assert pair.sessions[role].state is ConnectionState.CLOSED
+
+
+def test_too_few_bits_end_the_block_on_both_sides() -> None:
+    pair = finished_pair(detections=100)
+    for role in ("alice", "bob"):
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.TOO_FEW_BITS]
+
+
+def test_records_that_do_not_belong_together() -> None:
+    pair = Pair(small_link())
+    pair.submit(bb84_records(4000)[0], bb84_records(8000)[1])
+    pair.finish()
+    pair.run()
+    for role in ("alice", "bob"):
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.RECORDS_DISAGREE]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("epsilon", 1e-9), ("frame_bits", 2**13), ("kind", "bbm92"), ("concentration", "serfling")]
+)
+def test_a_configuration_that_differs_is_named(field: str, value: object) -> None:
+    link = small_link()
+    alice = Session(role="alice", link=link, auth_key=KeyPool(PRESHARED))
+    bob = Session(role="bob", link=replace(link, **{field: value}), auth_key=KeyPool(PRESHARED))
+    with pytest.raises(RemoteProtocolError, match=field):
+        alice.receive_data(bob.data_to_send())
+
+
+def test_two_of_one_role_are_refused() -> None:
+    first, second = (Session(role="bob", link=small_link(), auth_key=KeyPool(PRESHARED)) for _ in range(2))
+    with pytest.raises(RemoteProtocolError, match="alice"):
+        first.receive_data(second.data_to_send())
+
+
+def test_the_pool_is_spent_and_refilled() -> None:
+    pair = finished_pair()
+    for pool in pair.pools.values():
+        assert pool.spent_bytes == 48
+        assert pool.available_bytes == len(PRESHARED) - 32
+    assert pair.pools["alice"].inventory() == pair.pools["bob"].inventory()
+
+
+def test_blocks_go_on_from_refilled_pads_alone() -> None:
+    pair = Pair(small_link(block_detections=8000, blocks_in_flight=1), preshared=bytes(32 + 48))
+    for seed in range(3):
+        pair.submit(*bb84_records(seed=seed))
+    pair.finish()
+    pair.run()
+    assert len(pair.keys("alice")) == 3
+    assert pair.keys("alice") == pair.keys("bob")
+
+
+def test_an_empty_pool_is_an_error_and_not_a_weaker_tag() -> None:
+    pair = Pair(small_link(), preshared=bytes(32 + 47))
+    pair.submit(*bb84_records())
+    pair.finish()
+    pair.run()
+    assert [event.reason for event in pair.aborts("bob")] == [AbortReason.KEY_POOL_EXHAUSTED]
+    assert pair.keys("alice") == pair.keys("bob") == {}
+
+
+def test_misuse_is_a_local_error() -> None:
+    pair = Pair(small_link())
+    alice = pair.sessions["alice"]
+    with pytest.raises(InputError, match="PreparedPulses"):
+        alice.submit(bb84_records()[1])
+    with pytest.raises(LocalProtocolError, match="open already"):
+        alice.connect()
+    alice.finish()
+    with pytest.raises(LocalProtocolError, match="finish"):
+        alice.submit(bb84_records()[0])
+    alice.connection_lost()
+    with pytest.raises(LocalProtocolError, match="no connection"):
+        alice.receive_data(b"")
+    with pytest.raises(ConfigurationError):
+        Session(role="eve", link=small_link(), auth_key=KeyPool(PRESHARED))
+
+
+def test_batches_may_be_numbered_by_the_application() -> None:
+    pair = Pair(small_link())
+    alice, bob = bb84_records()
+    pair.sessions["alice"].submit(bb84_records(seed=1)[0], batch=5)  # Bob has no such record: it is dropped
+    pair.sessions["alice"].submit(alice, batch=9)
+    pair.sessions["bob"].submit(bob, batch=9)
+    with pytest.raises(InputError, match="used already"):
+        pair.sessions["bob"].submit(bob, batch=9)
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
