@@ -2,17 +2,16 @@
 
     python examples/timetags_bbm92.py FILE [--tick-ps 78.125] [--dead-time-ps 23437] [--window-ps 625]
 
-FILE holds lines `channel tick`, both sides' clicks merged in the order of time: channels 0-3 are Alice's detectors H, V,
-A, D, 4-7 Bob's. Each host is given only its own clicks; clock, delays and window are found from the data.
+FILE holds lines `channel tick`, both sides' clicks merged in the order of time: channels 0-3 are Alice's H, V, A, D,
+4-7 Bob's. Each host is given only its own clicks; clock, delays and window are found from the data.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from hosts import run_two_hosts
-
 import qkdpost as qp
+from hosts import run_two_hosts
 
 
 def main() -> int:

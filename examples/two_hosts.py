@@ -12,9 +12,9 @@ import secrets
 import sys
 
 import numpy as np
-from hosts import run_two_hosts
 
 import qkdpost as qp
+from hosts import run_two_hosts
 
 
 def main() -> int:

@@ -22,7 +22,9 @@ __all__ = [
     "BlockOpen",
     "BlockTag",
     "BlockVerdict",
+    "CalibrationClicks",
     "Close",
+    "ComparedBits",
     "Confirmation",
     "CorrectionStart",
     "DetectionReport",
@@ -34,8 +36,6 @@ __all__ = [
     "SampleSeed",
     "SegmentEntry",
     "SiftReply",
-    "TestBits",
-    "TestClicks",
     "WindowChoice",
 ]
 
@@ -115,7 +115,7 @@ class Abort(Struct, frozen=True, array_like=True, tag=3):
     reason: AbortReason
 
 
-class TestClicks(Struct, frozen=True, array_like=True, tag=4):
+class CalibrationClicks(Struct, frozen=True, array_like=True, tag=4):
     """The time tags of the sender's test basis with their outcomes, for calibration; disclosed whole anyway."""
 
     block: BlockNumber
@@ -129,7 +129,7 @@ class TestClicks(Struct, frozen=True, array_like=True, tag=4):
 
 
 class WindowChoice(Struct, frozen=True, array_like=True, tag=17):
-    """Half the width of the coincidence window of a batch, in the ticks of `TestClicks`."""
+    """Half the width of the coincidence window of a batch, in the ticks of `CalibrationClicks`."""
 
     block: BlockNumber
     batch: Count
@@ -175,7 +175,7 @@ class SampleSeed(Struct, frozen=True, array_like=True, tag=7):
     seed: Octets32
 
 
-class TestBits(Struct, frozen=True, array_like=True, tag=8):
+class ComparedBits(Struct, frozen=True, array_like=True, tag=8):
     """The sender's outcomes of the test rounds, and of the key-basis rounds that set up correction."""
 
     block: BlockNumber
@@ -249,11 +249,11 @@ class Confirmation(Struct, frozen=True, array_like=True, tag=16):
 BlockMessage: TypeAlias = (
     BlockOpen
     | Abort
-    | TestClicks
+    | CalibrationClicks
     | DetectionReport
     | SiftReply
     | SampleSeed
-    | TestBits
+    | ComparedBits
     | CorrectionStart
     | Parities
     | FrameTags

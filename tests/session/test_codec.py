@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.messages import Abort, AbortReason, Confirmation, Hello, Parities, SegmentEntry, TestBits
+from qkdpost.messages import Abort, AbortReason, ComparedBits, Confirmation, Hello, Parities, SegmentEntry
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode, encode
 
@@ -20,7 +20,7 @@ SAMPLES = [
         segments=(SegmentEntry(identifier=bytes(16), next_offset=0, length=48),),
     ),
     Abort(block=3, reason=AbortReason.NO_KEY_LEFT),
-    TestBits(block=0, test=b"\x01\x02", setup=b""),
+    ComparedBits(block=0, test=b"\x01\x02", setup=b""),
     Parities(block=2**53, round=0, parities=bytes(100)),
     Confirmation(block=1, step=2, tag=bytes(16)),
 ]

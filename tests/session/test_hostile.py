@@ -17,11 +17,12 @@ from qkdpost.session.states import ConnectionState
 from support.link import Pair, bb84_records, frames, small_link
 
 NAMED = (RemoteProtocolError, AuthenticationError)
-RECORDS = bb84_records(2400)
+RECORDS = bb84_records(4000, qber=0.004)
+LINK = small_link(epsilon=1e-6)
 
 
 def fresh_pair(*, finish: bool = True) -> Pair:
-    pair = Pair(small_link())
+    pair = Pair(LINK)
     pair.submit(*RECORDS)
     if finish:
         pair.finish()
@@ -134,7 +135,7 @@ def test_a_line_cut_anywhere_costs_one_block_and_no_more(place: tuple[str, int])
     for event in pair.aborts("alice") + pair.aborts("bob"):
         assert event.reason is AbortReason.CONNECTION_LOST
     pair.events = {"alice": [], "bob": []}
-    alice, bob = bb84_records(2400, seed=99)
+    alice, bob = bb84_records(4000, qber=0.004, seed=99)
     pair.sessions["alice"].submit(alice, batch=10)
     pair.sessions["bob"].submit(bob, batch=10)
     pair.finish()
@@ -146,8 +147,9 @@ def test_a_line_cut_anywhere_costs_one_block_and_no_more(place: tuple[str, int])
 def test_every_message_type_was_in_the_conversation() -> None:
     kinds = {type(decode(frame)).__name__ for role in CLEAN.sent for frame in CLEAN.sent[role]}
     assert kinds >= {
-        "Hello", "BlockOpen", "DetectionReport", "SiftReply", "SampleSeed", "TestBits", "CorrectionStart", "Parities",
-        "FrameTags", "FrameVerdict", "BlockTag", "BlockVerdict", "AmplificationProposal", "Confirmation", "Close",
+        "Hello", "BlockOpen", "DetectionReport", "SiftReply", "SampleSeed", "ComparedBits", "CorrectionStart",
+        "Parities", "FrameTags", "FrameVerdict", "BlockTag", "BlockVerdict", "AmplificationProposal", "Confirmation",
+        "Close",
     }  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from qkdpost.key_pool import KeyPool
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.leakage import Cause
-from qkdpost.messages import AbortReason
+from qkdpost.messages import AbortReason, FrameTags, Parities
+from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState, Stage
@@ -41,7 +42,7 @@ def test_both_reports_tell_the_same() -> None:
         next(event.report for event in pair.events[role] if isinstance(event, KeyReady)) for role in ("alice", "bob")
     )
     assert alice.secret == bob.secret
-    assert alice.leakage == bob.leakage
+    assert alice.ledger == bob.ledger
     assert (alice.bytes_sent, alice.messages_sent) == (bob.bytes_received, bob.messages_received)
     assert (bob.bytes_sent, bob.messages_sent) == (alice.bytes_received, alice.messages_received)
     for name in ("rounds", "sifted_key_bits", "test_errors", "key_bits", "key_errors", "corrected_bits"):
@@ -51,8 +52,13 @@ def test_both_reports_tell_the_same() -> None:
 def test_every_bit_on_the_wire_is_in_the_ledger() -> None:
     pair = finished_pair()
     report = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
-    charged = sum(bits for cause, bits in report.leakage.items() if cause != Cause.CORRECTOR_PARITIES.name.lower())
-    assert report.leakage_bits == charged
+    assert report.ledger.charged_bits == sum(report.ledger.bits(c) for c in Cause if c is not Cause.CORRECTOR_PARITIES)
+    parities = sum(
+        len(message.parities) for message in map(decode, pair.sent["alice"]) if isinstance(message, Parities)
+    )
+    assert report.ledger.bits(Cause.REFERENCE_PARITIES) <= 8 * parities
+    tags = next(m for m in map(decode, pair.sent["alice"]) if isinstance(m, FrameTags))
+    assert report.ledger.bits(Cause.FRAME_TAGS) == 8 * len(tags.tags)
     assert report.secret is not None
     assert report.key_length_bits + report.authentication_bits == report.secret.bits
     assert report.secret.bits <= report.secret.asymptotic_bits

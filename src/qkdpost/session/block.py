@@ -9,7 +9,7 @@ from qkdpost.authentication import Transcript
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.key_pool import KeyPool, PadReference
-from qkdpost.leakage import Cause, Ledger
+from qkdpost.leakage import Ledger
 from qkdpost.records import SecretKey, SiftedKey, Tally
 from qkdpost.session.report import BlockReport
 
@@ -35,7 +35,6 @@ class Block:
     pads: PadReference = field(repr=False)
     transcript: Transcript = field(repr=False)
     report: BlockReport = field(repr=False)
-    ledger: Ledger = field(default_factory=Ledger)
     sifted: SiftedKey | None = field(default=None, repr=False)
     tally: Tally | None = None
     bits: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
@@ -48,8 +47,7 @@ class Block:
         """Whether this side's string is the one that is kept."""
         return self.role == "alice"
 
-    def disclose(self, cause: Cause, bits: int) -> None:
-        """Count disclosed bits in the ledger, and show them in the report."""
-        self.ledger.disclose(cause, bits)
-        self.report.leakage = self.ledger.to_dict()
-        self.report.leakage_bits = self.ledger.charged_bits
+    @property
+    def ledger(self) -> Ledger:
+        """Every bit that the block disclosed; its report shows it."""
+        return self.report.ledger

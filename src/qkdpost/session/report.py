@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from qkdpost.estimation import estimate_error_rate
+from qkdpost.leakage import Cause, Ledger
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.result import SecretLength
 
@@ -32,8 +34,7 @@ class BlockReport:
         dropped_frames: frames given up because their tags differed.
         reconciliation_rounds: exchanges of parities.
         corrected_bits: bits that went into amplification.
-        leakage: disclosed bits by cause.
-        leakage_bits: what the key must pay for.
+        ledger: disclosed bits by cause.
         secret: the bound with all its terms.
         authentication_bits: bits of the new key that pay for the pads which the block used.
         key_length_bits: bits of key delivered.
@@ -63,8 +64,7 @@ class BlockReport:
     dropped_frames: int = 0
     reconciliation_rounds: int = 0
     corrected_bits: int = 0
-    leakage: dict[str, int] = field(default_factory=dict)
-    leakage_bits: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
     secret: SecretLength | None = None
     authentication_bits: int = 0
     key_length_bits: int = 0
@@ -91,11 +91,12 @@ class BlockReport:
     def efficiency(self) -> float:
         """Disclosed parities over the Shannon limit n h(QBER); 0 where there was nothing to correct."""
         limit = self.key_bits * binary_entropy(self.qber_key)
-        return self.leakage.get("reference_parities", 0) / limit if limit else 0.0
+        return self.ledger.bits(Cause.REFERENCE_PARITIES) / limit if limit else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON knows."""
-        result = {item.name: getattr(self, item.name) for item in fields(self)}
+        result = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "ledger"}
+        result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
         return result
@@ -104,17 +105,19 @@ class BlockReport:
         rows = [
             ("rounds seen by both sides", f"{self.rounds:,}"),
             ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
-            ("test rounds compared", f"{self.test_bits:,} bits, {self.test_errors:,} errors, {self.qber_test:.3%}"),
-            ("set-up sample of the key", f"{self.setup_bits:,} bits, {self.setup_errors:,} errors"),
-            ("key rounds corrected", f"{self.key_bits:,} bits, {self.key_errors:,} errors, {self.qber_key:.3%}"),
+            ("QBER of test rounds", str(estimate_error_rate(self.test_errors, self.test_bits))),
+            ("QBER of the set-up sample", str(estimate_error_rate(self.setup_errors, self.setup_bits))),
+            ("QBER of the key, exact", f"{self.qber_key:.3%} ({self.key_errors:,} of {self.key_bits:,})"),
             ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
             ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self.efficiency:.4f}"),
         ]
         rows += [
-            (f"disclosed: {cause.replace('_', ' ')}", f"{bits:,} bits") for cause, bits in self.leakage.items() if bits
+            (f"disclosed: {cause.replace('_', ' ')}", f"{bits:,} bits")
+            for cause, bits in self.ledger.to_dict().items()
+            if bits
         ]
         rows += [
-            ("leakage charged", f"{self.leakage_bits:,} bits"),
+            ("leakage charged", f"{self.ledger.charged_bits:,} bits"),
             ("sent", f"{self.messages_sent:,} messages, {self.bytes_sent:,} bytes"),
             ("received", f"{self.messages_received:,} messages, {self.bytes_received:,} bytes"),
         ]

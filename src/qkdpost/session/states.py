@@ -9,6 +9,8 @@ from qkdpost.messages import (
     BlockMessage,
     BlockTag,
     BlockVerdict,
+    CalibrationClicks,
+    ComparedBits,
     Confirmation,
     CorrectionStart,
     DetectionReport,
@@ -17,8 +19,6 @@ from qkdpost.messages import (
     Parities,
     SampleSeed,
     SiftReply,
-    TestBits,
-    TestClicks,
     WindowChoice,
 )
 
@@ -51,9 +51,9 @@ class Stage(IntEnum):
 
 ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
     ("alice", Stage.SIFTING): frozenset({DetectionReport, WindowChoice}),
-    ("bob", Stage.SIFTING): frozenset({SiftReply, TestClicks}),
-    ("alice", Stage.ESTIMATION): frozenset({TestBits}),
-    ("bob", Stage.ESTIMATION): frozenset({SampleSeed, TestBits}),
+    ("bob", Stage.SIFTING): frozenset({SiftReply, CalibrationClicks}),
+    ("alice", Stage.ESTIMATION): frozenset({ComparedBits}),
+    ("bob", Stage.ESTIMATION): frozenset({SampleSeed, ComparedBits}),
     ("alice", Stage.RECONCILIATION): frozenset({Parities}),
     ("bob", Stage.RECONCILIATION): frozenset({CorrectionStart, Parities}),
     ("alice", Stage.VERIFICATION): frozenset({FrameVerdict, BlockVerdict}),

@@ -13,7 +13,7 @@ from qkdpost.bits import Bits, concatenate
 from qkdpost.config import LinkConfig
 from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, peer_bits
 from qkdpost.errors import InputError, RemoteProtocolError
-from qkdpost.messages import AbortReason, TestClicks, WindowChoice
+from qkdpost.messages import AbortReason, CalibrationClicks, WindowChoice
 from qkdpost.records import TEST_BASIS, Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import sift_detections, split_by_basis
 from qkdpost.sifting.by_slots import Matched, hear_replies, hear_reports, reports, send_replies
@@ -39,7 +39,7 @@ def report_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     allowed = task.link.largest_block_detections
     for batch in task.numbers:
         tags: TimeTags = yield NeedBatch(batch)
-        clicks = expect((yield RECEIVE), TestClicks)
+        clicks = expect((yield RECEIVE), CalibrationClicks)
         _check_batch(clicks, batch)
         allowed -= clicks.count
         if allowed < 0:
@@ -78,12 +78,12 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     return _join(sifted)
 
 
-def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> TestClicks:
+def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> CalibrationClicks:
     disclosed = test_basis_clicks(tags)
     if not disclosed.clicks:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, f"batch {batch} has no click in the test basis")
     origin, span = _span(disclosed.ticks)
-    return TestClicks(
+    return CalibrationClicks(
         block=block,
         batch=batch,
         count=disclosed.clicks,
@@ -95,7 +95,7 @@ def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> TestClicks:
     )
 
 
-def _events_to_report(tags: TimeTags, clicks: TestClicks, link: LinkConfig) -> tuple[int, Detections]:
+def _events_to_report(tags: TimeTags, clicks: CalibrationClicks, link: LinkConfig) -> tuple[int, Detections]:
     peer_ticks = decode_times(clicks.ticks, clicks.count, origin=clicks.first_tick, span=clicks.span_ticks + 1)
     outcomes = np.asarray(peer_bits(clicks.outcomes, clicks.count, "outcomes"))
     window = round(link.coincidence_window_ps / clicks.tick_ps) if link.coincidence_window_ps else None
@@ -135,7 +135,7 @@ def _join(sifted: list[SiftedKey]) -> SiftedKey:
     )
 
 
-def _check_batch(message: TestClicks | WindowChoice, batch: int) -> None:
+def _check_batch(message: CalibrationClicks | WindowChoice, batch: int) -> None:
     if message.batch != batch:
         raise RemoteProtocolError(
             f"expected {type(message).__name__} of batch {batch}; the peer sent batch {message.batch}"

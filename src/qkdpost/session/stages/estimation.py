@@ -14,7 +14,7 @@ from qkdpost.bits import Bits, concatenate
 from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
 from qkdpost.estimation import sample_size
-from qkdpost.messages import AbortReason, SampleSeed, TestBits
+from qkdpost.messages import AbortReason, ComparedBits, SampleSeed
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import SiftedKey, Tally
 from qkdpost.session.block import Block
@@ -42,8 +42,8 @@ def lead(block: Block) -> Program[None]:
     seed = block.random_source(SEED_BYTES)
     yield SampleSeed(block=block.number, key_bits=len(sifted.key_bits), test_bits=len(sifted.test_bits), seed=seed)
     own = _choose(block, sifted, seed)
-    yield TestBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
-    peer = expect((yield RECEIVE), TestBits)
+    yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
+    peer = expect((yield RECEIVE), ComparedBits)
     _compare(block, own, peer)
     best = PROTOCOLS[block.link.kind].secret_length(block.link, _tally(block), 0, None)
     if not best.bits:
@@ -61,8 +61,8 @@ def follow(block: Block) -> Program[None]:
             f"{len(sifted.key_bits)} + {len(sifted.test_bits)}"
         )
     own = _choose(block, sifted, drawn.seed)
-    peer = expect((yield RECEIVE), TestBits)
-    yield TestBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
+    peer = expect((yield RECEIVE), ComparedBits)
+    yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
     _compare(block, own, peer)
 
 
@@ -86,7 +86,7 @@ def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
     return _Disclosure(test=sampled, setup=Bits.zeros(0), key=key)
 
 
-def _compare(block: Block, own: _Disclosure, peer: TestBits) -> None:
+def _compare(block: Block, own: _Disclosure, peer: ComparedBits) -> None:
     test_errors = (own.test ^ peer_bits(peer.test, len(own.test), "test bits")).weight()
     setup_errors = (own.setup ^ peer_bits(peer.setup, len(own.setup), "set-up bits")).weight()
     report = block.report

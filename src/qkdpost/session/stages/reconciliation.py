@@ -51,8 +51,8 @@ def _exchange_parities(block: Block, qber_ppm: int, seed: bytes) -> Program[None
         except StopIteration as stop:
             outcome = stop.value
             break
-        block.disclose(Cause.REFERENCE_PARITIES, len(own))
-        block.disclose(Cause.CORRECTOR_PARITIES, len(own))
+        block.ledger.disclose(Cause.REFERENCE_PARITIES, len(own))
+        block.ledger.disclose(Cause.CORRECTOR_PARITIES, len(own))
         yield Parities(block=block.number, round=number, parities=own.to_bytes())
         peer = expect((yield RECEIVE), Parities)
         if peer.round != number:

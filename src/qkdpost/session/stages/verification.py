@@ -56,13 +56,13 @@ def _block_tag_bits(block: Block) -> int:
 
 
 def _disclose_frames(block: Block, tag_bits: int) -> None:
-    block.disclose(Cause.FRAME_TAGS, tag_bits)
-    block.disclose(Cause.FRAME_VERDICTS, block.report.frames)
+    block.ledger.disclose(Cause.FRAME_TAGS, tag_bits)
+    block.ledger.disclose(Cause.FRAME_VERDICTS, block.report.frames)
 
 
 def _disclose_block(block: Block, tag_bits: int) -> None:
-    block.disclose(Cause.BLOCK_TAG, tag_bits)
-    block.disclose(Cause.BLOCK_VERDICT, 1)
+    block.ledger.disclose(Cause.BLOCK_TAG, tag_bits)
+    block.ledger.disclose(Cause.BLOCK_VERDICT, 1)
     block.verification_bits = tag_bits + 1
 
 
@@ -77,7 +77,7 @@ def _drop_frames(block: Block, equal: Bits) -> None:
     block.bits = concatenate(kept)
     block.report.dropped_frames = len(equal) - equal.weight()
     block.report.corrected_bits = len(block.bits)
-    block.disclose(Cause.DROPPED_FRAMES, before - len(block.bits))
+    block.ledger.disclose(Cause.DROPPED_FRAMES, before - len(block.bits))
     if not len(block.bits):
         raise AbortBlock(AbortReason.VERIFICATION_FAILED, "every frame of the block differs after correction")
 

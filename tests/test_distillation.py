@@ -1,0 +1,116 @@
+"""Whole distillations, on recorded data too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import qkdpost as qp
+from qkdpost.sifting.tag_files import load_time_tags
+from support.link import bb84_records, small_link
+
+TICK_PS = 78.125
+WINDOW_PS = 8 * TICK_PS
+DEAD_TIME_PS = 300 * TICK_PS
+
+
+def kwiat(directory: Path, **changes: object) -> qp.Distillation:
+    alice, bob = load_time_tags(directory / "kwiat_bbm92_timetags" / "Alice1_Bob1_with_delays.txt", TICK_PS)
+    settings: dict[str, object] = {"dead_time_ps": DEAD_TIME_PS, "coincidence_window_ps": WINDOW_PS}
+    return qp.distill(alice, bob, qp.LinkConfig(kind="bbm92-time-tags", **settings | changes))  # type: ignore[arg-type]
+
+
+def test_time_tags_of_the_laboratory_give_a_key(data_directory: Path) -> None:
+    result = kwiat(data_directory)
+    report = result.report
+    assert report.rounds == pytest.approx(17_487, rel=0.01)
+    assert report.sifted_key_bits == pytest.approx(7_855, rel=0.01)
+    assert report.sifted_test_bits == pytest.approx(1_911, rel=0.01)
+    key_errors = report.key_errors + report.setup_errors
+    assert key_errors / report.sifted_key_bits == pytest.approx(0.0495, abs=0.001)
+    assert report.qber_test == pytest.approx(0.0120, abs=0.001)
+    assert report.secret is not None
+    assert report.secret.bits >= 2_000
+    assert len(result.key) == report.key_length_bits == report.secret.bits - report.authentication_bits
+
+
+def test_serfling_leaves_far_less_of_the_same_tags(data_directory: Path) -> None:
+    secret = kwiat(data_directory, concentration="serfling").report.secret
+    assert secret is not None
+    assert 500 < secret.bits < 1_100
+
+
+def test_the_window_is_found_from_the_data(data_directory: Path) -> None:
+    report = kwiat(data_directory, coincidence_window_ps=0.0).report
+    assert report.rounds > 16_000
+    assert report.secret is not None
+    assert report.secret.bits >= 2_000
+
+
+@pytest.mark.parametrize("run", ["run01", "run05"])
+def test_errors_in_their_recorded_order(data_directory: Path, run: str) -> None:
+    stored = np.load(data_directory / "weihs1998" / "sifted_error_flags.npz")
+    bases, errors = stored[f"{run}_basis"], stored[f"{run}_err"]
+    bits = np.random.default_rng(5).integers(0, 2, bases.size, dtype=np.uint8)
+    alice, bob = (
+        qp.Detections(pulses=bases.size, slots=np.arange(bases.size), bases=bases, outcomes=outcomes)
+        for outcomes in (bits, bits ^ errors)
+    )
+    result = qp.distill(alice, bob, qp.LinkConfig(kind="bbm92"))
+    report = result.report
+    assert report.key_errors + report.setup_errors + report.test_errors == errors.sum()
+    assert report.dropped_frames == 0
+    assert len(result.key) > 0
+    print(f"{run}\n{report}")
+
+
+def test_time_tags_without_common_events_say_so() -> None:
+    rng = np.random.default_rng(3)
+    tags = [
+        qp.TimeTags(ticks=np.sort(rng.integers(0, 10**9, 3000)), channels=rng.integers(0, 4, 3000), tick_ps=100.0)
+        for _ in range(2)
+    ]
+    result = qp.distill(*tags, qp.LinkConfig(kind="bbm92-time-tags"))
+    assert len(result.key) == 0
+    assert result.report.abort_reason == "no_coincidences"
+
+
+def test_several_records_and_progress() -> None:
+    records = [bb84_records(seed=seed) for seed in range(3)]
+    seen: list[object] = []
+    result = qp.distill(
+        [alice for alice, _ in records],
+        [bob for _, bob in records],
+        small_link(block_detections=8000),
+        on_event=seen.append,
+    )
+    assert len(result.reports) == len(result.peer_reports) == 3
+    assert len(result.key) == sum(report.key_length_bits for report in result.reports)
+    assert sum(isinstance(event, qp.KeyReady) for event in seen) == 3
+
+
+def test_the_report_is_readable_and_json() -> None:
+    result = qp.distill(*bb84_records(), small_link())
+    text = str(result.report)
+    for word in ("QBER", "leakage charged", "key delivered", "variable-length", "coherent"):
+        assert word in text
+    again = json.loads(json.dumps(result.report.to_dict()))
+    assert again["key_length_bits"] == len(result.key)
+    assert again["secret"]["bits"] == result.report.secret.bits  # type: ignore[union-attr]
+
+
+def test_no_key_shows_in_anything_printed() -> None:
+    result = qp.distill(*bb84_records(), small_link())
+    digits = "".join(str(bit) for bit in np.asarray(result.key)[:24])
+    printed = repr(result) + str(result) + repr(result.report) + str(result.report)
+    assert digits not in printed
+    assert result.key.to_bytes()[:4].hex() not in printed
+
+
+def test_unequal_numbers_of_records_are_refused() -> None:
+    alice, bob = bb84_records()
+    with pytest.raises(qp.InputError, match="as many"):
+        qp.distill([alice, alice], [bob], small_link())
