@@ -1,0 +1,19 @@
+"""Error correction between two hosts: equal strings, at a counted price."""
+
+from __future__ import annotations
+
+from qkdpost.reconciliation.cascade import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade_parameters import PARAMETER_SETS, CascadeParameters, parameters_for
+from qkdpost.reconciliation.reconcile import METHODS, Correction, Reconciled, reconcile
+
+__all__ = [
+    "METHODS",
+    "PARAMETER_SETS",
+    "CascadeOutcome",
+    "CascadeParameters",
+    "Correction",
+    "Reconciled",
+    "cascade",
+    "parameters_for",
+    "reconcile",
+]
