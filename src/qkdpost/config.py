@@ -49,6 +49,8 @@ class LinkConfig:
         epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.
         bound: the security proof that gives the length of the key.
         concentration: the tail bound inside it, "hypergeometric" (exact) or "serfling".
+        intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without.
+        intensity_probabilities: with which each intensity is chosen.
         dead_time_ps: clicks of one detector closer than this to its last are echoes and dropped (time tags only).
         coincidence_window_ps: half the width of the coincidence window; 0 means found from the data.
 
@@ -69,6 +71,8 @@ class LinkConfig:
     epsilon: float = 1e-10
     bound: str = "variable-length"
     concentration: str = "hypergeometric"
+    intensities: tuple[float, ...] = ()
+    intensity_probabilities: tuple[float, ...] = ()
     dead_time_ps: float = 0.0
     coincidence_window_ps: float = 0.0
 

@@ -157,6 +157,7 @@ class SiftReply(Struct, frozen=True, array_like=True, tag=6):
     """Which detections of the report of the same part both hosts keep, one bit each.
 
     `rounds` counts, in the first part, the detections of the whole batch that the sender also saw, whatever the bases.
+    `labels` holds, with decoy states, the intensities of those kept: bit 0 of all, then bit 1 of all, as needed.
     """
 
     block: BlockNumber
@@ -164,6 +165,7 @@ class SiftReply(Struct, frozen=True, array_like=True, tag=6):
     part: Count
     rounds: Count
     matched: bytes
+    labels: bytes
 
 
 class SampleSeed(Struct, frozen=True, array_like=True, tag=7):

@@ -20,8 +20,10 @@ from qkdpost.errors import InputError
 __all__ = [
     "DOUBLE_CLICK",
     "KEY_BASIS",
+    "LABEL_PLANES",
     "TEST_BASIS",
     "Detections",
+    "Labels",
     "PreparedPulses",
     "RawRecords",
     "SecretKey",
@@ -36,6 +38,51 @@ DOUBLE_CLICK = 2
 """The outcome of a detection in which both detectors of the basis clicked."""
 
 
+LABEL_PLANES = 3
+"""Bits of a label: enough for eight intensities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Small numbers, 0 ... 7, one for each pulse or sifted bit, packed as three planes of bits.
+
+    Args:
+        planes: bit p of every label, for p = 0, 1, 2; all of one length.
+    """
+
+    planes: tuple[Bits, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.planes) != LABEL_PLANES or len({len(plane) for plane in self.planes}) != 1:
+            raise InputError(f"labels have {LABEL_PLANES} planes of one length")
+
+    @classmethod
+    def from_array(cls, labels: ArrayLike) -> Labels:
+        """Pack integers 0 ... 7, shape (n,)."""
+        values = _integers("labels", labels)
+        if values.size and (int(values.min()) < 0 or int(values.max()) >= 1 << LABEL_PLANES):
+            raise InputError(f"labels must be 0 ... {(1 << LABEL_PLANES) - 1}; found up to {values.max()}")
+        return cls(tuple(Bits.from_array(values >> plane & 1) for plane in range(LABEL_PLANES)))
+
+    def select(self, mask: Bits) -> Labels:
+        """Return the labels at which `mask` is one, in order."""
+        return Labels(tuple(plane.select(mask) for plane in self.planes))
+
+    def take(self, positions: NDArray[np.integer[Any]]) -> Labels:
+        """Return the labels at `positions`, in that order."""
+        return Labels(tuple(plane.take(positions) for plane in self.planes))
+
+    def where(self, label: int) -> Bits:
+        """Return a mask of the places that have `label`."""
+        found = ~Bits.zeros(len(self))
+        for number, plane in enumerate(self.planes):
+            found = found & (plane if label >> number & 1 else ~plane)
+        return found
+
+    def __len__(self) -> int:
+        return len(self.planes[0])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedPulses:
     """What the sending side of a prepare-and-measure link did, pulse by pulse.
@@ -43,14 +90,22 @@ class PreparedPulses:
     Args:
         bases: the basis of every pulse, 0 key, 1 test; shape (pulses,). Public only after detection.
         bits: the bit of every pulse; shape (pulses,). Secret.
+        intensities: with decoy states, which of the link's intensities every pulse had: 0 is the first, 7 the last
+            possible; integers, shape (pulses,), or `Labels`. Public only after detection.
     """
 
     bases: Bits = field(repr=False)
     bits: Bits = field(repr=False)
+    intensities: Labels | None = field(repr=False)
 
-    def __init__(self, *, bases: BitsLike, bits: BitsLike) -> None:
+    def __init__(self, *, bases: BitsLike, bits: BitsLike, intensities: ArrayLike | Labels | None = None) -> None:
         _set(self, "bases", Bits.coerce(bases))
         _set(self, "bits", Bits.coerce(bits))
+        if intensities is not None and not isinstance(intensities, Labels):
+            intensities = Labels.from_array(intensities)
+        if intensities is not None and len(intensities) != len(self.bits):
+            raise InputError(f"every pulse has one intensity; found {len(intensities)} for {len(self.bits)} pulses")
+        _set(self, "intensities", intensities)
         if len(self.bases) != len(self.bits):
             raise InputError(
                 f"every pulse has one basis and one bit; found {len(self.bases)} bases, {len(self.bits)} bits"
@@ -94,9 +149,7 @@ class Detections:
                 f"found {count} slots, {len(self.bases)} bases, {len(bits)} outcomes"
             )
         if count and (self.slots[0] < 0 or self.slots[-1] >= self.pulses):
-            raise InputError(
-                f"slots must lie in 0 ... {self.pulses - 1}; found {self.slots[0]} ... {self.slots[-1]}"
-            )
+            raise InputError(f"slots must lie in 0 ... {self.pulses - 1}; found {self.slots[0]} ... {self.slots[-1]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +196,17 @@ class SiftedKey:
         key_bits: outcomes in the key basis. Secret.
         test_bits: outcomes in the test basis, which will be disclosed whole.
         rounds: how many rounds were seen by both sides, whatever their bases.
+        pulses: how many pulses or slots the records covered.
+        key_labels: with decoy states, the intensity of each of the key bits; public.
+        test_labels: the same for the test bits.
     """
 
     key_bits: Bits
     test_bits: Bits
     rounds: int
+    pulses: int = 0
+    key_labels: Labels | None = None
+    test_labels: Labels | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -217,7 +217,7 @@ def test_misuse_is_a_local_error() -> None:
     with pytest.raises(LocalProtocolError, match="finish"):
         alice.submit(bb84_records()[0])
     alice.connection_lost()
-    with pytest.raises(LocalProtocolError, match="no connection"):
+    with pytest.raises(LocalProtocolError, match="connection is gone"):
         alice.receive_data(b"")
     with pytest.raises(ConfigurationError):
         Session(role="eve", link=small_link(), auth_key=KeyPool(PRESHARED))

@@ -161,8 +161,10 @@ class Session:
             AuthenticationError: a tag is wrong; likewise.
             LocalProtocolError: no connection is open.
         """
-        if self.state not in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
-            raise LocalProtocolError(f"no connection is open ({self.state.name}); connect() starts one")
+        if self.state is ConnectionState.BROKEN:
+            raise LocalProtocolError("the connection is gone; connect() starts the next")
+        if self.state is ConnectionState.CLOSED:
+            raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         self._buffer.append(data)
         self._guarded(self._read_frames)
 

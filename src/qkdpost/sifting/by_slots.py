@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
+from qkdpost.config import LinkConfig
 from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, DetectionReport, SiftReply
-from qkdpost.records import Detections, PreparedPulses, SiftedKey
+from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, SiftedKey
 from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
 from qkdpost.sifting.bbm92 import match_detections
 from qkdpost.sifting.slot_coding import decode_slots, encode_slots
@@ -27,14 +28,16 @@ __all__ = [
     "Matched",
     "SlotMatcher",
     "answer_slots",
-    "hear_reports",
     "hear_replies",
+    "hear_reports",
+    "join_sifted",
     "match_to_detections",
     "match_to_prepared",
     "part_sizes",
     "report_slots",
     "reports",
     "send_replies",
+    "split_labels",
 ]
 
 PART_DETECTIONS = 2**16
@@ -50,12 +53,14 @@ class Matched:
         key_bits: the answering side's own bits of those in the key basis. Secret.
         test_bits: the same in the test basis.
         rounds: how many of the reported detections this side took part in, whatever the bases.
+        labels: with decoy states, the intensity of each detection under the mask.
     """
 
     mask: Bits
     key_bits: Bits
     test_bits: Bits
     rounds: int
+    labels: Labels | None = None
 
 
 SlotMatcher: TypeAlias = Callable[[Any, NDArray[np.int64], Bits], Matched]
@@ -65,7 +70,10 @@ def match_to_prepared(record: PreparedPulses, slots: NDArray[np.int64], bases: B
     """Match the peer's detections with the pulses that this side prepared."""
     mask = match_prepared(record, slots, bases)
     key_bits, test_bits = sift_prepared(record, slots, mask)
-    return Matched(mask=mask, key_bits=key_bits, test_bits=test_bits, rounds=slots.size)
+    labels = None
+    if record.intensities is not None:
+        labels = record.intensities.take(slots[np.asarray(mask, dtype=np.bool_)])
+    return Matched(mask=mask, key_bits=key_bits, test_bits=test_bits, rounds=slots.size, labels=labels)
 
 
 def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bits) -> Matched:
@@ -82,34 +90,68 @@ def report_slots(task: SiftingTask) -> Program[SiftedKey]:
         record: Detections = yield NeedBatch(batch)
         records.append(record)
         yield from reports(task.block, batch, record)
-    key: list[Bits] = []
-    test: list[Bits] = []
-    rounds = 0
+    parts: list[SiftedKey] = []
+    intensities = len(task.link.intensities)
     for batch, record in zip(task.numbers, records, strict=True):
-        mask, both = yield from hear_replies(batch, record.slots.size)
+        mask, both, labels = yield from hear_replies(batch, record.slots.size, intensities)
         key_bits, test_bits = sift_detections(record, mask)
-        key.append(key_bits)
-        test.append(test_bits)
-        rounds += both
-    return SiftedKey(key_bits=concatenate(key), test_bits=concatenate(test), rounds=rounds)
+        key_labels, test_labels = split_labels(labels, record.bases.select(mask))
+        parts.append(
+            SiftedKey(
+                key_bits=key_bits,
+                test_bits=test_bits,
+                rounds=both,
+                pulses=record.pulses,
+                key_labels=key_labels,
+                test_labels=test_labels,
+            )
+        )
+    return join_sifted(parts)
 
 
 def answer_slots(task: SiftingTask, matcher: SlotMatcher) -> Program[SiftedKey]:
     """Answer the peer's reports with the detections that both sides keep."""
-    results: list[Matched] = []
+    parts: list[SiftedKey] = []
     allowed = task.link.largest_block_detections
+    intensities = len(task.link.intensities)
     for batch in task.numbers:
         record = yield NeedBatch(batch)
         slots, bases = yield from hear_reports(batch, record.pulses, allowed)
         allowed -= slots.size
         matched = matcher(record, slots, bases)
-        yield from send_replies(task.block, batch, matched)
-        results.append(matched)
+        _check_labels(matched, task.link)
+        yield from send_replies(task.block, batch, matched, intensities)
+        key_labels, test_labels = split_labels(matched.labels, bases.select(matched.mask))
+        parts.append(
+            SiftedKey(
+                key_bits=matched.key_bits,
+                test_bits=matched.test_bits,
+                rounds=matched.rounds,
+                pulses=record.pulses,
+                key_labels=key_labels,
+                test_labels=test_labels,
+            )
+        )
+    return join_sifted(parts)
+
+
+def join_sifted(parts: list[SiftedKey]) -> SiftedKey:
+    """Return the sifted keys of several batches as one."""
     return SiftedKey(
-        key_bits=concatenate(item.key_bits for item in results),
-        test_bits=concatenate(item.test_bits for item in results),
-        rounds=sum(item.rounds for item in results),
+        key_bits=concatenate(part.key_bits for part in parts),
+        test_bits=concatenate(part.test_bits for part in parts),
+        rounds=sum(part.rounds for part in parts),
+        pulses=sum(part.pulses for part in parts),
+        key_labels=_join_labels([part.key_labels for part in parts]),
+        test_labels=_join_labels([part.test_labels for part in parts]),
     )
+
+
+def split_labels(labels: Labels | None, kept_bases: Bits) -> tuple[Labels | None, Labels | None]:
+    """Return the labels of the key basis and those of the test basis."""
+    if labels is None:
+        return None, None
+    return labels.select(~kept_bases), labels.select(kept_bases)
 
 
 def part_sizes(count: int) -> list[int]:
@@ -118,29 +160,51 @@ def part_sizes(count: int) -> list[int]:
     return [PART_DETECTIONS] * whole + ([rest] if rest or not whole else [])
 
 
-def send_replies(block: int, batch: int, matched: Matched) -> Program[None]:
-    """Send the mask of one batch, in the parts in which it was reported."""
-    first = 0
+def send_replies(block: int, batch: int, matched: Matched, intensities: int = 0) -> Program[None]:
+    """Send the mask of one batch, in the parts in which it was reported, with labels of so many intensities."""
+    first = kept = 0
     for part, count in enumerate(part_sizes(len(matched.mask))):
-        mask = matched.mask[first : first + count].to_bytes()
-        rounds = 0 if part else matched.rounds
-        yield SiftReply(block=block, batch=batch, part=part, rounds=rounds, matched=mask)
+        mask = matched.mask[first : first + count]
+        weight = mask.weight()
+        labels = () if matched.labels is None else matched.labels.planes[: _planes(intensities)]
+        yield SiftReply(
+            block=block,
+            batch=batch,
+            part=part,
+            rounds=0 if part else matched.rounds,
+            matched=mask.to_bytes(),
+            labels=concatenate(plane[kept : kept + weight] for plane in labels).to_bytes(),
+        )
         first += count
+        kept += weight
 
 
-def hear_replies(batch: int, count: int) -> Program[tuple[Bits, int]]:
-    """Hear the mask of one batch of `count` detections, and in how many of them the peer took part."""
+def hear_replies(batch: int, count: int, intensities: int = 0) -> Program[tuple[Bits, int, Labels | None]]:
+    """Hear mask and labels of one batch of `count` detections, and in how many of them the peer took part."""
     masks: list[Bits] = []
+    planes = _planes(intensities)
+    labels: list[list[Bits]] = [[] for _ in range(planes)]
     rounds = 0
     for part, size in enumerate(part_sizes(count)):
         reply = expect((yield RECEIVE), SiftReply)
         _check_part(reply, batch, part)
         masks.append(peer_bits(reply.matched, size, "matched"))
         rounds += reply.rounds
+        weight = masks[-1].weight()
+        joined = peer_bits(reply.labels, planes * weight, "labels")
+        for number, plane in enumerate(labels):
+            plane.append(joined[number * weight : (number + 1) * weight])
     mask = concatenate(masks)
     if not mask.weight() <= rounds <= count:
         raise RemoteProtocolError(f"the peer claims {rounds} common rounds of {count}, and keeps {mask.weight()}")
-    return mask, rounds
+    if not planes:
+        return mask, rounds, None
+    whole = [concatenate(plane) for plane in labels]
+    whole += [Bits.zeros(mask.weight())] * (LABEL_PLANES - planes)
+    heard = Labels(tuple(whole))
+    if _beyond(heard, intensities):
+        raise RemoteProtocolError(f"the peer labels a pulse with an intensity outside the {intensities} of the link")
+    return mask, rounds, heard
 
 
 def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
@@ -198,3 +262,30 @@ def _check_part(message: DetectionReport | SiftReply, batch: int, part: int) -> 
             f"expected part {part} of batch {batch}; the peer sent {type(message).__name__} "
             f"for part {message.part} of batch {message.batch}"
         )
+
+
+def _planes(intensities: int) -> int:
+    return (intensities - 1).bit_length() if intensities else 0
+
+
+def _beyond(labels: Labels, intensities: int) -> int:
+    return sum(labels.where(label).weight() for label in range(intensities, 1 << LABEL_PLANES))
+
+
+def _check_labels(matched: Matched, link: LinkConfig) -> None:
+    """This side's labels must be there with decoy states, and not without; and name intensities of the link."""
+    if (matched.labels is None) == bool(link.intensities):
+        raise AbortBlock(AbortReason.RECORDS_DISAGREE, "records carry intensities where, and only where, the link does")
+    if matched.labels is None:
+        return
+    if _beyond(matched.labels, len(link.intensities)):
+        raise AbortBlock(
+            AbortReason.RECORDS_DISAGREE, f"a pulse has an intensity outside the {len(link.intensities)} of the link"
+        )
+
+
+def _join_labels(parts: list[Labels | None]) -> Labels | None:
+    labels = [part for part in parts if part is not None]
+    if not labels:
+        return None
+    return Labels(tuple(concatenate(part.planes[number] for part in labels) for number in range(LABEL_PLANES)))

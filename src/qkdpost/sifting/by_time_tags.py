@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, peer_bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.messages import AbortReason, CalibrationClicks, WindowChoice
 from qkdpost.records import TEST_BASIS, Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import sift_detections, split_by_basis
-from qkdpost.sifting.by_slots import Matched, hear_replies, hear_reports, reports, send_replies
+from qkdpost.sifting.by_slots import Matched, hear_replies, hear_reports, join_sifted, reports, send_replies
 from qkdpost.sifting.calibration import correct
 from qkdpost.sifting.clicks import merge_clicks, suppress_echoes, test_basis_clicks, to_tick_length
 from qkdpost.sifting.coincidence import (
@@ -50,10 +50,10 @@ def report_time_tags(task: SiftingTask) -> Program[SiftedKey]:
         yield from reports(task.block, batch, record)
     sifted: list[SiftedKey] = []
     for batch, record in zip(task.numbers, events, strict=True):
-        mask, both = yield from hear_replies(batch, record.slots.size)
+        mask, both, _ = yield from hear_replies(batch, record.slots.size)
         key_bits, test_bits = sift_detections(record, mask)
         sifted.append(SiftedKey(key_bits=key_bits, test_bits=test_bits, rounds=both))
-    return _join(sifted)
+    return join_sifted(sifted)
 
 
 def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
@@ -75,7 +75,7 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
         matched = _match(tags, from_grid(slots, origin_tick=origin, step_ticks=step), bases, choice.window_ticks)
         yield from send_replies(task.block, batch, matched)
         sifted.append(SiftedKey(key_bits=matched.key_bits, test_bits=matched.test_bits, rounds=matched.rounds))
-    return _join(sifted)
+    return join_sifted(sifted)
 
 
 def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> CalibrationClicks:
@@ -125,14 +125,6 @@ def _match(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_bases: Bits, wind
 
 def _span(ticks: NDArray[np.int64]) -> tuple[int, int]:
     return int(ticks[0]), int(ticks[-1]) - int(ticks[0])
-
-
-def _join(sifted: list[SiftedKey]) -> SiftedKey:
-    return SiftedKey(
-        key_bits=concatenate(item.key_bits for item in sifted),
-        test_bits=concatenate(item.test_bits for item in sifted),
-        rounds=sum(item.rounds for item in sifted),
-    )
 
 
 def _check_batch(message: CalibrationClicks | WindowChoice, batch: int) -> None:
