@@ -6,11 +6,12 @@ import hashlib
 import math
 from dataclasses import dataclass, fields
 
-from qkdpost.errors import ConfigurationError
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.tallies import check_intensities
 
 __all__ = ["LinkConfig"]
 
-KINDS = ("bb84", "bbm92", "bbm92-time-tags")
+KINDS = ("bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84")
 _CHOICES = {
     "kind": KINDS,
     "test": ("basis", "sample"),
@@ -33,8 +34,9 @@ class LinkConfig:
     """The configuration of a link; both hosts must hold the same.
 
     Args:
-        kind: the kind of QKD: "bb84" (single-photon source, one side prepares), "bbm92" (both detect, in numbered
-            slots) or "bbm92-time-tags" (both detect and record time tags).
+        kind: the kind of QKD: "bb84" (one side prepares qubits, one photon a pulse), "single-photon-bb84" (the same
+            with a source that sometimes sends two), "decoy-bb84" (weak coherent pulses of several intensities),
+            "bbm92" (both detect, in numbered slots) or "bbm92-time-tags" (both detect and record time tags).
         test: "basis": the test basis is disclosed whole and the key comes from the key basis (any basis bias);
             "sample": a random sample of all sifted rounds is disclosed and the key comes from the rest (assumes
             that both bases are chosen with equal probability).
@@ -51,6 +53,9 @@ class LinkConfig:
         concentration: the tail bound inside it, "hypergeometric" (exact) or "serfling".
         intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without.
         intensity_probabilities: with which each intensity is chosen.
+        mean_photons: mean photon number of a pulse of a single-photon source, an upper confidence limit.
+        g2: its second-order correlation at zero delay, an upper confidence limit.
+        test_probabilities: how probably Alice and Bob choose the test basis; a single-photon source needs them.
         dead_time_ps: clicks of one detector closer than this to its last are echoes and dropped (time tags only).
         coincidence_window_ps: half the width of the coincidence window; 0 means found from the data.
 
@@ -73,6 +78,9 @@ class LinkConfig:
     concentration: str = "hypergeometric"
     intensities: tuple[float, ...] = ()
     intensity_probabilities: tuple[float, ...] = ()
+    mean_photons: float = 0.0
+    g2: float = 0.0
+    test_probabilities: tuple[float, float] = (0.0, 0.0)
     dead_time_ps: float = 0.0
     coincidence_window_ps: float = 0.0
 
@@ -88,8 +96,31 @@ class LinkConfig:
         self._check_real("sample_fraction", 1e-6, 0.999)
         self._check_real("dead_time_ps", 0.0, 1e12)
         self._check_real("coincidence_window_ps", 0.0, 1e9)
+        self._check_source()
         if self.block_detections > self.largest_block_detections:
             raise ConfigurationError("block_detections must not exceed largest_block_detections")
+
+    def _check_source(self) -> None:
+        for name in ("intensities", "intensity_probabilities", "test_probabilities"):
+            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        if (self.kind == "decoy-bb84") != bool(self.intensities):
+            raise ConfigurationError(
+                f"intensities are given with kind 'decoy-bb84' and only there; found {self.kind!r}"
+            )
+        if self.intensities:
+            try:
+                check_intensities(self.intensities, self.intensity_probabilities)
+            except InputError as error:
+                raise ConfigurationError(str(error)) from None
+        if self.kind == "single-photon-bb84":
+            self._check_real("mean_photons", 1e-9, 20.0)
+            self._check_real("g2", 0.0, 1e6)
+            if len(self.test_probabilities) != 2 or not all(0.0 < value < 1.0 for value in self.test_probabilities):
+                raise ConfigurationError(
+                    f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities}"
+                )
+        if self.kind in ("decoy-bb84", "single-photon-bb84") and self.test != "basis":
+            raise ConfigurationError(f"kind {self.kind!r} needs test 'basis'; found {self.test!r}")
 
     def to_fields(self) -> dict[str, str]:
         """Return every field as text that is the same on every platform."""

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeAlias
 
+from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.conversation import Program
+from qkdpost.leakage import Ledger
 from qkdpost.records import Detections, PreparedPulses, RawRecords, SiftedKey, Tally, TimeTags
-from qkdpost.security import bb84, bbm92
+from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
 from qkdpost.sifting.by_slots import answer_slots, match_to_detections, match_to_prepared, report_slots
 from qkdpost.sifting.by_time_tags import answer_time_tags, report_time_tags
 from qkdpost.sifting.task import SiftingTask
+from qkdpost.tallies import DecoyTally, SinglePhotonTally
+from qkdpost.tallying import ComparedRounds, tally_decoy_pulses, tally_qubits, tally_single_photons
 
-__all__ = ["PROTOCOLS", "Protocol"]
+__all__ = ["PROTOCOLS", "AnyTally", "Protocol"]
+
+AnyTally: TypeAlias = Tally | DecoyTally | SinglePhotonTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,46 +34,58 @@ class Protocol:
         bob_records: the type that Bob submits.
         alice_sift: her side of the sifting conversation.
         bob_sift: his.
+        tally: the counts that the bound needs, from the compared rounds and, once it is public, the error pattern
+            of the key.
         bound: the length of the secret key from the tally and the leakage.
+        knows_two_way: whether the bound depends on the direction of correction, and is told it.
     """
 
     alice_records: type[RawRecords]
     bob_records: type[RawRecords]
     alice_sift: Callable[[SiftingTask], Program[SiftedKey]]
     bob_sift: Callable[[SiftingTask], Program[SiftedKey]]
+    tally: Callable[[LinkConfig, ComparedRounds, Bits | None], AnyTally]
     bound: Callable[..., SecretLength]
+    knows_two_way: bool = False
 
     def record_type(self, role: str) -> type[RawRecords]:
         """Return the type of record that a role submits."""
         return self.alice_records if role == "alice" else self.bob_records
 
     def secret_length(
-        self, link: LinkConfig, tally: Tally, leakage_bits: int, verification_bits: int | None
+        self, link: LinkConfig, tally: AnyTally, ledger: Ledger, verification_bits: int | None
     ) -> SecretLength:
-        """Apply the bound that the link names; arguments as in `qkdpost.security`."""
+        """Apply the bound that the link names to the tally and to what the ledger charged."""
+        options: dict[str, Any] = {"two_way": ledger.two_way} if self.knows_two_way else {}
         return self.bound(
             tally,
-            leakage_bits=leakage_bits,
+            leakage_bits=ledger.charged_bits,
             verification_bits=verification_bits,
             epsilon=link.epsilon,
             bound=link.bound,
             concentration=link.concentration,
+            **options,
         )
 
 
+_PREPARED = partial(
+    Protocol,
+    alice_records=PreparedPulses,
+    bob_records=Detections,
+    alice_sift=partial(answer_slots, matcher=match_to_prepared),
+    bob_sift=report_slots,
+)
+
 PROTOCOLS: dict[str, Protocol] = {
-    "bb84": Protocol(
-        alice_records=PreparedPulses,
-        bob_records=Detections,
-        alice_sift=partial(answer_slots, matcher=match_to_prepared),
-        bob_sift=report_slots,
-        bound=bb84.secret_length,
-    ),
+    "bb84": _PREPARED(tally=tally_qubits, bound=bb84.secret_length),
+    "decoy-bb84": _PREPARED(tally=tally_decoy_pulses, bound=decoy_bb84.secret_length, knows_two_way=True),
+    "single-photon-bb84": _PREPARED(tally=tally_single_photons, bound=single_photon.secret_length, knows_two_way=True),
     "bbm92": Protocol(
         alice_records=Detections,
         bob_records=Detections,
         alice_sift=partial(answer_slots, matcher=match_to_detections),
         bob_sift=report_slots,
+        tally=tally_qubits,
         bound=bbm92.secret_length,
     ),
     "bbm92-time-tags": Protocol(
@@ -74,6 +93,7 @@ PROTOCOLS: dict[str, Protocol] = {
         bob_records=TimeTags,
         alice_sift=answer_time_tags,
         bob_sift=report_time_tags,
+        tally=tally_qubits,
         bound=bbm92.secret_length,
     ),
 }

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from qkdpost.authentication import Transcript
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
+from qkdpost.errors import LocalProtocolError
 from qkdpost.key_pool import KeyPool, PadReference
 from qkdpost.leakage import Ledger
-from qkdpost.records import SecretKey, SiftedKey, Tally
+from qkdpost.protocols import PROTOCOLS
+from qkdpost.records import SecretKey, SiftedKey
+from qkdpost.security.result import SecretLength
 from qkdpost.session.report import BlockReport
+from qkdpost.tallying import ComparedRounds
 
 __all__ = ["PAD_BYTES", "TAGS_OF_A_BLOCK", "Block"]
 
@@ -36,16 +40,27 @@ class Block:
     transcript: Transcript = field(repr=False)
     report: BlockReport = field(repr=False)
     sifted: SiftedKey | None = field(default=None, repr=False)
-    tally: Tally | None = None
+    compared: ComparedRounds | None = None
     bits: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
     qber_ppm: int = 0
-    verification_bits: int = 0
+    key_difference: Bits | None = None
+    verification_bits: int | None = None
     key: SecretKey | None = field(default=None, repr=False)
 
     @property
     def is_reference(self) -> bool:
         """Whether this side's string is the one that is kept."""
         return self.role == "alice"
+
+    def secret_length(self) -> SecretLength:
+        """Apply the link's bound to what is known and disclosed so far."""
+        if self.compared is None:
+            raise LocalProtocolError("the bound comes after estimation")
+        protocol = PROTOCOLS[self.link.kind]
+        tally = protocol.tally(self.link, self.compared, self.key_difference)
+        secret = protocol.secret_length(self.link, tally, self.ledger, self.verification_bits)
+        self.report.secret = secret
+        return secret
 
     @property
     def ledger(self) -> Ledger:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from qkdpost.amplification import modified_seed_bits, modified_toeplitz_hash
 from qkdpost.bits import Bits
 from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
-from qkdpost.errors import LocalProtocolError, RemoteProtocolError
+from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, AmplificationProposal
-from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import SecretKey
 from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
 
@@ -49,12 +48,7 @@ def follow(block: Block) -> Program[None]:
 
 
 def _own_bound(block: Block) -> int:
-    if block.tally is None:
-        raise LocalProtocolError("amplification comes after estimation")
-    protocol = PROTOCOLS[block.link.kind]
-    secret = protocol.secret_length(block.link, block.tally, block.ledger.charged_bits, block.verification_bits)
-    block.report.secret = secret
-    return min(secret.bits, len(block.bits))
+    return min(block.secret_length().bits, len(block.bits))
 
 
 def _why_none(block: Block, length: int) -> str:

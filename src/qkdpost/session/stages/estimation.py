@@ -15,10 +15,10 @@ from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
 from qkdpost.estimation import sample_size
 from qkdpost.messages import AbortReason, ComparedBits, SampleSeed
-from qkdpost.protocols import PROTOCOLS
-from qkdpost.records import SiftedKey, Tally
+from qkdpost.records import Labels, SiftedKey
 from qkdpost.session.block import Block
 from qkdpost.shared_random import sample_positions
+from qkdpost.tallying import ComparedRounds
 
 __all__ = ["follow", "lead"]
 
@@ -34,6 +34,7 @@ class _Disclosure:
     test: Bits
     setup: Bits
     key: Bits
+    key_labels: Labels | None
 
 
 def lead(block: Block) -> Program[None]:
@@ -44,10 +45,9 @@ def lead(block: Block) -> Program[None]:
     own = _choose(block, sifted, seed)
     yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
     peer = expect((yield RECEIVE), ComparedBits)
-    _compare(block, own, peer)
-    best = PROTOCOLS[block.link.kind].secret_length(block.link, _tally(block), 0, None)
+    _compare(block, sifted, own, peer)
+    best = block.secret_length()
     if not best.bits:
-        block.report.secret = best
         raise AbortBlock(AbortReason.NO_KEY_LEFT, f"even without leakage: {best.reason}")
 
 
@@ -63,7 +63,7 @@ def follow(block: Block) -> Program[None]:
     own = _choose(block, sifted, drawn.seed)
     peer = expect((yield RECEIVE), ComparedBits)
     yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
-    _compare(block, own, peer)
+    _compare(block, sifted, own, peer)
 
 
 def _sifted(block: Block) -> SiftedKey:
@@ -82,26 +82,28 @@ def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
     mask = Bits.from_positions(positions, len(candidates))
     sampled, key = candidates.select(mask), candidates.select(~mask)
     if block.link.test == "basis":
-        return _Disclosure(test=sifted.test_bits, setup=sampled, key=key)
-    return _Disclosure(test=sampled, setup=Bits.zeros(0), key=key)
+        labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
+        return _Disclosure(test=sifted.test_bits, setup=sampled, key=key, key_labels=labels)
+    return _Disclosure(test=sampled, setup=Bits.zeros(0), key=key, key_labels=None)
 
 
-def _compare(block: Block, own: _Disclosure, peer: ComparedBits) -> None:
-    test_errors = (own.test ^ peer_bits(peer.test, len(own.test), "test bits")).weight()
+def _compare(block: Block, sifted: SiftedKey, own: _Disclosure, peer: ComparedBits) -> None:
+    test_difference = own.test ^ peer_bits(peer.test, len(own.test), "test bits")
+    test_errors = test_difference.weight()
     setup_errors = (own.setup ^ peer_bits(peer.setup, len(own.setup), "set-up bits")).weight()
     report = block.report
     report.test_bits, report.test_errors = len(own.test), test_errors
     report.setup_bits, report.setup_errors = len(own.setup), setup_errors
     report.key_bits = len(own.key)
     block.bits = own.key
-    block.tally = Tally(key_bits=len(own.key), test_bits=len(own.test), test_errors=test_errors)
+    block.compared = ComparedRounds(
+        key_bits=len(own.key),
+        test_difference=test_difference,
+        pulses=sifted.pulses,
+        key_labels=own.key_labels,
+        test_labels=sifted.test_labels,
+    )
     errors, bits = setup_errors, len(own.setup)
     if bits < LEAST_SETUP_BITS:
         errors, bits = errors + test_errors, bits + len(own.test)
     block.qber_ppm = 1_000_000 * (2 * errors + 1) // (2 * bits + 2)
-
-
-def _tally(block: Block) -> Tally:
-    if block.tally is None:
-        raise LocalProtocolError("the tally comes with estimation")
-    return block.tally
