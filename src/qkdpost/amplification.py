@@ -1,0 +1,86 @@
+"""Privacy amplification: a universal hash shortens a partly known string to one that is not known at all.
+
+Both functions multiply by a random Toeplitz matrix over GF(2), exactly, by products of polynomials over GF(2). The
+seed chooses the matrix. It must be uniformly random and is public once the string is fixed; it is used for one block.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qkdpost._kernels.toeplitz import toeplitz_product
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.errors import InputError
+
+__all__ = ["modified_seed_bits", "modified_toeplitz_hash", "toeplitz_hash"]
+
+
+def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
+    """Return the product of a Toeplitz matrix of `output_bits` rows with `bits`.
+
+    y[i] = XOR over j of seed[i - j + n - 1] x[j], for i = 0 ... output_bits - 1 and j = 0 ... n - 1: row i is the
+    row above moved right by one, the first column is seed[n - 1 :], the first row seed[: n] backwards. A uniform seed
+    makes the family universal2 (Krawczyk, Crypto '94), so that the leftover hash lemma applies.
+
+    Args:
+        bits: the string x, n bits. Secret.
+        seed: exactly n + output_bits - 1 bits (none if n is 0).
+        output_bits: the length wanted, 0 ... n.
+
+    Returns:
+        The hash, `output_bits` bits. Secret.
+
+    Raises:
+        InputError: `output_bits` out of range, or a seed of another length.
+    """
+    source, chosen = Bits.coerce(bits), Bits.coerce(seed)
+    _check(output_bits, len(source), len(chosen), max(0, len(source) + output_bits - 1))
+    return _product(source, chosen, output_bits)
+
+
+def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
+    """Return the product of (T | I) with `bits`: a Toeplitz matrix beside the identity.
+
+    y = x[n - output_bits :] XOR T x[: n - output_bits], where T has `output_bits` rows and n - output_bits columns
+    and is built from its seed as in `toeplitz_hash`. The form is universal2 with a seed of n - 1 bits only (Hayashi
+    and Tsurumaru, IEEE Trans. Inf. Theory 62, 2213): if two strings differ in the head, T applied to the difference
+    is uniform; if they differ in the tail alone, the identity keeps them apart.
+
+    Args:
+        bits: the string x, n bits. Secret.
+        seed: exactly `modified_seed_bits(n, output_bits)` bits.
+        output_bits: the length wanted, 0 ... n. With n the string comes back as it is; with 0, nothing.
+
+    Returns:
+        The hash, `output_bits` bits. Secret.
+
+    Raises:
+        InputError: `output_bits` out of range, or a seed of another length.
+    """
+    source, chosen = Bits.coerce(bits), Bits.coerce(seed)
+    n = len(source)
+    _check(output_bits, n, len(chosen), modified_seed_bits(n, output_bits))
+    head, tail = source[: n - output_bits], source[n - output_bits :]
+    return tail ^ _product(head, chosen, output_bits) if len(head) else tail
+
+
+def modified_seed_bits(n: int, output_bits: int) -> int:
+    """Return how many seed bits `modified_toeplitz_hash` takes: n - 1, or none where T has no rows or no columns."""
+    return n - 1 if 0 < output_bits < n else 0
+
+
+def _product(source: Bits, seed: Bits, output_bits: int) -> Bits:
+    if not output_bits:
+        return Bits.zeros(0)
+    words = np.empty((output_bits + 63) // 64, dtype=np.uint64)
+    toeplitz_product(source.words, len(source), seed.words, words, output_bits)
+    return Bits(words, output_bits)
+
+
+def _check(output_bits: int, input_bits: int, found_bits: int, seed_bits: int) -> None:
+    if not 0 <= output_bits <= input_bits:
+        raise InputError(f"{input_bits} bits can be hashed to 0 ... {input_bits} bits; found {output_bits}")
+    if found_bits != seed_bits:
+        raise InputError(
+            f"hashing {input_bits} bits to {output_bits} takes a seed of {seed_bits} bits; found {found_bits}"
+        )

@@ -1,0 +1,119 @@
+"""Verification: equal or not, by a universal hash with a random key.
+
+The hash of n bits is in two steps, both in GF(2^128) = GF(2)[x] / (x^128 + x^7 + x^2 + x + 1), where bit i of a block
+is the coefficient of x^i. First the polynomial hash: h starts at 0 and becomes (h + block) r for each of the
+L = ceil(n / 128) blocks (the last one padded with zeros) and then for a block that holds n. Then h is multiplied by s
+and cut to its lowest `tag_bits` bits.
+
+Two different strings of n bits collide with probability at most L / 2^128 + 2^-tag_bits over a uniform key (r, s).
+Their first hashes differ by r^2 times a non-zero polynomial in r of degree at most L - 1, since the blocks of n are
+equal: at most L values of r, 0 among them, give equal hashes. For any other r the difference d is not 0, so that s d
+runs through the whole field as s does, s = 0 included, and one value in 2^tag_bits has the lowest bits zero.
+(Carter and Wegman, J. Comput. Syst. Sci. 22, 265; REFERENCES of polynomial hashing: Shoup, Crypto '96.)
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from qkdpost._kernels import polynomial_hash
+from qkdpost.bits import Bits
+from qkdpost.errors import ConfigurationError, InputError
+
+__all__ = ["KEY_BYTES", "frame_tags", "hash_tag", "tag_bits_for"]
+
+KEY_BYTES = 32
+"""Length of a key: r in bytes 0 ... 15 and s in bytes 16 ... 31, both little-endian."""
+LARGEST_TAG_BITS = 128
+
+
+def hash_tag(bits: Bits, key: bytes, tag_bits: int) -> Bits:
+    """Return the tag of `bits`.
+
+    Args:
+        bits: the string, any length. Secret; the tag discloses `tag_bits` bits of it.
+        key: `KEY_BYTES` uniformly random bytes, chosen after the string was fixed; public afterwards.
+        tag_bits: 1 ... 128.
+
+    Raises:
+        InputError: a key of another length, or `tag_bits` out of range.
+    """
+    return frame_tags(bits, len(bits), key, tag_bits) if len(bits) else _empty_tag(key, tag_bits)
+
+
+def frame_tags(bits: Bits, frame_bits: int, key: bytes, tag_bits: int) -> Bits:
+    """Return the tags of all frames of `bits`, one after another.
+
+    Args:
+        bits: the string; every `frame_bits` bits are a frame, and the last one may be short. Secret.
+        frame_bits: length of a frame, at least 1.
+        key: `KEY_BYTES` uniformly random bytes, chosen after the string was fixed; public afterwards.
+        tag_bits: bits of each tag, 1 ... 128.
+
+    Returns:
+        ceil(len(bits) / frame_bits) tags of `tag_bits` bits; each is the `hash_tag` of its frame.
+
+    Raises:
+        InputError: a key of another length, or a number out of range.
+    """
+    if frame_bits < 1:
+        raise InputError(f"a frame has at least 1 bit; found {frame_bits}")
+    _check(key, tag_bits)
+    longest = min(frame_bits, len(bits))
+    length = -(-len(bits) // frame_bits) * tag_bits
+    output = np.zeros((length + 63) // 64, dtype=np.uint64)
+    if length:
+        table, scale = _prepared(key)
+        frame = np.empty(2 * ((longest + 127) // 128) + 2, dtype=np.uint64)
+        polynomial_hash.frame_tags(bits.words.view(), len(bits), longest, table, scale, tag_bits, frame, output)
+    return Bits(output, length)
+
+
+def tag_bits_for(epsilon: float, longest_bits: int) -> int:
+    """Return the fewest tag bits whose collision probability is at most `epsilon`.
+
+    Args:
+        epsilon: the probability allowed, above 0.
+        longest_bits: length of the longest string that is compared.
+
+    Returns:
+        The least t with ceil(longest_bits / 128) / 2^128 + 2^-t <= epsilon; computed exactly.
+
+    Raises:
+        ConfigurationError: more than 128 bits would be needed, or an argument is out of range.
+    """
+    if not 0.0 < epsilon < 1.0 or longest_bits < 0:
+        raise ConfigurationError(
+            f"epsilon must lie between 0 and 1 and a length be >= 0; found {epsilon} and {longest_bits}"
+        )
+    allowed = Fraction(epsilon) - Fraction(-(-longest_bits // 128), 2**128)
+    for tag_bits in range(1, LARGEST_TAG_BITS + 1):
+        if Fraction(1, 2**tag_bits) <= allowed:
+            return tag_bits
+    raise ConfigurationError(
+        f"no tag of up to {LARGEST_TAG_BITS} bits tells strings of {longest_bits} bits apart with epsilon {epsilon}; "
+        "allow a larger epsilon"
+    )
+
+
+def _empty_tag(key: bytes, tag_bits: int) -> Bits:
+    """Return the tag of the empty string: its length block, which is zero, hashes to zero."""
+    _check(key, tag_bits)
+    return Bits.zeros(tag_bits)
+
+
+def _check(key: bytes, tag_bits: int) -> None:
+    if len(key) != KEY_BYTES:
+        raise InputError(f"a verification key has {KEY_BYTES} bytes; found {len(key)}")
+    if not 1 <= tag_bits <= LARGEST_TAG_BITS:
+        raise InputError(f"a tag has 1 ... {LARGEST_TAG_BITS} bits; found {tag_bits}")
+
+
+def _prepared(key: bytes) -> tuple[polynomial_hash.Words, polynomial_hash.Words]:
+    """Return the table of powers of r, and s."""
+    elements = np.frombuffer(bytearray(key), dtype="<u8").astype(np.uint64)
+    table = np.empty(polynomial_hash.TABLE_WORDS, dtype=np.uint64)
+    polynomial_hash.power_table(elements[:2], table)
+    return table, elements[2:]
