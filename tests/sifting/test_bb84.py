@@ -27,9 +27,7 @@ def test_both_sides_agree_with_the_twin(pulses: int, density: float, seed: int) 
 
     sent = sift_prepared(prepared, detections.slots, matched)
     received = sift_detections(detections, matched)
-    assert [np.asarray(part).tolist() for part in sent] == list(
-        reference.split(bases[slots], bits[slots], expected)
-    )
+    assert [np.asarray(part).tolist() for part in sent] == list(reference.split(bases[slots], bits[slots], expected))
     assert [np.asarray(part).tolist() for part in received] == list(reference.split(peer_bases, outcomes, expected))
     assert [len(part) for part in sent] == [len(part) for part in received]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from qkdpost._kernels._jit import kernel
 
 __all__ = [
+    "bins_from",
     "collect_differences",
     "count_differences",
     "mark_first_clicks",
     "match_nearest",
     "merge_close_clicks",
-    "strongest_bin",
     "warm",
 ]
 
@@ -64,15 +64,21 @@ def count_differences(
 
 
 @kernel
-def strongest_bin(histogram: NDArray[np.int32]) -> tuple[int, int]:
-    """Return the place of the largest sum of two adjacent bins, and the sum."""
-    best = np.int32(0)
+def bins_from(histogram: NDArray[np.int32], least: int, places: NDArray[np.int64], counts: NDArray[np.int64]) -> int:
+    """Write place and sum of every two adjacent bins that hold at least `least`; return how many.
+
+    It stops when the two outputs, of one size, are full.
+    """
+    written = 0
     for index in range(histogram.size - 1):
-        best = max(best, histogram[index] + histogram[index + 1])
-    for index in range(histogram.size - 1):
-        if histogram[index] + histogram[index + 1] == best:
-            return index, int(best)
-    return 0, int(best)
+        count = histogram[index] + histogram[index + 1]
+        if count >= least:
+            if written == places.size:
+                return written
+            places[written] = index
+            counts[written] = count
+            written += 1
+    return written
 
 
 @kernel
@@ -198,7 +204,7 @@ def warm() -> None:
     histogram = np.zeros(4, dtype=np.int32)
     mark_first_clicks(ticks, channels, 1, marks)
     count_differences(ticks, ticks, -2, 1, histogram)
-    strongest_bin(histogram)
+    bins_from(histogram, 1, first, first.copy())
     collect_differences(ticks, ticks, 0, 0, first, first.copy())
     merge_close_clicks(ticks, channels, 1, first, marks)
     match_nearest(ticks, words, ticks, words, 1, np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64))

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from qkdpost._kernels.coincidence import collect_differences
 from qkdpost.errors import InputError
 from qkdpost.records import TimeTags
-from qkdpost.sifting.clicks import LARGEST_TICK
+from qkdpost.sifting.clicks import LARGEST_TICK, LEAST_TICK_PS
 from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak, find_clock
 
 __all__ = ["Calibration", "ChannelDelays", "calibrate", "choose_window", "correct", "find_channel_delays"]
 
 BIN_PS = 2_000.0
+FINE_BIN_PS = 25.0
 PEAK_PS = 500.0
 SPREAD_PS = 50_000.0
 REFINEMENTS = 3
@@ -72,7 +73,7 @@ def calibrate(
         NoCoincidencePeak: the records show no coincidences.
         InputError: own ticks leave the range of +-2^61.
     """
-    _check_own_ticks(tags)
+    _check_own_tags(tags)
     if search_ps is None:
         return Calibration(clock=None, delays=find_channel_delays(tags, reference_ticks, reference_channels))
     clock = find_clock(
@@ -86,7 +87,7 @@ def calibrate(
     for _ in range(REFINEMENTS):
         moved = correct(tags, Calibration(clock=clock, delays=_no_delays(reference_channels)))
         delays = find_channel_delays(moved, reference_ticks, reference_channels)
-        clock = _refine(clock, moved, reference_ticks, reference_channels, delays)
+        clock = _refine(clock, tags, moved, reference_ticks, reference_channels, delays)
     moved = correct(tags, Calibration(clock=clock, delays=_no_delays(reference_channels)))
     return Calibration(clock=clock, delays=find_channel_delays(moved, reference_ticks, reference_channels))
 
@@ -149,7 +150,8 @@ def choose_window(
     """Return the half width, in ticks, of the coincidence window that leaves most key.
 
     C(w) coincidences within +-w hold A(w) accidental ones, known from the differences far outside the peak; half of
-    those are errors. The window with the largest C (1 - 2 h(e + A / 2C)), h the binary entropy, is chosen.
+    those are errors. Of the windows that hold clearly more, the one
+    with the largest C (1 - 2 h(e + A / 2C)), h the binary entropy, is chosen.
 
     Args:
         tags: own clicks, corrected.
@@ -161,8 +163,9 @@ def choose_window(
         NoCoincidencePeak: no window leaves any key.
     """
     largest = max(2, round(largest_ps / tags.tick_ps))
-    first, second = _differences(np.sort(reference_ticks), tags.ticks, 5 * largest)
-    distances = np.abs(tags.ticks[second] - np.sort(reference_ticks)[first])
+    reference = np.sort(reference_ticks)
+    first, second = _differences(reference, tags.ticks, 5 * largest)
+    distances = np.abs(tags.ticks[second] - reference[first])
     counts = np.bincount(distances, minlength=5 * largest + 1)
     background = counts[largest + 1 :].sum() / (8 * largest)
     windows = np.arange(largest + 1)
@@ -170,6 +173,7 @@ def choose_window(
     accidental = np.minimum(background * (2 * windows + 1), coincidences)
     errors = np.minimum(other_errors + accidental / (2 * coincidences), 0.5)
     gain = coincidences * (1 + 2 * (errors * np.log2(errors) + (1 - errors) * np.log2(1 - errors)))
+    gain[coincidences < accidental + 5 * np.sqrt(accidental) + 5] = 0
     if gain.max() <= 0:
         raise NoCoincidencePeak("no coincidence peak: accidental coincidences drown the others in any window")
     return int(np.argmax(gain))
@@ -179,7 +183,9 @@ def _no_delays(reference_channels: NDArray[np.uint8]) -> ChannelDelays:
     return ChannelDelays(own=np.zeros(4), reference=np.zeros(int(reference_channels.max(initial=0)) + 1))
 
 
-def _check_own_ticks(tags: TimeTags) -> None:
+def _check_own_tags(tags: TimeTags) -> None:
+    if tags.tick_ps < LEAST_TICK_PS:
+        raise InputError(f"tick_ps must be at least {LEAST_TICK_PS}; found {tags.tick_ps}")
     if tags.clicks and max(-int(tags.ticks[0]), int(tags.ticks[-1])) > LARGEST_TICK:
         raise InputError("ticks must lie within +-2^61")
 
@@ -188,7 +194,7 @@ def _differences(
     reference: NDArray[np.int64], ticks: NDArray[np.int64], reach: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices of all pairs at most `reach` apart; a limit keeps a peer from making them too many."""
-    room = 16 * (reference.size + ticks.size) + 2**16
+    room = 4 * (reference.size + ticks.size) + 2**16
     first = np.empty(room, dtype=np.int64)
     second = np.empty(room, dtype=np.int64)
     count = collect_differences(reference, ticks, -reach, reach, first, second)
@@ -197,24 +203,26 @@ def _differences(
 
 def _peak(lags: NDArray[np.int64], tick_ps: float) -> tuple[float, float]:
     """Return the centre of the peak of `lags` and how many lie in it above chance, 0 if there is no peak."""
-    half = max(1, round(PEAK_PS / tick_ps))
+    unit = max(1, round(FINE_BIN_PS / tick_ps))
     reach = round(SPREAD_PS / tick_ps)
-    counts = np.bincount(lags + reach, minlength=2 * reach + 1)
+    counts = np.bincount((lags + reach) // unit, minlength=2 * reach // unit + 1)
+    half = max(1, round(PEAK_PS / (tick_ps * unit)))
     width = 2 * half + 1
     sums = np.convolve(counts, np.ones(width, dtype=np.int64), mode="valid")
     place = int(np.argmax(sums)) + half
     background = lags.size / counts.size * width
     if sums[place - half] < background + 6 * np.sqrt(background) + 6:
         return 0.0, 0.0
-    centre = float(place)
+    low = min(max(0, place - half), counts.size - width)
     for _ in range(8):
-        low = min(max(0, round(centre) - 2 * half), counts.size - 4 * half - 1)
-        above = np.cumsum(np.maximum(counts[low : low + 4 * half + 1] - background / width, 0))
+        above = np.cumsum(np.maximum(counts[low : low + 2 * width] - background / width, 0))
         # The median: peaks have tails to one side. Within its bin it is interpolated.
         middle = int(np.searchsorted(above, above[-1] / 2))
         before = above[middle - 1] if middle else 0.0
-        centre = low + middle - 0.5 + float((above[-1] / 2 - before) / (above[middle] - before))
-    return centre - reach, float(above[-1])
+        centre = low + middle + float((above[-1] / 2 - before) / (above[middle] - before))
+        low = min(max(0, round(centre) - width), max(0, counts.size - 2 * width))
+    # Bin k holds the ticks k * unit - reach and the unit - 1 after it.
+    return centre * unit - reach - 0.5, float(above[-1])
 
 
 def _solve(rows: NDArray[np.float64], values: NDArray[np.float64]) -> ChannelDelays:
@@ -231,17 +239,24 @@ def _solve(rows: NDArray[np.float64], values: NDArray[np.float64]) -> ChannelDel
 
 def _refine(
     clock: ClockModel,
+    tags: TimeTags,
     moved: TimeTags,
     reference_ticks: NDArray[np.int64],
     reference_channels: NDArray[np.uint8],
     delays: ChannelDelays,
 ) -> ClockModel:
-    """Return the clock after a straight line was fitted to what the coincidences' differences still show."""
+    """Return the clock after a straight line was fitted to what the coincidences' differences still show.
+
+    `moved` are the clicks of `tags` on the reference's clock, in the same order, but rounded, which would hide a
+    drift of less than a tick.
+    """
     reach = round(SPREAD_PS / moved.tick_ps)
     first, second = _differences(reference_ticks, moved.ticks, reach)
     late = delays.own[moved.channels[second]] - delays.reference[reference_channels[first]]
-    rest = moved.ticks[second] - reference_ticks[first] - late
-    times = (moved.ticks[second] - clock.origin_tick).astype(np.float64)
+    own = tags.ticks[second]
+    rest = (own - reference_ticks[first] - round(clock.offset_ticks)).astype(np.float64)
+    rest -= clock.to_reference(own) - round(clock.offset_ticks) + late
+    times = (own - clock.origin_tick).astype(np.float64)
     slope, near = 0.0, 4 * PEAK_PS / moved.tick_ps
     for _ in range(REFINEMENTS):
         inside = np.abs(rest - slope * times) <= max(near, 2.0)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
 
-from qkdpost._kernels.coincidence import count_differences, strongest_bin
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.sifting.clicks import LARGEST_TICK
+from qkdpost.sifting.lag_search import Lag, LagSearch, TooSparse
 
 __all__ = ["ClockModel", "NoCoincidencePeak", "check_peer_ticks", "find_clock"]
 
-FALSE_PEAK_PROBABILITY = 1e-6
 FIRST_CLICKS = 256
-LARGEST_WORK = 4 * 10**9
-MOST_DRIFTS = 2**17
+LARGEST_WORK = 10**9
+"""Differences and bins to be counted for one stretch; seconds."""
+MIDDLES = (0.5, 0.25, 0.75)
+"""Where in the record stretches are laid, one after another."""
 
 
 class NoCoincidencePeak(InputError):
@@ -58,10 +59,9 @@ def find_clock(
     """Find offset and linear drift of `ticks` against `reference_ticks` from their coincidences.
 
     All differences of times in a short stretch go into a histogram, for every drift that would smear it; the stretch
-    grows until a bin stands out that chance explains with probability below 1e-6, counted over all bins and drifts,
-    and that holds half as much again as any other away from it, which tells it from the comb of a pulsed source. The
-    stretch then grows to the whole record while drift and offset are followed. Differences rather than a Fourier
-    transform, because the work then follows the clicks and not the picoseconds.
+    grows until a place stands out that chance explains with probability below 1e-6, counted over all places and
+    drifts. Places that stand out less are followed to longer stretches, fewer each time, so that a peak is found
+    which only a longer one shows. The stretch then grows to the whole record while drift and offset are followed.
 
     Args:
         reference_ticks: the peer's clicks in the order of time, checked by `check_peer_ticks`; shape (n,).
@@ -77,18 +77,42 @@ def find_clock(
     Raises:
         NoCoincidencePeak: nothing stands out.
     """
-    search = _Search(reference_ticks, ticks, bin_ticks, spread_ticks)
-    for clicks in search.stretches(FIRST_CLICKS):
-        drifts = search.drifts(clicks, 0.0, largest_drift_ppm * 1e-6)
-        pairs = clicks * (1 + 2 * search_ticks * ticks.size / (1 + int(ticks[-1]) - int(ticks[0])))
-        if drifts.size * (pairs + 2 * search_ticks / bin_ticks) > LARGEST_WORK:
-            break
-        found = search.best(clicks, drifts, -search_ticks, 2 * search_ticks // bin_ticks + 1)
-        if found.stands_out(drifts.size, spread_ticks // bin_ticks + 2):
-            return search.follow(clicks, found)
+    if not reference_ticks.size or not ticks.size:
+        raise NoCoincidencePeak("no coincidence peak: one of the records is empty")
+    density = ticks.size / (1 + int(ticks[-1]) - int(ticks[0]))
+    for place in MIDDLES:
+        middle = int(place * reference_ticks.size)
+        search = LagSearch(reference_ticks, ticks, middle=middle, bin_ticks=bin_ticks)
+        clicks = min(FIRST_CLICKS, reference_ticks.size)
+        with suppress(TooSparse):
+            while True:
+                drifts = search.drifts(clicks, 0.0, largest_drift_ppm * 1e-6)
+                if drifts.size * 2 * search_ticks * (clicks * density + 1 / bin_ticks) > LARGEST_WORK:
+                    break
+                lags = search.scan(clicks, drifts, search_ticks)
+                found = search.confirm(
+                    clicks,
+                    lags,
+                    largest_drift=largest_drift_ppm * 1e-6,
+                    reach_ticks=search_ticks,
+                    spread_ticks=spread_ticks,
+                )
+                if found:
+                    lag = search.follow(*found, spread_ticks=spread_ticks)
+                    return _clock_of(lag, search.origin)
+                if clicks >= reference_ticks.size:
+                    break
+                clicks *= 2
     raise NoCoincidencePeak(
         f"no coincidence peak within +-{search_ticks} ticks and +-{largest_drift_ppm} ppm between "
         f"{reference_ticks.size} and {ticks.size} clicks; check that the records overlap, or widen the search"
+    )
+
+
+def _clock_of(lag: Lag, origin: int) -> ClockModel:
+    """Turn a drift of own time against the reference's into one that is taken off own time."""
+    return ClockModel(
+        offset_ticks=lag.ticks, drift_ppm=1e6 * lag.drift / (1 + lag.drift), origin_tick=origin + round(lag.ticks)
     )
 
 
@@ -103,84 +127,3 @@ def check_peer_ticks(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     if ticks.size > 1 and bool((ticks[1:] < ticks[:-1]).any()):
         raise RemoteProtocolError("the peer's ticks are not in the order of time")
     return ticks
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The strongest place of the histogram for the best drift."""
-
-    count: int
-    lag_ticks: float
-    drift: float
-    place: int
-    histogram: NDArray[np.int32]
-
-    def stands_out(self, drifts: int, neighbours: int) -> bool:
-        mean = 2 * float(self.histogram.mean())
-        chance = float(poisson.sf(self.count - 1, mean)) * self.histogram.size * drifts
-        others = self.histogram.copy()
-        others[max(0, self.place - neighbours) : self.place + neighbours + 2] = 0
-        return chance < FALSE_PEAK_PROBABILITY and self.count >= 1.5 * strongest_bin(others)[1]
-
-
-class _Search:
-    """Stretches of the reference around its middle, and their histograms against the other record."""
-
-    def __init__(
-        self, reference: NDArray[np.int64], ticks: NDArray[np.int64], bin_ticks: int, spread_ticks: int
-    ) -> None:
-        if not reference.size or not ticks.size:
-            raise NoCoincidencePeak("no coincidence peak: one of the records is empty")
-        self._reference = reference
-        self._ticks = ticks
-        self._bin = bin_ticks
-        self._spread = spread_ticks
-        self._origin = int(reference[reference.size // 2])
-
-    def stretches(self, clicks: int) -> list[int]:
-        """Return growing numbers of reference clicks, up to all."""
-        total = int(self._reference.size)
-        return [clicks << step for step in range(64) if clicks << step < total] + [total]
-
-    def drifts(self, clicks: int, middle: float, reach: float) -> NDArray[np.float64]:
-        """Return drifts so close that a stretch of so many clicks is smeared by at most half a bin at its ends."""
-        stretch = self._stretch(clicks)
-        length = int(stretch[-1]) - int(stretch[0])
-        steps = int(np.ceil(reach * length / self._bin))
-        if steps > MOST_DRIFTS:
-            raise NoCoincidencePeak(f"no coincidence peak: {clicks} clicks in {length} ticks are too sparse to follow")
-        return middle + np.linspace(-reach, reach, 2 * steps + 1) if steps else np.array([middle])
-
-    def best(self, clicks: int, drifts: NDArray[np.float64], lowest: int, bins: int) -> _Found:
-        """Return the strongest place over all drifts, for lags from `lowest` on."""
-        best = _Found(-1, 0.0, 0.0, 0, np.zeros(bins, dtype=np.int32))
-        stretch = self._stretch(clicks)
-        for drift in drifts.tolist():
-            expected = stretch + np.rint((stretch - self._origin) * drift).astype(np.int64)
-            histogram = np.zeros(bins, dtype=np.int32)
-            count_differences(expected, self._ticks, lowest, self._bin, histogram)
-            place, count = strongest_bin(histogram)
-            if count > best.count:
-                best = _Found(count, lowest + (place + 1.0) * self._bin, drift, place, histogram)
-        return best
-
-    def follow(self, clicks: int, found: _Found) -> ClockModel:
-        """Grow the stretch to the whole record, narrowing the drift and moving the offset."""
-        for wider in self.stretches(clicks)[1:]:
-            stretch = self._stretch(clicks)
-            # Found on the shorter stretch to a bin at both its ends.
-            reach = min(1e-3, 2.0 * self._bin / max(1, int(stretch[-1]) - int(stretch[0])))
-            near = 2 * self._bin + self._spread
-            lowest = int(found.lag_ticks) - near
-            found = self.best(wider, self.drifts(wider, found.drift, reach), lowest, 2 * near // self._bin + 1)
-            clicks = wider
-        # Fitted as reference to own time; a click is corrected from own to reference time.
-        return ClockModel(
-            offset_ticks=found.lag_ticks,
-            drift_ppm=1e6 * found.drift / (1 + found.drift),
-            origin_tick=self._origin + round(found.lag_ticks),
-        )
-
-    def _stretch(self, clicks: int) -> NDArray[np.int64]:
-        first = max(0, self._reference.size // 2 - clicks // 2)
-        return self._reference[first : first + clicks]

@@ -1,0 +1,191 @@
+"""A BBM92 link: photon pairs, one of each to either side, in numbered slots or in continuous time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.config import LinkConfig
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.records import Detections, TimeTags
+from qkdpost.simulation.devices import Fibre, GatedDetectors, TaggingReceiver, check_probabilities
+from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots
+
+__all__ = ["simulate_bbm92", "simulate_bbm92_time_tags"]
+
+DEFAULT_DETECTORS = GatedDetectors()
+DEFAULT_RECEIVER = TaggingReceiver()
+
+
+def simulate_bbm92(
+    link: LinkConfig | None = None,
+    *,
+    slots: int,
+    rng: np.random.Generator,
+    pairs_per_slot: float = 0.01,
+    fibre_km: float = 0.0,
+    alice_detectors: GatedDetectors = DEFAULT_DETECTORS,
+    bob_detectors: GatedDetectors = DEFAULT_DETECTORS,
+    misalignment: float = 0.01,
+    test_probability: float = 0.1,
+) -> tuple[Detections, Detections]:
+    """Draw what both sides detect of photon pairs whose outcomes are equal in either basis.
+
+    The number of pairs in a slot has a Poisson distribution; the source stands at Alice's, the fibre leads to Bob.
+    Memory follows the detections, not the slots.
+
+    Args:
+        link: if given, checked to be of kind "bbm92".
+        slots: how many slots there are.
+        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        pairs_per_slot: the mean number of pairs.
+        fibre_km: the length of the fibre of 0.2 dB/km to Bob.
+        alice_detectors: hers.
+        bob_detectors: his.
+        misalignment: how probably the outcomes of a pair differ in equal bases.
+        test_probability: how probably each side chooses the test basis in a slot.
+
+    Returns:
+        Alice's and Bob's record.
+
+    Raises:
+        ConfigurationError: the link is of another kind.
+        InputError: a parameter is out of range.
+    """
+    _check_kind(link, "bbm92")
+    check_probabilities(misalignment=misalignment, test_probability=test_probability)
+    if not pairs_per_slot >= 0:
+        raise InputError(f"pairs_per_slot must be at least 0; found {pairs_per_slot}")
+    reach = (alice_detectors.efficiency, bob_detectors.efficiency * Fibre(length_km=fibre_km).transmittance)
+    seen = _seen_pairs(rng, slots * pairs_per_slot, reach)
+    places = rng.integers(0, slots, size=(seen.shape[1],))
+    photons = [places[seen[side]] for side in range(2)]
+    dark = [
+        [rare_slots(rng, slots, detectors.dark_count_probability) for _ in range(2)]
+        for detectors in (alice_detectors, bob_detectors)
+    ]
+    listed = [np.unique(np.concatenate([photons[side], *dark[side]])) for side in range(2)]
+    bases = [(rng.random(item.size) < test_probability).astype(np.uint8) for item in listed]
+
+    # Where both photons of a pair are seen in equal bases the outcomes are correlated, otherwise each is random.
+    results = rng.integers(0, 2, size=seen.shape, dtype=np.uint8)
+    both = np.flatnonzero(seen[0] & seen[1])
+    chosen = [bases[side][np.searchsorted(listed[side], places[both])] for side in range(2)]
+    equal = both[chosen[0] == chosen[1]]
+    results[1, equal] = results[0, equal] ^ (rng.random(equal.size) < misalignment)
+
+    sides = []
+    for side, detectors in enumerate((alice_detectors, bob_detectors)):
+        clicked = np.zeros(listed[side].size, dtype=np.uint8)
+        at = np.searchsorted(listed[side], photons[side])
+        np.bitwise_or.at(clicked, at, np.uint8(1) << results[side, seen[side]])
+        for outcome in range(2):
+            clicked[np.searchsorted(listed[side], dark[side][outcome])] |= np.uint8(1 << outcome)
+        live = live_after_dead_time(listed[side], detectors.dead_time_slots)
+        sides.append(
+            Detections(
+                pulses=slots,
+                slots=listed[side][live],
+                bases=bases[side][live],
+                outcomes=outcomes_of_clicks(clicked[live]),
+            )
+        )
+    return sides[0], sides[1]
+
+
+def simulate_bbm92_time_tags(
+    link: LinkConfig | None = None,
+    *,
+    duration_s: float,
+    pair_rate_hz: float,
+    rng: np.random.Generator,
+    alice: TaggingReceiver = DEFAULT_RECEIVER,
+    bob: TaggingReceiver = DEFAULT_RECEIVER,
+    misalignment: float = 0.01,
+    clock_offset_ps: float = 0.0,
+    clock_drift_ppm: float = 0.0,
+    tick_ps: float = 1.0,
+) -> tuple[TimeTags, TimeTags]:
+    """Draw both sides' time tags of a continuous source of photon pairs with equal outcomes.
+
+    Args:
+        link: if given, checked to be of kind "bbm92-time-tags".
+        duration_s: how long both sides record.
+        pair_rate_hz: pairs per second.
+        rng: gives all draws.
+        alice: her receiver, with all loss on the way to it.
+        bob: his.
+        misalignment: how probably the outcomes of a pair differ in equal bases.
+        clock_offset_ps: what Bob's clock shows more at the beginning.
+        clock_drift_ppm: how much faster it runs.
+        tick_ps: the length of a tick of both.
+
+    Raises:
+        ConfigurationError: the link is of another kind.
+        InputError: a parameter is out of range.
+    """
+    _check_kind(link, "bbm92-time-tags")
+    check_probabilities(misalignment=misalignment)
+    if not duration_s > 0 or not pair_rate_hz >= 0:
+        raise InputError(f"duration and rate must be positive; found {duration_s} s, {pair_rate_hz} Hz")
+    seen = _seen_pairs(rng, duration_s * pair_rate_hz, (alice.transmittance, bob.transmittance))
+    times = rng.uniform(0, duration_s * 1e12, size=(seen.shape[1],))
+    in_test = [rng.random((seen.shape[1],)) < side.test_probability for side in (alice, bob)]
+    results = rng.integers(0, 2, size=seen.shape, dtype=np.uint8)
+    equal = in_test[0] == in_test[1]
+    results[1, equal] = results[0, equal] ^ (rng.random(np.count_nonzero(equal)) < misalignment)
+    tags = []
+    for side, receiver in enumerate((alice, bob)):
+        channels = results[side] + 2 * in_test[side].astype(np.uint8)
+        clicks = _receive(rng, receiver, times[seen[side]], channels[seen[side]], duration_s)
+        offset_ps, drift_ppm = (clock_offset_ps, clock_drift_ppm) if side else (0.0, 0.0)
+        tags.append(_tag(*clicks, offset_ps, drift_ppm, tick_ps))
+    return tags[0], tags[1]
+
+
+def _check_kind(link: LinkConfig | None, kind: str) -> None:
+    if link is not None and link.kind != kind:
+        raise ConfigurationError(f"this simulates a link of kind {kind!r}; found {link.kind!r}")
+
+
+def _seen_pairs(rng: np.random.Generator, pairs: float, reach: tuple[float, float]) -> NDArray[np.bool_]:
+    """Return for each pair of which a photon is seen by whom; shape (2, n). `pairs` is the mean number made."""
+    own, other = reach
+    means = pairs * np.array([own * other, own * (1 - other), (1 - own) * other])
+    both, first, second = (int(count) for count in rng.poisson(means))
+    seen = np.ones((2, both + first + second), dtype=np.bool_)
+    seen[1, both : both + first] = False
+    seen[0, both + first :] = False
+    return seen
+
+
+def _receive(
+    rng: np.random.Generator,
+    receiver: TaggingReceiver,
+    times: NDArray[np.float64],
+    channels: NDArray[np.uint8],
+    duration_s: float,
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Return times and channels of all clicks: photons late by jitter, dark counts, less dead time, with echoes."""
+    dark = rng.poisson(receiver.dark_count_rate_hz * duration_s, size=4)
+    times = np.concatenate([times, rng.uniform(0, duration_s * 1e12, size=int(dark.sum()))])
+    channels = np.concatenate([channels, np.repeat(np.arange(4, dtype=np.uint8), dark)])
+    times = times + rng.normal(0, receiver.jitter_ps, size=times.size) + np.array(receiver.delays_ps)[channels]
+    order = np.argsort(times)
+    times, channels = times[order], channels[order]
+    live = np.ones(times.size, dtype=np.bool_)
+    for channel in range(4):
+        own = np.flatnonzero(channels == channel)
+        live[own] = live_after_dead_time(np.rint(times[own]).astype(np.int64), round(receiver.dead_time_ps))
+    times, channels = times[live], channels[live]
+    echoed = rng.random(times.size) < receiver.echo_probability
+    echoes = times[echoed] + receiver.echo_delay_ps
+    return np.concatenate([times, echoes]), np.concatenate([channels, channels[echoed]])
+
+
+def _tag(
+    times: NDArray[np.float64], channels: NDArray[np.uint8], offset_ps: float, drift_ppm: float, tick_ps: float
+) -> TimeTags:
+    ticks = np.rint((times * (1 + drift_ppm * 1e-6) + offset_ps) / tick_ps).astype(np.int64)
+    order = np.argsort(ticks, kind="stable")
+    return TimeTags(ticks=ticks[order], channels=channels[order], tick_ps=tick_ps)

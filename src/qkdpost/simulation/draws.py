@@ -1,0 +1,75 @@
+"""Random draws that cost what they return: rare slots among very many, biased bits in packed words."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.simulation import mark_live
+from qkdpost.bits import Bits
+from qkdpost.records import DOUBLE_CLICK
+
+__all__ = ["biased_bits", "live_after_dead_time", "outcomes_of_clicks", "rare_slots", "uniform_bits"]
+
+PRECISION_BITS = 24
+CHUNK_WORDS = 2**17
+
+_OUTCOME = np.array([0, 0, 1, DOUBLE_CLICK], dtype=np.uint8)
+
+
+def rare_slots(rng: np.random.Generator, slots: int, probability: float) -> NDArray[np.int64]:
+    """Return those of `slots` slots, increasing, that an independent draw of `probability` each picks."""
+    if probability <= 0 or slots <= 0:
+        return np.zeros(0, dtype=np.int64)
+    parts: list[NDArray[np.int64]] = []
+    last = -1
+    while last < slots:
+        expected = (slots - last) * probability
+        gaps = rng.geometric(probability, size=int(expected + 4 * expected**0.5) + 16)
+        # A gap past the end is cut before the sum can overflow.
+        drawn = last + np.cumsum(np.minimum(gaps, slots + 1))
+        parts.append(drawn[drawn < slots])
+        last = int(drawn[-1])
+    return np.concatenate(parts)
+
+
+def uniform_bits(rng: np.random.Generator, length: int) -> Bits:
+    """Return `length` independent bits, each 1 with probability 1/2."""
+    return _masked(np.frombuffer(rng.bytes((length + 63) // 64 * 8), dtype="<u8").astype(np.uint64), length)
+
+
+def biased_bits(rng: np.random.Generator, length: int, probability: float) -> Bits:
+    """Return `length` independent bits, each 1 with `probability`, rounded to 2^-24.
+
+    Uniform words are joined by OR for a one and AND for a zero of the binary fraction, from its last digit on.
+    """
+    scaled = round(probability * 2**PRECISION_BITS)
+    if scaled == 2**PRECISION_BITS:
+        return ~Bits.zeros(length)
+    words = np.zeros((length + 63) // 64, dtype=np.uint64)
+    digits = [scaled >> place & 1 for place in range(PRECISION_BITS)]
+    digits = digits[digits.index(1) :] if scaled else []
+    for start in range(0, words.size, CHUNK_WORDS):
+        chunk = words[start : start + CHUNK_WORDS]
+        for digit in digits:
+            drawn = rng.integers(0, 2**64, size=chunk.size, dtype=np.uint64)
+            (np.bitwise_or if digit else np.bitwise_and)(chunk, drawn, out=chunk)
+    return _masked(words, length)
+
+
+def live_after_dead_time(times: NDArray[np.int64], dead_time: int) -> NDArray[np.bool_]:
+    """Return which events, in the order of time, a detector sees that is blind for `dead_time` after each seen."""
+    keep = np.empty(times.size, dtype=np.uint8)
+    mark_live(np.ascontiguousarray(times), dead_time, keep)
+    return keep.view(np.bool_)
+
+
+def outcomes_of_clicks(clicked: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return 0, 1 or `DOUBLE_CLICK` for sets of detectors that clicked: bit 0 detector 0, bit 1 detector 1."""
+    return _OUTCOME[clicked]
+
+
+def _masked(words: NDArray[np.uint64], length: int) -> Bits:
+    if length % 64:
+        words[-1] &= np.uint64((1 << length % 64) - 1)
+    return Bits(words, length)
