@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--window-ps", type=float, default=0.0, help="half the window; 0: found from the data")
     parser.add_argument("--epsilon", type=float, default=1e-10, help="total security parameter (default 1e-10)")
     options = parser.parse_args()
-    alice, bob = qp.sifting.tag_files.load_time_tags(options.file, options.tick_ps)
+    alice, bob = qp.sifting.load_time_tags(options.file, options.tick_ps)
     link = qp.LinkConfig(
         kind="bbm92-time-tags",
         dead_time_ps=options.dead_time_ps,

@@ -50,7 +50,7 @@ def test_the_window_is_found_from_the_data(data_directory: Path) -> None:
     assert report.secret.bits >= 2_000
 
 
-@pytest.mark.parametrize("run", ["run01", "run05"])
+@pytest.mark.parametrize("run", ["run01_longdist10", "run05_longdist20"])
 def test_errors_in_their_recorded_order(data_directory: Path, run: str) -> None:
     stored = np.load(data_directory / "weihs1998" / "sifted_error_flags.npz")
     bases, errors = stored[f"{run}_basis"], stored[f"{run}_err"]

@@ -18,9 +18,9 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("kind", ["bb84", "bbm92"])
-def test_two_hosts(kind: str) -> None:
-    output = run("two_hosts.py", "--kind", kind, "--pulses", "4000000", "--fibre-km", "20")
+@pytest.mark.parametrize(("kind", "pulses", "fibre_km"), [("bb84", 4_000_000, 20), ("bbm92", 40_000_000, 0)])
+def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
+    output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km))
     assert "both hosts hold the same key" in output
     assert output.count("leakage charged") == 2
 

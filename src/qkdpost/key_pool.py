@@ -210,14 +210,21 @@ class KeyPool:
             for identifier, segment in self._segments.items()
         )
 
-    def reconcile(self, peer_inventory: Iterable[SegmentState]) -> None:
+    def reconcile(self, peer_inventory: Iterable[SegmentState], *, largest_skip_bytes: int) -> None:
         """Settle with the peer, at the start of a connection, what both may use.
 
         Usable are segments that both hold with equal length, from the farther of the two offsets on. A segment that
-        one side holds alone rests for this connection. The peer's numbers can spend bytes and never bring any back.
+        one side holds alone rests for this connection. The peer's numbers can spend bytes and never bring any back;
+        and since nothing has been authenticated yet, they can spend no more of a segment than a line that is cut at
+        the worst moment costs anyhow.
+
+        Args:
+            peer_inventory: what the peer says of its pool. Hostile.
+            largest_skip_bytes: how far the peer may be ahead in a segment.
 
         Raises:
-            RemoteProtocolError: an identifier named twice, or an offset outside its segment.
+            RemoteProtocolError: an identifier named twice, an offset outside its segment, or a peer that is farther
+                ahead; if a host was restored from an old snapshot, `skip` brings it up.
         """
         peer: dict[bytes, SegmentState] = {}
         for state in peer_inventory:
@@ -228,7 +235,24 @@ class KeyPool:
             other = peer.get(identifier)
             segment.usable = other is not None and other.length == len(segment.key)
             if segment.usable and other is not None and other.next_offset > segment.next_offset:
+                ahead = other.next_offset - segment.next_offset
+                if ahead > largest_skip_bytes:
+                    raise RemoteProtocolError(
+                        f"the peer's authentication key is {ahead} bytes ahead; at most {largest_skip_bytes} are "
+                        "skipped on its word. If this host lost its latest snapshot, call KeyPool.skip"
+                    )
                 self._spend(identifier, other.next_offset)
+
+    def skip(self, identifier: bytes, next_offset: int) -> None:
+        """Spend a segment up to `next_offset` unused: an operator's remedy after a snapshot was lost.
+
+        Raises:
+            InputError: no such segment, or an offset that is spent already or past its end.
+        """
+        segment = self._segments.get(identifier)
+        if segment is None or not segment.next_offset <= next_offset <= len(segment.key):
+            raise InputError("no segment of this identifier has that offset unspent")
+        self._spend(identifier, next_offset)
 
     def snapshot(self) -> bytes:
         """Return all of the pool but the pieces in use, which count as spent. Secret."""

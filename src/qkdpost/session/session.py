@@ -228,7 +228,8 @@ class Session:
         if self.state is not ConnectionState.HANDSHAKE:
             raise RemoteProtocolError("the peer greeted twice")
         check_hello(hello, self.role, self.link)
-        self._pool.reconcile(peer_segments(hello))
+        in_flight = PAD_BYTES * TAGS_OF_A_BLOCK * self.link.blocks_in_flight
+        self._pool.reconcile(peer_segments(hello), largest_skip_bytes=in_flight)
         self._peer_hello_frame = frame
         pair = (self._hello.nonce, hello.nonce)
         self._nonces = b"".join(pair if self.role == "alice" else reversed(pair))
@@ -343,13 +344,13 @@ class Session:
         try:
             action()
         except AbortBlock as abort:
-            del self._flights[block.number]
+            self._land(flight)
             self._aborted_here.add(block.number)
             self._outgoing += encode(Abort(block=block.number, reason=abort.reason))
             self._report_abort(block.report, abort.reason, abort.detail)
             return
         if flight.done:
-            del self._flights[block.number]
+            self._land(flight)
             if block.key is not None:
                 self._events.append(KeyReady(block=block.number, key=block.key, report=block.report))
 
@@ -364,13 +365,18 @@ class Session:
 
     # Ends.
 
+    def _land(self, flight: Flight) -> None:
+        del self._flights[flight.block.number]
+        self._pool.release(flight.block.pads)
+
     def _abort_by_peer(self, abort: Abort) -> None:
         if abort.block in self._aborted_here:
             self._aborted_here.discard(abort.block)
             return
-        flight = self._flights.pop(abort.block, None)
+        flight = self._flights.get(abort.block)
         if flight is None:
             raise RemoteProtocolError(f"the peer gave up block {abort.block}, which is not in flight")
+        self._land(flight)
         self._outgoing += encode(abort)
         self._report_abort(flight.block.report, abort.reason, "the peer gave the block up for this reason")
 
@@ -394,7 +400,6 @@ class Session:
         self.state = ConnectionState.BROKEN
         self._outgoing.clear()
         self._buffer.clear()
-        flights = list(self._flights.values())
-        self._flights.clear()
-        for flight in flights:
+        for flight in list(self._flights.values()):
+            self._land(flight)
             self._report_abort(flight.block.report, reason, detail)

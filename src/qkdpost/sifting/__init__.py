@@ -1,1 +1,27 @@
-"""From raw records of both sides to sifted keys, one file per kind of QKD."""
+"""From raw records of both sides to sifted keys: what each side does alone, and what they tell each other."""
+
+from __future__ import annotations
+
+from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
+from qkdpost.sifting.bbm92 import SlotMatch, match_detections
+from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak
+from qkdpost.sifting.coincidence import PairedTags, pair_time_tags
+from qkdpost.sifting.slot_coding import decode_slots, decode_times, encode_slots, encode_times
+from qkdpost.sifting.tag_files import load_time_tags
+
+__all__ = [
+    "ClockModel",
+    "NoCoincidencePeak",
+    "PairedTags",
+    "SlotMatch",
+    "decode_slots",
+    "decode_times",
+    "encode_slots",
+    "encode_times",
+    "load_time_tags",
+    "match_detections",
+    "match_prepared",
+    "pair_time_tags",
+    "sift_detections",
+    "sift_prepared",
+]
