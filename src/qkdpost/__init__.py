@@ -11,46 +11,49 @@ At one end of a fibre: `Session`, with the drivers in `transport`. The parts on 
 
 from __future__ import annotations
 
-from qkdpost import estimation, security, sifting, simulation, transport
-from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
-from qkdpost.bits import Bits
-from qkdpost.config import LinkConfig
-from qkdpost.distillation import Distillation, distill
-from qkdpost.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    InputError,
-    KeyPoolExhausted,
-    LocalProtocolError,
-    QkdpostError,
-    RemoteProtocolError,
-)
-from qkdpost.key_pool import KeyPool
-from qkdpost.leakage import Cause, Ledger
-from qkdpost.messages import AbortReason
-from qkdpost.reconciliation import reconcile
-from qkdpost.records import (
-    DOUBLE_CLICK,
-    KEY_BASIS,
-    TEST_BASIS,
-    Detections,
-    PreparedPulses,
-    SecretKey,
-    SiftedKey,
-    Tally,
-    TimeTags,
-)
-from qkdpost.session.events import (
-    BlockAborted,
-    ConnectionClosed,
-    HandshakeCompleted,
-    KeyReady,
-    StageCompleted,
-)
-from qkdpost.session.report import BlockReport
-from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState, Stage
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from qkdpost import estimation, security, sifting, simulation, transport
+    from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
+    from qkdpost.bits import Bits
+    from qkdpost.config import LinkConfig
+    from qkdpost.distillation import Distillation, distill
+    from qkdpost.errors import (
+        AuthenticationError,
+        ConfigurationError,
+        InputError,
+        KeyPoolExhausted,
+        LocalProtocolError,
+        QkdpostError,
+        RemoteProtocolError,
+    )
+    from qkdpost.key_pool import KeyPool
+    from qkdpost.leakage import Cause, Ledger
+    from qkdpost.messages import AbortReason
+    from qkdpost.reconciliation import reconcile
+    from qkdpost.records import (
+        DOUBLE_CLICK,
+        KEY_BASIS,
+        TEST_BASIS,
+        Detections,
+        PreparedPulses,
+        SecretKey,
+        SiftedKey,
+        Tally,
+        TimeTags,
+    )
+    from qkdpost.session.events import (
+        BlockAborted,
+        ConnectionClosed,
+        HandshakeCompleted,
+        KeyReady,
+        StageCompleted,
+    )
+    from qkdpost.session.report import BlockReport
+    from qkdpost.session.session import Session
+    from qkdpost.session.states import ConnectionState, Stage
 
 __all__ = [
     "DOUBLE_CLICK",
@@ -95,3 +98,58 @@ __all__ = [
     "toeplitz_hash",
     "transport",
 ]
+
+_HOMES = {
+    "AbortReason": "qkdpost.messages",
+    "AuthenticationError": "qkdpost.errors",
+    "Bits": "qkdpost.bits",
+    "BlockAborted": "qkdpost.session.events",
+    "BlockReport": "qkdpost.session.report",
+    "Cause": "qkdpost.leakage",
+    "ConfigurationError": "qkdpost.errors",
+    "ConnectionClosed": "qkdpost.session.events",
+    "ConnectionState": "qkdpost.session.states",
+    "DOUBLE_CLICK": "qkdpost.records",
+    "Detections": "qkdpost.records",
+    "Distillation": "qkdpost.distillation",
+    "HandshakeCompleted": "qkdpost.session.events",
+    "InputError": "qkdpost.errors",
+    "KEY_BASIS": "qkdpost.records",
+    "KeyPool": "qkdpost.key_pool",
+    "KeyPoolExhausted": "qkdpost.errors",
+    "KeyReady": "qkdpost.session.events",
+    "Ledger": "qkdpost.leakage",
+    "LinkConfig": "qkdpost.config",
+    "LocalProtocolError": "qkdpost.errors",
+    "PreparedPulses": "qkdpost.records",
+    "QkdpostError": "qkdpost.errors",
+    "RemoteProtocolError": "qkdpost.errors",
+    "SecretKey": "qkdpost.records",
+    "Session": "qkdpost.session.session",
+    "SiftedKey": "qkdpost.records",
+    "Stage": "qkdpost.session.states",
+    "StageCompleted": "qkdpost.session.events",
+    "TEST_BASIS": "qkdpost.records",
+    "Tally": "qkdpost.records",
+    "TimeTags": "qkdpost.records",
+    "distill": "qkdpost.distillation",
+    "modified_toeplitz_hash": "qkdpost.amplification",
+    "reconcile": "qkdpost.reconciliation",
+    "toeplitz_hash": "qkdpost.amplification",
+}
+_ROOMS = ("estimation", "security", "sifting", "simulation", "transport")
+
+
+def __getattr__(name: str) -> Any:
+    """Enter a room when a name of it is first used, so that importing the package costs next to nothing."""
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
