@@ -24,6 +24,8 @@ FINE_BIN_PS = 25.0
 PEAK_PS = 500.0
 SPREAD_PS = 50_000.0
 REFINEMENTS = 3
+ENOUGH_CLICKS = 2**17
+"""Of more disclosed clicks an even choice of about so many fixes delays and window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,10 @@ def calibrate(
         InputError: own ticks leave the range of +-2^61.
     """
     _check_own_tags(tags)
+    some = slice(None, None, 1 + reference_ticks.size // ENOUGH_CLICKS)
+    some_ticks, some_channels = reference_ticks[some], reference_channels[some]
     if search_ps is None:
-        return Calibration(clock=None, delays=find_channel_delays(tags, reference_ticks, reference_channels))
+        return Calibration(clock=None, delays=find_channel_delays(tags, some_ticks, some_channels))
     clock = find_clock(
         reference_ticks,
         tags.ticks,
@@ -85,11 +89,11 @@ def calibrate(
         largest_drift_ppm=largest_drift_ppm,
     )
     for _ in range(REFINEMENTS):
-        moved = correct(tags, Calibration(clock=clock, delays=_no_delays(reference_channels)))
-        delays = find_channel_delays(moved, reference_ticks, reference_channels)
-        clock = _refine(clock, tags, moved, reference_ticks, reference_channels, delays)
-    moved = correct(tags, Calibration(clock=clock, delays=_no_delays(reference_channels)))
-    return Calibration(clock=clock, delays=find_channel_delays(moved, reference_ticks, reference_channels))
+        moved = _on_reference_clock(tags, clock)
+        delays = find_channel_delays(moved, some_ticks, some_channels)
+        clock = _refine(clock, tags, moved, delays, (some_ticks, delays.reference[some_channels]))
+    delays = find_channel_delays(_on_reference_clock(tags, clock), some_ticks, some_channels)
+    return Calibration(clock=clock, delays=delays)
 
 
 def correct(tags: TimeTags, calibration: Calibration) -> TimeTags:
@@ -155,7 +159,7 @@ def choose_window(
 
     Args:
         tags: own clicks, corrected.
-        reference_ticks: the peer's disclosed clicks, with their channels' delays taken off.
+        reference_ticks: the peer's disclosed clicks, with their channels' delays taken off, in any order.
         other_errors: e, the error rate of true coincidences.
         largest_ps: no window is wider; accidentals are counted from there to five times as far.
 
@@ -163,7 +167,7 @@ def choose_window(
         NoCoincidencePeak: no window leaves any key.
     """
     largest = max(2, round(largest_ps / tags.tick_ps))
-    reference = np.sort(reference_ticks)
+    reference = np.sort(reference_ticks[:: 1 + reference_ticks.size // ENOUGH_CLICKS], kind="stable")
     first, second = _differences(reference, tags.ticks, 5 * largest)
     distances = np.abs(tags.ticks[second] - reference[first])
     counts = np.bincount(distances, minlength=5 * largest + 1)
@@ -179,8 +183,10 @@ def choose_window(
     return int(np.argmax(gain))
 
 
-def _no_delays(reference_channels: NDArray[np.uint8]) -> ChannelDelays:
-    return ChannelDelays(own=np.zeros(4), reference=np.zeros(int(reference_channels.max(initial=0)) + 1))
+def _on_reference_clock(tags: TimeTags, clock: ClockModel) -> TimeTags:
+    """Return the clicks with the clock taken off, which leaves them in order, but not the delays."""
+    ticks = tags.ticks - np.rint(clock.to_reference(tags.ticks)).astype(np.int64)
+    return TimeTags(ticks=ticks, channels=tags.channels, tick_ps=tags.tick_ps)
 
 
 def _check_own_tags(tags: TimeTags) -> None:
@@ -241,20 +247,19 @@ def _refine(
     clock: ClockModel,
     tags: TimeTags,
     moved: TimeTags,
-    reference_ticks: NDArray[np.int64],
-    reference_channels: NDArray[np.uint8],
     delays: ChannelDelays,
+    reference: tuple[NDArray[np.int64], NDArray[np.float64]],
 ) -> ClockModel:
     """Return the clock after a straight line was fitted to what the coincidences' differences still show.
 
     `moved` are the clicks of `tags` on the reference's clock, in the same order, but rounded, which would hide a
-    drift of less than a tick.
+    drift of less than a tick. `reference` are its times and how late each is.
     """
     reach = round(SPREAD_PS / moved.tick_ps)
-    first, second = _differences(reference_ticks, moved.ticks, reach)
-    late = delays.own[moved.channels[second]] - delays.reference[reference_channels[first]]
+    first, second = _differences(reference[0], moved.ticks, reach)
+    late = delays.own[moved.channels[second]] - reference[1][first]
     own = tags.ticks[second]
-    rest = (own - reference_ticks[first] - round(clock.offset_ticks)).astype(np.float64)
+    rest = (own - reference[0][first] - round(clock.offset_ticks)).astype(np.float64)
     rest -= clock.to_reference(own) - round(clock.offset_ticks) + late
     times = (own - clock.origin_tick).astype(np.float64)
     slope, near = 0.0, 4 * PEAK_PS / moved.tick_ps

@@ -118,7 +118,7 @@ class LagSearch:
             lag = self._sharpest(clicks, lag, drifts, spread_ticks)
             if clicks >= self._reference.size:
                 return lag
-            reach = 8.0 * self._bin
+            reach = 4.0 * self._bin
             clicks *= 2
 
     def _fullest(self, clicks: int, lag: Lag, reach: float) -> Lag:
