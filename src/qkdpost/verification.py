@@ -67,7 +67,7 @@ def frame_tags(bits: Bits, frame_bits: int, key: bytes, tag_bits: int) -> Bits:
     if length:
         table, scale = _prepared(key)
         frame = np.empty(2 * ((longest + 127) // 128) + 2, dtype=np.uint64)
-        polynomial_hash.frame_tags(bits.words.view(), len(bits), longest, table, scale, tag_bits, frame, output)
+        polynomial_hash.frame_tags(bits.words, len(bits), longest, table, scale, tag_bits, frame, output)
     return Bits(output, length)
 
 

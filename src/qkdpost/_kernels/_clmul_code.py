@@ -28,6 +28,10 @@ INTERLEAVE_LOW = (0, 1, 8, 9, 2, 3, 10, 11)
 INTERLEAVE_HIGH = (4, 5, 12, 13, 6, 7, 14, 15)
 LOW_HALVES = (0, 1, 2, 3, 8, 9, 10, 11)
 HIGH_HALVES = (4, 5, 6, 7, 12, 13, 14, 15)
+LOW_WORDS = (0, 8, 2, 10, 4, 12, 6, 14)
+HIGH_WORDS = (1, 9, 3, 11, 5, 13, 7, 15)
+PREVIOUS_WORDS = (8, 0, 1, 2, 8, 4, 5, 6)
+LAST_TO_FIRST = (3, 8, 8, 8, 7, 8, 8, 8)
 
 _X86 = {"vpclmul512": ("llvm.x86.pclmulqdq.512", 4), "vpclmul256": ("llvm.x86.pclmulqdq.256", 2)}
 _X86["pclmul"] = ("llvm.x86.pclmulqdq", 1)
@@ -172,13 +176,36 @@ def broadcast(typing_context: Any, low: Any, high: Any) -> Any:
     return _lanes_type()(types.uint64, types.uint64), emit
 
 
-def xor(typing_context: Any, first: Any, second: Any) -> Any:
-    """Emit an exclusive or."""
-
+def _bitwise(operation: str) -> Callable[..., Any]:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.xor(*arguments)
+        return getattr(builder, operation)(*arguments)
 
-    return _lanes_type()(first, second), emit
+    def lower(typing_context: Any, first: Any, second: Any) -> Any:
+        return _lanes_type()(first, second), emit
+
+    return lower
+
+
+def _shift(operation: str) -> Callable[..., Any]:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        from llvmlite import ir  # noqa: PLC0415
+
+        lanes, count = arguments
+        one = builder.insert_element(ir.Constant(_vector(WORDS), ir.Undefined), count, ir.Constant(ir.IntType(32), 0))
+        return getattr(builder, operation)(lanes, builder.shuffle_vector(one, one, _indices((0,) * WORDS)))
+
+    def lower(typing_context: Any, lanes: Any, count: Any) -> Any:
+        from numba.core import types  # noqa: PLC0415
+
+        return _lanes_type()(lanes, types.intp), emit
+
+    return lower
+
+
+xor = _bitwise("xor")
+both = _bitwise("and_")
+shift_up = _shift("shl")
+shift_down = _shift("lshr")
 
 
 def shuffle(indices: tuple[int, ...], *, with_zero: bool = False) -> Callable[..., Any]:

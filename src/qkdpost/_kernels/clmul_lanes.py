@@ -20,21 +20,28 @@ from qkdpost._kernels._jit import intrinsic
 
 __all__ = [
     "Lanes",
+    "both",
     "broadcast",
     "broadcast_lane",
     "even_lanes",
     "high_halves",
+    "high_words",
     "interleave_high",
     "interleave_low",
+    "last_to_first",
     "load",
     "low_halves",
+    "low_words",
     "lower_high",
     "multiply_high",
     "multiply_high_low",
     "multiply_low",
     "multiply_low_high",
     "odd_lanes",
+    "previous_words",
     "raise_low",
+    "shift_down",
+    "shift_up",
     "store",
     "swap_words",
     "xor",
@@ -73,6 +80,24 @@ def broadcast(low: np.uint64, high: np.uint64) -> Lanes:
 def xor(first: Lanes, second: Lanes) -> Lanes:
     """Return the sum over GF(2)."""
     return first ^ second
+
+
+@intrinsic(code.both)
+def both(first: Lanes, second: Lanes) -> Lanes:
+    """Return the bits that are one in both."""
+    return first & second
+
+
+@intrinsic(code.shift_up)
+def shift_up(lanes: Lanes, count: int) -> Lanes:
+    """Return each word shifted up by `count` bits, 0 ... 63."""
+    return lanes << np.uint64(count)
+
+
+@intrinsic(code.shift_down)
+def shift_down(lanes: Lanes, count: int) -> Lanes:
+    """Return each word shifted down by `count` bits, 0 ... 63."""
+    return lanes >> np.uint64(count)
 
 
 @intrinsic(code.multiply(0, 0))
@@ -151,3 +176,27 @@ def low_halves(first: Lanes, second: Lanes) -> Lanes:
 def high_halves(first: Lanes, second: Lanes) -> Lanes:
     """Return lanes 2 and 3 of `first`, then of `second`."""
     return code.picked(code.HIGH_HALVES, first, second)
+
+
+@intrinsic(code.shuffle(code.LOW_WORDS))
+def low_words(first: Lanes, second: Lanes) -> Lanes:
+    """Return in each lane the low words of both; with `high_words` its own inverse."""
+    return code.picked(code.LOW_WORDS, first, second)
+
+
+@intrinsic(code.shuffle(code.HIGH_WORDS))
+def high_words(first: Lanes, second: Lanes) -> Lanes:
+    """Return in each lane the high words of both."""
+    return code.picked(code.HIGH_WORDS, first, second)
+
+
+@intrinsic(code.shuffle(code.PREVIOUS_WORDS, with_zero=True))
+def previous_words(lanes: Lanes) -> Lanes:
+    """Return each four words moved up by one; zero comes in below, the last leaves."""
+    return code.picked(code.PREVIOUS_WORDS, lanes)
+
+
+@intrinsic(code.shuffle(code.LAST_TO_FIRST, with_zero=True))
+def last_to_first(lanes: Lanes) -> Lanes:
+    """Return of each four words the last in the place of the first, and zeros."""
+    return code.picked(code.LAST_TO_FIRST, lanes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.cantor import TAIL
 from qkdpost._kernels.clmul_lanes import (
     Lanes,
     broadcast,
@@ -23,9 +24,6 @@ from qkdpost._kernels.clmul_lanes import (
 )
 
 __all__ = ["multiply", "multiply_constant", "reduce", "reduced_sum"]
-
-TAIL = 0x87
-"""x^128 modulo the polynomial: x^7 + x^2 + x + 1."""
 
 
 @kernel

@@ -155,7 +155,8 @@ def frame_tags(
         start = index * frame_bits
         bits = min(frame_bits, length - start)
         blocks = (bits + 127) >> 7
-        copy_bits(words, start, bits, frame[: 2 * blocks])
+        copy_bits(words, start, frame[: 2 * blocks])
+        _clear_above(frame, bits, blocks)
         frame[2 * blocks] = np.uint64(bits)
         frame[2 * blocks + 1] = np.uint64(0)
         state[:] = np.uint64(0)
@@ -164,6 +165,16 @@ def frame_tags(
         _append(output, index * tag_bits, state[0], min(tag_bits, 64))
         if tag_bits > 64:
             _append(output, index * tag_bits + 64, state[1], tag_bits - 64)
+
+
+@kernel
+def _clear_above(frame: Words, bits: int, blocks: int) -> None:
+    """Clear the bits of `blocks` blocks from bit `bits` on."""
+    first = bits >> 6
+    if first < 2 * blocks:
+        frame[first] &= (np.uint64(1) << np.uint64(bits & 63)) - np.uint64(1)
+        for index in range(first + 1, 2 * blocks):
+            frame[index] = np.uint64(0)
 
 
 @kernel

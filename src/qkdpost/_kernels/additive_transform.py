@@ -1,0 +1,291 @@
+"""The additive Fourier transform of polynomials over GF(2), one value for each 128 conjugate points.
+
+A polynomial of fewer than 128 N bits, N = 2^levels, is determined by its values at N points of GF(2^128), none
+conjugate to another. The points are w + u with u in the span W of v_0 ... v_(levels-1) and w such that s_levels(w) =
+v_64 (see `cantor`). In the basis X_k (see `basis_conversion`) write f = sum over k < 128 of X_(k N) f_k, each f_k of
+N bits. X_(k N) is a product of s_(levels + b), constant on w + W, so that there f equals the polynomial of degree
+below N whose coefficients in the same basis are
+
+    g_j = sum over k of X_k(v_64) f_(k,j),
+
+a fixed bit matrix applied to each 128 bits f_(0,j) ... f_(127,j) (`spread_bits`; the idea is that of the Frobenius
+transforms: van der Hoeven and Larrieu, ISSAC 2017; Li and others, arXiv 1802.03932). N - 1 butterflies a level, after
+Lin, Chung and Han (FOCS 2014), evaluate g on the coset: with c = s_i of the block's first point,
+
+    a <- a + c b,  b <- b + a.
+
+A value's layout: two words a point, in an order that is the transform's own. Of a product only values at the same
+place are multiplied.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.cantor import FINE_WORDS, RUN, TAIL
+from qkdpost._kernels.clmul_lanes import (
+    Lanes,
+    both,
+    broadcast,
+    broadcast_lane,
+    even_lanes,
+    high_halves,
+    interleave_high,
+    interleave_low,
+    load,
+    low_halves,
+    multiply_high,
+    multiply_low,
+    odd_lanes,
+    shift_down,
+    shift_up,
+    store,
+    swap_words,
+    xor,
+)
+from qkdpost._kernels.field import multiply_constant, reduced_sum
+
+__all__ = ["collect_bits", "evaluate", "interpolate", "multiply_sum", "spread_bits"]
+
+Words: TypeAlias = NDArray[np.uint64]
+
+CHUNK_LEVELS = 10
+"""Levels that are done together on one piece of the values, which then stays in the first-level cache."""
+
+
+@kernel
+def transpose(block: Words) -> None:
+    """Transpose eight matrices of 64 x 64 bits in place: bit t of word 8 k + c goes to bit k of word 8 t + c."""
+    mask = np.uint64(0x00000000FFFFFFFF)
+    distance = 32
+    while distance > 0:
+        chosen = broadcast(mask, mask)
+        for row in range(64):
+            if row & distance == 0:
+                upper = load(block, 8 * row)
+                lower = load(block, 8 * (row + distance))
+                moved = both(xor(shift_down(upper, distance), lower), chosen)
+                store(block, 8 * (row + distance), xor(lower, moved))
+                store(block, 8 * row, xor(upper, shift_up(moved, distance)))
+        distance >>= 1
+        mask ^= mask << np.uint64(distance)
+
+
+@kernel
+def spread_bits(words: Words, row_words: int, table: Words, values: Words, start: int) -> None:
+    """Turn coefficients in the basis X_k into those of the polynomial on the coset.
+
+    Args:
+        words: 64 rows of `row_words` words: f_k for k = 0 ... 63; those above are zero.
+        row_words: N / 64, a multiple of 8.
+        table: `TransformTables.encode`.
+        values: N elements are written to it from word `start` on.
+        start: where.
+    """
+    block = np.empty(512, np.uint64)
+    byte = np.uint64(0xFF)
+    for column in range(0, row_words, 8):
+        for row in range(64):
+            store(block, 8 * row, load(words, row * row_words + column))
+        transpose(block)
+        for lane in range(8):
+            position = start + 128 * (column + lane)
+            for place in range(64):
+                bits = block[8 * place + lane]
+                low = np.uint64(0)
+                high = np.uint64(0)
+                for group in range(8):
+                    entry = 512 * group + 2 * int(bits & byte)
+                    low ^= table[entry]
+                    high ^= table[entry + 1]
+                    bits >>= np.uint64(8)
+                values[position + 2 * place] = low
+                values[position + 2 * place + 1] = high
+
+
+@kernel
+def collect_bits(values: Words, start: int, row_words: int, table: Words, words: Words) -> None:
+    """Undo `spread_bits` for polynomials of all 128 rows; `table` is `TransformTables.decode`."""
+    lower = np.empty(512, np.uint64)
+    upper = np.empty(512, np.uint64)
+    byte = np.uint64(0xFF)
+    for column in range(0, row_words, 8):
+        for lane in range(8):
+            position = start + 128 * (column + lane)
+            for place in range(64):
+                low = np.uint64(0)
+                high = np.uint64(0)
+                for half in range(2):
+                    bits = values[position + 2 * place + half]
+                    for group in range(8):
+                        entry = 512 * (8 * half + group) + 2 * int(bits & byte)
+                        low ^= table[entry]
+                        high ^= table[entry + 1]
+                        bits >>= np.uint64(8)
+                lower[8 * place + lane] = low
+                upper[8 * place + lane] = high
+        transpose(lower)
+        transpose(upper)
+        for row in range(64):
+            store(words, row * row_words + column, load(lower, 8 * row))
+            store(words, (64 + row) * row_words + column, load(upper, 8 * row))
+
+
+@kernel
+def evaluate(values: Words, start: int, levels: int, bases: Words, blocks: Words, coarse: Words, fine: Words) -> None:
+    """Replace 2^levels coefficients by the values at the points, from the topmost level down."""
+    chunk = min(levels, CHUNK_LEVELS)
+    for level in range(levels - 1, chunk - 1, -1):
+        _evaluate_level(values, start, level, 0, 1 << (levels - level - 1), bases, blocks)
+    for piece in range(1 << (levels - chunk)):
+        for level in range(chunk - 1, 2, -1):
+            count = 1 << (chunk - level - 1)
+            _evaluate_level(values, start, level, piece * count, count, bases, blocks)
+        runs = 1 << (chunk - 7)
+        for run in range(piece * runs, (piece + 1) * runs):
+            _evaluate_fine(values, start, run, coarse, fine)
+
+
+@kernel
+def interpolate(
+    values: Words, start: int, levels: int, bases: Words, blocks: Words, coarse: Words, fine: Words
+) -> None:
+    """Undo `evaluate`."""
+    chunk = min(levels, CHUNK_LEVELS)
+    for piece in range(1 << (levels - chunk)):
+        runs = 1 << (chunk - 7)
+        for run in range(piece * runs, (piece + 1) * runs):
+            _interpolate_fine(values, start, run, coarse, fine)
+        for level in range(3, chunk):
+            count = 1 << (chunk - level - 1)
+            _interpolate_level(values, start, level, piece * count, count, bases, blocks)
+    for level in range(chunk, levels):
+        _interpolate_level(values, start, level, 0, 1 << (levels - level - 1), bases, blocks)
+
+
+@kernel
+def multiply_sum(left: Words, left_start: int, right: Words, right_start: int, count: int, output: Words) -> None:
+    """Write the sum of `count` products of values to `output`, whose size is that of one set of values.
+
+    The left factors follow one another from `left_start` on, the right ones go back from `right_start` on.
+    """
+    size = output.size
+    for place in range(0, size, 8):
+        low = broadcast(np.uint64(0), np.uint64(0))
+        middle = low
+        high = low
+        for index in range(count):
+            first = load(left, left_start + index * size + place)
+            second = load(right, right_start - index * size + place)
+            low = xor(low, multiply_low(first, second))
+            high = xor(high, multiply_high(first, second))
+            middle = xor(middle, multiply_low(xor(first, swap_words(first)), xor(second, swap_words(second))))
+        store(output, place, reduced_sum(low, middle, high))
+
+
+@kernel
+def _evaluate_level(values: Words, start: int, level: int, first: int, count: int, bases: Words, blocks: Words) -> None:
+    """Do the butterflies of blocks first ... first + count - 1 of 2^(level + 1) points."""
+    tail = broadcast(np.uint64(TAIL), np.uint64(TAIL))
+    base = broadcast_lane(bases, 4 * level)
+    base_raised = broadcast_lane(bases, 4 * level + 2)
+    half = 2 << level
+    for block in range(first, first + count):
+        constant = xor(base, broadcast_lane(blocks, 4 * block))
+        raised = xor(base_raised, broadcast_lane(blocks, 4 * block + 2))
+        position = start + 2 * half * block
+        for place in range(position, position + half, 8):
+            odd = load(values, place + half)
+            even = xor(load(values, place), multiply_constant(odd, constant, raised, tail))
+            store(values, place, even)
+            store(values, place + half, xor(even, odd))
+
+
+@kernel
+def _interpolate_level(
+    values: Words, start: int, level: int, first: int, count: int, bases: Words, blocks: Words
+) -> None:
+    """Undo `_evaluate_level`."""
+    tail = broadcast(np.uint64(TAIL), np.uint64(TAIL))
+    base = broadcast_lane(bases, 4 * level)
+    base_raised = broadcast_lane(bases, 4 * level + 2)
+    half = 2 << level
+    for block in range(first, first + count):
+        constant = xor(base, broadcast_lane(blocks, 4 * block))
+        raised = xor(base_raised, broadcast_lane(blocks, 4 * block + 2))
+        position = start + 2 * half * block
+        for place in range(position, position + half, 8):
+            even = load(values, place)
+            odd = xor(even, load(values, place + half))
+            store(values, place + half, odd)
+            store(values, place, xor(even, multiply_constant(odd, constant, raised, tail)))
+
+
+@kernel
+def _evaluate_fine(values: Words, start: int, run: int, coarse: Words, fine: Words) -> None:
+    """Do levels 2, 1 and 0 on RUN blocks of eight points; pairs of levels 1 and 0 are found by shuffles."""
+    tail = broadcast(np.uint64(TAIL), np.uint64(TAIL))
+    second = broadcast_lane(coarse, 12 * run)
+    second_raised = broadcast_lane(coarse, 12 * run + 2)
+    first = broadcast_lane(coarse, 12 * run + 4)
+    first_raised = broadcast_lane(coarse, 12 * run + 6)
+    zeroth = broadcast_lane(coarse, 12 * run + 8)
+    zeroth_raised = broadcast_lane(coarse, 12 * run + 10)
+    for block in range(RUN):
+        place = start + 16 * (RUN * run + block)
+        entry = FINE_WORDS * block
+        even = load(values, place)
+        odd = load(values, place + 8)
+        constant = xor(second, broadcast_lane(fine, entry))
+        raised = xor(second_raised, broadcast_lane(fine, entry + 2))
+        even = xor(even, multiply_constant(odd, constant, raised, tail))
+        odd = xor(even, odd)
+        lows = low_halves(even, odd)
+        highs = high_halves(even, odd)
+        constant = xor(first, load(fine, entry + 8))
+        raised = xor(first_raised, load(fine, entry + 16))
+        lows = xor(lows, multiply_constant(highs, constant, raised, tail))
+        highs = xor(lows, highs)
+        even = even_lanes(lows, highs)
+        odd = odd_lanes(lows, highs)
+        constant = xor(zeroth, load(fine, entry + 24))
+        raised = xor(zeroth_raised, load(fine, entry + 32))
+        even = xor(even, multiply_constant(odd, constant, raised, tail))
+        store(values, place, even)
+        store(values, place + 8, xor(even, odd))
+
+
+@kernel
+def _interpolate_fine(values: Words, start: int, run: int, coarse: Words, fine: Words) -> None:
+    """Undo `_evaluate_fine`."""
+    tail = broadcast(np.uint64(TAIL), np.uint64(TAIL))
+    second = broadcast_lane(coarse, 12 * run)
+    second_raised = broadcast_lane(coarse, 12 * run + 2)
+    first = broadcast_lane(coarse, 12 * run + 4)
+    first_raised = broadcast_lane(coarse, 12 * run + 6)
+    zeroth = broadcast_lane(coarse, 12 * run + 8)
+    zeroth_raised = broadcast_lane(coarse, 12 * run + 10)
+    for block in range(RUN):
+        place = start + 16 * (RUN * run + block)
+        entry = FINE_WORDS * block
+        even = load(values, place)
+        odd = xor(even, load(values, place + 8))
+        constant = xor(zeroth, load(fine, entry + 24))
+        raised = xor(zeroth_raised, load(fine, entry + 32))
+        even = xor(even, multiply_constant(odd, constant, raised, tail))
+        lows = interleave_low(even, odd)
+        highs = xor(lows, interleave_high(even, odd))
+        constant = xor(first, load(fine, entry + 8))
+        raised = xor(first_raised, load(fine, entry + 16))
+        lows = xor(lows, multiply_constant(highs, constant, raised, tail))
+        even = low_halves(lows, highs)
+        odd = xor(even, high_halves(lows, highs))
+        constant = xor(second, broadcast_lane(fine, entry))
+        raised = xor(second_raised, broadcast_lane(fine, entry + 2))
+        even = xor(even, multiply_constant(odd, constant, raised, tail))
+        store(values, place, even)
+        store(values, place + 8, odd)

@@ -1,0 +1,311 @@
+"""From the coefficients of a polynomial over GF(2) to those in the basis of the additive transform, and back.
+
+X_k is the product of s_b (see `cantor`) over the bits b of k. With Cantor's basis all s_b have coefficients in GF(2),
+so the conversion stays within packed bits. s_(2^j)(x) = x^q + x with q = 2^(2^j): a polynomial is expanded in powers
+of the largest such that is short enough, by repeated halving, and so are, as polynomials in s, the outcome's
+coefficients, and each coefficient itself (Gao and Mateer, IEEE Trans. Inf. Theory 56, 6265, section IV).
+
+One halving of a block of 2 h bits adds its upper half to the block, d bits above its start: bit i of the upper half
+to bit d + i, highest first.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.clmul_lanes import (
+    Lanes,
+    both,
+    broadcast,
+    even_lanes,
+    high_halves,
+    high_words,
+    interleave_high,
+    interleave_low,
+    last_to_first,
+    load,
+    low_halves,
+    low_words,
+    odd_lanes,
+    previous_words,
+    shift_down,
+    shift_up,
+    store,
+    xor,
+)
+
+__all__ = ["conversion_steps", "from_transform_basis", "to_transform_basis"]
+
+Words: TypeAlias = NDArray[np.uint64]
+
+SMALL = 8
+"""log2 of the blocks that are converted in registers."""
+
+
+@functools.cache
+def conversion_steps(log_bits: int) -> NDArray[np.int64]:
+    """Return the steps (log2 h, log2 d) above blocks of 2^SMALL bits, in order; shape (steps, 2)."""
+    if log_bits < SMALL:
+        raise ValueError(f"a conversion takes at least 2^{SMALL} bits; found 2^{log_bits}")
+    return np.array(_steps(0, log_bits), dtype=np.int64).reshape(-1, 2)
+
+
+def _steps(log_unit: int, log_length: int) -> list[tuple[int, int]]:
+    """Return the steps for 2^log_length coefficients that are themselves 2^log_unit bits."""
+    if log_length <= 1 or log_unit + log_length <= SMALL:
+        return []
+    log_power = 1 << ((log_length - 1).bit_length() - 1)
+    halvings = [
+        (log_power + halving + log_unit, halving + log_unit) for halving in reversed(range(log_length - log_power))
+    ]
+    outer = _steps(log_unit + log_power, log_length - log_power)
+    return halvings + outer + _steps(log_unit, log_power)
+
+
+@kernel
+def to_transform_basis(words: Words, start: int, count: int, steps: NDArray[np.int64]) -> None:
+    """Convert the `count` words from `start` on, a power of two and at least 32."""
+    for index in range(steps.shape[0]):
+        _expand(words, start, count, steps[index, 0], steps[index, 1])
+    _convert_small(words, start, count)
+
+
+@kernel
+def from_transform_basis(words: Words, start: int, count: int, steps: NDArray[np.int64]) -> None:
+    """Undo `to_transform_basis`."""
+    _restore_small(words, start, count)
+    for index in range(steps.shape[0] - 1, -1, -1):
+        _collect(words, start, count, steps[index, 0], steps[index, 1])
+
+
+@kernel
+def _expand(words: Words, start: int, count: int, log_half: int, log_shift: int) -> None:
+    """Do one halving on every block."""
+    half = 1 << (log_half - 6)
+    if half == 4:
+        _halve_eights(words, start, count, 1 << log_shift)
+        return
+    for block in range(start, start + count, 2 * half):
+        _add_overflow(words, block + half, half, log_shift)
+        _add_upper(words, block, half, log_shift)
+
+
+@kernel
+def _collect(words: Words, start: int, count: int, log_half: int, log_shift: int) -> None:
+    """Undo one halving on every block."""
+    half = 1 << (log_half - 6)
+    if half == 4:
+        _unhalve_eights(words, start, count, 1 << log_shift)
+        return
+    for block in range(start, start + count, 2 * half):
+        _add_upper(words, block, half, log_shift)
+        _add_overflow(words, block + half, half, log_shift)
+
+
+@kernel
+def _add_overflow(words: Words, upper: int, half: int, log_shift: int) -> None:
+    """Add the highest d bits of the upper half to its lowest."""
+    if log_shift < 6:
+        words[upper] ^= words[upper + half - 1] >> np.uint64(64 - (1 << log_shift))
+        return
+    shift = 1 << (log_shift - 6)
+    for index in range(upper, upper + shift):
+        words[index] ^= words[index + half - shift]
+
+
+@kernel
+def _add_upper(words: Words, lower: int, half: int, log_shift: int) -> None:
+    """Add the upper half, of eight words or more, without its highest d bits to the lower, d bits up."""
+    if log_shift < 6:
+        up = 1 << log_shift
+        # The first word has none before it; the word that the vector loads there is put right.
+        words[lower] ^= words[lower + half - 1] >> np.uint64(64 - up)
+        for index in range(lower, lower + half, 8):
+            here = shift_up(load(words, index + half), up)
+            before = shift_down(load(words, index + half - 1), 64 - up)
+            store(words, index, xor(load(words, index), xor(here, before)))
+        return
+    shift = 1 << (log_shift - 6)
+    if shift < 8:
+        for index in range(lower + shift, lower + half):
+            words[index] ^= words[index + half - shift]
+        return
+    for index in range(lower + shift, lower + half, 8):
+        store(words, index, xor(load(words, index), load(words, index + half - shift)))
+
+
+@kernel
+def _halve_eights(words: Words, start: int, count: int, up: int) -> None:
+    """Do a halving with d < 64 on every block of eight words, two blocks together."""
+    for block in range(start, start + count, 16):
+        first = load(words, block)
+        second = load(words, block + 8)
+        lower = low_halves(first, second)
+        upper = high_halves(first, second)
+        upper = xor(upper, shift_down(last_to_first(upper), 64 - up))
+        lower = xor(lower, xor(shift_up(upper, up), shift_down(previous_words(upper), 64 - up)))
+        store(words, block, low_halves(lower, upper))
+        store(words, block + 8, high_halves(lower, upper))
+
+
+@kernel
+def _unhalve_eights(words: Words, start: int, count: int, up: int) -> None:
+    """Undo `_halve_eights`."""
+    for block in range(start, start + count, 16):
+        first = load(words, block)
+        second = load(words, block + 8)
+        lower = low_halves(first, second)
+        upper = high_halves(first, second)
+        lower = xor(lower, xor(shift_up(upper, up), shift_down(previous_words(upper), 64 - up)))
+        upper = xor(upper, shift_down(last_to_first(upper), 64 - up))
+        store(words, block, low_halves(lower, upper))
+        store(words, block + 8, high_halves(lower, upper))
+
+
+def _mask(block: int, first: int, end: int) -> int:
+    """Return a word with bits first ... end - 1 of every `block` bits set."""
+    return sum(((1 << end) - (1 << first)) << base for base in range(0, 64, block))
+
+
+# Halvings within a word: where the highest d bits of the upper half go, and where the others go.
+_OVERFLOW_32_2, _LOWER_32_2 = _mask(64, 32, 34), _mask(64, 2, 32)
+_OVERFLOW_16_1, _LOWER_16_1 = _mask(32, 16, 17), _mask(32, 1, 16)
+_OVERFLOW_32_16, _LOWER_32_16 = _mask(64, 32, 48), _mask(64, 16, 32)
+_OVERFLOW_8_2, _LOWER_8_2 = _mask(16, 8, 10), _mask(16, 2, 8)
+_OVERFLOW_4_1, _LOWER_4_1 = _mask(8, 4, 5), _mask(8, 1, 4)
+_OVERFLOW_8_4, _LOWER_8_4 = _mask(16, 8, 12), _mask(16, 4, 8)
+_OVERFLOW_2_1, _LOWER_2_1 = _mask(4, 2, 3), _mask(4, 1, 2)
+
+
+@kernel
+def _halve(word: Lanes, down: int, overflow: int, lower: int) -> Lanes:
+    """Do a halving within each word: masks say where the highest bits go and where the others go."""
+    high = broadcast(np.uint64(overflow), np.uint64(overflow))
+    low = broadcast(np.uint64(lower), np.uint64(lower))
+    word = xor(word, both(shift_down(word, down), high))
+    return xor(word, both(shift_down(word, down), low))
+
+
+@kernel
+def _expand_word(word: Lanes) -> Lanes:
+    """Finish the expansion in powers of x^16 + x within each word."""
+    word = _halve(word, 30, _OVERFLOW_32_2, _LOWER_32_2)
+    return _halve(word, 15, _OVERFLOW_16_1, _LOWER_16_1)
+
+
+@kernel
+def _collect_word(word: Lanes) -> Lanes:
+    """Undo `_expand_word`: the same halvings in the other order, and each the other way round."""
+    word = _halve(word, 15, _LOWER_16_1, _OVERFLOW_16_1)
+    return _halve(word, 30, _LOWER_32_2, _OVERFLOW_32_2)
+
+
+@kernel
+def _convert_word(word: Lanes) -> Lanes:
+    """Convert the four 16-bit coefficients of each word, and the last halving among them."""
+    word = _halve(word, 16, _OVERFLOW_32_16, _LOWER_32_16)
+    word = _halve(word, 6, _OVERFLOW_8_2, _LOWER_8_2)
+    word = _halve(word, 3, _OVERFLOW_4_1, _LOWER_4_1)
+    word = _halve(word, 4, _OVERFLOW_8_4, _LOWER_8_4)
+    return _halve(word, 1, _OVERFLOW_2_1, _LOWER_2_1)
+
+
+@kernel
+def _restore_word(word: Lanes) -> Lanes:
+    """Undo `_convert_word`."""
+    word = _halve(word, 1, _LOWER_2_1, _OVERFLOW_2_1)
+    word = _halve(word, 4, _LOWER_8_4, _OVERFLOW_8_4)
+    word = _halve(word, 3, _LOWER_4_1, _OVERFLOW_4_1)
+    word = _halve(word, 6, _LOWER_8_2, _OVERFLOW_8_2)
+    return _halve(word, 16, _LOWER_32_16, _OVERFLOW_32_16)
+
+
+@kernel
+def _convert_small(words: Words, start: int, count: int) -> None:
+    """Convert every four words: 256 coefficients, expanded in powers of x^16 + x. Eight blocks at a time.
+
+    Shuffles bring the first words of the eight blocks together in one vector, the second in another, and so on.
+    """
+    for block in range(start, start + count, 32):
+        front = even_lanes(load(words, block), load(words, block + 8))
+        front_next = even_lanes(load(words, block + 16), load(words, block + 24))
+        back = odd_lanes(load(words, block), load(words, block + 8))
+        back_next = odd_lanes(load(words, block + 16), load(words, block + 24))
+        a = low_words(front, front_next)
+        b = high_words(front, front_next)
+        c = low_words(back, back_next)
+        d = high_words(back, back_next)
+        c = xor(c, shift_down(d, 56))  # h = 128, d = 8
+        a = xor(a, shift_up(c, 8))
+        b = xor(b, xor(shift_up(d, 8), shift_down(c, 56)))
+        b = xor(b, shift_down(b, 60))  # h = 64, d = 4
+        a = xor(a, shift_up(b, 4))
+        d = xor(d, shift_down(d, 60))
+        c = xor(c, shift_up(d, 4))
+        a = _expand_word(a)
+        b = _expand_word(b)
+        c = _expand_word(c)
+        d = _expand_word(d)
+        c = xor(c, shift_down(d, 32))  # h = 128, d = 32
+        a = xor(a, shift_up(c, 32))
+        b = xor(b, xor(shift_up(d, 32), shift_down(c, 32)))
+        b = xor(b, shift_down(b, 48))  # h = 64, d = 16
+        a = xor(a, shift_up(b, 16))
+        d = xor(d, shift_down(d, 48))
+        c = xor(c, shift_up(d, 16))
+        c = xor(c, d)  # h = 128, d = 64
+        b = xor(b, c)
+        _store_fours(words, block, _convert_word(a), _convert_word(b), _convert_word(c), _convert_word(d))
+
+
+@kernel
+def _restore_small(words: Words, start: int, count: int) -> None:
+    """Undo `_convert_small`."""
+    for block in range(start, start + count, 32):
+        front = even_lanes(load(words, block), load(words, block + 8))
+        front_next = even_lanes(load(words, block + 16), load(words, block + 24))
+        back = odd_lanes(load(words, block), load(words, block + 8))
+        back_next = odd_lanes(load(words, block + 16), load(words, block + 24))
+        a = _restore_word(low_words(front, front_next))
+        b = _restore_word(high_words(front, front_next))
+        c = _restore_word(low_words(back, back_next))
+        d = _restore_word(high_words(back, back_next))
+        b = xor(b, c)
+        c = xor(c, d)
+        c = xor(c, shift_up(d, 16))
+        d = xor(d, shift_down(d, 48))
+        a = xor(a, shift_up(b, 16))
+        b = xor(b, shift_down(b, 48))
+        b = xor(b, xor(shift_up(d, 32), shift_down(c, 32)))
+        a = xor(a, shift_up(c, 32))
+        c = xor(c, shift_down(d, 32))
+        a = _collect_word(a)
+        b = _collect_word(b)
+        c = _collect_word(c)
+        d = _collect_word(d)
+        c = xor(c, shift_up(d, 4))
+        d = xor(d, shift_down(d, 60))
+        a = xor(a, shift_up(b, 4))
+        b = xor(b, shift_down(b, 60))
+        b = xor(b, xor(shift_up(d, 8), shift_down(c, 56)))
+        a = xor(a, shift_up(c, 8))
+        c = xor(c, shift_down(d, 56))
+        _store_fours(words, block, a, b, c, d)
+
+
+@kernel
+def _store_fours(words: Words, block: int, a: Lanes, b: Lanes, c: Lanes, d: Lanes) -> None:
+    """Write the first, second, third and fourth words of eight blocks of four."""
+    front = low_words(a, b)
+    front_next = high_words(a, b)
+    back = low_words(c, d)
+    back_next = high_words(c, d)
+    store(words, block, interleave_low(front, back))
+    store(words, block + 8, interleave_high(front, back))
+    store(words, block + 16, interleave_low(front_next, back_next))
+    store(words, block + 24, interleave_high(front_next, back_next))
