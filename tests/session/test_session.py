@@ -234,3 +234,48 @@ def test_batches_may_be_numbered_by_the_application() -> None:
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_alice_may_submit_late_to_blocks_of_several_records() -> None:
+    pair = Pair(small_link(block_detections=8000, blocks_in_flight=3))
+    records = [bb84_records(4000, seed=seed) for seed in range(4)]
+    for _, bob in records:
+        pair.sessions["bob"].submit(bob)
+    pair.run()
+    assert pair.sessions["alice"].blocks_in_flight == 2
+    for alice, _ in records:
+        pair.sessions["alice"].submit(alice)
+        pair.run()
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob")
+    assert sorted(pair.keys("alice")) == [0, 1]
+
+
+def test_records_that_were_left_are_flushed_over_the_next_connection() -> None:
+    pair = Pair(small_link())
+    pair.submit(*bb84_records())
+    for session in pair.sessions.values():
+        session.connection_lost()
+    pair.finish()
+    for session in pair.sessions.values():
+        session.connect()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qkdpost.session.stages import amplification
+
+    pair = Pair(small_link())
+    pair.submit(*bb84_records())
+    real = amplification._own_bound
+    monkeypatch.setattr(
+        amplification, "_own_bound", lambda block: real(block) - (1 if block.role == "bob" else 0)
+    )
+    pair.finish()
+    pair.run()
+    for role in ("alice", "bob"):
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.LENGTH_REFUSED]
+        assert pair.sessions[role].state is ConnectionState.CLOSED
+        assert pair.keys(role) == {}

@@ -1,8 +1,7 @@
-"""Records that the application submitted and no block has used yet."""
+"""Records that the application submitted, which blocks claimed them, and which are spent."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from qkdpost.errors import InputError, LocalProtocolError
@@ -13,18 +12,23 @@ __all__ = ["RecordQueue"]
 
 @dataclass(slots=True)
 class RecordQueue:
-    """Numbered records in order; each is handed out once, and numbers never go back."""
+    """Numbered records; a block claims a run of numbers, and each record is handed out once, to its block.
+
+    A host may claim numbers whose records have not been submitted yet. Numbers that lie between the claims of two
+    blocks are spent: the peer has no record that belongs to them.
+    """
 
     next_batch: int = 0
     """The number that the next record gets."""
-    first_usable: int = 0
-    """Every record below this number is spent."""
+    first_unclaimed: int = 0
+    """No block may claim a number below this."""
     finished: bool = False
     """Whether the application will submit no more."""
-    _records: deque[tuple[int, RawRecords]] = field(default_factory=deque, repr=False)
+    _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
+    _claims: dict[int, int] = field(default_factory=dict)
 
     def append(self, record: RawRecords, batch: int | None) -> None:
-        """Number a record and hold it.
+        """Number a record and hold it, unless no block will want it.
 
         Raises:
             LocalProtocolError: the application said that it had finished.
@@ -33,48 +37,52 @@ class RecordQueue:
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
         number = self.next_batch if batch is None else batch
-        if number < max(self.next_batch, self.first_usable):
-            raise InputError(f"batch {number} was used already; the next is {max(self.next_batch, self.first_usable)}")
-        self._records.append((number, record))
+        if number < self.next_batch:
+            raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
         self.next_batch = number + 1
+        if number >= self.first_unclaimed or self._is_claimed(number):
+            self._records[number] = record
+
+    def claim(self, first: int, count: int) -> None:
+        """Give the numbers first ... first + count - 1 to a block, and drop what lies unclaimed below them."""
+        for number in [number for number in self._records if self.first_unclaimed <= number < first]:
+            del self._records[number]
+        self._claims[first] = first + count
+        self.first_unclaimed = first + count
 
     def take(self, batch: int) -> RawRecords | None:
-        """Hand out record `batch` for good, or None if it has not been submitted yet; older ones are dropped."""
-        self.skip_to(batch)
-        if not self._records or self._records[0][0] != batch:
-            return None
-        record = self._records.popleft()[1]
-        self.first_usable = batch + 1
-        return record
-
-    def skip_to(self, batch: int) -> None:
-        """Drop every record below `batch`: the peer has none that belongs to it."""
-        while self._records and self._records[0][0] < batch:
-            self._records.popleft()
-        self.first_usable = max(self.first_usable, batch)
+        """Hand out a claimed record for good, or None if it has not been submitted yet."""
+        return self._records.pop(batch, None)
 
     def can_come(self, batch: int) -> bool:
-        """Whether record `batch` is here or may still be submitted."""
-        if self._records:
-            first, last = self._records[0][0], self._records[-1][0]
-            if first <= batch <= last:
-                return any(number == batch for number, _ in self._records)
+        """Whether record `batch` may still be submitted."""
         return not self.finished and batch >= self.next_batch
 
-    def next_run(self, enough: int) -> tuple[int, int, bool] | None:
-        """Return first number, count, and whether `enough` detections are reached, of the oldest adjoining records."""
-        if not self._records:
-            return None
-        first = self._records[0][0]
-        total = count = 0
-        for number, record in self._records:
-            if number != first + count:
-                return first, count, True
-            total += detections_in(record)
-            count += 1
+    def release(self, first: int) -> None:
+        """End the claim that begins at `first`: what its block did not take is spent with it."""
+        end = self._claims.pop(first, first)
+        for number in [number for number in self._records if first <= number < end]:
+            del self._records[number]
+
+    def next_run(self, enough: int, flushed_below: int) -> tuple[int, int] | None:
+        """Return first number and count of the oldest adjoining records that make a block, or None.
+
+        They do if they hold `enough` detections, if a gap in the numbers follows, or if all are to be flushed.
+        """
+        numbers = sorted(number for number in self._records if number >= self.first_unclaimed)
+        total = 0
+        for place, number in enumerate(numbers):
+            if number != numbers[0] + place:
+                return numbers[0], place
+            total += detections_in(self._records[number])
             if total >= enough:
-                return first, count, True
-        return first, count, False
+                return numbers[0], place + 1
+        if numbers and numbers[-1] < flushed_below:
+            return numbers[0], len(numbers)
+        return None
+
+    def _is_claimed(self, number: int) -> bool:
+        return any(first <= number < end for first, end in self._claims.items())
 
 
 def detections_in(record: RawRecords) -> int:

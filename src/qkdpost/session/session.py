@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterator
 
-from qkdpost.authentication import Transcript
 from qkdpost.config import LinkConfig
-from qkdpost.conversation import AbortBlock
 from qkdpost.errors import (
     AuthenticationError,
     ConfigurationError,
     InputError,
-    KeyPoolExhausted,
     LocalProtocolError,
     RemoteProtocolError,
 )
-from qkdpost.key_pool import KeyPool, PadReference
-from qkdpost.messages import (
-    Abort,
-    AbortReason,
-    BlockMessage,
-    BlockOpen,
-    Close,
-    Confirmation,
-    Hello,
-    Message,
-)
+from qkdpost.key_pool import KeyPool
+from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import RawRecords
-from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+from qkdpost.session.blocks import PADS_OF_A_BLOCK_BYTES, Blocks
 from qkdpost.session.buffer import ReceiveBuffer
-from qkdpost.session.codec import decode, encode
-from qkdpost.session.events import (
-    BlockAborted,
-    ConnectionClosed,
-    Event,
-    HandshakeCompleted,
-    KeyReady,
-    StageCompleted,
-)
-from qkdpost.session.flight import Flight, Host
+from qkdpost.session.codec import decode
+from qkdpost.session.connection import Connection
+from qkdpost.session.events import ConnectionClosed, Event, HandshakeCompleted
 from qkdpost.session.handshake import check_hello, make_hello, peer_segments
 from qkdpost.session.queue import RecordQueue, detections_in
-from qkdpost.session.report import BlockReport
-from qkdpost.session.states import ConnectionState, Stage
+from qkdpost.session.states import ConnectionState
 
 __all__ = ["Session"]
 
@@ -83,15 +61,12 @@ class Session:
             raise ConfigurationError(f"role must be 'alice' or 'bob'; found {role!r}")
         self.role = role
         self.link = link
-        self._pool = auth_key
-        self._random_source = random_source
         self._record_type = PROTOCOLS[link.kind].record_type(role)
         self._queue = RecordQueue()
-        self._events: deque[Event] = deque()
-        self._outgoing = bytearray()
+        self._flushed_below = 0
         self._buffer = ReceiveBuffer(link.largest_message_bytes)
-        self._flights: dict[int, Flight] = {}
-        self._host = Host(self._send_for, self._fetch, self._stage_completed)
+        self._connection = Connection(role=role, link=link, pool=auth_key, random_source=random_source)
+        self._blocks = Blocks(self._connection, self._queue)
         self.state = ConnectionState.BROKEN
         self.connect()
 
@@ -103,19 +78,15 @@ class Session:
         Raises:
             LocalProtocolError: a connection is open.
         """
-        if self.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+        if self._connected:
             raise LocalProtocolError("a connection is open already; connection_lost() tells that it is gone")
         self.state = ConnectionState.HANDSHAKE
         self._buffer.clear()
-        self._outgoing.clear()
-        self._next_block = 0
-        self._aborted_here: set[int] = set()
-        self._flush_below = -1
-        self._hello = make_hello(self.role, self.link, self._pool, self._random_source)
-        self._hello_frame = encode(self._hello)
-        self._peer_hello_frame = b""
-        self._nonces = b""
-        self._outgoing += self._hello_frame
+        connection = self._connection
+        connection.outgoing.clear()
+        self._blocks = Blocks(connection, self._queue)
+        self._hello = make_hello(self.role, self.link, connection.pool, connection.random_source)
+        connection.greeting = connection.send(self._hello)
 
     def submit(self, record: RawRecords, *, batch: int | None = None) -> None:
         """Hand over a raw record; it becomes part of a block in its turn.
@@ -144,7 +115,7 @@ class Session:
 
     def flush(self) -> None:
         """Let the records submitted so far become a block even if they are few (Bob; Alice follows)."""
-        self._flush_below = self._queue.next_batch
+        self._flushed_below = self._queue.next_batch
         self._guarded(self._go_on)
 
     def finish(self) -> None:
@@ -170,28 +141,36 @@ class Session:
 
     def data_to_send(self) -> bytes:
         """Return what must be sent to the peer now, and forget it."""
-        data = bytes(self._outgoing)
-        self._outgoing.clear()
+        data = bytes(self._connection.outgoing)
+        self._connection.outgoing.clear()
         return data
 
     def events(self) -> Iterator[Event]:
         """Give back what happened since the last call, in order."""
-        while self._events:
-            yield self._events.popleft()
+        while self._connection.events:
+            yield self._connection.events.popleft()
 
     def connection_lost(self) -> None:
         """Say that the connection is gone: every block in flight is dead, and what it spent stays spent."""
-        if self.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+        if self._connected:
             self._break(AbortReason.CONNECTION_LOST, "the connection ended while the block was in flight")
 
     @property
     def blocks_in_flight(self) -> int:
         """How many blocks are being worked on."""
-        return len(self._flights)
+        return len(self._blocks.flights)
 
-    # Frames and messages.
+    def __repr__(self) -> str:
+        return f"Session(role={self.role!r}, state={self.state.name}, blocks_in_flight={self.blocks_in_flight})"
+
+    # The connection.
+
+    @property
+    def _connected(self) -> bool:
+        return self.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN)
 
     def _guarded(self, action: Callable[[], None]) -> None:
+        """Whatever goes wrong, no block survives it."""
         try:
             action()
         except AuthenticationError as error:
@@ -202,12 +181,12 @@ class Session:
             raise
 
     def _read_frames(self) -> None:
-        while self.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+        while self._connected:
             frame = self._buffer.next_frame()
             if frame is None:
                 return
             self._handle(decode(frame), frame)
-            self._go_on()
+            self._open_or_close()
 
     def _handle(self, message: Message, frame: bytes) -> None:
         match message:
@@ -215,191 +194,56 @@ class Session:
                 self._greet(message, frame)
             case _ if self.state is ConnectionState.HANDSHAKE:
                 raise RemoteProtocolError(f"the peer sent {type(message).__name__} before its greeting")
+            case Close() | BlockOpen() if self.role != "alice":
+                raise RemoteProtocolError(f"alice sent {type(message).__name__}; bob does that")
             case Close():
                 self._close_by_peer()
             case BlockOpen():
-                self._open_by_peer(message, frame)
+                self._blocks.open_by_peer(message, frame)
             case Abort():
-                self._abort_by_peer(message)
+                self._blocks.abort_by_peer(message)
             case _:
-                self._deliver(message, frame)
+                self._blocks.deliver(message, frame)
 
     def _greet(self, hello: Hello, frame: bytes) -> None:
         if self.state is not ConnectionState.HANDSHAKE:
             raise RemoteProtocolError("the peer greeted twice")
         check_hello(hello, self.role, self.link)
-        in_flight = PAD_BYTES * TAGS_OF_A_BLOCK * self.link.blocks_in_flight
-        self._pool.reconcile(peer_segments(hello), largest_skip_bytes=in_flight)
-        self._peer_hello_frame = frame
+        connection = self._connection
+        in_flight = PADS_OF_A_BLOCK_BYTES * self.link.blocks_in_flight
+        connection.pool.reconcile(peer_segments(hello), largest_skip_bytes=in_flight)
+        connection.peer_greeting = frame
         pair = (self._hello.nonce, hello.nonce)
-        self._nonces = b"".join(pair if self.role == "alice" else reversed(pair))
+        connection.nonces = b"".join(pair if self.role == "alice" else reversed(pair))
         self.state = ConnectionState.OPEN
-        self._events.append(HandshakeCompleted())
-
-    def _deliver(self, message: BlockMessage, frame: bytes) -> None:
-        if message.block in self._aborted_here:
-            return
-        flight = self._flights.get(message.block)
-        if flight is None:
-            raise RemoteProtocolError(
-                f"the peer sent {type(message).__name__} for block {message.block}, not in flight"
-            )
-        report = flight.block.report
-        report.messages_received += 1
-        report.bytes_received += len(frame)
-        if not isinstance(message, Confirmation):
-            flight.block.transcript.received(frame)
-        self._run(flight, lambda: flight.deliver(message, len(frame)))
-
-    def _send_for(self, block: Block, message: BlockMessage) -> None:
-        frame = encode(message)
-        block.report.messages_sent += 1
-        block.report.bytes_sent += len(frame)
-        if not isinstance(message, Confirmation):
-            block.transcript.sent(frame)
-        self._outgoing += frame
-
-    # Blocks.
+        connection.events.append(HandshakeCompleted())
 
     def _go_on(self) -> None:
-        if self.state is not ConnectionState.OPEN:
+        if self.state is ConnectionState.OPEN:
+            self._blocks.advance_all()
+            self._open_or_close()
+
+    def _open_or_close(self) -> None:
+        if self.role != "bob" or self.state is not ConnectionState.OPEN:
             return
-        for flight in list(self._flights.values()):
-            self._run(flight, flight.advance)
-        if self.role == "bob":
-            while self._open_next():
-                pass
-            if self._queue.finished and self._queue.next_run(1) is None and not self._flights:
-                self._outgoing += encode(Close())
-                self._close()
-
-    def _open_next(self) -> bool:
-        run = self._queue.next_run(self.link.block_detections)
-        if run is None or len(self._flights) >= self.link.blocks_in_flight:
-            return False
-        first, batches, enough = run
-        if not enough and first + batches > self._flush_below:
-            return False
-        number = self._next_block
-        self._next_block += 1
-        try:
-            pads = self._pool.reserve(PAD_BYTES * TAGS_OF_A_BLOCK)
-        except KeyPoolExhausted as error:
-            self._queue.skip_to(first + batches)
-            report = BlockReport(block=number, role=self.role, kind=self.link.kind)
-            self._report_abort(report, AbortReason.KEY_POOL_EXHAUSTED, str(error))
-            return True
-        opening = BlockOpen(block=number, first_batch=first, batches=batches, segment=pads.segment, offset=pads.offset)
-        block = self._new_block(opening, pads)
-        self._send_for(block, opening)
-        self._take_off(block)
-        return True
-
-    def _open_by_peer(self, opening: BlockOpen, frame: bytes) -> None:
-        if self.role != "alice":
-            raise RemoteProtocolError("alice opened a block; bob does that")
-        if opening.block != self._next_block and opening.block < self._next_block:
-            raise RemoteProtocolError(f"block {opening.block} was opened before")
-        if opening.first_batch < self._queue.first_usable:
-            raise RemoteProtocolError(f"batch {opening.first_batch} is spent already")
-        if len(self._flights) >= self.link.blocks_in_flight:
-            raise RemoteProtocolError(f"more than {self.link.blocks_in_flight} blocks in flight")
-        self._next_block = opening.block + 1
-        length = PAD_BYTES * TAGS_OF_A_BLOCK
-        pads = PadReference(segment=opening.segment, offset=opening.offset, length=length)
-        self._pool.claim(pads)
-        block = self._new_block(opening, pads)
-        block.report.messages_received += 1
-        block.report.bytes_received += len(frame)
-        block.transcript.received(frame)
-        self._take_off(block)
-
-    def _new_block(self, opening: BlockOpen, pads: PadReference) -> Block:
-        name = hashlib.blake2b(self._nonces + opening.block.to_bytes(8, "little"), digest_size=16).digest()
-        transcript = Transcript(self._pool.hash_key, role=self.role)
-        transcript.sent(self._hello_frame)
-        transcript.received(self._peer_hello_frame)
-        return Block(
-            number=opening.block,
-            role=self.role,
-            link=self.link,
-            first_batch=opening.first_batch,
-            batches=opening.batches,
-            identifier=name,
-            random_source=self._random_source,
-            pool=self._pool,
-            pads=pads,
-            transcript=transcript,
-            report=BlockReport(block=opening.block, role=self.role, kind=self.link.kind),
-        )
-
-    def _take_off(self, block: Block) -> None:
-        inbox = 4 * self.link.largest_block_detections + self.link.largest_message_bytes
-        flight = Flight(block, self._host, inbox)
-        self._flights[block.number] = flight
-        self._run(flight, flight.advance)
-
-    def _run(self, flight: Flight, action: Callable[[], None]) -> None:
-        block = flight.block
-        try:
-            action()
-        except AbortBlock as abort:
-            self._land(flight)
-            self._aborted_here.add(block.number)
-            self._outgoing += encode(Abort(block=block.number, reason=abort.reason))
-            self._report_abort(block.report, abort.reason, abort.detail)
-            return
-        if flight.done:
-            self._land(flight)
-            if block.key is not None:
-                self._events.append(KeyReady(block=block.number, key=block.key, report=block.report))
-
-    def _fetch(self, batch: int) -> RawRecords | None:
-        record = self._queue.take(batch)
-        if record is None and not self._queue.can_come(batch):
-            raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"record {batch} was never submitted on this side")
-        return record
-
-    def _stage_completed(self, block: Block, stage: Stage) -> None:
-        self._events.append(StageCompleted(block=block.number, stage=stage))
-
-    # Ends.
-
-    def _land(self, flight: Flight) -> None:
-        del self._flights[flight.block.number]
-        self._pool.release(flight.block.pads)
-
-    def _abort_by_peer(self, abort: Abort) -> None:
-        if abort.block in self._aborted_here:
-            self._aborted_here.discard(abort.block)
-            return
-        flight = self._flights.get(abort.block)
-        if flight is None:
-            raise RemoteProtocolError(f"the peer gave up block {abort.block}, which is not in flight")
-        self._land(flight)
-        self._outgoing += encode(abort)
-        self._report_abort(flight.block.report, abort.reason, "the peer gave the block up for this reason")
-
-    def _report_abort(self, report: BlockReport, reason: AbortReason, detail: str) -> None:
-        report.abort_reason = reason.name.lower()
-        report.abort_detail = detail
-        self._events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
+        while self._blocks.open_next(self._flushed_below):
+            pass
+        nothing_left = self._queue.next_run(1, self._flushed_below) is None
+        if self._queue.finished and self._blocks.idle and nothing_left:
+            self._connection.send(Close())
+            self._close()
 
     def _close_by_peer(self) -> None:
-        if self.role != "alice":
-            raise RemoteProtocolError("alice ended the connection; bob does that")
-        if self._flights:
+        if not self._blocks.idle:
             raise RemoteProtocolError("the peer ended the connection with blocks in flight")
         self._close()
 
     def _close(self) -> None:
         self.state = ConnectionState.CLOSED
-        self._events.append(ConnectionClosed())
+        self._connection.events.append(ConnectionClosed())
 
     def _break(self, reason: AbortReason, detail: str) -> None:
         self.state = ConnectionState.BROKEN
-        self._outgoing.clear()
+        self._connection.outgoing.clear()
         self._buffer.clear()
-        for flight in list(self._flights.values()):
-            self._land(flight)
-            self._report_abort(flight.block.report, reason, detail)
+        self._blocks.kill_all(reason, detail)

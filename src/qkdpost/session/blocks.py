@@ -1,0 +1,213 @@
+"""The blocks of one side: opened, driven, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from qkdpost.conversation import AbortBlock
+from qkdpost.errors import KeyPoolExhausted, RemoteProtocolError
+from qkdpost.key_pool import PadReference
+from qkdpost.messages import Abort, AbortReason, BlockMessage, BlockOpen, Confirmation
+from qkdpost.records import RawRecords
+from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+from qkdpost.session.connection import Connection
+from qkdpost.session.events import BlockAborted, KeyReady, StageCompleted
+from qkdpost.session.flight import Flight, Host
+from qkdpost.session.queue import RecordQueue
+from qkdpost.session.report import BlockReport
+from qkdpost.session.states import Stage
+
+__all__ = ["PADS_OF_A_BLOCK_BYTES", "Blocks"]
+
+PADS_OF_A_BLOCK_BYTES = PAD_BYTES * TAGS_OF_A_BLOCK
+
+
+@dataclass(slots=True)
+class Blocks:
+    """All blocks in flight over one connection.
+
+    A block that this side gave up stays known until the peer has said that it heard so: what the peer sent before is
+    then ignored instead of taken for a breach of the protocol.
+    """
+
+    connection: Connection
+    queue: RecordQueue
+    flights: dict[int, Flight] = field(default_factory=dict)
+    unanswered_aborts: set[int] = field(default_factory=set)
+    _next_number: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight and nothing is awaited."""
+        return not self.flights and not self.unanswered_aborts
+
+    # Opening.
+
+    def open_next(self, flushed_below: int) -> bool:
+        """Open a block over the oldest records, if there are enough and a place is free; the opener calls this."""
+        link = self.connection.link
+        if len(self.flights) >= link.blocks_in_flight:
+            return False
+        run = self.queue.next_run(link.block_detections, flushed_below)
+        if run is None:
+            return False
+        first, batches = run
+        number = self._next_number
+        self._next_number += 1
+        self.queue.claim(first, batches)
+        try:
+            pads = self.connection.pool.reserve(PADS_OF_A_BLOCK_BYTES)
+        except KeyPoolExhausted as error:
+            self.queue.release(first)
+            self._report_abort(self._new_report(number), AbortReason.KEY_POOL_EXHAUSTED, str(error))
+            return True
+        opening = BlockOpen(block=number, first_batch=first, batches=batches, segment=pads.segment, offset=pads.offset)
+        flight = self._new_flight(opening, pads)
+        self._send(flight.block, opening)
+        self._run(flight, flight.advance)
+        return True
+
+    def open_by_peer(self, opening: BlockOpen, frame: bytes) -> None:
+        """Open the block that the peer opened.
+
+        Raises:
+            RemoteProtocolError: its number, records or pads were used before, or too many blocks are in flight.
+        """
+        link = self.connection.link
+        if opening.block < self._next_number:
+            raise RemoteProtocolError(f"block {opening.block} was opened before")
+        if opening.first_batch < self.queue.first_unclaimed:
+            raise RemoteProtocolError(f"batch {opening.first_batch} is spent already")
+        if len(self.flights) >= link.blocks_in_flight:
+            raise RemoteProtocolError(f"more than {link.blocks_in_flight} blocks in flight")
+        pads = PadReference(segment=opening.segment, offset=opening.offset, length=PADS_OF_A_BLOCK_BYTES)
+        self.connection.pool.claim(pads)
+        self._next_number = opening.block + 1
+        self.queue.claim(opening.first_batch, opening.batches)
+        flight = self._new_flight(opening, pads)
+        _record_received(flight.block, opening, frame)
+        self._run(flight, flight.advance)
+
+    def _new_flight(self, opening: BlockOpen, pads: PadReference) -> Flight:
+        connection = self.connection
+        block = Block(
+            number=opening.block,
+            role=connection.role,
+            link=connection.link,
+            first_batch=opening.first_batch,
+            batches=opening.batches,
+            identifier=connection.block_identifier(opening.block),
+            random_source=connection.random_source,
+            pool=connection.pool,
+            pads=pads,
+            transcript=connection.new_transcript(),
+            report=self._new_report(opening.block),
+        )
+        link = connection.link
+        host = Host(self._send, self._fetch, self._stage_completed)
+        flight = Flight(block, host, 4 * link.largest_block_detections + link.largest_message_bytes)
+        self.flights[opening.block] = flight
+        return flight
+
+    def _new_report(self, number: int) -> BlockReport:
+        return BlockReport(block=number, role=self.connection.role, kind=self.connection.link.kind)
+
+    # Driving.
+
+    def advance_all(self) -> None:
+        """Let every block go on that waited for a record."""
+        for flight in list(self.flights.values()):
+            self._run(flight, flight.advance)
+
+    def deliver(self, message: BlockMessage, frame: bytes) -> None:
+        """Hand a message of the peer to its block.
+
+        Raises:
+            RemoteProtocolError: the block is not in flight, or does not accept the message.
+            AuthenticationError: the message is a confirmation with a wrong tag.
+        """
+        if message.block in self.unanswered_aborts:
+            return
+        flight = self._flight(message)
+        _record_received(flight.block, message, frame)
+        self._run(flight, lambda: flight.deliver(message, len(frame)))
+
+    def _flight(self, message: BlockMessage) -> Flight:
+        flight = self.flights.get(message.block)
+        if flight is None:
+            raise RemoteProtocolError(
+                f"the peer sent {type(message).__name__} for block {message.block}, which is not in flight"
+            )
+        return flight
+
+    def _run(self, flight: Flight, action: Callable[[], None]) -> None:
+        block = flight.block
+        try:
+            action()
+        except AbortBlock as abort:
+            self._land(flight)
+            self.unanswered_aborts.add(block.number)
+            self.connection.send(Abort(block=block.number, reason=abort.reason))
+            self._report_abort(block.report, abort.reason, abort.detail)
+            return
+        if flight.done:
+            self._land(flight)
+            if block.key is not None:
+                self.connection.events.append(KeyReady(block=block.number, key=block.key, report=block.report))
+
+    def _send(self, block: Block, message: BlockMessage) -> None:
+        frame = self.connection.send(message)
+        block.report.messages_sent += 1
+        block.report.bytes_sent += len(frame)
+        if not isinstance(message, Confirmation):
+            block.transcript.sent(frame)
+
+    def _fetch(self, batch: int) -> RawRecords | None:
+        record = self.queue.take(batch)
+        if record is None and not self.queue.can_come(batch):
+            raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"record {batch} was never submitted on this side")
+        return record
+
+    def _stage_completed(self, block: Block, stage: Stage) -> None:
+        self.connection.events.append(StageCompleted(block=block.number, stage=stage))
+
+    # Ending.
+
+    def abort_by_peer(self, abort: Abort) -> None:
+        """End a block that the peer gave up, and say that it was heard.
+
+        Raises:
+            RemoteProtocolError: the block is not in flight.
+        """
+        if abort.block in self.unanswered_aborts:
+            self.unanswered_aborts.discard(abort.block)
+            return
+        flight = self._flight(abort)
+        self._land(flight)
+        self.connection.send(abort)
+        self._report_abort(flight.block.report, abort.reason, "the peer gave the block up for this reason")
+
+    def kill_all(self, reason: AbortReason, detail: str) -> None:
+        """End every block because the connection ended."""
+        for flight in list(self.flights.values()):
+            self._land(flight)
+            self._report_abort(flight.block.report, reason, detail)
+
+    def _land(self, flight: Flight) -> None:
+        block = flight.block
+        del self.flights[block.number]
+        self.connection.pool.release(block.pads)
+        self.queue.release(block.first_batch)
+
+    def _report_abort(self, report: BlockReport, reason: AbortReason, detail: str) -> None:
+        report.abort_reason = reason.name.lower()
+        report.abort_detail = detail
+        self.connection.events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
+
+
+def _record_received(block: Block, message: BlockMessage, frame: bytes) -> None:
+    block.report.messages_received += 1
+    block.report.bytes_received += len(frame)
+    if not isinstance(message, Confirmation):
+        block.transcript.received(frame)

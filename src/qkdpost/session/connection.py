@@ -1,0 +1,51 @@
+"""What all blocks of one connection share on one side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from qkdpost.authentication import Transcript
+from qkdpost.config import LinkConfig
+from qkdpost.key_pool import KeyPool
+from qkdpost.messages import Message
+from qkdpost.session.codec import encode
+from qkdpost.session.events import Event
+
+__all__ = ["Connection"]
+
+IDENTIFIER_BYTES = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Connection:
+    """Who speaks, with what, and where bytes and events go; the greetings once they were exchanged."""
+
+    role: str
+    link: LinkConfig
+    pool: KeyPool = field(repr=False)
+    random_source: Callable[[int], bytes] = field(repr=False)
+    outgoing: bytearray = field(default_factory=bytearray, repr=False)
+    events: deque[Event] = field(default_factory=deque)
+    greeting: bytes = b""
+    peer_greeting: bytes = b""
+    nonces: bytes = b""
+
+    def send(self, message: Message) -> bytes:
+        """Queue a message and return its frame."""
+        frame = encode(message)
+        self.outgoing += frame
+        return frame
+
+    def new_transcript(self) -> Transcript:
+        """Return a transcript that begins with both greetings."""
+        transcript = Transcript(self.pool.hash_key, role=self.role)
+        transcript.sent(self.greeting)
+        transcript.received(self.peer_greeting)
+        return transcript
+
+    def block_identifier(self, number: int) -> bytes:
+        """Return the public name of a block and of its key: never the same again, for the nonces are fresh."""
+        return hashlib.blake2b(self.nonces + number.to_bytes(8, "little"), digest_size=IDENTIFIER_BYTES).digest()
