@@ -86,3 +86,16 @@ def count_ones(words: Words) -> int:
         word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
         total += (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
     return int(total)
+
+
+def warm() -> None:
+    """Compile every kernel of this file."""
+    words = np.zeros(1, dtype=np.uint64)
+    packed = words.copy()
+    packed.flags.writeable = False
+    positions = np.zeros(1, dtype=np.uint64)
+    select_bits(packed, packed, words)
+    gather_bits(packed, positions, words)
+    set_bits(positions, words)
+    append_words(words, 0, packed, 1)
+    count_ones(packed)

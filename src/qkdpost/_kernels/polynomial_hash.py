@@ -187,3 +187,14 @@ def _append(output: Words, position: int, word: np.uint64, bits: int) -> None:
     output[index] |= word << place
     if (position & 63) + bits > 64:
         output[index + 1] |= word >> (np.uint64(64) - place)
+
+
+def warm() -> None:
+    """Compile every kernel of this file and those below it."""
+    key = np.zeros(2, dtype=np.uint64)
+    table = np.zeros(TABLE_WORDS, dtype=np.uint64)
+    words = np.zeros(2, dtype=np.uint64)
+    power_table(key, table)
+    absorb(key, table, words, 1)
+    words.flags.writeable = False
+    frame_tags(words, 1, 1, table, key, 1, np.zeros(4, dtype=np.uint64), np.zeros(1, dtype=np.uint64))

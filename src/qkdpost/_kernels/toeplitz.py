@@ -178,3 +178,12 @@ def copy_bits(words: Words, start: int, output: Words) -> None:
         low = words[source] if 0 <= source < words.size else np.uint64(0)
         high = words[source + 1] if 0 <= source + 1 < words.size else np.uint64(0)
         output[index] = (low >> down) | ((high << np.uint64(1)) << up)
+
+
+def warm() -> None:
+    """Compile every kernel of this file and those below it."""
+    words = np.zeros(1, dtype=np.uint64)
+    words.flags.writeable = False
+    output = np.zeros(1, dtype=np.uint64)
+    _directly(words, 1, words, output)
+    _by_transform(FEWEST_LEVELS, words, 1, words, output, 1)
