@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qkdpost.key_pool import KeyPool
 
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
+from qkdpost.key_pool import KeyPool
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, FrameTags, Parities
 from qkdpost.session.codec import decode

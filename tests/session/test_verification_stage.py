@@ -6,7 +6,6 @@ from collections.abc import Generator
 
 import numpy as np
 import pytest
-from support.link import Pair, bb84_records, small_link
 
 from qkdpost.bits import Bits
 from qkdpost.leakage import Cause
@@ -14,6 +13,7 @@ from qkdpost.messages import AbortReason
 from qkdpost.reconciliation.cascade import CascadeOutcome, cascade
 from qkdpost.session.events import KeyReady
 from qkdpost.session.stages import reconciliation
+from support.link import Pair, bb84_records, small_link
 
 FRAME_BITS = 1024
 

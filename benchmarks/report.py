@@ -1,0 +1,113 @@
+"""One table and one picture from a run of the speed benchmarks.
+
+    python -m pytest benchmarks/speed --benchmark-enable --benchmark-only --benchmark-json speed.json
+    python -m benchmarks.report speed.json [--table speed.md] [--picture speed.png]
+
+Every group is one question, with its baselines beside our own; the ratio is to the slowest of the group, measured in
+the same process. Times are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+
+def groups_of(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for item in document["benchmarks"]:
+        groups[item["group"] or item["fullname"].split("::")[0]].append(item)
+    return {name: sorted(items, key=lambda item: item["stats"]["median"]) for name, items in sorted(groups.items())}
+
+
+def label(item: dict[str, Any]) -> str:
+    return str(item["name"]).removeprefix("test_").replace("_", " ")
+
+
+def seconds(value: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def rate(item: dict[str, Any]) -> str:
+    """Return how much is done in a second, if the benchmark says how much it does (`extra_info`: name and number)."""
+    amounts = [(name, value) for name, value in item["extra_info"].items() if isinstance(value, int | float)]
+    if not amounts:
+        return ""
+    name, amount = amounts[0]
+    value = amount / item["stats"]["median"]
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {prefix}{name}/s"
+    return f"{value:.3g} {name}/s"
+
+
+def table(document: dict[str, Any]) -> str:
+    machine = document["machine_info"]
+    processor = machine.get("cpu", {}).get("brand_raw") or machine.get("processor") or machine["machine"]
+    lines = [
+        f"Processor: {processor}, {machine['cpu'].get('count', '?')} cores; Python {machine['python_version']}; "
+        f"{document['datetime'][:10]}. Medians.",
+        "",
+        "| what | median | rate | over the slowest |",
+        "|---|---|---|---|",
+    ]
+    for group, items in groups_of(document).items():
+        lines.append(f"| **{group}** | | | |")
+        slowest = items[-1]["stats"]["median"]
+        for item in items:
+            median = item["stats"]["median"]
+            lines.append(f"| {label(item)} | {seconds(median)} | {rate(item)} | {slowest / median:.1f}x |")
+    return "\n".join(lines) + "\n"
+
+
+def picture(document: dict[str, Any], path: Path) -> None:
+    import matplotlib  # noqa: PLC0415 - the table alone does not need it
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    groups = groups_of(document)
+    rows = [(group, item) for group, items in groups.items() for item in items]
+    figure, axes = pyplot.subplots(figsize=(10, 0.28 * (len(rows) + len(groups)) + 1), layout="constrained")
+    position, ticks, names = 0.0, [], []
+    for number, (group, items) in enumerate(groups.items()):
+        axes.text(1.0, position, f" {group}", va="center", ha="left", fontsize=8, weight="bold")
+        position += 1
+        for item in items:
+            ratio = items[-1]["stats"]["median"] / item["stats"]["median"]
+            axes.barh(position, ratio, left=0.0, color=f"C{number % 10}", height=0.8)
+            axes.text(ratio, position, f" {ratio:.1f}x  {seconds(item['stats']['median'])}", va="center", fontsize=7)
+            ticks.append(position)
+            names.append(label(item))
+            position += 1
+    axes.set_xscale("log")
+    axes.set_xlim(0.9, None)
+    axes.set_yticks(ticks, names, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("times as fast as the slowest of its group")
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("json", type=Path)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+    document = json.loads(options.json.read_text())
+    text = table(document)
+    print(text)
+    if options.table:
+        options.table.write_text(text)
+    if options.picture:
+        picture(document, options.picture)
+
+
+if __name__ == "__main__":
+    main()
