@@ -267,7 +267,8 @@ def _refine(
         inside = np.abs(rest - slope * times) <= max(near, 2.0)
         if np.count_nonzero(inside) < 16:
             return clock
-        slope = float(np.polyfit(times[inside], rest[inside], 1)[0])
+        since = times[inside] - times[inside].mean()
+        slope = float(since @ rest[inside]) / max(float(since @ since), 1.0)
         near /= 2
     return ClockModel(
         offset_ticks=clock.offset_ticks, drift_ppm=clock.drift_ppm + 1e6 * slope, origin_tick=clock.origin_tick

@@ -78,7 +78,7 @@ class LagSearch:
             size = bins_from(histogram, least, places, counts)
             for place, count in zip(places[:size].tolist(), counts[:size].tolist(), strict=True):
                 found.append(Lag(count, (place + 1.0) * self._bin - reach_ticks, drift))
-        return sorted(found, key=lambda lag: -lag.count)[: 4 * CANDIDATES]
+        return sorted(found, key=lambda lag: -lag.count)[: 2 * CANDIDATES]
 
     def confirm(
         self, clicks: int, lags: list[Lag], *, largest_drift: float, reach_ticks: int, spread_ticks: int
