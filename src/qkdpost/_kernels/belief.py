@@ -1,0 +1,314 @@
+"""Layered belief propagation with corrected min-sum, a register of frames side by side.
+
+The code is quasi-cyclic: base row r holds the base edges row_starts[r] ... row_starts[r + 1] - 1, edge e joins bit
+``edge_bits[e] + (i + edge_shifts[e]) % size`` to check ``r * size + i``, and `size` is a power of two, 64 or more.
+What is sought is the error pattern that has the given syndrome.
+
+A check combines the magnitudes of its messages pairwise,
+
+    f(a, b) = min(a, b) - (c(|a - b|) - c(a + b)) / 4,   c(x) = max(0, correction - x),
+
+which is the exact combination ln((1 + exp(a + b)) / (exp(a) + exp(b))) with ln(1 + exp(-x)) replaced by a line (the
+approximation A-min* of Jones et al., MILCOM 2003: the edge of least magnitude is answered by all others, every other
+edge by all edges). So a check is kept as two magnitudes, and two masks for each edge: where it was least, and signs.
+Magnitudes inside a check are in half units, unsigned; messages and posteriors in units, signed and saturated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.frame_lanes import (
+    add_saturated,
+    add_unsigned_saturated,
+    choose,
+    equal,
+    larger_unsigned,
+    load_lanes,
+    magnitude,
+    negate_where,
+    negative,
+    shift_right_unsigned,
+    smaller_unsigned,
+    spread,
+    store_lanes,
+    subtract,
+    subtract_saturated,
+    subtract_unsigned_saturated,
+)
+
+__all__ = ["decode_layered", "unsatisfied_frames", "update_layer", "warm"]
+
+Words = NDArray[np.uint64]
+Lanes = NDArray[Any]
+
+
+@kernel
+def update_layer(
+    row: np.uint64,
+    row_starts: Words,
+    edge_bits: Words,
+    edge_shifts: Words,
+    size: np.uint64,
+    correction: int,
+    most_magnitude: int,
+    syndromes: Words,
+    posterior: Lanes,
+    magnitudes: Lanes,
+    masks: Words,
+    scratch: Lanes,
+) -> None:
+    """Update the checks of base row `row` one after another, and the posteriors that they touch.
+
+    Args:
+        row: a base row.
+        row_starts: as the module says, shape (base rows + 1,).
+        edge_bits: as the module says, shape (base edges,).
+        edge_shifts: as the module says, shape (base edges,).
+        size: bits of a block.
+        correction: c(0), in half units.
+        most_magnitude: at which the check's messages are held, in units.
+        syndromes: for each check the mask of frames whose syndrome bit is 1, shape (checks,).
+        posterior: log-likelihood ratios, positive for no error, shape (bits, lanes).
+        magnitudes: of check c, row 2 c for the edge of least magnitude, row 2 c + 1 for the others; (2 checks, lanes).
+        masks: of check-edge k, in the order of checks, entry 2 k where it was least, 2 k + 1 where its message is
+            negative; shape (2 edges,).
+        scratch: shape (largest row degree, lanes).
+    """
+    one = np.uint64(1)
+    two = np.uint64(2)
+    last = size - one
+    start = row_starts[row]
+    degree = row_starts[row + one] - start
+    top = spread(posterior, -1)
+    largest = spread(posterior, most_magnitude)
+    rounding = spread(posterior, 1)
+    slack = spread(posterior, correction)
+    for index in range(size):
+        check = row * size + index
+        first_mask = two * (start * size + index * degree)
+        old_least = load_lanes(magnitudes, two * check)
+        old_other = load_lanes(magnitudes, two * check + one)
+        least = top
+        combined = top
+        parity = syndromes[check]
+        for place in range(degree):
+            bit = edge_bits[start + place] + ((index + edge_shifts[start + place]) & last)
+            mask = first_mask + two * place
+            old = negate_where(masks[mask + one], choose(masks[mask], old_least, old_other))
+            message = subtract_saturated(load_lanes(posterior, bit), old)
+            store_lanes(scratch, place, message)
+            signs = negative(message)
+            masks[mask + one] = signs
+            parity ^= signs
+            absolute = magnitude(message)
+            doubled = add_unsigned_saturated(absolute, absolute)
+            higher = larger_unsigned(doubled, least)
+            least = smaller_unsigned(doubled, least)
+            low = smaller_unsigned(combined, higher)
+            near = subtract_unsigned_saturated(slack, subtract(larger_unsigned(combined, higher), low))
+            far = subtract_unsigned_saturated(slack, add_unsigned_saturated(combined, higher))
+            combined = subtract_unsigned_saturated(low, shift_right_unsigned(subtract(near, far), 2))
+        low = smaller_unsigned(combined, least)
+        near = subtract_unsigned_saturated(slack, subtract(larger_unsigned(combined, least), low))
+        far = subtract_unsigned_saturated(slack, add_unsigned_saturated(combined, least))
+        whole = subtract_unsigned_saturated(low, shift_right_unsigned(subtract(near, far), 2))
+        new_least = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(combined, rounding), 1))
+        new_other = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(whole, rounding), 1))
+        store_lanes(magnitudes, two * check, new_least)
+        store_lanes(magnitudes, two * check + one, new_other)
+        for place in range(degree):
+            bit = edge_bits[start + place] + ((index + edge_shifts[start + place]) & last)
+            mask = first_mask + two * place
+            message = load_lanes(scratch, place)
+            absolute = magnitude(message)
+            was_least = equal(add_unsigned_saturated(absolute, absolute), least)
+            signs = masks[mask + one] ^ parity
+            masks[mask] = was_least
+            masks[mask + one] = signs
+            new = negate_where(signs, choose(was_least, new_least, new_other))
+            store_lanes(posterior, bit, add_saturated(message, new))
+
+
+@kernel
+def _restart_frames(fresh: np.uint64, channel: Lanes, posterior: Lanes, magnitudes: Lanes) -> None:
+    """Set the frames of mask `fresh` to the channel's values, shape (bits,), and their messages to zero."""
+    zero = spread(posterior, 0)
+    for bit in range(posterior.shape[0]):
+        store_lanes(posterior, bit, choose(fresh, spread(posterior, channel[bit]), load_lanes(posterior, bit)))
+    for row in range(magnitudes.shape[0]):
+        store_lanes(magnitudes, row, choose(fresh, zero, load_lanes(magnitudes, row)))
+
+
+@kernel
+def _place_syndrome(lane: int, syndrome: Words, syndromes: Words) -> None:
+    """Write the packed `syndrome` of one frame to bit `lane` of each check's mask."""
+    one = np.uint64(1)
+    place = np.uint64(lane)
+    others = ~(one << place)
+    for word in range(syndrome.size):
+        packed = syndrome[word]
+        for offset in range(64):
+            bit = (packed >> np.uint64(offset)) & one
+            check = 64 * word + offset
+            syndromes[check] = (syndromes[check] & others) | (bit << place)
+
+
+@kernel
+def _take_errors(lane: int, decisions: Words, errors: Words) -> None:
+    """Pack the decisions of one frame, bit `lane` of each entry, into `errors`."""
+    one = np.uint64(1)
+    place = np.uint64(lane)
+    for word in range(errors.size):
+        packed = np.uint64(0)
+        for offset in range(64):
+            packed |= ((decisions[64 * word + offset] >> place) & one) << np.uint64(offset)
+        errors[word] = packed
+
+
+@kernel
+def unsatisfied_frames(
+    active: np.uint64,
+    row_starts: Words,
+    edge_bits: Words,
+    edge_shifts: Words,
+    size: int,
+    syndromes: Words,
+    decisions: Words,
+    sums: Words,
+) -> np.uint64:
+    """Return the mask of frames whose decisions miss their syndrome; exact in the frames of mask `active`.
+
+    Args:
+        active: the frames that matter.
+        row_starts: the code, as the module says.
+        edge_bits: the code.
+        edge_shifts: the code.
+        size: the code.
+        syndromes: for each check the mask of frames whose syndrome bit is 1.
+        decisions: for each bit the mask of frames that decide for an error.
+        sums: scratch, shape (size,).
+    """
+    found = np.uint64(0)
+    for row in range(row_starts.size - 1):
+        for index in range(size):
+            sums[index] = syndromes[row * size + index]
+        for edge in range(int(row_starts[row]), int(row_starts[row + 1])):
+            shift = int(edge_shifts[edge])
+            bit = int(edge_bits[edge])
+            for index in range(size - shift):
+                sums[index] ^= decisions[bit + shift + index]
+            for index in range(shift):
+                sums[size - shift + index] ^= decisions[bit + index]
+        for index in range(size):
+            found |= sums[index]
+        if found & active == active:
+            break
+    return found
+
+
+@kernel
+def decode_layered(
+    row_starts: Words,
+    edge_bits: Words,
+    edge_shifts: Words,
+    size: int,
+    correction: int,
+    most_magnitude: int,
+    most_iterations: int,
+    channel: Lanes,
+    frame_syndromes: Words,
+    posterior: Lanes,
+    magnitudes: Lanes,
+    masks: Words,
+    scratch: Lanes,
+    syndromes: Words,
+    decisions: Words,
+    sums: Words,
+    errors: Words,
+    iterations: NDArray[np.int32],
+    converged: NDArray[np.uint8],
+) -> None:
+    """Find an error pattern for each frame's syndrome; a frame that is done makes room for the next one.
+
+    Args:
+        row_starts: the code, as the module says.
+        edge_bits: the code.
+        edge_shifts: the code.
+        size: the code.
+        correction: as for `update_layer`.
+        most_magnitude: as for `update_layer`.
+        most_iterations: after which a frame is given up.
+        channel: log-likelihood ratio of each bit before decoding, shape (bits,); 0 where nothing is known.
+        frame_syndromes: packed, shape (frames, checks / 64).
+        posterior: scratch, as for `update_layer`.
+        magnitudes: scratch, as for `update_layer`.
+        masks: scratch, as for `update_layer`.
+        scratch: as for `update_layer`.
+        syndromes: scratch, shape (checks,).
+        decisions: scratch, shape (bits,).
+        sums: scratch, shape (size,).
+        errors: packed error patterns, shape (frames, bits / 64); written.
+        iterations: used by each frame, shape (frames,); written.
+        converged: whether the pattern has the syndrome, shape (frames,); written.
+    """
+    lanes = posterior.shape[1]
+    one = np.uint64(1)
+    frames = frame_syndromes.shape[0]
+    frame_of = np.full(lanes, -1, np.int64)
+    ages = np.zeros(lanes, np.int32)
+    waiting = 0
+    left = frames
+    active = np.uint64(0)
+    while left > 0:
+        fresh = np.uint64(0)
+        for lane in range(lanes):
+            if frame_of[lane] < 0 and waiting < frames:
+                frame_of[lane] = waiting
+                ages[lane] = 0
+                _place_syndrome(lane, frame_syndromes[waiting], syndromes)
+                fresh |= one << np.uint64(lane)
+                waiting += 1
+        if fresh != np.uint64(0):
+            _restart_frames(fresh, channel, posterior, magnitudes)
+            active |= fresh
+        for row in range(row_starts.size - 1):
+            update_layer(
+                np.uint64(row), row_starts, edge_bits, edge_shifts, np.uint64(size), correction, most_magnitude,
+                syndromes, posterior, magnitudes, masks, scratch,
+            )  # fmt: skip
+        for bit in range(posterior.shape[0]):
+            decisions[bit] = negative(load_lanes(posterior, bit))
+        missed = unsatisfied_frames(active, row_starts, edge_bits, edge_shifts, size, syndromes, decisions, sums)
+        for lane in range(lanes):
+            frame = frame_of[lane]
+            if frame < 0:
+                continue
+            ages[lane] += 1
+            satisfied = (missed >> np.uint64(lane)) & one == np.uint64(0)
+            if satisfied or ages[lane] >= most_iterations:
+                _take_errors(lane, decisions, errors[frame])
+                iterations[frame] = ages[lane]
+                converged[frame] = satisfied
+                frame_of[lane] = -1
+                active &= ~(one << np.uint64(lane))
+                left -= 1
+
+
+def warm() -> None:
+    """Compile every kernel of this module for both types by tiny calls."""
+    starts = np.array([0, 1], dtype=np.uint64)
+    edge = np.zeros(1, dtype=np.uint64)
+    frame = np.zeros((1, 1), dtype=np.uint64)
+    for dtype in (np.int8, np.int16):
+        lanes = np.zeros((64, 64 // np.dtype(dtype).itemsize), dtype=dtype)
+        words = np.zeros(128, dtype=np.uint64)
+        decode_layered(
+            starts, edge, edge, 64, 0, 1, 1, lanes[:, 0].copy(), frame,
+            lanes, np.concatenate([lanes, lanes]), words, lanes[:1].copy(), words[:64].copy(), words[64:].copy(),
+            words[:64].copy(), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
+        )  # fmt: skip

@@ -1,0 +1,152 @@
+"""Arithmetic on 64 bytes or 32 half-words side by side, for kernels that work on as many frames at once.
+
+A *lanes* value is one row of a C-contiguous array of shape (rows, 64) of int8, or (rows, 32) of int16. Compiled, it
+is a 512-bit register and each function one or two instructions; interpreted, it is a numpy vector. A mask is a
+`uint64` whose bit i speaks of lane i. Unsigned functions read the same bits as unsigned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels import _frame_lanes_code as code
+from qkdpost._kernels._jit import intrinsic
+
+__all__ = [
+    "add_saturated",
+    "add_unsigned_saturated",
+    "choose",
+    "equal",
+    "larger_unsigned",
+    "load_lanes",
+    "magnitude",
+    "negate_where",
+    "negative",
+    "shift_right_unsigned",
+    "smaller_unsigned",
+    "spread",
+    "store_lanes",
+    "subtract",
+    "subtract_saturated",
+    "subtract_unsigned_saturated",
+]
+
+Lanes = NDArray[Any]
+
+
+@intrinsic(code.lower_load)
+def load_lanes(array: Lanes, row: int | np.uint64) -> Lanes:
+    """Return row `row` of `array`, shape (rows, lanes), C-contiguous; the row must exist."""
+    return array[row].copy()
+
+
+@intrinsic(code.lower_store)
+def store_lanes(array: Lanes, row: int | np.uint64, lanes: Lanes) -> None:
+    """Write `lanes` to row `row` of `array`, shape (rows, lanes), C-contiguous; the row must exist."""
+    array[row] = lanes
+
+
+@intrinsic(code.lower_spread)
+def spread(array: Lanes, value: int) -> Lanes:
+    """Return lanes of the type of `array`, all of the low bits of `value`."""
+    return np.full(array.shape[1], value, dtype=np.int64).astype(array.dtype)
+
+
+@intrinsic(code.lower_subtract)
+def subtract(left: Lanes, right: Lanes) -> Lanes:
+    """Return left - right; overflow wraps."""
+    return left - right
+
+
+@intrinsic(code.lower_named("sadd.sat"))
+def add_saturated(left: Lanes, right: Lanes) -> Lanes:
+    """Return left + right, signed, held within the type."""
+    return _saturated(left.astype(np.int64) + right, left.dtype)
+
+
+@intrinsic(code.lower_named("ssub.sat"))
+def subtract_saturated(left: Lanes, right: Lanes) -> Lanes:
+    """Return left - right, signed, held within the type."""
+    return _saturated(left.astype(np.int64) - right, left.dtype)
+
+
+@intrinsic(code.lower_named("uadd.sat"))
+def add_unsigned_saturated(left: Lanes, right: Lanes) -> Lanes:
+    """Return left + right, unsigned, held within the type."""
+    return _saturated(_unsigned(left).astype(np.int64) + _unsigned(right), _unsigned(left).dtype).view(left.dtype)
+
+
+@intrinsic(code.lower_named("usub.sat"))
+def subtract_unsigned_saturated(left: Lanes, right: Lanes) -> Lanes:
+    """Return left - right, unsigned, or 0 where right is larger."""
+    return np.maximum(_unsigned(left).astype(np.int64) - _unsigned(right), 0).astype(left.dtype)
+
+
+@intrinsic(code.lower_named("umin"))
+def smaller_unsigned(left: Lanes, right: Lanes) -> Lanes:
+    """Return the smaller of both, unsigned."""
+    return np.minimum(_unsigned(left), _unsigned(right)).view(left.dtype)
+
+
+@intrinsic(code.lower_named("umax"))
+def larger_unsigned(left: Lanes, right: Lanes) -> Lanes:
+    """Return the larger of both, unsigned."""
+    return np.maximum(_unsigned(left), _unsigned(right)).view(left.dtype)
+
+
+@intrinsic(code.lower_magnitude)
+def magnitude(lanes: Lanes) -> Lanes:
+    """Return the absolute values, to be read as unsigned: that of -128 is 128."""
+    return np.abs(lanes.astype(np.int64)).astype(lanes.dtype)
+
+
+@intrinsic(code.lower_shift)
+def shift_right_unsigned(lanes: Lanes, places: int) -> Lanes:
+    """Return the lanes, unsigned, shifted right by `places`, a literal."""
+    return (_unsigned(lanes) >> places).view(lanes.dtype)
+
+
+@intrinsic(code.lower_negative)
+def negative(lanes: Lanes) -> np.uint64:
+    """Return the mask of lanes below zero."""
+    return _mask_of(lanes < 0)
+
+
+@intrinsic(code.lower_equal)
+def equal(left: Lanes, right: Lanes) -> np.uint64:
+    """Return the mask of equal lanes."""
+    return _mask_of(left == right)
+
+
+@intrinsic(code.lower_choose)
+def choose(mask: np.uint64, chosen: Lanes, otherwise: Lanes) -> Lanes:
+    """Return `chosen` in the lanes of the mask and `otherwise` in the rest."""
+    return np.where(_lanes_of_mask(mask, chosen.size), chosen, otherwise)
+
+
+@intrinsic(code.lower_negate)
+def negate_where(mask: np.uint64, lanes: Lanes) -> Lanes:
+    """Return the lanes with those of the mask negated."""
+    return np.where(_lanes_of_mask(mask, lanes.size), -lanes, lanes)
+
+
+def _unsigned(lanes: Lanes) -> Lanes:
+    return lanes.view(np.dtype(f"u{lanes.itemsize}"))
+
+
+def _saturated(values: NDArray[np.int64], dtype: np.dtype[Any]) -> Lanes:
+    limits = np.iinfo(dtype)
+    return np.clip(values, limits.min, limits.max).astype(dtype)
+
+
+def _mask_of(flags: NDArray[np.bool_]) -> np.uint64:
+    padded = np.zeros(64, dtype=np.bool_)
+    padded[: flags.size] = flags
+    return np.packbits(padded, bitorder="little").view("<u8")[0]
+
+
+def _lanes_of_mask(mask: np.uint64, count: int) -> NDArray[np.bool_]:
+    return np.unpackbits(np.array([mask], dtype="<u8").view(np.uint8), count=count, bitorder="little").astype(np.bool_)

@@ -1,0 +1,160 @@
+"""Decoders behind one small interface: compile once for a code, decode many frames.
+
+A decoder looks for the error pattern between the two hosts' frames, given its syndrome, which is the sum of both
+hosts' syndromes. It never sees key bits. A decoder of another origin joins by ``DECODERS["name"] = decoder``; the
+tests in tests/reconciliation/test_ldpc_decoders.py hold every entry to the same conduct.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.belief import decode_layered
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError
+from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
+
+__all__ = ["DECODERS", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder"]
+
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """What a decoder found.
+
+    Attributes:
+        errors: packed error patterns, uint64, shape (frames, frame bits / 64); as good as secret.
+        converged: whether each pattern has the syndrome asked for, shape (frames,).
+        iterations: that each frame took, int32, shape (frames,).
+    """
+
+    errors: Words = field(repr=False)
+    converged: NDArray[np.bool_]
+    iterations: NDArray[np.int32]
+
+
+class CompiledDecoder(Protocol):
+    """A decoder made ready for one code; not to be used by two threads at once."""
+
+    def decode(
+        self, syndromes: Words, *, error_rate_ppm: int, known: Bits | None = None, unknown: Bits | None = None
+    ) -> Decoded:
+        """Find an error pattern for each syndrome.
+
+        Args:
+            syndromes: packed, uint64, shape (frames, syndrome bits / 64).
+            error_rate_ppm: errors expected in 10^6 bits, 1 to 499,999.
+            known: bits of the frame that hold no error for certain; the pattern must be 0 there.
+            unknown: bits of the frame of which nothing is known.
+
+        Returns:
+            A pattern for each frame; those marked converged have exactly the syndrome asked for.
+
+        Raises:
+            InputError: an argument is of another shape, or a rate outside its range.
+        """
+        ...
+
+
+class Decoder(Protocol):
+    """Makes compiled decoders."""
+
+    def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
+        """Return this decoder made ready for `code`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayeredDecoder:
+    """Layered belief propagation with corrected min-sum on a register of frames (`qkdpost._kernels.belief`).
+
+    Args:
+        dtype: int8 for 64 frames side by side, int16 for 32.
+        units_per_nat: how finely log-likelihood ratios are cut.
+        correction: the check's correction at equal magnitudes, in quarters of a half unit.
+        most_magnitude: at which a check's messages are held, in units.
+        most_iterations: after which a frame is given up.
+    """
+
+    dtype: type[np.int8] | type[np.int16]
+    units_per_nat: int
+    correction: int
+    most_magnitude: int
+    most_iterations: int
+
+    def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
+        """Return this decoder made ready for `code`, with its working memory."""
+        return _CompiledLayeredDecoder(self, code)
+
+
+class _CompiledLayeredDecoder:
+    def __init__(self, decoder: LayeredDecoder, code: QuasiCyclicCode) -> None:
+        self._decoder, self._code = decoder, code
+        dtype = np.dtype(decoder.dtype)
+        lanes = 64 // dtype.itemsize
+        degrees = np.diff(code.row_starts.astype(np.int64))
+        self._structure = (code.row_starts, code.edge_bits, code.edge_shifts, code.size)
+        self._scratch = (
+            _aligned((code.frame_bits, lanes), dtype),
+            _aligned((2 * code.syndrome_bits, lanes), dtype),
+            np.zeros(2 * len(code.edges) * code.size, dtype=np.uint64),
+            _aligned((int(degrees.max()), lanes), dtype),
+            np.zeros(code.syndrome_bits, dtype=np.uint64),
+            np.zeros(code.frame_bits, dtype=np.uint64),
+            np.zeros(code.size, dtype=np.uint64),
+        )
+
+    def decode(
+        self, syndromes: Words, *, error_rate_ppm: int, known: Bits | None = None, unknown: Bits | None = None
+    ) -> Decoded:
+        code, decoder = self._code, self._decoder
+        if syndromes.dtype != np.uint64 or syndromes.ndim != 2 or syndromes.shape[1] * 64 != code.syndrome_bits:
+            raise InputError(f"syndromes must be uint64 of shape (frames, {code.syndrome_bits // 64})")
+        frames = syndromes.shape[0]
+        errors = np.zeros((frames, code.frame_bits // 64), dtype=np.uint64)
+        iterations = np.zeros(frames, dtype=np.int32)
+        converged = np.zeros(frames, dtype=np.uint8)
+        decode_layered(
+            *self._structure, decoder.correction, decoder.most_magnitude, decoder.most_iterations,
+            self._channel(error_rate_ppm, known, unknown), np.ascontiguousarray(syndromes), *self._scratch,
+            errors, iterations, converged,
+        )  # fmt: skip
+        return Decoded(errors=errors, converged=converged.astype(np.bool_), iterations=iterations)
+
+    def _channel(self, error_rate_ppm: int, known: Bits | None, unknown: Bits | None) -> NDArray[Any]:
+        if not 1 <= error_rate_ppm < 500_000:
+            raise InputError(f"error_rate_ppm must lie in 1 ... 499999, found {error_rate_ppm}")
+        decoder = self._decoder
+        largest = np.iinfo(decoder.dtype).max
+        level = round(decoder.units_per_nat * math.log((1_000_000 - error_rate_ppm) / error_rate_ppm))
+        channel = np.full(self._code.frame_bits, min(max(level, 1), largest), dtype=decoder.dtype)
+        for bits, value in ((known, largest), (unknown, 0)):
+            if bits is None:
+                continue
+            if len(bits) != self._code.frame_bits:
+                raise InputError(f"a mask needs {self._code.frame_bits} bits, found {len(bits)}")
+            channel[np.asarray(bits, dtype=np.bool_)] = value
+        return channel
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return zeros that start at a multiple of 64 bytes: a row then lies in one line of the cache."""
+    count = math.prod(shape) * dtype.itemsize
+    raw = np.zeros(count + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + count].view(dtype).reshape(shape)
+
+
+DECODERS: dict[str, Decoder] = {
+    "fast": LayeredDecoder(dtype=np.int8, units_per_nat=3, correction=17, most_magnitude=36, most_iterations=40),
+    "accurate": LayeredDecoder(
+        dtype=np.int16, units_per_nat=64, correction=300, most_magnitude=2000, most_iterations=120
+    ),
+}
+"""The decoders by name; a plain dict, to which others may be added."""

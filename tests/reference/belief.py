@@ -1,0 +1,93 @@
+"""Slow, obvious twins: dense parity-check matrices, and belief propagation frame by frame in plain numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
+
+__all__ = ["dense_matrix", "layered_min_sum", "sum_product"]
+
+
+def dense_matrix(code: QuasiCyclicCode) -> NDArray[np.uint8]:
+    """Return the parity-check matrix, shape (checks, bits)."""
+    matrix = np.zeros((code.syndrome_bits, code.frame_bits), dtype=np.uint8)
+    for row, column, shift in code.edges.tolist():
+        for index in range(code.size):
+            matrix[row * code.size + index, column * code.size + (index + shift) % code.size] ^= 1
+    return matrix
+
+
+def sum_product(
+    matrix: NDArray[np.uint8], syndrome: NDArray[np.uint8], error_rate: float, iterations: int
+) -> tuple[NDArray[np.uint8], bool]:
+    """Return an error pattern found by flooding sum-product in floating point, and whether it has the syndrome."""
+    checks, bits = np.nonzero(matrix)
+    channel = math.log((1 - error_rate) / error_rate)
+    to_check = np.full(checks.size, channel)
+    pattern = np.zeros(matrix.shape[1], dtype=np.uint8)
+    for _ in range(iterations):
+        tanh = np.tanh(np.clip(to_check, -30, 30) / 2)
+        to_bit = np.zeros(checks.size)
+        for edge in range(checks.size):
+            others = (checks == checks[edge]) & (np.arange(checks.size) != edge)
+            product = float(np.prod(tanh[others])) * (1 - 2 * int(syndrome[checks[edge]]))
+            to_bit[edge] = 2 * math.atanh(max(-1 + 1e-12, min(1 - 1e-12, product)))
+        total = channel + np.bincount(bits, weights=to_bit, minlength=matrix.shape[1])
+        to_check = total[bits] - to_bit
+        pattern = (total < 0).astype(np.uint8)
+        if np.array_equal(matrix @ pattern % 2, syndrome):
+            return pattern, True
+    return pattern, False
+
+
+def layered_min_sum(
+    code: QuasiCyclicCode,
+    syndrome: NDArray[np.uint8],
+    channel: list[int],
+    *,
+    correction: int,
+    most_magnitude: int,
+    bits_of_type: int,
+    iterations: int,
+) -> tuple[NDArray[np.uint8], int, bool]:
+    """Return pattern, iterations and success of the layered decoder for one frame, in Python integers."""
+    lowest, highest = -(1 << (bits_of_type - 1)), (1 << (bits_of_type - 1)) - 1
+    top = (1 << bits_of_type) - 1
+    matrix = dense_matrix(code)
+    neighbours = [np.flatnonzero(row).tolist() for row in matrix]
+    posterior = list(channel)
+    messages = [dict.fromkeys(bits, 0) for bits in neighbours]
+
+    def combine(left: int, right: int) -> int:
+        near = max(0, correction - abs(left - right))
+        far = max(0, correction - min(top, left + right))
+        return max(0, min(left, right) - ((near - far) >> 2))
+
+    for iteration in range(1, iterations + 1):
+        for row in range(code.rows):
+            for index in range(code.size):
+                check = row * code.size + index
+                # The kernel takes the edges in the order of columns, of which each has one bit here.
+                bits = neighbours[check]
+                incoming = {bit: max(lowest, min(highest, posterior[bit] - messages[check][bit])) for bit in bits}
+                least, combined = top, top
+                for bit in bits:
+                    level = min(top, 2 * abs(incoming[bit]))
+                    combined = combine(combined, max(level, least))
+                    least = min(least, level)
+                whole = combine(combined, least)
+                parity = int(syndrome[check]) ^ (sum(value < 0 for value in incoming.values()) & 1)
+                for bit in bits:
+                    answer = combined if min(top, 2 * abs(incoming[bit])) == least else whole
+                    value = min(most_magnitude, min(top, answer + 1) >> 1)
+                    negative = parity ^ (incoming[bit] < 0)
+                    messages[check][bit] = -value if negative else value
+                    posterior[bit] = max(lowest, min(highest, incoming[bit] + messages[check][bit]))
+        pattern = np.array([value < 0 for value in posterior], dtype=np.uint8)
+        if np.array_equal(matrix @ pattern % 2, syndrome):
+            return pattern, iteration, True
+    return pattern, iterations, False
