@@ -9,6 +9,7 @@ Imported by `_jit` when the first kernel is called; it brings numba along.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import pickle
@@ -127,11 +128,12 @@ class _SourceCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except Exception:
+            # A damaged file can raise anything. Forget what the index lists, so that it is written anew.
+            with contextlib.suppress(OSError):
+                self.flush()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        try:
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
             super().save_overload(sig, data)
-        except OSError:
-            return
