@@ -3,14 +3,27 @@
 from qkdpost.simulation.bb84 import simulate_bb84 as bb84
 from qkdpost.simulation.bbm92 import simulate_bbm92 as bbm92
 from qkdpost.simulation.bbm92 import simulate_bbm92_time_tags as bbm92_time_tags
-from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource, TaggingReceiver
+from qkdpost.simulation.decoy_bb84 import simulate_decoy_bb84 as decoy_bb84
+from qkdpost.simulation.devices import (
+    Fibre,
+    GatedDetectors,
+    ImperfectPhotonSource,
+    SinglePhotonSource,
+    TaggingReceiver,
+    WeakCoherentSource,
+)
+from qkdpost.simulation.single_photon import simulate_single_photon_bb84 as single_photon_bb84
 
 __all__ = [
     "Fibre",
     "GatedDetectors",
+    "ImperfectPhotonSource",
     "SinglePhotonSource",
     "TaggingReceiver",
+    "WeakCoherentSource",
     "bb84",
     "bbm92",
     "bbm92_time_tags",
+    "decoy_bb84",
+    "single_photon_bb84",
 ]

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource, check_probabilities
-from qkdpost.simulation.draws import (
-    biased_bits,
-    live_after_dead_time,
-    outcomes_of_clicks,
-    rare_slots,
-    uniform_bits,
-)
+from qkdpost.simulation.draws import biased_bits, rare_slots, uniform_bits
+from qkdpost.simulation.receiver import detect
 
-__all__ = ["simulate_bb84"]
+__all__ = ["check_kind", "prepare", "simulate_bb84"]
 
 DEFAULT_SOURCE = SinglePhotonSource()
 DEFAULT_DETECTORS = GatedDetectors()
@@ -34,10 +28,8 @@ def simulate_bb84(
     detectors: GatedDetectors = DEFAULT_DETECTORS,
     test_probability: float = 0.1,
 ) -> tuple[PreparedPulses, Detections]:
-    """Draw what both sides of a BB84 link record.
+    """Draw what both sides of a BB84 link record; the receiver is that of `receiver.detect`.
 
-    A photon that arrives in its own basis is found in the detector of its bit, or with the probability of
-    misalignment in the other; in the other basis it is found in either. Detectors click in the dark; both may click.
     Memory is 2 bits for each pulse and some tens of bytes for each detection.
 
     Args:
@@ -57,26 +49,33 @@ def simulate_bb84(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    if link is not None and link.kind != "bb84":
-        raise ConfigurationError(f"this simulates a link of kind 'bb84'; found {link.kind!r}")
-    check_probabilities(test_probability=test_probability)
+    check_kind(link, "bb84")
     fibre = fibre or Fibre(length_km=fibre_km)
-    prepared = PreparedPulses(bases=biased_bits(rng, pulses, test_probability), bits=uniform_bits(rng, pulses))
-    photons = rare_slots(rng, pulses, source.efficiency * fibre.transmittance * detectors.efficiency)
-    dark = [rare_slots(rng, pulses, detectors.dark_count_probability) for _ in range(2)]
-    slots = np.unique(np.concatenate([photons, *dark]))
-    slots = slots[live_after_dead_time(slots, detectors.dead_time_slots)]
-
-    bases = (rng.random(slots.size) < test_probability).astype(np.uint8)
-    same = bases == np.asarray(prepared.bases.take(slots))
-    wrong = rng.random(slots.size) < np.where(same, source.misalignment, 0.5)
-    detector = np.asarray(prepared.bits.take(slots)) ^ wrong
-    clicked = _holds(slots, photons) << detector
-    clicked |= _holds(slots, dark[0]) | _holds(slots, dark[1]) << np.uint8(1)
-    detections = Detections(pulses=pulses, slots=slots, bases=bases, outcomes=outcomes_of_clicks(clicked))
+    prepared = prepare(rng, pulses, test_probability)
+    arrivals = rare_slots(rng, pulses, source.efficiency * fibre.transmittance * detectors.efficiency)
+    detections = detect(
+        rng,
+        prepared,
+        arrivals,
+        np.ones(arrivals.size, dtype=np.int64),
+        detectors=detectors,
+        misalignment=source.misalignment,
+        test_probability=test_probability,
+    )
     return prepared, detections
 
 
-def _holds(slots: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return 1 where a slot is one of `members`; both increasing."""
-    return np.isin(slots, members, assume_unique=True).astype(np.uint8)
+def check_kind(link: LinkConfig | None, kind: str) -> None:
+    """Raise ConfigurationError if a link is given and of another kind."""
+    if link is not None and link.kind != kind:
+        raise ConfigurationError(f"this simulates a link of kind {kind!r}; found {link.kind!r}")
+
+
+def prepare(rng: np.random.Generator, pulses: int, test_probability: float) -> PreparedPulses:
+    """Draw bases and bits of `pulses` pulses.
+
+    Raises:
+        InputError: the probability of the test basis is none.
+    """
+    check_probabilities(test_probability=test_probability)
+    return PreparedPulses(bases=biased_bits(rng, pulses, test_probability), bits=uniform_bits(rng, pulses))

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.config import LinkConfig
-from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.errors import InputError
 from qkdpost.records import Detections, TimeTags
+from qkdpost.simulation.bb84 import check_kind
 from qkdpost.simulation.devices import Fibre, GatedDetectors, TaggingReceiver, check_probabilities
 from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots
 
@@ -40,8 +41,8 @@ def simulate_bbm92(
         rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
         pairs_per_slot: the mean number of pairs.
         fibre_km: the length of the fibre of 0.2 dB/km to Bob.
-        alice_detectors: hers.
-        bob_detectors: his.
+        alice_detectors: hers; afterpulses are left out here.
+        bob_detectors: his; likewise.
         misalignment: how probably the outcomes of a pair differ in equal bases.
         test_probability: how probably each side chooses the test basis in a slot.
 
@@ -52,7 +53,7 @@ def simulate_bbm92(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    _check_kind(link, "bbm92")
+    check_kind(link, "bbm92")
     check_probabilities(misalignment=misalignment, test_probability=test_probability)
     if not pairs_per_slot >= 0:
         raise InputError(f"pairs_per_slot must be at least 0; found {pairs_per_slot}")
@@ -124,7 +125,7 @@ def simulate_bbm92_time_tags(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    _check_kind(link, "bbm92-time-tags")
+    check_kind(link, "bbm92-time-tags")
     check_probabilities(misalignment=misalignment)
     if not duration_s > 0 or not pair_rate_hz >= 0:
         raise InputError(f"duration and rate must be positive; found {duration_s} s, {pair_rate_hz} Hz")
@@ -141,11 +142,6 @@ def simulate_bbm92_time_tags(
         offset_ps, drift_ppm = (clock_offset_ps, clock_drift_ppm) if side else (0.0, 0.0)
         tags.append(_tag(*clicks, offset_ps, drift_ppm, tick_ps))
     return tags[0], tags[1]
-
-
-def _check_kind(link: LinkConfig | None, kind: str) -> None:
-    if link is not None and link.kind != kind:
-        raise ConfigurationError(f"this simulates a link of kind {kind!r}; found {link.kind!r}")
 
 
 def _seen_pairs(rng: np.random.Generator, pairs: float, reach: tuple[float, float]) -> NDArray[np.bool_]:

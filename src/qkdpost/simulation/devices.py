@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qkdpost.errors import InputError
+from qkdpost.tallies import check_intensities
 
-__all__ = ["Fibre", "GatedDetectors", "SinglePhotonSource", "TaggingReceiver"]
+__all__ = [
+    "Fibre",
+    "GatedDetectors",
+    "ImperfectPhotonSource",
+    "SinglePhotonSource",
+    "TaggingReceiver",
+    "WeakCoherentSource",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +31,55 @@ class SinglePhotonSource:
 
     def __post_init__(self) -> None:
         check_probabilities(efficiency=self.efficiency, misalignment=self.misalignment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImperfectPhotonSource:
+    """A source that sends no photon, one, or two in a pulse.
+
+    Args:
+        mean_photons: the mean number <n> at the channel's input.
+        g2: <n (n - 1)> / <n>^2 there; the probability of two photons is g2 <n>^2 / 2.
+        misalignment: the probability that a photon is found in the wrong detector of its own basis.
+    """
+
+    mean_photons: float = 0.5
+    g2: float = 0.02
+    misalignment: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_probabilities(misalignment=self.misalignment)
+        one, two = self.photon_probabilities
+        if not (one >= 0 and two >= 0 and one + two <= 1):
+            raise InputError(
+                f"no source of at most two photons has mean {self.mean_photons} and g2 {self.g2}: "
+                f"one photon would have probability {one}, two {two}"
+            )
+
+    @property
+    def photon_probabilities(self) -> tuple[float, float]:
+        """The probabilities that a pulse has one photon and two."""
+        two = self.g2 * self.mean_photons**2 / 2
+        return self.mean_photons - 2 * two, two
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeakCoherentSource:
+    """An attenuated laser whose pulses have random phase and one of several intensities.
+
+    Args:
+        intensities: mean photon numbers at the channel's input, strictly decreasing.
+        probabilities: how probably each is chosen.
+        misalignment: the part of the light that goes to the wrong detector of its own basis.
+    """
+
+    intensities: tuple[float, ...] = (0.5, 0.1, 0.0)
+    probabilities: tuple[float, ...] = (0.7, 0.2, 0.1)
+    misalignment: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_intensities(self.intensities, self.probabilities)
+        check_probabilities(misalignment=self.misalignment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +115,24 @@ class GatedDetectors:
         efficiency: the probability that an arriving photon makes a click.
         dark_count_probability: the probability of a click without a photon, of one detector in one slot.
         dead_time_slots: for how many slots after a click both detectors are blind.
+        afterpulse_probability: how probably a click is followed by a false one of the same detector.
+        afterpulse_slots: how long after the dead time that one comes in the mean, in slots; its delay is geometric.
     """
 
     efficiency: float = 0.2
     dark_count_probability: float = 1e-6
     dead_time_slots: int = 0
+    afterpulse_probability: float = 0.0
+    afterpulse_slots: float = 10.0
 
     def __post_init__(self) -> None:
-        check_probabilities(efficiency=self.efficiency, dark_count_probability=self.dark_count_probability)
+        check_probabilities(
+            efficiency=self.efficiency,
+            dark_count_probability=self.dark_count_probability,
+            afterpulse_probability=self.afterpulse_probability,
+        )
+        if not 1 <= self.afterpulse_slots <= 2**40:
+            raise InputError(f"afterpulse_slots must lie in 1 ... 2^40; found {self.afterpulse_slots}")
         if not 0 <= self.dead_time_slots <= 2**40:
             raise InputError(f"dead_time_slots must lie in 0 ... 2^40; found {self.dead_time_slots}")
 

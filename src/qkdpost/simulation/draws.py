@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.simulation import mark_live
 from qkdpost.bits import Bits
-from qkdpost.records import DOUBLE_CLICK
+from qkdpost.records import DOUBLE_CLICK, LABEL_PLANES, Labels
 
-__all__ = ["biased_bits", "live_after_dead_time", "outcomes_of_clicks", "rare_slots", "uniform_bits"]
+__all__ = [
+    "biased_bits",
+    "live_after_dead_time",
+    "outcomes_of_clicks",
+    "random_labels",
+    "rare_slots",
+    "truncated_poisson",
+    "uniform_bits",
+]
 
 PRECISION_BITS = 24
 CHUNK_WORDS = 2**17
@@ -55,6 +65,27 @@ def biased_bits(rng: np.random.Generator, length: int, probability: float) -> Bi
             drawn = rng.integers(0, 2**64, size=chunk.size, dtype=np.uint64)
             (np.bitwise_or if digit else np.bitwise_and)(chunk, drawn, out=chunk)
     return _masked(words, length)
+
+
+def random_labels(rng: np.random.Generator, length: int, probabilities: Sequence[float]) -> Labels:
+    """Return `length` independent labels, number i with probabilities[i], each rounded to 2^-24."""
+    planes = [Bits.zeros(length)] * LABEL_PLANES
+    left, rest = ~Bits.zeros(length), 1.0
+    for label, probability in enumerate(probabilities):
+        last = label == len(probabilities) - 1
+        chosen = left if last else left & biased_bits(rng, length, min(1.0, probability / rest))
+        planes = [plane ^ chosen if label >> number & 1 else plane for number, plane in enumerate(planes)]
+        left, rest = left ^ chosen, rest - probability
+    return Labels(tuple(planes))
+
+
+def truncated_poisson(rng: np.random.Generator, means: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return a Poisson number for each of `means` under the condition that it is not zero.
+
+    The first event of a Poisson process comes at a truncated exponential time; the others follow freely.
+    """
+    first = -np.log1p(rng.random(means.size) * np.expm1(-means))
+    return 1 + rng.poisson(np.maximum(means - first, 0))
 
 
 def live_after_dead_time(times: NDArray[np.int64], dead_time: int) -> NDArray[np.bool_]:

@@ -1,0 +1,82 @@
+"""A BB84 link with weak coherent pulses of several intensities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qkdpost.config import LinkConfig
+from qkdpost.records import Detections, PreparedPulses
+from qkdpost.simulation.bb84 import check_kind, prepare
+from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
+from qkdpost.simulation.draws import random_labels, rare_slots, truncated_poisson
+from qkdpost.simulation.receiver import detect
+
+__all__ = ["simulate_decoy_bb84"]
+
+DEFAULT_SOURCE = WeakCoherentSource()
+DEFAULT_DETECTORS = GatedDetectors()
+
+
+def simulate_decoy_bb84(
+    link: LinkConfig | None = None,
+    *,
+    pulses: int,
+    rng: np.random.Generator,
+    fibre_km: float = 0.0,
+    fibre: Fibre | None = None,
+    source: WeakCoherentSource = DEFAULT_SOURCE,
+    detectors: GatedDetectors = DEFAULT_DETECTORS,
+    test_probabilities: tuple[float, float] = (0.1, 0.1),
+) -> tuple[PreparedPulses, Detections]:
+    """Draw what both sides of a decoy-state link record; the receiver is that of `receiver.detect`.
+
+    The photons that would be seen of a pulse of intensity mu have a Poisson distribution of mean mu times the
+    transmittance and the efficiency. Memory is 5 bits for each pulse and some tens of bytes for each detection.
+
+    Args:
+        link: if given, of kind "decoy-bb84"; its intensities and their probabilities are used, and its test
+            probabilities if it has any.
+        pulses: how many pulses are sent.
+        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
+        fibre: the channel.
+        source: the sender's source.
+        detectors: the receiver's detectors.
+        test_probabilities: how probably Alice and Bob choose the test basis.
+
+    Returns:
+        The sender's record, with intensities, and the receiver's.
+
+    Raises:
+        ConfigurationError: the link is of another kind.
+        InputError: a parameter is out of range.
+    """
+    check_kind(link, "decoy-bb84")
+    if link is not None:
+        source = replace(source, intensities=link.intensities, probabilities=link.intensity_probabilities)
+        test_probabilities = link.test_probabilities if all(link.test_probabilities) else test_probabilities
+    fibre = fibre or Fibre(length_km=fibre_km)
+    means = np.array(source.intensities) * fibre.transmittance * detectors.efficiency
+    plain = prepare(rng, pulses, test_probabilities[0])
+    labels = random_labels(rng, pulses, source.probabilities)
+    prepared = PreparedPulses(bases=plain.bases, bits=plain.bits, intensities=labels)
+
+    # Slots are drawn as for the brightest intensity; those of the others are then kept as rarely as they must.
+    seen = -np.expm1(-means)
+    arrivals = rare_slots(rng, pulses, float(seen[0]))
+    digits = [np.asarray(plane).astype(np.int64) << number for number, plane in enumerate(labels.take(arrivals).planes)]
+    at = np.sum(digits, axis=0)
+    kept = rng.random(arrivals.size) * seen[0] < seen[at]
+    arrivals, at = arrivals[kept], at[kept]
+    detections = detect(
+        rng,
+        prepared,
+        arrivals,
+        truncated_poisson(rng, means[at]),
+        detectors=detectors,
+        misalignment=source.misalignment,
+        test_probability=test_probabilities[1],
+    )
+    return prepared, detections

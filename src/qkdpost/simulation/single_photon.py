@@ -1,0 +1,74 @@
+"""A BB84 link whose single-photon source sometimes sends two photons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qkdpost.config import LinkConfig
+from qkdpost.records import Detections, PreparedPulses
+from qkdpost.simulation.bb84 import check_kind, prepare
+from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource
+from qkdpost.simulation.draws import rare_slots
+from qkdpost.simulation.receiver import detect
+
+__all__ = ["simulate_single_photon_bb84"]
+
+DEFAULT_SOURCE = ImperfectPhotonSource()
+DEFAULT_DETECTORS = GatedDetectors()
+
+
+def simulate_single_photon_bb84(
+    link: LinkConfig | None = None,
+    *,
+    pulses: int,
+    rng: np.random.Generator,
+    fibre_km: float = 0.0,
+    fibre: Fibre | None = None,
+    source: ImperfectPhotonSource = DEFAULT_SOURCE,
+    detectors: GatedDetectors = DEFAULT_DETECTORS,
+    test_probabilities: tuple[float, float] = (0.1, 0.1),
+) -> tuple[PreparedPulses, Detections]:
+    """Draw what both sides of such a link record; the receiver is that of `receiver.detect`.
+
+    Args:
+        link: if given, of kind "single-photon-bb84"; its mean photon number, g2 and test probabilities are used.
+        pulses: how many pulses are sent.
+        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
+        fibre: the channel.
+        source: the sender's source.
+        detectors: the receiver's detectors.
+        test_probabilities: how probably Alice and Bob choose the test basis.
+
+    Returns:
+        The sender's record and the receiver's.
+
+    Raises:
+        ConfigurationError: the link is of another kind.
+        InputError: a parameter is out of range.
+    """
+    check_kind(link, "single-photon-bb84")
+    if link is not None:
+        source = replace(source, mean_photons=link.mean_photons, g2=link.g2)
+        test_probabilities = link.test_probabilities
+    fibre = fibre or Fibre(length_km=fibre_km)
+    reach = fibre.transmittance * detectors.efficiency
+    one, two = source.photon_probabilities
+    both = two * reach**2
+    single = one * reach + two * 2 * reach * (1 - reach)
+    prepared = prepare(rng, pulses, test_probabilities[0])
+    arrivals = rare_slots(rng, pulses, single + both)
+    share = both / (single + both) if both else 0.0
+    photons = 1 + (rng.random(arrivals.size) < share).astype(np.int64)
+    detections = detect(
+        rng,
+        prepared,
+        arrivals,
+        photons,
+        detectors=detectors,
+        misalignment=source.misalignment,
+        test_probability=test_probabilities[1],
+    )
+    return prepared, detections
