@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     print("compiling", file=sys.stderr)
-    getattr(qp, "warmup", lambda: None)()
+    qp.warmup()
     rng = np.random.default_rng(1)
     print(f"drawing {options.blocks} blocks", file=sys.stderr)
     records = [block_records(options.block_bits, options.qber, rng) for _ in range(options.blocks)]

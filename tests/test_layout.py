@@ -20,7 +20,7 @@ ORDER = [
     "leakage",
     "config",
     "shared_random",
-    "warmup",
+    "compilation",
     "sifting",
     "reconciliation",
     "verification",
@@ -77,7 +77,7 @@ def test_only_kernels_know_numba(path: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom)
     }
-    if room_of(path) not in ("_kernels", "warmup"):
+    if room_of(path) != "_kernels":
         assert not names & {"numba", "llvmlite"}
 
 

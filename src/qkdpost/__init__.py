@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qkdpost import estimation, security, sifting, simulation, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
+    from qkdpost.compilation import warmup
     from qkdpost.config import LinkConfig
     from qkdpost.distillation import Distillation, distill
     from qkdpost.errors import (
@@ -97,6 +98,7 @@ __all__ = [
     "simulation",
     "toeplitz_hash",
     "transport",
+    "warmup",
 ]
 
 _HOMES = {
@@ -136,6 +138,7 @@ _HOMES = {
     "modified_toeplitz_hash": "qkdpost.amplification",
     "reconcile": "qkdpost.reconciliation",
     "toeplitz_hash": "qkdpost.amplification",
+    "warmup": "qkdpost.compilation",
 }
 _ROOMS = ("estimation", "security", "sifting", "simulation", "transport")
 
