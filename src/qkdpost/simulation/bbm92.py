@@ -10,7 +10,7 @@ from qkdpost.errors import InputError
 from qkdpost.records import Detections, TimeTags
 from qkdpost.simulation.bb84 import check_kind
 from qkdpost.simulation.devices import Fibre, GatedDetectors, TaggingReceiver, check_probabilities
-from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots
+from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots, union_of
 
 __all__ = ["simulate_bbm92", "simulate_bbm92_time_tags"]
 
@@ -65,7 +65,7 @@ def simulate_bbm92(
         [rare_slots(rng, slots, detectors.dark_count_probability) for _ in range(2)]
         for detectors in (alice_detectors, bob_detectors)
     ]
-    listed = [np.unique(np.concatenate([photons[side], *dark[side]])) for side in range(2)]
+    listed = [union_of(photons[side], *dark[side]) for side in range(2)]
     bases = [(rng.random(item.size) < test_probability).astype(np.uint8) for item in listed]
 
     # Where both photons of a pair are seen in equal bases the outcomes are correlated, otherwise each is random.

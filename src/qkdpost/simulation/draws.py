@@ -19,6 +19,7 @@ __all__ = [
     "rare_slots",
     "truncated_poisson",
     "uniform_bits",
+    "union_of",
 ]
 
 PRECISION_BITS = 24
@@ -41,6 +42,14 @@ def rare_slots(rng: np.random.Generator, slots: int, probability: float) -> NDAr
         parts.append(drawn[drawn < slots])
         last = int(drawn[-1])
     return np.concatenate(parts)
+
+
+def union_of(*parts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the slots that any of `parts` holds, increasing; by merging, since numpy's unique hashes and is slow."""
+    merged = np.sort(np.concatenate(parts), kind="stable")
+    first = np.ones(merged.size, dtype=np.bool_)
+    first[1:] = merged[1:] != merged[:-1]
+    return merged[first]
 
 
 def uniform_bits(rng: np.random.Generator, length: int) -> Bits:

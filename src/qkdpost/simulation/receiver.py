@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.simulation.devices import GatedDetectors
-from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots
+from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots, union_of
 
 __all__ = ["detect"]
 
@@ -43,7 +43,7 @@ def detect(
         test_probability: how probably the receiver chooses the test basis.
     """
     dark = [rare_slots(rng, prepared.pulses, detectors.dark_count_probability) for _ in range(2)]
-    slots = np.unique(np.concatenate([arrivals, *dark]))
+    slots = union_of(arrivals, *dark)
     slots = slots[live_after_dead_time(slots, detectors.dead_time_slots)]
     bases = rng.random(slots.size) < test_probability
 
@@ -81,7 +81,8 @@ def _with_afterpulses(
         false = causes + detectors.dead_time_slots + delays
         later.append(false[false < pulses])
         marks.append(np.full(later[-1].size, 1 << detector, dtype=np.uint8))
-    every, place = np.unique(np.concatenate([slots, *later]), return_inverse=True)
+    every = union_of(slots, *later)
+    place = np.searchsorted(every, np.concatenate([slots, *later]))
     all_clicked = np.zeros(every.size, dtype=np.uint8)
     np.bitwise_or.at(all_clicked, place, np.concatenate([clicked, *marks]))
     all_bases = rng.random(every.size) < test_probability
