@@ -47,9 +47,7 @@ def match_detections(own: Detections, peer_slots: NDArray[np.integer[Any]], peer
         RemoteProtocolError: there is not one basis for each slot.
     """
     if len(peer_bases) != peer_slots.size:
-        raise RemoteProtocolError(
-            f"{peer_slots.size} detections have {len(peer_bases)} bases; expected one for each"
-        )
+        raise RemoteProtocolError(f"{peer_slots.size} detections have {len(peer_bases)} bases; expected one for each")
     slots = np.ascontiguousarray(peer_slots, dtype=np.int64).view()
     slots.flags.writeable = False
     own_matched = np.zeros((own.slots.size + 63) // 64, dtype=np.uint64)
