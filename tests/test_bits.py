@@ -43,6 +43,8 @@ def test_select_and_logic(pairs: list[tuple[int, int]]) -> None:
     assert np.asarray(bits ^ mask).tolist() == [a ^ b for a, b in pairs]
     assert np.asarray(bits & mask).tolist() == [a & b for a, b in pairs]
     assert np.asarray(~bits).tolist() == [1 - a for a in values]
+    assert bits.replace(mask, bits.select(mask)) == bits
+    assert bits.replace(mask, ~bits.select(mask)) == bits ^ mask
 
 
 @given(st.lists(vectors, max_size=5))

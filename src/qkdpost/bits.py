@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkdpost._kernels.packing import append_words, count_ones, gather_bits, select_bits, set_bits
+from qkdpost._kernels.packing import append_words, count_ones, gather_bits, select_bits, set_bits, spread_bits
 from qkdpost.errors import InputError
 
 __all__ = ["Bits", "BitsLike", "concatenate"]
@@ -122,6 +122,23 @@ class Bits:
         output = np.zeros((length + 63) // 64, dtype=np.uint64)
         select_bits(self._words, mask.words, output)
         return Bits(output, length)
+
+    def replace(self, mask: Bits, values: Bits) -> Bits:
+        """Return these bits with those under `mask` replaced by `values`, as many as `mask` has ones, in order.
+
+        Raises:
+            InputError: the lengths do not fit.
+        """
+        self._check_same_length(mask)
+        if mask.weight() != len(values):
+            raise InputError(f"{mask.weight()} places take {len(values)} bits")
+        output = (self & ~mask).words.copy()
+        spread_bits(values.words, mask.words, output)
+        return Bits(output, self._length)
+
+    def spread(self, mask: Bits) -> Bits:
+        """Return a vector as long as `mask` with these bits, in order, under its ones and zeros elsewhere."""
+        return Bits.zeros(len(mask)).replace(mask, self)
 
     def take(self, positions: NDArray[np.integer[Any]]) -> Bits:
         """Return the bits at `positions` (integers, shape (k,)), in that order.

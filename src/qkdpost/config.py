@@ -15,7 +15,8 @@ KINDS = ("bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84")
 _CHOICES = {
     "kind": KINDS,
     "test": ("basis", "sample"),
-    "reconciliation": ("cascade",),
+    "reconciliation": ("cascade", "ldpc", "auto"),
+    "ldpc_fallback": ("cascade", "drop"),
     "cascade_parameters": ("near-optimal", "original", "yan", "optimised", "power-of-two"),
     "bound": ("variable-length",),
     "concentration": ("hypergeometric", "serfling"),
@@ -25,6 +26,8 @@ _RANGES: dict[str, tuple[int, int]] = {
     "largest_block_detections": (1, 2**30),
     "frame_bits": (64, 2**20),
     "frame_tag_bits": (8, 128),
+    "ldpc_frame_bits": (2**10, 2**20),
+    "ldpc_blind_rounds": (0, 16),
     "blocks_in_flight": (1, 256),
 }
 
@@ -45,8 +48,13 @@ class LinkConfig:
         largest_block_detections: no block may hold more; it bounds what a peer can make this host allocate.
         blocks_in_flight: how many blocks may be worked on at once, to hide the round-trip time.
         frame_bits: bits of one frame of error correction.
-        reconciliation: the method of error correction.
+        reconciliation: the method of error correction: "cascade" (least disclosed, many rounds), "ldpc" (few rounds)
+            or "auto" (chosen for each block by `reconciliation_of`).
+        round_trip_ms: round-trip time of the line, for "auto".
         cascade_parameters: the named set of block sizes for Cascade.
+        ldpc_frame_bits: bits of one frame of the LDPC code.
+        ldpc_blind_rounds: how often more may be disclosed of frames that failed; 0 makes correction one-way.
+        ldpc_fallback: what becomes of frames that failed in the end: "cascade" corrects them, "drop" gives them up.
         frame_tag_bits: length of the universal hash by which a wrong frame is found.
         epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.
         bound: the security proof that gives the length of the key.
@@ -71,7 +79,11 @@ class LinkConfig:
     blocks_in_flight: int = 4
     frame_bits: int = 2**14
     reconciliation: str = "cascade"
+    round_trip_ms: float = 0.0
     cascade_parameters: str = "near-optimal"
+    ldpc_frame_bits: int = 2**16
+    ldpc_blind_rounds: int = 3
+    ldpc_fallback: str = "cascade"
     frame_tag_bits: int = 24
     epsilon: float = 1e-10
     bound: str = "variable-length"
@@ -95,6 +107,7 @@ class LinkConfig:
         self._check_real("epsilon", 1e-30, 0.1)
         self._check_real("sample_fraction", 1e-6, 0.999)
         self._check_real("dead_time_ps", 0.0, 1e12)
+        self._check_real("round_trip_ms", 0.0, 1e6)
         self._check_real("coincidence_window_ps", 0.0, 1e9)
         self._check_source()
         if self.block_detections > self.largest_block_detections:

@@ -186,18 +186,23 @@ class ComparedBits(Struct, frozen=True, array_like=True, tag=8):
 
 
 class CorrectionStart(Struct, frozen=True, array_like=True, tag=9):
-    """How the key will be corrected: error rate assumed, and seed of what both derive at random."""
+    """How the key will be corrected: method, error rate assumed, and seed of what both derive at random.
+
+    `method` is 0 for Cascade, and one more than the place of a code among the sorted names for LDPC.
+    """
 
     block: BlockNumber
+    method: Annotated[int, Meta(ge=0, le=2**16)]
     qber_ppm: PartsPerMillion
     seed: Octets32
 
 
 class Parities(Struct, frozen=True, array_like=True, tag=10):
-    """The sender's parities of the ranges that both hosts know to be asked in this round."""
+    """What the sender discloses in one round of correction; what it means is known to both hosts."""
 
     block: BlockNumber
     round: Count
+    count: Count
     parities: bytes
 
 
@@ -210,10 +215,16 @@ class FrameTags(Struct, frozen=True, array_like=True, tag=11):
 
 
 class FrameVerdict(Struct, frozen=True, array_like=True, tag=12):
-    """Which frames the corrector found equal, one bit each."""
+    """Which frames the corrector found equal, one bit each; and what is public of the errors, if anything is.
+
+    Where correction was two-way, the error pattern counts as published: `corrected` tells how many errors were found,
+    and `errors` how many bits of each intensity are wrong, or unknown because dropped. Else both are empty.
+    """
 
     block: BlockNumber
     equal: bytes
+    corrected: Count | None
+    errors: Annotated[tuple[Count, ...], Meta(max_length=8)]
 
 
 class BlockTag(Struct, frozen=True, array_like=True, tag=13):

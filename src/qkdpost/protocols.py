@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.conversation import Program
 from qkdpost.leakage import Ledger
@@ -34,8 +33,8 @@ class Protocol:
         bob_records: the type that Bob submits.
         alice_sift: her side of the sifting conversation.
         bob_sift: his.
-        tally: the counts that the bound needs, from the compared rounds and, once it is public, the error pattern
-            of the key.
+        tally: the counts that the bound needs, from the compared rounds and, where they are public, the errors of
+            the key for each intensity.
         bound: the length of the secret key from the tally and the leakage.
         knows_two_way: whether the bound depends on the direction of correction, and is told it.
     """
@@ -44,7 +43,7 @@ class Protocol:
     bob_records: type[RawRecords]
     alice_sift: Callable[[SiftingTask], Program[SiftedKey]]
     bob_sift: Callable[[SiftingTask], Program[SiftedKey]]
-    tally: Callable[[LinkConfig, ComparedRounds, Bits | None], AnyTally]
+    tally: Callable[[LinkConfig, ComparedRounds, tuple[int, ...] | None], AnyTally]
     bound: Callable[..., SecretLength]
     knows_two_way: bool = False
 

@@ -36,12 +36,14 @@ class ComparedRounds:
         return self.test_difference.weight()
 
 
-def tally_qubits(link: LinkConfig, rounds: ComparedRounds, key_difference: Bits | None) -> Tally:
+def tally_qubits(link: LinkConfig, rounds: ComparedRounds, key_errors: tuple[int, ...] | None) -> Tally:
     """Tally rounds that carry one qubit each."""
     return Tally(key_bits=rounds.key_bits, test_bits=len(rounds.test_difference), test_errors=rounds.test_errors)
 
 
-def tally_single_photons(link: LinkConfig, rounds: ComparedRounds, key_difference: Bits | None) -> SinglePhotonTally:
+def tally_single_photons(
+    link: LinkConfig, rounds: ComparedRounds, key_errors: tuple[int, ...] | None
+) -> SinglePhotonTally:
     """Tally rounds of a source that sometimes sends two photons."""
     alice, bob = link.test_probabilities
     return SinglePhotonTally(
@@ -56,11 +58,11 @@ def tally_single_photons(link: LinkConfig, rounds: ComparedRounds, key_differenc
     )
 
 
-def tally_decoy_pulses(link: LinkConfig, rounds: ComparedRounds, key_difference: Bits | None) -> DecoyTally:
+def tally_decoy_pulses(link: LinkConfig, rounds: ComparedRounds, key_errors: tuple[int, ...] | None) -> DecoyTally:
     """Tally detections and errors per intensity; errors of the key only where its error pattern is public.
 
-    Bits of dropped frames must be marked as errors in `key_difference`: nothing is known of them, and more errors of
-    the key never lengthen it.
+    Bits of dropped frames must be among `key_errors`: nothing is known of them, and more errors of the key never
+    lengthen it.
     """
     key = [_where(rounds.key_labels, number) for number in range(len(link.intensities))]
     test = [_where(rounds.test_labels, number) for number in range(len(link.intensities))]
@@ -70,7 +72,7 @@ def tally_decoy_pulses(link: LinkConfig, rounds: ComparedRounds, key_difference:
         key_counts=tuple(mask.weight() for mask in key),
         test_counts=tuple(mask.weight() for mask in test),
         test_errors=tuple((mask & rounds.test_difference).weight() for mask in test),
-        key_errors=None if key_difference is None else tuple((mask & key_difference).weight() for mask in key),
+        key_errors=key_errors,
     )
 
 

@@ -21,7 +21,7 @@ SAMPLES = [
     ),
     Abort(block=3, reason=AbortReason.NO_KEY_LEFT),
     ComparedBits(block=0, test=b"\x01\x02", setup=b""),
-    Parities(block=2**53, round=0, parities=bytes(100)),
+    Parities(block=2**53, round=0, count=800, parities=bytes(100)),
     Confirmation(block=1, step=2, tag=bytes(16)),
 ]
 
@@ -49,7 +49,7 @@ def test_every_truncation_is_refused(message: object) -> None:
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.data())
 def test_any_chunking_gives_the_same_frames(sizes: list[int], data: st.DataObject) -> None:
-    sent = [encode(Parities(block=0, round=i, parities=bytes(size))) for i, size in enumerate(sizes)]
+    sent = [encode(Parities(block=0, round=i, count=8 * size, parities=bytes(size))) for i, size in enumerate(sizes)]
     stream = b"".join(sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
     buffer = ReceiveBuffer(1000)

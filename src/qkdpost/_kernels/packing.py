@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels._jit import kernel
 
-__all__ = ["append_words", "count_ones", "gather_bits", "select_bits", "set_bits"]
+__all__ = ["append_words", "count_ones", "gather_bits", "select_bits", "set_bits", "spread_bits"]
 
 Words = NDArray[np.uint64]
 
@@ -60,6 +60,21 @@ def set_bits(positions: NDArray[np.uint64], output: Words) -> None:
 
 
 @kernel
+def spread_bits(words: Words, mask: Words, output: Words) -> None:
+    """OR the bits of `words`, in order, into `output` under the ones of `mask`; the reverse of `select_bits`."""
+    one = np.uint64(1)
+    place = np.uint64(0)
+    for index in range(mask.size):
+        rest = mask[index]
+        while rest != np.uint64(0):
+            lowest = rest & (~rest + one)
+            if (words[place >> np.uint64(6)] >> (place & np.uint64(63))) & one:
+                output[index] |= lowest
+            place += one
+            rest ^= lowest
+
+
+@kernel
 def append_words(output: Words, offset: int, words: Words, length: int) -> None:
     """OR the first `length` bits of `words` into zeroed `output` from bit `offset` on."""
     shift = np.uint64(offset & 63)
@@ -97,5 +112,6 @@ def warm() -> None:
     select_bits(packed, packed, words)
     gather_bits(packed, positions, words)
     set_bits(positions, words)
+    spread_bits(packed, packed, words)
     append_words(words, 0, packed, 1)
     count_ones(packed)

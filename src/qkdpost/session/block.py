@@ -10,7 +10,7 @@ from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.errors import LocalProtocolError
 from qkdpost.key_pool import KeyPool, PadReference
-from qkdpost.leakage import Ledger
+from qkdpost.leakage import Cause, Ledger
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import SecretKey, SiftedKey
 from qkdpost.security.result import SecretLength
@@ -43,7 +43,11 @@ class Block:
     compared: ComparedRounds | None = None
     bits: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
     qber_ppm: int = 0
-    key_difference: Bits | None = None
+    kept: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
+    """Which of the key bits have not been dropped."""
+    key_difference: Bits | None = field(default=None, repr=False)
+    """The error pattern, as far as the corrector found it; the reference is only told counts."""
+    key_errors: tuple[int, ...] | None = None
     verification_bits: int | None = None
     key: SecretKey | None = field(default=None, repr=False)
 
@@ -57,10 +61,17 @@ class Block:
         if self.compared is None:
             raise LocalProtocolError("the bound comes after estimation")
         protocol = PROTOCOLS[self.link.kind]
-        tally = protocol.tally(self.link, self.compared, self.key_difference)
+        tally = protocol.tally(self.link, self.compared, self.key_errors)
         secret = protocol.secret_length(self.link, tally, self.ledger, self.verification_bits)
         self.report.secret = secret
         return secret
+
+    def drop(self, kept: Bits) -> None:
+        """Give up all bits but those under `kept`, charged with all that they are."""
+        before = len(self.bits)
+        self.bits = self.bits.select(kept)
+        self.kept = self.kept.replace(self.kept, kept)
+        self.ledger.disclose(Cause.DROPPED_FRAMES, before - len(self.bits))
 
     @property
     def ledger(self) -> Ledger:

@@ -29,9 +29,11 @@ class BlockReport:
         setup_bits: key-basis rounds disclosed to set up correction; they are no longer key.
         setup_errors: how many of them differed.
         key_bits: bits that went into correction.
-        key_errors: errors found in them, known exactly after correction.
+        key_errors: errors found in them, known exactly after correction; None to a side that is not told, as Alice is
+            not by LDPC.
         frames: frames of correction.
         dropped_frames: frames given up because their tags differed.
+        ldpc_failed_frames: frames that LDPC did not correct, before the fallback.
         reconciliation_rounds: exchanges of parities.
         corrected_bits: bits that went into amplification.
         ledger: disclosed bits by cause.
@@ -59,9 +61,10 @@ class BlockReport:
     setup_bits: int = 0
     setup_errors: int = 0
     key_bits: int = 0
-    key_errors: int = 0
+    key_errors: int | None = None
     frames: int = 0
     dropped_frames: int = 0
+    ldpc_failed_frames: int = 0
     reconciliation_rounds: int = 0
     corrected_bits: int = 0
     ledger: Ledger = field(default_factory=Ledger)
@@ -84,14 +87,15 @@ class BlockReport:
 
     @property
     def qber_key(self) -> float:
-        """Error rate of the key rounds, exact once they are corrected."""
-        return self.key_errors / self.key_bits if self.key_bits else 0.0
+        """Error rate of the key rounds, exact once they are corrected; 0 to a side that is not told."""
+        return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else 0.0
 
     @property
     def efficiency(self) -> float:
-        """Disclosed parities over the Shannon limit n h(QBER); 0 where there was nothing to correct."""
+        """Disclosed bits of correction over the Shannon limit n h(QBER); 0 where there was nothing to correct."""
         limit = self.key_bits * binary_entropy(self.qber_key)
-        return self.ledger.bits(Cause.REFERENCE_PARITIES) / limit if limit else 0.0
+        disclosed = self.ledger.bits(Cause.REFERENCE_PARITIES) + self.ledger.bits(Cause.REVEALED_BITS)
+        return disclosed / limit if limit else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON knows."""
@@ -101,13 +105,18 @@ class BlockReport:
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
         return result
 
+    def _key_errors_in_words(self) -> str:
+        if self.key_errors is None:
+            return f"not told to this side ({self.key_bits:,} bits)"
+        return f"{self.qber_key:.3%} ({self.key_errors:,} of {self.key_bits:,})"
+
     def __str__(self) -> str:
         rows = [
             ("rounds seen by both sides", f"{self.rounds:,}"),
             ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
             ("QBER of test rounds", str(estimate_error_rate(self.test_errors, self.test_bits))),
             ("QBER of the set-up sample", str(estimate_error_rate(self.setup_errors, self.setup_bits))),
-            ("QBER of the key, exact", f"{self.qber_key:.3%} ({self.key_errors:,} of {self.key_bits:,})"),
+            ("QBER of the key, exact", self._key_errors_in_words()),
             ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
             ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self.efficiency:.4f}"),
         ]

@@ -96,6 +96,7 @@ def _compare(block: Block, sifted: SiftedKey, own: _Disclosure, peer: ComparedBi
     report.setup_bits, report.setup_errors = len(own.setup), setup_errors
     report.key_bits = len(own.key)
     block.bits = own.key
+    block.kept = ~Bits.zeros(len(own.key))
     block.compared = ComparedRounds(
         key_bits=len(own.key),
         test_difference=test_difference,

@@ -1,6 +1,9 @@
-"""Reconciliation: the corrector's errors are found by parities, both sides speaking at once in every round."""
+"""Reconciliation: the reference proposes a method, then both sides disclose round by round until the strings agree."""
 
 from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeVar
 
 from qkdpost.bits import Bits
 from qkdpost.conversation import RECEIVE, Program, expect, peer_bits
@@ -9,21 +12,27 @@ from qkdpost.leakage import Cause
 from qkdpost.messages import CorrectionStart, Parities
 from qkdpost.reconciliation.cascade import cascade
 from qkdpost.reconciliation.cascade_parameters import parameters_for
+from qkdpost.reconciliation.choice import method_number, plan_of
+from qkdpost.reconciliation.ldpc import block_mask, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.rate_adaptation import LdpcPlan
 from qkdpost.session.block import Block
 
 __all__ = ["follow", "lead"]
 
 SEED_BYTES = 32
 LEAST_QBER_PPM = 100
-MOST_QBER_PPM = 500_000
+MOST_QBER_PPM = 499_999
+
+Outcome = TypeVar("Outcome")
 
 
 def lead(block: Block) -> Program[None]:
-    """Propose the error rate and the seed of the permutations, then disclose parities."""
+    """Propose method, error rate, and the seed of what is random in it; then disclose."""
     qber_ppm = min(max(block.qber_ppm, LEAST_QBER_PPM), MOST_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
-    yield CorrectionStart(block=block.number, qber_ppm=qber_ppm, seed=seed)
-    yield from _exchange_parities(block, qber_ppm, seed)
+    method = method_number(block.link, len(block.bits), qber_ppm)
+    yield CorrectionStart(block=block.number, method=method, qber_ppm=qber_ppm, seed=seed)
+    yield from _correct(block, method, qber_ppm, seed)
 
 
 def follow(block: Block) -> Program[None]:
@@ -31,35 +40,78 @@ def follow(block: Block) -> Program[None]:
     start = expect((yield RECEIVE), CorrectionStart)
     if not LEAST_QBER_PPM <= start.qber_ppm <= MOST_QBER_PPM:
         raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
-    yield from _exchange_parities(block, start.qber_ppm, start.seed)
+    own = method_number(block.link, len(block.bits), start.qber_ppm)
+    if start.method != own:
+        raise RemoteProtocolError(f"the peer proposes correction by method {start.method}; the link asks for {own}")
+    yield from _correct(block, start.method, start.qber_ppm, start.seed)
 
 
-def _exchange_parities(block: Block, qber_ppm: int, seed: bytes) -> Program[None]:
-    parameters = parameters_for(block.link.cascade_parameters, qber_ppm, block.link.frame_bits)
-    rounds = cascade(
-        block.bits,
-        frame_bits=block.link.frame_bits,
-        parameters=parameters,
-        seed=seed,
-        reference=block.is_reference,
+def _correct(block: Block, method: int, qber_ppm: int, seed: bytes) -> Program[None]:
+    before = block.bits
+    if method:
+        plan = plan_of(block.link, len(block.bits), qber_ppm)
+        yield from _correct_by_ldpc(block, plan, qber_ppm, seed)
+    else:
+        block.bits = yield from _correct_by_cascade(block, block.bits, qber_ppm, seed)
+    if not block.is_reference:
+        block.key_difference = (before.select(block.kept) ^ block.bits).spread(block.kept)
+    block.report.frames = -(-len(block.bits) // block.link.frame_bits)
+
+
+def _correct_by_cascade(block: Block, bits: Bits, qber_ppm: int, seed: bytes) -> Program[Bits]:
+    outcome = yield from _rounds(
+        block,
+        cascade(
+            bits,
+            frame_bits=block.link.frame_bits,
+            parameters=parameters_for(block.link.cascade_parameters, qber_ppm, block.link.frame_bits),
+            seed=seed,
+            reference=block.is_reference,
+        ),
     )
+    block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.parities)
+    block.ledger.disclose(Cause.CORRECTOR_PARITIES, outcome.parities)
+    return outcome.bits
+
+
+def _correct_by_ldpc(block: Block, plan: LdpcPlan, qber_ppm: int, seed: bytes) -> Program[None]:
+    if block.is_reference:
+        rounds = ldpc_reference(block.bits, plan=plan, seed=seed, random_source=block.random_source)
+    else:
+        rounds = ldpc_corrector(block.bits, plan=plan, seed=seed)
+    outcome = yield from _rounds(block, rounds)
+    block.bits = outcome.bits
+    block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.leakage_bits - outcome.revealed_bits)
+    block.ledger.disclose(Cause.REVEALED_BITS, outcome.revealed_bits)
+    # Which frames failed is a function of the error pattern. Without feedback it is an outcome like any other.
+    verdict = Cause.CORRECTOR_PARITIES if plan.blind_rounds else Cause.FRAME_VERDICTS
+    block.ledger.disclose(verdict, outcome.verdict_bits)
+    failed = outcome.failed_frames.weight()
+    block.report.ldpc_failed_frames = failed
+    if not failed:
+        return
+    mask = block_mask(plan, outcome.failed_frames)
+    if block.link.ldpc_fallback == "cascade":
+        rest = yield from _correct_by_cascade(block, block.bits.select(mask), qber_ppm, seed)
+        block.bits = block.bits.replace(mask, rest)
+    else:
+        block.drop(~mask)
+
+
+def _rounds(block: Block, rounds: Generator[Bits, Bits, Outcome]) -> Program[Outcome]:
+    """Exchange what the method discloses, both sides speaking at once in every round."""
     answer: Bits | None = None
-    number = 0
+    number = block.report.reconciliation_rounds
     while True:
         try:
             own = next(rounds) if answer is None else rounds.send(answer)
         except StopIteration as stop:
-            outcome = stop.value
-            break
-        block.ledger.disclose(Cause.REFERENCE_PARITIES, len(own))
-        block.ledger.disclose(Cause.CORRECTOR_PARITIES, len(own))
-        yield Parities(block=block.number, round=number, parities=own.to_bytes())
+            block.report.reconciliation_rounds = number
+            outcome: Outcome = stop.value
+            return outcome
+        yield Parities(block=block.number, round=number, count=len(own), parities=own.to_bytes())
         peer = expect((yield RECEIVE), Parities)
         if peer.round != number:
-            raise RemoteProtocolError(f"expected the parities of round {number}; the peer sent round {peer.round}")
-        answer = peer_bits(peer.parities, len(own), "parities")
+            raise RemoteProtocolError(f"expected round {number} of correction; the peer sent round {peer.round}")
+        answer = peer_bits(peer.parities, peer.count, "disclosed bits")
         number += 1
-    block.bits = outcome.bits
-    block.report.reconciliation_rounds = outcome.rounds
-    block.report.key_errors = outcome.corrected_bits
-    block.report.frames = -(-len(outcome.bits) // block.link.frame_bits)

@@ -7,8 +7,11 @@ hash key is drawn after the strings are fixed.
 
 from __future__ import annotations
 
+import numpy as np
+
 from qkdpost.bits import Bits, concatenate
 from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.errors import RemoteProtocolError
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
 from qkdpost.security.epsilon import Epsilon
@@ -28,6 +31,7 @@ def lead(block: Block) -> Program[None]:
     yield FrameTags(block=block.number, hash_key=key, tags=tags.to_bytes())
     verdict = expect((yield RECEIVE), FrameVerdict)
     _drop_frames(block, peer_bits(verdict.equal, block.report.frames, "frame verdicts"))
+    _take_errors(block, verdict)
     key = block.random_source(HASH_KEY_BYTES)
     tag = hash_tag(block.bits, key, _block_tag_bits(block))
     _disclose_block(block, len(tag))
@@ -41,8 +45,8 @@ def follow(block: Block) -> Program[None]:
     own = frame_tags(block.bits, block.link.frame_bits, sent.hash_key, block.link.frame_tag_bits)
     _disclose_frames(block, len(own))
     equal = _equal_frames(own ^ peer_bits(sent.tags, len(own), "frame tags"), block.link.frame_tag_bits)
-    yield FrameVerdict(block=block.number, equal=equal.to_bytes())
     _drop_frames(block, equal)
+    yield _verdict(block, equal)
     whole = expect((yield RECEIVE), BlockTag)
     tag = hash_tag(block.bits, whole.hash_key, _block_tag_bits(block))
     _disclose_block(block, len(tag))
@@ -72,20 +76,46 @@ def _equal_frames(differences: Bits, tag_bits: int) -> Bits:
 
 
 def _drop_frames(block: Block, equal: Bits) -> None:
-    kept = [block.bits[start:stop] for start, stop in _runs(equal, block.link.frame_bits)]
-    before = len(block.bits)
-    block.bits = concatenate(kept)
     block.report.dropped_frames = len(equal) - equal.weight()
+    if block.report.dropped_frames:
+        block.drop(_bits_of_frames(equal, block.link.frame_bits, len(block.bits)))
     block.report.corrected_bits = len(block.bits)
-    block.ledger.disclose(Cause.DROPPED_FRAMES, before - len(block.bits))
     if not len(block.bits):
         raise AbortBlock(AbortReason.VERIFICATION_FAILED, "every frame of the block differs after correction")
 
 
-def _runs(equal: Bits, frame_bits: int) -> list[tuple[int, int]]:
-    flags = [False, *map(bool, memoryview(bytes(equal.__array__()))), False]
-    edges = [i for i in range(1, len(flags)) if flags[i] != flags[i - 1]]
-    return [((a - 1) * frame_bits, (b - 1) * frame_bits) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def _bits_of_frames(frames: Bits, frame_bits: int, length: int) -> Bits:
+    """Return a mask of `length` bits with the bits of the marked frames."""
+    whole = [~Bits.zeros(frame_bits) if flag else Bits.zeros(frame_bits) for flag in np.asarray(frames)]
+    return concatenate(whole)[:length]
+
+
+def _verdict(block: Block, equal: Bits) -> FrameVerdict:
+    """Say which frames are equal, and of the errors what two-way correction has published anyway."""
+    found = block.key_difference
+    if found is None or block.compared is None or not block.ledger.two_way:
+        return FrameVerdict(block=block.number, equal=equal.to_bytes(), corrected=None, errors=())
+    wrong = ~(~found & block.kept)
+    labels = block.compared.key_labels
+    known = range(len(block.link.intensities)) if labels is not None else ()
+    block.report.key_errors = found.weight()
+    block.key_errors = tuple((labels.where(number) & wrong).weight() for number in known) if labels is not None else None
+    return FrameVerdict(
+        block=block.number, equal=equal.to_bytes(), corrected=found.weight(), errors=block.key_errors or ()
+    )
+
+
+def _take_errors(block: Block, verdict: FrameVerdict) -> None:
+    """Believe the peer's counts of errors within what they can be."""
+    expected = len(block.link.intensities) if block.ledger.two_way else 0
+    if len(verdict.errors) != expected or (verdict.corrected is None) == block.ledger.two_way:
+        raise RemoteProtocolError("the peer counts errors where, and only where, correction published them")
+    if verdict.corrected is None:
+        return
+    if max(verdict.corrected, sum(verdict.errors)) > block.report.key_bits:
+        raise RemoteProtocolError(f"the peer counts more errors than the {block.report.key_bits} bits of the key")
+    block.report.key_errors = verdict.corrected
+    block.key_errors = verdict.errors or None
 
 
 def _accept(equal: bool) -> None:

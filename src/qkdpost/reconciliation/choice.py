@@ -1,0 +1,50 @@
+"""Which method corrects a block: a function of the link and of integers that both hosts hold alike.
+
+The rule of "auto": Cascade discloses least, and takes several hundred rounds; as long as the blocks in flight can hide
+them it is the better choice. It is taken if its rounds on this line, divided over the blocks in flight, last no longer
+than the processor needs for the block at `CASCADE_BITS_PER_MS`; else LDPC, if a code corrects the error rate.
+"""
+
+from __future__ import annotations
+
+from qkdpost.config import LinkConfig
+from qkdpost.errors import InputError
+from qkdpost.reconciliation.ldpc_codes import code_names
+from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
+
+__all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "method_number", "plan_of"]
+
+CASCADE_ROUNDS = 1000
+"""Rounds of a block of some hundred frames."""
+CASCADE_BITS_PER_MS = 10_000
+"""What one core corrects in a millisecond, the work of one side counted."""
+
+
+def method_number(link: LinkConfig, block_bits: int, qber_ppm: int) -> int:
+    """Return 0 for Cascade, or one more than the place of the LDPC code among the sorted names."""
+    if link.reconciliation == "cascade" or (link.reconciliation == "auto" and _cascade_keeps_up(link, block_bits)):
+        return 0
+    try:
+        plan = plan_of(link, block_bits, qber_ppm)
+    except InputError:
+        return 0
+    return 1 + sorted(code_names()).index(plan.code)
+
+
+def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int) -> LdpcPlan:
+    """Return how the family of codes is fitted to a block.
+
+    Raises:
+        InputError: no code corrects so many errors.
+    """
+    return plan_ldpc(
+        block_bits,
+        error_rate_ppm=qber_ppm,
+        frame_bits=link.ldpc_frame_bits,
+        blind_rounds=link.ldpc_blind_rounds,
+    )
+
+
+def _cascade_keeps_up(link: LinkConfig, block_bits: int) -> bool:
+    waiting_ms = CASCADE_ROUNDS * link.round_trip_ms / link.blocks_in_flight
+    return waiting_ms <= block_bits / CASCADE_BITS_PER_MS
