@@ -40,19 +40,26 @@ Data for choosing the correction
 
 from __future__ import annotations
 
-from qkdpost.security import bb84, bbm92
+from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
+from qkdpost.security.decoy_published import DecoyAcceptance
+from qkdpost.security.detectors import DetectorMismatch
 from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
-from qkdpost.security.result import SecretLength, Term
+from qkdpost.security.result import SecretLength, Term, at_fixed_length
 
 __all__ = [
+    "DecoyAcceptance",
+    "DetectorMismatch",
     "Epsilon",
     "EpsilonLedger",
     "EpsilonTerm",
     "SecretLength",
     "Term",
+    "at_fixed_length",
     "bb84",
     "bbm92",
     "binary_entropy",
+    "decoy_bb84",
     "inverse_binary_entropy",
+    "single_photon",
 ]

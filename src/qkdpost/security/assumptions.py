@@ -10,11 +10,18 @@ __all__ = [
     "AUTHENTICATED",
     "BASIS_CHOICE",
     "BASIS_INDEPENDENT_DETECTION",
+    "BOUNDED_MISMATCH",
     "ERROR_PATTERN_PUBLIC",
     "FIXED_BEFORE_DATA",
+    "ONE_WAY",
+    "PHASE_RANDOMISED_PULSES",
+    "PHOTONS_WITHOUT_COHERENCE",
     "PREPARED_QUBITS",
+    "SOURCE_ASSUMED",
+    "SOURCE_MONITORED",
     "SQUASHED_RECEIVER",
     "SQUASHED_RECEIVERS",
+    "THRESHOLDS_ARE_THE_COUNTS",
     "TRUSTED_LABORATORIES",
     "UNTRUSTED_SOURCE",
 ]
@@ -39,6 +46,25 @@ ERROR_PATTERN_PUBLIC = (
     "in the leakage; the corrector's parities then say nothing more"
 )
 AUTHENTICATED = "the classical conversation is authenticated; what a forgery adds is accounted for as its own epsilon"
+ONE_WAY = "one-way correction: nothing that depends on the corrector's key was published but what the leakage counts"
+PHASE_RANDOMISED_PULSES = (
+    "pulses are phase-randomised with Poissonian photon numbers; intensities are as stated, and chosen at random, "
+    "independently of basis, bit and earlier pulses; no side channel tells them apart"
+)
+PHOTONS_WITHOUT_COHERENCE = (
+    "pulses are emitted independently and alike, without coherence between photon numbers; the stated mean photon "
+    "number and g2 are upper limits at the channel's input"
+)
+BOUNDED_MISMATCH = (
+    "the two detectors differ by no more than stated, whatever the eavesdropper sends (one mode), and bases are "
+    "chosen actively"
+)
+SOURCE_ASSUMED = "brightness and g2 of the source are taken from a calibration and assumed to hold for this block"
+SOURCE_MONITORED = "brightness and g2 of the source were monitored during this block; the limits hold for it"
+THRESHOLDS_ARE_THE_COUNTS = (
+    "the counts and the leakage that are given were the acceptance thresholds, set before the data were seen; a "
+    "length computed from what was observed is not covered by this fixed-length bound"
+)
 FIXED_BEFORE_DATA = (
     "block sizes, tolerated error rate and leakage were fixed before the data were seen, and the block is aborted "
     "when it does not meet them"

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from scipy import special
+
 from qkdpost.errors import InputError
 from qkdpost.security.tails import binomial_log_tail, hypergeometric_log_tail, relative_deviance
 
@@ -19,8 +21,10 @@ __all__ = [
     "binomial_at_most",
     "check_count",
     "check_tail",
+    "chernoff_at_most",
     "clopper_pearson_lower",
     "clopper_pearson_upper",
+    "fair_coin_tosses",
     "hoeffding_deviation",
     "hypergeometric_key_errors",
     "hypergeometric_key_errors_lower",
@@ -66,9 +70,11 @@ def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, t
     def log_tail(marked: int) -> float:
         return hypergeometric_log_tail(population, marked, test_bits, test_errors)
 
-    most = key_bits + test_errors
+    most = _by_serfling(key_bits, test_bits, test_errors, target)
     if log_tail(most) > target:
-        return key_bits
+        most = key_bits + test_errors
+        if log_tail(most) > target:
+            return key_bits
     return _first_below(log_tail, target, test_errors, most) - 1 - test_errors
 
 
@@ -110,7 +116,10 @@ def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
     def log_tail(probability: float) -> float:
         return binomial_log_tail(seen, trials - seen, probability, 1.0 - probability)
 
-    limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_upper(trials, seen, tail), 1.0)
+    near = float(special.betainccinv(seen + 1.0, trials - seen, tail))
+    limit = _refined(log_tail, target, seen / trials, near, 1.0)
+    if limit is None:
+        limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_upper(trials, seen, tail), 1.0)
     return min(1.0, max(limit, (seen + 1) / trials))
 
 
@@ -128,7 +137,10 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
     def log_tail(probability: float) -> float:
         return binomial_log_tail(trials - seen, seen, 1.0 - probability, probability)
 
-    limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)
+    near = float(special.betaincinv(float(seen), trials - seen + 1.0, tail))
+    limit = _refined(log_tail, target, seen / trials, near, 0.0)
+    if limit is None:
+        limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)
     return max(0.0, min(limit, (seen - 1) / trials))
 
 
@@ -196,9 +208,52 @@ def binomial_at_most(trials: int, probability: float, tail: float) -> int:
     def log_tail(most: int) -> float:
         return binomial_log_tail(trials - most - 1, most + 1, 1.0 - probability, probability)
 
-    if trials == 0 or log_tail(trials - 1) > target:
+    high = min(trials - 1, math.ceil(chernoff_at_most(trials * probability, tail)) + 1)
+    if trials == 0 or log_tail(high) > target:
         return trials
-    return 0 if log_tail(0) <= target else _first_below(log_tail, target, 0, trials - 1)
+    return 0 if log_tail(0) <= target else _first_below(log_tail, target, 0, high)
+
+
+def chernoff_at_most(expected: float, tail: float) -> float:
+    """Return E + b / 2 + sqrt(2 b E + b^2 / 4), b = ln(1 / tail): what a sum of independent bits exceeds at most so.
+
+    The multiplicative Chernoff bound solved for the deviation; looser than `binomial_at_most`.
+
+    Raises:
+        InputError: a negative expectation, or a tail out of range.
+    """
+    if not 0.0 <= expected <= LARGEST_COUNT:
+        raise InputError(f"an expected count lies in 0 ... 2^53; found {expected}")
+    exponent = -math.log(check_tail(tail))
+    return expected + exponent / 2.0 + math.sqrt(2.0 * exponent * expected + exponent**2 / 4.0)
+
+
+def fair_coin_tosses(heads: int, most: int, tail: float) -> int:
+    """Return the largest N up to `most` with P[Bin(N, 1/2) <= heads] > tail, from above.
+
+    So many tosses at most were made of a fair coin that showed heads no more often than `heads`; rounds without a
+    photon are such tosses, an error being heads.
+
+    Args:
+        heads: how often heads came up at most.
+        most: a bound on the tosses that holds anyhow.
+        tail: the probability of failure.
+
+    Raises:
+        InputError: a count or tail out of range.
+    """
+    check_count("heads", heads)
+    check_count("most", most)
+    target = math.log(check_tail(tail))
+
+    def log_tail(tosses: int) -> float:
+        return binomial_log_tail(heads, tosses - heads, 0.5, 0.5)
+
+    enough = math.ceil(2.0 * (heads - target + math.sqrt(target**2 - 2.0 * target * heads))) + 1  # Hoeffding
+    high = min(most, enough)
+    if high <= heads or log_tail(high) > target:
+        return most
+    return _first_below(log_tail, target, heads, high) - 1
 
 
 def hoeffding_deviation(trials: int, tail: float) -> float:
@@ -268,6 +323,15 @@ def _serfling(key_bits: int, test_bits: int, log_inverse_tail: float) -> float:
     return math.sqrt(scale * log_inverse_tail / 2.0)
 
 
+def _by_serfling(key_bits: int, test_bits: int, test_errors: int, target: float) -> int:
+    """Return a number of errors in all rounds that Serfling's inequality already excludes, or the most there can be."""
+    most = key_bits + test_errors
+    deviation = _serfling(key_bits, test_bits, -target)
+    if not deviation < 1.0:
+        return most
+    return min(most, test_errors + math.ceil(key_bits * (test_errors / test_bits + deviation)) + 1)
+
+
 def _check_sample(key_bits: int, test_bits: int, test_errors: int) -> None:
     check_count("key_bits", key_bits)
     check_count("test_bits", test_bits)
@@ -290,6 +354,18 @@ def _divergence(frequency: float, probability: float) -> float:
     failure = 1.0 - probability
     excess = frequency - probability
     return probability * relative_deviance(excess / probability) + failure * relative_deviance(-excess / failure)
+
+
+def _refined(log_tail: Callable[[float], float], target: float, seen: float, near: float, end: float) -> float | None:
+    """Return a certified limit next to one that a special function gave, or None if that was not close enough."""
+    if not min(seen, end) < near < max(seen, end):
+        return None
+    found = log_tail(near)
+    if not abs(found - target) < 1e-3 * abs(target):
+        return None
+    limit = seen + (near - seen) * math.sqrt((target - 1e-9) / found)
+    limit = min(1.0, max(0.0, limit * (1.0 + math.copysign(4.5e-16, end - seen))))
+    return limit if target - 1e-8 < log_tail(limit) <= target else None
 
 
 def _limit_below(log_tail: Callable[[float], float], target: float, seen: float, loose: float, end: float) -> float:

@@ -121,6 +121,9 @@ def phase_error_bound(tally: Tally, smoothing: float, concentration: Concentrati
     of key and test bits, which are announced, the test bits are a uniformly random subset, so that the probability
     is hypergeometric for each error pattern, and hence for every mixture of patterns that an attack may produce.
 
+    Errors are whole numbers. One more key bit at the same test may bring the next possible error with it, so that a
+    length grows with the number of key bits only up to the few bits that one error costs.
+
     Returns:
         The rate, 0 ... 1/2, and the explanation for the result.
 

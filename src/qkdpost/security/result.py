@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from qkdpost.errors import ConfigurationError
 from qkdpost.security.epsilon import EpsilonLedger
 
-__all__ = ["Form", "SecretLength", "Term", "secret_length_of_terms"]
+__all__ = ["Form", "SecretLength", "Term", "at_fixed_length", "secret_length_of_terms"]
 
 Form = Literal["variable-length", "fixed-length"]
 
@@ -78,6 +79,31 @@ class SecretLength:
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
+
+
+def at_fixed_length(result: SecretLength, planned_bits: int) -> SecretLength:
+    """Turn a variable-length answer into that of a fixed-length protocol: `planned_bits` or nothing.
+
+    A protocol whose length was set beforehand, and which aborts whenever the variable-length bound allows less, is
+    itself a variable-length protocol with lengths 0 and `planned_bits`, both within the bound: the theorem covers
+    it with the same epsilon.
+
+    Args:
+        result: of a variable-length bound.
+        planned_bits: the length that was set before the data were seen.
+
+    Raises:
+        ConfigurationError: the answer is that of a fixed-length bound, or the length is negative.
+    """
+    if result.form != "variable-length" or planned_bits < 0:
+        raise ConfigurationError(
+            "a planned length of at least 0 and a variable-length bound are needed; "
+            f"found {planned_bits}, {result.form}"
+        )
+    if result.bits >= planned_bits > 0:
+        return replace(result, form="fixed-length", bits=planned_bits)
+    reason = result.reason or f"not accepted: the block allows {result.bits} bits, {planned_bits} were planned"
+    return replace(result, form="fixed-length", bits=0, reason=reason)
 
 
 def secret_length_of_terms(

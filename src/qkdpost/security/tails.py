@@ -23,6 +23,8 @@ RELATIVE_MARGIN = 1e-12
 """The same in proportion to the logarithm itself, for probabilities that are astronomically small."""
 MOST_TERMS = 16_384
 """A sum with more terms is bounded in blocks, which overstates the probability by less than two in a thousand."""
+_CUT = -28.0
+"""Terms below exp(-28) of the leading one are not added but bounded together."""
 _SMALL_LOG_FACTORIALS = tuple(math.log(math.factorial(n)) for n in range(16))
 
 
@@ -153,7 +155,7 @@ def _log_sum(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], terms
     first = float(ratios(np.zeros(1))[0])
     needed = terms_below
     if first < 1.0:
-        needed = min(terms_below, math.ceil(-36.0 / math.log(first)))
+        needed = min(terms_below, math.ceil(_CUT / math.log(first)))
     elif terms_below > MOST_TERMS:
         return math.inf  # the tail holds about half of all probability or more: it is bounded by one
     stride = -(-needed // MOST_TERMS)

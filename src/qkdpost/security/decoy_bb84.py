@@ -1,0 +1,233 @@
+"""Secret length of BB84 with weak coherent pulses and decoy intensities.
+
+Default: the variable-length theorem (`variable_length`) for the rounds in which one photon was sent.
+
+Virtual thinning
+    The estimate says: at least n key and k test detections were made by single photons, and at most v of the errors
+    in the test. The true numbers n1 >= n, k1 >= k, m1 <= v are not known. Let a random n of the key's and a random k
+    of the test's single-photon rounds be kept in thought, and the bits of all others be handed to whoever wants
+    them; this can only lower the entropy, for H_min(A B | E) >= H_min(A | E) for classical B. Now the kept test
+    rounds are a uniformly random subset of the kept rounds, with x <= v errors, and the exact hypergeometric law says
+    that more than K(n, k, x) of the kept key rounds have a phase error with probability at most the tail. K grows
+    with x, so K(n, k, v) holds too.
+    That n, k and v depend on data does no harm. Given the photon numbers, the errors and the split into key and
+    test, labels are independent and alike: the counts that n and k are computed from have the same law whatever the
+    split is, hence are independent of it; and v enters only as a bound on x.
+
+Where epsilon goes
+    "published" (default): the theorem asks for one probability eps_AT^2 for all that may fail; decoy events and
+    sampling share it, half each, and secrecy is 2 eps_AT + eps_PA.
+    "partial-states": the decoy events are classical events, defined on registers (photon numbers and labels) that
+    exist beside the key. Split the state into a part g in which they all hold and a part b in which one fails, of
+    weight P_dec. The distance from an ideal key is at most that of g, to which the theorem applies with the sampling
+    alone (the probability that sampling fails *and* the part is g is at most the tail), plus the weight of b:
+    secrecy is P_dec + 2 sqrt(P_sampling) + eps_PA. Fixed-length proofs count in this way. The argument is this
+    library's own, has been seen by no referee, and is therefore an option, not the default.
+
+Rounds without a photon give no key here: the theorem has no term for them. Published fixed-length forms that have
+one drop it when correction was two-way.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from qkdpost.errors import ConfigurationError
+from qkdpost.security import assumptions as assume
+from qkdpost.security.concentration import hypergeometric_key_errors, serfling_deviation
+from qkdpost.security.decoy import IntervalMethod
+from qkdpost.security.decoy_estimate import (
+    DecoyMethod,
+    SinglePhotons,
+    count_events,
+    estimate_single_photons,
+    point_estimate,
+)
+from qkdpost.security.decoy_published import DecoyAcceptance, published_length
+from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
+from qkdpost.security.qubit_rounds import Concentration
+from qkdpost.security.result import SecretLength
+from qkdpost.security.variable_length import AMPLIFICATION_SHARE, divide_secrecy, ledger_of_theorem, variable_length
+from qkdpost.tallies import DecoyTally
+
+__all__ = ["ASSUMPTIONS", "Accounting", "secret_length", "single_photon_phase_error_rate"]
+
+Accounting = Literal["published", "partial-states"]
+ASSUMPTIONS = (
+    assume.PHASE_RANDOMISED_PULSES,
+    assume.BASIS_CHOICE,
+    assume.SQUASHED_RECEIVER,
+    assume.TRUSTED_LABORATORIES,
+    assume.AUTHENTICATED,
+)
+
+
+def secret_length(
+    tally: DecoyTally,
+    *,
+    leakage_bits: int,
+    epsilon: Epsilon | float,
+    two_way: bool = True,
+    bound: str = "variable-length",
+    method: DecoyMethod = "linear-program",
+    intervals: IntervalMethod = "clopper-pearson",
+    concentration: Concentration = "hypergeometric",
+    accounting: Accounting = "published",
+    detectors: DetectorMismatch | None = None,
+    verification_bits: int | None = None,
+    acceptance: DecoyAcceptance | None = None,
+) -> SecretLength:
+    """Return how many secret bits a block of decoy-state BB84 may keep.
+
+    Args:
+        tally: the block's counts per intensity.
+        leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
+        epsilon: the budget, or a total that `Epsilon.split` divides.
+        two_way: whether the corrector published the error pattern; `leakage.Ledger.two_way` knows.
+        bound: "variable-length"; or "wiesemann-2026", the fixed-length form of Quantum 10, 2037; or, for comparison
+            only and marked as not being bounds, "lim-2014" (two decoys) and "rusca-2018" (one decoy).
+        method: "linear-program" over all photon numbers, or "analytic". For the variable-length bound.
+        intervals: of the mean counts: "clopper-pearson", "kullback-leibler" or "hoeffding". For the same.
+        concentration: "hypergeometric", exact, or "serfling". For the same.
+        accounting: where decoy events enter epsilon, see the module. For the same.
+        detectors: a bound on their mismatch, if they are not taken to be alike. For the same; needs one-way
+            correction, for no proof is known that joins a public error pattern with it.
+        verification_bits: how much of the leakage verification was; see `bb84.secret_length`.
+        acceptance: for fixed-length bounds, the thresholds that were set before the data were seen. Without it,
+            the counts themselves are taken to be the thresholds, as when a link is planned.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: unknown names, verification charged too little, or options that contradict each other.
+    """
+    budget = Epsilon.coerce(epsilon)
+    if bound != "variable-length":
+        if detectors is not None:
+            raise ConfigurationError(f"{bound} takes detectors to be alike; use the variable-length bound")
+        return published_length(
+            bound,
+            tally,
+            leakage_bits=leakage_bits,
+            verification_bits=verification_bits,
+            epsilon=budget,
+            two_way=two_way,
+            acceptance=acceptance,
+            assumptions=_assumptions(two_way, None),
+        )
+    if acceptance is not None:
+        raise ConfigurationError("a variable-length bound has no acceptance thresholds; leave them out")
+    if detectors is not None and two_way:
+        raise ConfigurationError("with detectors that are not alike no proof allows two-way correction")
+    plan = _plan(budget, accounting, count_events(tally, method), detectors is not None)
+    photons = estimate_single_photons(tally, method=method, intervals=intervals, tail=plan.decoy_tail)
+    rate, explanation = single_photon_phase_error_rate(photons, plan.sampling_tail, concentration)
+    if detectors is not None:
+        exact = concentration == "hypergeometric"
+        rate = worse_phase_error_rate(rate, math.floor(photons.key), detectors, plan.detector_tail, exact=exact)
+        explanation += f", then detectors not alike: {rate:.5f}"
+    point = point_estimate(tally, method)
+    return variable_length(
+        bound="variable-length",
+        certified_bits=math.floor(photons.key),
+        certified_explanation=f"of {tally.key_bits} key detections, by single photons ({method}, {intervals})",
+        phase_error_rate=rate,
+        phase_error_explanation=explanation,
+        leakage_bits=leakage_bits + _announced_key_errors(tally, two_way),
+        verification_bits=verification_bits,
+        ledger=plan.ledger,
+        amplification_epsilon=plan.amplification,
+        asymptotic_bits=point.key * (1.0 - binary_entropy(point.error_rate)),
+        assumptions=_assumptions(two_way, detectors),
+    )
+
+
+def single_photon_phase_error_rate(
+    photons: SinglePhotons, tail: float, concentration: Concentration
+) -> tuple[float, str]:
+    """Bound the phase-error rate of the single-photon key rounds, and say how; at most 1/2.
+
+    Raises:
+        ConfigurationError: an unknown concentration.
+    """
+    if concentration not in ("hypergeometric", "serfling"):
+        raise ConfigurationError(f"concentration must be 'hypergeometric' or 'serfling'; found {concentration!r}")
+    key, test = math.floor(photons.key), math.floor(photons.test)
+    wrong = math.floor(photons.test_errors)
+    seen = f"at most {wrong} errors in at least {test} single-photon test rounds"
+    if key <= 0 or test <= 0 or 2 * wrong >= test:
+        return 0.5, f"-n h(1/2): {seen} bound nothing"
+    if concentration == "hypergeometric":
+        worst = hypergeometric_key_errors(key, test, wrong, tail)
+        rate = min(0.5, worst / key)
+        return rate, f"-n h({rate:.5f}): {seen}, at most {worst} in the key (exact hypergeometric)"
+    rate = min(0.5, photons.error_rate + serfling_deviation(key, test, tail))
+    return rate, f"-n h({rate:.5f}): {seen}, plus Serfling's deviation"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the budget is spent; fixed by the number of events, before any count is looked at."""
+
+    decoy_tail: float
+    sampling_tail: float
+    detector_tail: float
+    amplification: float
+    ledger: EpsilonLedger
+
+
+def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) -> _Plan:
+    """Divide the budget.
+
+    Raises:
+        ConfigurationError: an unknown accounting.
+    """
+    if accounting == "published":
+        attempt, amplification = divide_secrecy(budget)
+        everything = attempt**2
+        decoy, sampling = everything / 2.0 / events, everything / 2.0
+        meaning = f"at tail eps_AT^2: one of {events} decoy events at {decoy:.3g} each, or sampling"
+        ledger = ledger_of_theorem(
+            "variable-length theorem, 2 eps_AT + eps_PA", budget, attempt, amplification, meaning
+        )
+    elif accounting == "partial-states":
+        amplification = budget.secrecy * AMPLIFICATION_SHARE
+        linear = budget.secrecy / 2.0
+        attempt = (budget.secrecy - amplification - linear) / 2.0
+        decoy, sampling = linear / events, attempt**2
+        ledger = _ledger_of_partial_states(budget, decoy, events, attempt, amplification)
+    else:
+        raise ConfigurationError(f"accounting must be 'published' or 'partial-states'; found {accounting!r}")
+    if mismatch:
+        return _Plan(decoy, sampling / 2.0, sampling / 4.0, amplification, ledger)
+    return _Plan(decoy, sampling, 0.0, amplification, ledger)
+
+
+def _ledger_of_partial_states(
+    budget: Epsilon, decoy: float, events: int, attempt: float, amplification: float
+) -> EpsilonLedger:
+    return EpsilonLedger(
+        proof="variable-length theorem on partial states, P_dec + 2 eps_AT + eps_PA",
+        budget=budget,
+        terms=(
+            EpsilonTerm(name="eps_decoy", value=decoy, weight=float(events), meaning="a decoy event"),
+            EpsilonTerm(name="eps_AT", value=attempt, weight=2.0, meaning="sampling, at tail eps_AT^2"),
+            EpsilonTerm(name="eps_PA", value=amplification, weight=1.0, meaning="the hash is not quite uniform"),
+        ),
+    )
+
+
+def _announced_key_errors(tally: DecoyTally, two_way: bool) -> int:
+    """Return the bits that announcing the key's error counts costs; none if the error pattern is public anyhow."""
+    if two_way or tally.key_errors is None or len(tally.intensities) > 2:
+        return 0
+    return sum(count.bit_length() for count in tally.key_counts)
+
+
+def _assumptions(two_way: bool, detectors: DetectorMismatch | None) -> tuple[str, ...]:
+    likeness = assume.BASIS_INDEPENDENT_DETECTION if detectors is None else assume.BOUNDED_MISMATCH
+    correction = assume.ERROR_PATTERN_PUBLIC if two_way else assume.ONE_WAY
+    return (*ASSUMPTIONS, likeness, correction)

@@ -1,0 +1,192 @@
+"""Single photons in a decoy-state block: the numbers that the bounds need, with every event that may fail counted.
+
+Classes: key detections (at least so many by one photon), test detections (at least so many), test errors (at most
+so many by one photon). The intervals of all labels of a class hold together except with the sum of their tails.
+
+Events. With three or more intensities, the linear program uses both sides of every interval: 2 K in each of three
+classes; the analytic bounds use 5 sides of the key class, 5 of the test class and 2 of the errors. With two
+intensities the mean counts of a class add up to its total, so that the upper side of one label *is* the lower side
+of the other: 2 events a class at most. There the rounds without a photon must be bounded from above too, by the
+errors that they cause: such a round carries no information on the bit, whoever made the receiver click, and is
+wrong with probability exactly 1/2, independently. That adds one event (a fair coin) for each of key and test class,
+and the two sides of the key's errors, which are known after correction; without these the program leaves the empty
+rounds of the key free, which is valid and gives little.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from qkdpost.errors import ConfigurationError
+from qkdpost.security.concentration import fair_coin_tosses
+from qkdpost.security.decoy import (
+    INTERVALS,
+    IntervalMethod,
+    Intervals,
+    single_photon_errors_upper,
+    single_photons_lower,
+    vacuum_lower,
+    vacuum_upper_by_errors,
+)
+from qkdpost.security.decoy_program import DecoyProgram, IncompatibleCounts
+from qkdpost.security.photon_statistics import PhotonStatistics
+from qkdpost.tallies import DecoyTally
+
+__all__ = ["DecoyMethod", "SinglePhotons", "count_events", "estimate_single_photons", "point_estimate"]
+
+DecoyMethod = Literal["linear-program", "analytic"]
+_WEAKER = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinglePhotons:
+    """Bounds on what single photons did in a block, or estimates of it.
+
+    Args:
+        key: detections by one photon in the key basis, from below.
+        test: the same in the test basis.
+        test_errors: errors among the latter, from above.
+    """
+
+    key: float
+    test: float
+    test_errors: float
+
+    @property
+    def error_rate(self) -> float:
+        """Test errors per test detection by one photon, at most 1/2."""
+        return min(0.5, self.test_errors / self.test) if self.test > 0.0 else 0.5
+
+
+def count_events(tally: DecoyTally, method: DecoyMethod) -> int:
+    """Return how many events, each of probability `tail`, `estimate_single_photons` may fail by.
+
+    Raises:
+        ConfigurationError: an unknown method.
+    """
+    if method not in ("linear-program", "analytic"):
+        raise ConfigurationError(f"the method must be 'linear-program' or 'analytic'; found {method!r}")
+    if len(tally.intensities) > 2:
+        return 6 * len(tally.intensities) if method == "linear-program" else 12
+    by_key_errors = 0 if tally.key_errors is None else 3
+    return 7 + by_key_errors
+
+
+def estimate_single_photons(
+    tally: DecoyTally, *, method: DecoyMethod, intervals: IntervalMethod, tail: float
+) -> SinglePhotons:
+    """Bound what single photons did; all bounds hold together but for `count_events` times `tail`.
+
+    The linear program is never looser than the analytic bound, where there is one: both are valid under the same
+    events, and the better is taken.
+
+    Raises:
+        ConfigurationError: an unknown method or kind of intervals, or intensities without an analytic bound.
+    """
+    if intervals not in INTERVALS:
+        raise ConfigurationError(f"intervals must be one of {', '.join(INTERVALS)}; found {intervals!r}")
+    interval = INTERVALS[intervals]
+    classes = _Classes(
+        key=interval(tally.key_counts, tail),
+        test=interval(tally.test_counts, tail),
+        test_errors=interval(tally.test_errors, tail),
+        key_errors=None if tally.key_errors is None else interval(tally.key_errors, tail),
+    )
+    return _bounds(tally, classes, method, tail)
+
+
+def point_estimate(tally: DecoyTally, method: DecoyMethod) -> SinglePhotons:
+    """Estimate what single photons did, without any statistics; no bound.
+
+    Intervals of a few standard deviations are widened only as far as some photon numbers are compatible with them.
+    """
+    for deviations in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0):
+        classes = _Classes(
+            key=_narrow(tally.key_counts, deviations),
+            test=_narrow(tally.test_counts, deviations),
+            test_errors=_narrow(tally.test_errors, deviations),
+            key_errors=None if tally.key_errors is None else _narrow(tally.key_errors, deviations),
+        )
+        try:
+            return _bounds(tally, classes, method, 0.4, strict=True)
+        except IncompatibleCounts:
+            continue
+    return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """The intervals of all classes."""
+
+    key: Intervals
+    test: Intervals
+    test_errors: Intervals
+    key_errors: Intervals | None
+
+
+def _bounds(
+    tally: DecoyTally, classes: _Classes, method: DecoyMethod, tail: float, *, strict: bool = False
+) -> SinglePhotons:
+    source = PhotonStatistics(tally.intensities, tally.probabilities)
+    bounds = _Bounds(source, method == "linear-program", strict, tail)
+    key_cap = test_cap = None
+    if len(tally.intensities) == 2:
+        key_cap = bounds.vacuum_cap(tally.key_bits, tally.key_errors, classes.key_errors)
+        test_cap = bounds.vacuum_cap(tally.test_bits, tally.test_errors, classes.test_errors)
+    return SinglePhotons(
+        key=bounds.single_photons(tally.key_bits, classes.key, key_cap),
+        test=bounds.single_photons(tally.test_bits, classes.test, test_cap),
+        test_errors=bounds.errors(sum(tally.test_errors), classes.test_errors),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Bounds for one class of rounds at a time: the analytic ones, and the better of these and the program's."""
+
+    source: PhotonStatistics
+    linear: bool
+    strict: bool
+    tail: float
+
+    def single_photons(self, total: int, intervals: Intervals, vacuum_cap: float | None) -> float:
+        bound = 0.0
+        if not self.linear or _has_analytic_bound(self.source):
+            vacuum = vacuum_lower(self.source, intervals) if vacuum_cap is None else vacuum_cap
+            bound = single_photons_lower(self.source, intervals, vacuum)
+        if self.linear:
+            bound = max(bound, self._program(total, intervals, vacuum_cap).least(1))
+        return min(float(total), max(0.0, bound))
+
+    def errors(self, total: int, intervals: Intervals) -> float:
+        bound = single_photon_errors_upper(self.source, intervals)
+        return min(bound, self._program(total, intervals).most(1)) if self.linear else min(bound, float(total))
+
+    def vacuum_cap(self, total: int, errors: Sequence[int] | None, intervals: Intervals | None) -> float:
+        """Bound the rounds without a photon by the errors that they cause."""
+        if errors is None or intervals is None:
+            return float(total)
+        wrong = vacuum_upper_by_errors(self.source, intervals, _WEAKER)
+        if self.linear:
+            wrong = min(wrong, self._program(sum(errors), intervals).most(0))
+        return float(fair_coin_tosses(min(total, math.floor(max(0.0, wrong))), total, self.tail))
+
+    def _program(self, total: int, intervals: Intervals, vacuum_cap: float | None = None) -> DecoyProgram:
+        return DecoyProgram(self.source, total, intervals, vacuum_cap, self.strict)
+
+
+def _has_analytic_bound(source: PhotonStatistics) -> bool:
+    if len(source.intensities) == 3:
+        return source.intensities[0] > source.intensities[1] + source.intensities[2]
+    return len(source.intensities) == 2 and source.intensities[1] > 0.0
+
+
+def _narrow(counts: Sequence[int], deviations: float) -> Intervals:
+    total = float(sum(counts))
+    widths = [1.0 + deviations * math.sqrt(count + 1.0) for count in counts]
+    return tuple(
+        (max(0.0, count - width), min(total, count + width)) for count, width in zip(counts, widths, strict=True)
+    )

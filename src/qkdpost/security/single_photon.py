@@ -1,0 +1,128 @@
+"""Secret length of BB84 with a single-photon source, without decoys.
+
+The source now and then emits two photons or more; all of those are taken to be detected and known to the
+eavesdropper. With mean photon number <n> and g2 = <n (n - 1)> / <n>^2, both at the channel's input,
+
+    P[two or more photons] <= P[n (n - 1) >= 2] <= g2 <n>^2 / 2
+
+by Markov's inequality, exactly. Of N pulses, each prepared and measured in basis B with probability p_B, more than M_B
+held several photons *and* met in that basis with probability at most a third of eps_AT^2, M_B from the binomial
+distribution. The remaining detections, at least s_B = n_B - M_B, came from pulses with one photon or none.
+
+Those two need not be told apart. Neither depends on the basis: an empty pulse carries no state at all, and its
+phase errors, one half of its detections, occur in the test as they do in the key. So both are rounds of a qubit
+for the argument of `qubit_rounds`, and the public error pattern of two-way correction is covered as there: an empty
+round enters the count of phase errors like any other. That the true numbers of such rounds are only bounded is met
+by virtual thinning, as `decoy_bb84` explains; x, the errors of *all* test rounds, bounds those of the kept ones.
+
+Then B_1 = s_key, B_e from s_key, s_test and x by exact inversion at the last third of eps_AT^2, and the theorem of
+`variable_length` gives the length. The argument is this library's own along known lines (the structure is that of
+Morrison et al., npj Quantum Inf. 9, 38 (2023) and Pousa et al., Opt. Express 32 (2024)).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from qkdpost.errors import ConfigurationError
+from qkdpost.records import Tally
+from qkdpost.security import assumptions as assume
+from qkdpost.security.concentration import binomial_at_most, chernoff_at_most
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubit_rounds import Concentration, phase_error_bound
+from qkdpost.security.result import SecretLength
+from qkdpost.security.variable_length import divide_secrecy, ledger_of_theorem, variable_length
+from qkdpost.tallies import SinglePhotonTally
+
+__all__ = ["ASSUMPTIONS", "MultiphotonCount", "multiphoton_probability", "secret_length"]
+
+MultiphotonCount = Literal["exact", "chernoff"]
+ASSUMPTIONS = (
+    assume.PHOTONS_WITHOUT_COHERENCE,
+    assume.BASIS_CHOICE,
+    assume.BASIS_INDEPENDENT_DETECTION,
+    assume.SQUASHED_RECEIVER,
+    assume.ERROR_PATTERN_PUBLIC,
+    assume.TRUSTED_LABORATORIES,
+    assume.AUTHENTICATED,
+)
+
+
+def multiphoton_probability(mean_photons: float, g2: float) -> float:
+    """Return g2 <n>^2 / 2, at most 1: an upper bound on the probability of two photons or more in a pulse."""
+    return min(1.0, g2 * mean_photons**2 / 2.0)
+
+
+def secret_length(
+    tally: SinglePhotonTally,
+    *,
+    leakage_bits: int,
+    epsilon: Epsilon | float,
+    concentration: Concentration = "hypergeometric",
+    multiphoton: MultiphotonCount = "exact",
+    source_monitored: bool = False,
+    verification_bits: int | None = None,
+) -> SecretLength:
+    """Return how many secret bits a block from a single-photon source may keep.
+
+    Args:
+        tally: the block's counts, with upper limits on the source's brightness and g2.
+        leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
+        epsilon: the budget, or a total that `Epsilon.split` divides.
+        concentration: "hypergeometric", exact, or "serfling".
+        multiphoton: how the pulses with several photons are counted: by the "exact" binomial distribution, or by a
+            "chernoff" bound.
+        source_monitored: whether brightness and g2 were measured beside the block; only changes what the result
+            says that it assumes.
+        verification_bits: how much of the leakage verification was; see `bb84.secret_length`.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: unknown names, or verification charged too little.
+    """
+    budget = Epsilon.coerce(epsilon)
+    attempt, amplification = divide_secrecy(budget)
+    tail = attempt**2 / 3.0
+    multiple = multiphoton_probability(tally.mean_photons, tally.g2)
+    lost_key = _at_most(tally.pulses_sent, tally.key_probability * multiple, tail, multiphoton)
+    lost_test = _at_most(tally.pulses_sent, tally.test_probability * multiple, tail, multiphoton)
+    kept_key, kept_test = max(0, tally.key_bits - lost_key), max(0, tally.test_bits - lost_test)
+    kept = Tally(key_bits=kept_key, test_bits=kept_test, test_errors=min(kept_test, tally.test_errors))
+    rate, explanation = phase_error_bound(kept, tail**0.5, concentration)
+    monitored = assume.SOURCE_MONITORED if source_monitored else assume.SOURCE_ASSUMED
+    return variable_length(
+        bound="variable-length",
+        certified_bits=kept_key,
+        certified_explanation=f"{tally.key_bits} key detections less {lost_key} that may be of several photons",
+        phase_error_rate=rate,
+        phase_error_explanation=explanation,
+        leakage_bits=leakage_bits,
+        verification_bits=verification_bits,
+        ledger=ledger_of_theorem(
+            "variable-length theorem, 2 eps_AT + eps_PA",
+            budget,
+            attempt,
+            amplification,
+            "at tail eps_AT^2, a third each: too many photons in the key, in the test, or sampling",
+        ),
+        amplification_epsilon=amplification,
+        asymptotic_bits=_asymptotic_bits(tally, multiple),
+        assumptions=(*ASSUMPTIONS, monitored),
+    )
+
+
+def _at_most(pulses: int, probability: float, tail: float, multiphoton: MultiphotonCount) -> int:
+    if multiphoton == "exact":
+        return binomial_at_most(pulses, probability, tail)
+    if multiphoton == "chernoff":
+        return min(pulses, int(chernoff_at_most(pulses * probability, tail)))
+    raise ConfigurationError(f"multiphoton must be 'exact' or 'chernoff'; found {multiphoton!r}")
+
+
+def _asymptotic_bits(tally: SinglePhotonTally, multiple: float) -> float:
+    kept_key = tally.key_bits - tally.pulses_sent * tally.key_probability * multiple
+    kept_test = tally.test_bits - tally.pulses_sent * tally.test_probability * multiple
+    if kept_key <= 0.0 or kept_test <= 0.0:
+        return 0.0
+    return kept_key * (1.0 - binary_entropy(min(0.5, tally.test_errors / kept_test)))

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.records import Tally
+from qkdpost.security import bb84, single_photon
+from qkdpost.security.concentration import (
+    binomial_at_most,
+    chernoff_at_most,
+    hypergeometric_key_errors,
+    serfling_deviation,
+)
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.tallies import SinglePhotonTally
+
+S1 = SinglePhotonTally(
+    pulses_sent=10**8,
+    key_probability=0.75**2,
+    test_probability=0.25**2,
+    mean_photons=0.02,
+    g2=0.036,
+    key_bits=404_000,
+    test_bits=45_000,
+    test_errors=680,
+)
+LEAKAGE = 1.16 * 404_000 * binary_entropy(0.015)
+
+
+def test_vector() -> None:
+    """S1, piece by piece at eps_AT^2 = 1e-20, then the length with the same epsilons."""
+    tail = 1e-20 / 3
+    multiple = single_photon.multiphoton_probability(0.02, 0.036)
+    assert multiple == pytest.approx(7.2e-6, rel=1e-15)
+    lost = [binomial_at_most(10**8, share * multiple, tail) for share in (0.75**2, 0.25**2)]
+    assert lost == [608, 121]
+    costs = LEAKAGE + 2 * math.log2(1 / 2e-10) + math.log2(2 / 1e-15)
+    errors = hypergeometric_key_errors(403_392, 44_879, 680, tail)
+    assert errors == 8695
+    assert 403_392 * (1 - binary_entropy(errors / 403_392)) - costs == pytest.approx(290077.7129460278, rel=1e-12)
+    rate = 680 / 44_879 + serfling_deviation(403_392, 44_879, tail)
+    assert rate == pytest.approx(0.039312982181596755, rel=1e-12)
+    assert 403_392 * (1 - binary_entropy(rate)) - costs == pytest.approx(254155.54005037728, rel=1e-12)
+    assert [chernoff_at_most(10**8 * share * multiple, tail) for share in (0.75**2, 0.25**2)] == pytest.approx(
+        [625.4191117475167, 137.85225505366543], rel=1e-12
+    )
+
+
+def test_the_length_is_the_theorem() -> None:
+    result = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10)
+    attempt, amplification = (term.value for term in result.epsilon.terms)
+    tail = attempt**2 / 3
+    key = 404_000 - binomial_at_most(10**8, 0.75**2 * 7.2e-6, tail)
+    test = 45_000 - binomial_at_most(10**8, 0.25**2 * 7.2e-6, tail)
+    rate = hypergeometric_key_errors(key, test, 680, tail) / key
+    raw = key * (1 - binary_entropy(rate)) - 52_000 + 2 * math.log2(2 * amplification)
+    assert result.bits == pytest.approx(raw - math.log2(2 / (1e-10 / 16)), abs=1.0)
+
+
+@st.composite
+def tallies(draw: st.DrawFn) -> SinglePhotonTally:
+    pulses = draw(st.integers(10**4, 10**12))
+    key_bits = draw(st.integers(0, pulses // 3))
+    test_bits = draw(st.integers(0, pulses // 3))
+    return SinglePhotonTally(
+        pulses_sent=pulses,
+        key_probability=draw(st.floats(0.1, 0.7)),
+        test_probability=draw(st.floats(0.05, 0.3)),
+        mean_photons=draw(st.floats(1e-3, 1.0)),
+        g2=draw(st.floats(0.0, 0.5)),
+        key_bits=key_bits,
+        test_bits=test_bits,
+        test_errors=int(draw(st.floats(0.0, 0.3)) * test_bits),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(tallies(), st.integers(0, 10**6), st.floats(-28, -2).map(lambda power: 10.0**power), st.data())
+def test_properties(tally: SinglePhotonTally, leakage: int, epsilon: float, data: st.DataObject) -> None:
+    def bits(counts: SinglePhotonTally = tally, total: float = epsilon, leaked: int = leakage) -> int:
+        return single_photon.secret_length(counts, leakage_bits=leaked, epsilon=total).bits
+
+    result = single_photon.secret_length(tally, leakage_bits=leakage, epsilon=epsilon)
+    assert 0 <= result.bits <= result.asymptotic_bits
+    assert (result.bits == 0) == bool(result.reason)
+    qubits = Tally(key_bits=tally.key_bits, test_bits=tally.test_bits, test_errors=tally.test_errors)
+    assert result.bits <= bb84.secret_length(qubits, leakage_bits=leakage, epsilon=epsilon).bits
+    more = data.draw(st.floats(1.01, 3.0))
+    one_error = tally.key_bits.bit_length()  # errors are whole: the next key bit may bring the next error with it
+    assert bits(dataclasses.replace(tally, g2=tally.g2 * more)) <= result.bits + one_error
+    assert bits(dataclasses.replace(tally, mean_photons=tally.mean_photons * more)) <= result.bits + one_error
+    worse = min(tally.test_bits, tally.test_errors + 50)
+    assert bits(dataclasses.replace(tally, test_errors=worse)) <= result.bits
+    assert bits(total=epsilon / 100) <= result.bits
+    assert bits(leaked=leakage + 10) <= result.bits
+
+
+@given(tallies(), st.floats(0.1101, 0.5))
+def test_no_key_above_the_threshold(tally: SinglePhotonTally, rate: float) -> None:
+    noisy = dataclasses.replace(tally, test_errors=math.ceil(rate * tally.test_bits))
+    leakage = math.ceil(tally.key_bits * binary_entropy(rate))
+    assert single_photon.secret_length(noisy, leakage_bits=leakage, epsilon=1e-10).bits == 0
+
+
+def test_chernoff_and_serfling_are_looser() -> None:
+    exact = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10)
+    chernoff = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10, multiphoton="chernoff")
+    serfling = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10, concentration="serfling")
+    assert exact.bits > chernoff.bits > serfling.bits > 0
+
+
+def test_the_source_is_monitored_or_assumed_and_it_is_said() -> None:
+    assumed = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10)
+    monitored = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10, source_monitored=True)
+    assert any("calibration and assumed" in line for line in assumed.assumptions)
+    assert any("monitored during this block" in line for line in monitored.assumptions)
+    with pytest.raises(ConfigurationError, match="multiphoton"):
+        single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10, multiphoton="none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test_errors": 45_001},
+        {"key_bits": 10**8},
+        {"key_probability": 0.0},
+        {"key_probability": 0.99},
+        {"test_probability": 1.5},
+        {"mean_photons": 0.0},
+        {"mean_photons": math.inf},
+        {"g2": -0.1},
+        {"g2": math.nan},
+        {"pulses_sent": -1},
+        {"pulses_sent": 2**54},
+    ],
+)
+def test_tallies_that_cannot_be_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        dataclasses.replace(S1, **change)
