@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qkdpost.compilation import warmup
+
+from qkdpost._kernels._jit import JIT_ENABLED, registered_kernels
+from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
+from qkdpost.authentication import PolynomialHasher
+from qkdpost.bits import Bits, concatenate
+from qkdpost.verification import frame_tags, hash_tag
+
+REPORT = """
+from qkdpost.compilation import warmup
+from qkdpost._kernels._jit import registered_kernels
+warmup()
+kernels = registered_kernels()
+print(len(kernels), [kernel.__name__ for kernel in kernels if not kernel.signatures])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_every_kernel_is_compiled_from_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT], env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
+    count, without = done.stdout.split(" ", 1)
+    assert int(count) > 50, done.stderr
+    assert without.strip() == "[]"
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_hashing_compiles_nothing_after_warmup() -> None:
+    warmup()
+    before = {kernel: list(kernel.signatures) for kernel in registered_kernels()}
+    generator = np.random.default_rng(0)
+    bits = Bits.from_array(generator.integers(0, 2, 100_000, dtype=np.uint8))
+    seed = Bits.from_array(generator.integers(0, 2, 149_999, dtype=np.uint8))
+    toeplitz_hash(bits, seed, 50_000)
+    toeplitz_hash(np.asarray(bits[:100]), np.asarray(seed[:149]), 50)
+    modified_toeplitz_hash(bits, seed[:99_999], 40_000)
+    frame_tags(bits, 3000, bytes(32), 70)
+    hash_tag(bits, bytes(32), 50)
+    hasher = PolynomialHasher(bytes(16))
+    hasher.update(bytes(100_000))
+    hasher.digest()
+    concatenate([bits.select(bits), bits.take(np.arange(10))]).weight()
+    assert {kernel: list(kernel.signatures) for kernel in registered_kernels()} == before

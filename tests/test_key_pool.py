@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError, RemoteProtocolError
+from qkdpost.key_pool import KeyPool, PadReference, SegmentState
+
+PRESHARED = bytes(range(32, 32 + 132))
+FIRST = bytes(16)
+NEW = b"n" * 16
+
+
+def pools() -> tuple[KeyPool, KeyPool]:
+    return KeyPool(PRESHARED), KeyPool(PRESHARED)
+
+
+def reference(offset: int, length: int, segment: bytes = FIRST) -> PadReference:
+    return PadReference(segment=segment, offset=offset, length=length)
+
+
+def test_both_hosts_hold_the_same_pads() -> None:
+    opener, peer = pools()
+    assert opener.hash_key == peer.hash_key == PRESHARED[:32]
+    for _ in range(2):
+        piece = opener.reserve(48)
+        peer.claim(piece)
+        for start in (16, 0, 32):
+            expected = PRESHARED[32 + piece.offset + start :][:16]
+            assert opener.pad(piece, start, 16) == peer.pad(piece, start, 16) == expected
+    assert opener.spent_bytes == peer.spent_bytes == 96
+    assert opener.available_bytes == peer.available_bytes == 4
+
+
+def test_no_byte_is_handed_out_twice() -> None:
+    pool, _ = pools()
+    piece = pool.reserve(48)
+    pool.pad(piece, 0, 16)
+    for start, count in ((0, 16), (15, 2), (0, 48)):
+        with pytest.raises(LocalProtocolError, match="once"):
+            pool.pad(piece, start, count)
+    pool.pad(piece, 16, 32)
+    with pytest.raises(LocalProtocolError):
+        pool.pad(piece, 0, 1)
+
+
+@pytest.mark.parametrize(("start", "count"), [(-1, 2), (40, 9), (48, 1), (0, 0), (0, -1)])
+def test_nothing_outside_a_piece_is_handed_out(start: int, count: int) -> None:
+    pool, _ = pools()
+    with pytest.raises(LocalProtocolError):
+        pool.pad(pool.reserve(48), start, count)
+
+
+def test_a_piece_that_was_not_reserved_or_was_released_is_refused() -> None:
+    pool, _ = pools()
+    with pytest.raises(LocalProtocolError):
+        pool.pad(reference(0, 48), 0, 16)
+    piece = pool.reserve(48)
+    pool.release(piece)
+    pool.release(piece)
+    with pytest.raises(LocalProtocolError):
+        pool.pad(piece, 0, 16)
+    assert pool.spent_bytes == 48
+
+
+def test_running_out_is_an_error() -> None:
+    pool, _ = pools()
+    pool.reserve(90)
+    with pytest.raises(KeyPoolExhausted, match="10 in all"):
+        pool.reserve(11)
+    assert pool.reserve(10).offset == 90
+    with pytest.raises(KeyPoolExhausted):
+        pool.reserve(1)
+    with pytest.raises(InputError):
+        pool.reserve(0)
+
+
+def test_a_pad_lies_in_one_segment() -> None:
+    pool, _ = pools()
+    pool.reserve(60)
+    pool.refill(NEW, bytes(50))
+    assert pool.reserve(45) == reference(0, 45, NEW)
+    assert pool.reserve(40) == reference(60, 40)
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        reference(0, 48),
+        reference(19, 5),
+        reference(-1, 48),
+        reference(20, 0),
+        reference(20, -5),
+        reference(60, 41),
+        reference(100, 1),
+        reference(2**62, 2**62),
+        reference(20, 5, NEW),
+        reference(20, 5, b""),
+    ],
+)
+def test_claims_of_what_is_spent_or_not_there_are_refused(claimed: PadReference) -> None:
+    pool, _ = pools()
+    pool.claim(reference(0, 20))
+    before = pool.inventory()
+    with pytest.raises(RemoteProtocolError):
+        pool.claim(claimed)
+    assert pool.inventory() == before
+
+
+def test_a_claim_spends_what_it_skips() -> None:
+    pool, _ = pools()
+    pool.claim(reference(30, 20))
+    assert pool.spent_bytes == 50
+    assert pool.reserve(1).offset == 50
+
+
+def test_refill() -> None:
+    pool, _ = pools()
+    pool.refill(NEW, Bits.from_array([1, 0, 0, 0, 0, 0, 0, 1]))
+    pool.reserve(100)
+    assert pool.pad(pool.reserve(1), 0, 1) == b"\x81"
+    pool.refill(b"m" * 16, b"abc")
+    for identifier, key in ((b"m" * 16, b"x"), (FIRST, b"x"), (b"short", b"x"), (b"k" * 16, Bits.zeros(7))):
+        with pytest.raises(InputError):
+            pool.refill(identifier, key)
+
+
+def test_spent_bytes_are_erased() -> None:
+    pool, _ = pools()
+    pool.claim(reference(10, 20))
+    stored = pool.snapshot()
+    assert PRESHARED[32:62] not in stored
+    assert PRESHARED[32:40] not in stored
+    assert PRESHARED[62:] in stored
+
+
+def state(identifier: bytes, next_offset: int, length: int) -> SegmentState:
+    return SegmentState(identifier=identifier, next_offset=next_offset, length=length)
+
+
+def test_reconcile_takes_the_farther_offset_on_both_sides() -> None:
+    first, second = pools()
+    first.reserve(10)
+    second.claim(reference(20, 10))
+    lists = first.inventory(), second.inventory()
+    first.reconcile(lists[1], largest_skip_bytes=100)
+    second.reconcile(lists[0], largest_skip_bytes=100)
+    assert first.inventory() == second.inventory() == (state(FIRST, 30, 100),)
+    assert first.spent_bytes == 30
+
+
+def test_a_segment_of_one_side_rests_and_is_not_lost() -> None:
+    first, second = pools()
+    first.refill(NEW, bytes(50))
+    first.reconcile(second.inventory(), largest_skip_bytes=100)
+    first.reserve(100)
+    assert first.available_bytes == 0
+    with pytest.raises(KeyPoolExhausted):
+        first.reserve(10)
+    with pytest.raises(RemoteProtocolError):
+        first.claim(reference(0, 10, NEW))
+    second.refill(NEW, bytes(50))
+    first.reconcile(second.inventory(), largest_skip_bytes=100)
+    assert first.reserve(10) == reference(0, 10, NEW)
+
+
+def test_segments_of_unequal_length_rest() -> None:
+    pool, _ = pools()
+    pool.reconcile([state(FIRST, 0, 99)], largest_skip_bytes=100)
+    assert pool.available_bytes == 0
+    pool.reconcile([state(FIRST, 0, 100)], largest_skip_bytes=100)
+    assert pool.available_bytes == 100
+
+
+@pytest.mark.parametrize(
+    "told", [[(FIRST, 101, 100)], [(FIRST, -1, 100)], [(FIRST, 0, 100)] * 2, [(NEW, 5, 4)], [(NEW, 0, -1)]]
+)
+def test_a_list_that_contradicts_itself_is_refused(told: list[tuple[bytes, int, int]]) -> None:
+    pool, _ = pools()
+    with pytest.raises(RemoteProtocolError):
+        pool.reconcile([state(*entry) for entry in told], largest_skip_bytes=100)
+
+
+def test_the_peer_spends_no_more_on_its_word_than_is_allowed() -> None:
+    pool, _ = pools()
+    with pytest.raises(RemoteProtocolError, match="31 bytes ahead"):
+        pool.reconcile([state(FIRST, 31, 100)], largest_skip_bytes=30)
+    assert pool.spent_bytes == 0
+    pool.reconcile([state(FIRST, 30, 100)], largest_skip_bytes=30)
+    assert pool.spent_bytes == 30
+
+
+def test_an_operator_may_skip() -> None:
+    pool, _ = pools()
+    pool.skip(FIRST, 60)
+    assert pool.reserve(1).offset == 60
+    for identifier, offset in ((FIRST, 60), (FIRST, 101), (NEW, 1)):
+        with pytest.raises(InputError):
+            pool.skip(identifier, offset)
+
+
+def test_the_peer_can_never_bring_bytes_back() -> None:
+    pool, _ = pools()
+    pool.reserve(48)
+    pool.reconcile([state(FIRST, 0, 100)], largest_skip_bytes=100)
+    assert pool.reserve(1).offset == 48
+
+
+@given(st.lists(st.tuples(st.sampled_from(["reserve", "claim", "reconcile"]), st.integers(0, 60), st.integers(1, 30))))
+def test_whatever_happens_pads_never_overlap(steps: list[tuple[str, int, int]]) -> None:
+    pool, _ = pools()
+    used: set[int] = set()
+    for step, offset, count in steps:
+        try:
+            if step == "reserve":
+                piece = pool.reserve(count)
+            elif step == "claim":
+                piece = reference(offset, count)
+                pool.claim(piece)
+            else:
+                pool.reconcile([state(FIRST, offset, 100)], largest_skip_bytes=100)
+                continue
+        except (KeyPoolExhausted, RemoteProtocolError):
+            continue
+        pool.pad(piece, 0, count)
+        bytes_of_piece = set(range(piece.offset, piece.offset + count))
+        assert not bytes_of_piece & used
+        used |= bytes_of_piece
+    assert pool.spent_bytes <= 100
+
+
+def test_a_restored_pool_goes_on_where_the_snapshot_was() -> None:
+    pool, _ = pools()
+    pool.refill(NEW, bytes(50))
+    piece = pool.reserve(20)
+    restored = KeyPool.restore(pool.snapshot())
+    assert restored.inventory() == pool.inventory()
+    assert (restored.hash_key, restored.spent_bytes) == (pool.hash_key, 20)
+    with pytest.raises(LocalProtocolError):
+        restored.pad(piece, 0, 1)
+    assert restored.pad(restored.reserve(4), 0, 4) == PRESHARED[52:56]
+
+
+@pytest.mark.parametrize("snapshot", [b"", b"\x00", b"\x93\xa0"])
+def test_what_is_no_snapshot_is_refused(snapshot: bytes) -> None:
+    with pytest.raises(InputError):
+        KeyPool.restore(snapshot)
+
+
+def test_too_little_preshared_key_is_refused() -> None:
+    with pytest.raises(InputError):
+        KeyPool(PRESHARED[:31])
+    pool = KeyPool(PRESHARED[:32])
+    assert pool.available_bytes == 0
+
+
+def test_representations_show_no_key() -> None:
+    pool, _ = pools()
+    pool.reserve(10)
+    assert repr(pool) == "KeyPool(segments=1, available_bytes=90, spent_bytes=10)"
