@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qkdpost.compilation import warmup
 
 from qkdpost._kernels._jit import JIT_ENABLED, registered_kernels
 from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
 from qkdpost.authentication import PolynomialHasher
 from qkdpost.bits import Bits, concatenate
+from qkdpost.compilation import warmup
 from qkdpost.verification import frame_tags, hash_tag
 
 REPORT = """
