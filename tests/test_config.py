@@ -37,6 +37,30 @@ def test_what_cannot_be_is_refused_by_name(field: str, value: object) -> None:
         LinkConfig(**{field: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "decoy-bb84"},
+        {"kind": "bb84", "intensities": (0.5, 0.1), "intensity_probabilities": (0.5, 0.5)},
+        {"kind": "decoy-bb84", "intensities": (0.1, 0.5), "intensity_probabilities": (0.5, 0.5)},
+        {"kind": "decoy-bb84", "intensities": (0.5, 0.1), "intensity_probabilities": (0.5, 0.4)},
+        {"kind": "single-photon-bb84", "mean_photons": 0.1, "g2": 0.01},
+        {"kind": "single-photon-bb84", "test_probabilities": (0.1, 0.1)},
+        {"kind": "bbm92-time-tags", "test": "sample"},
+        {
+            "kind": "decoy-bb84",
+            "test": "sample",
+            "intensities": (0.5, 0.1),
+            "intensity_probabilities": (0.5, 0.5),
+        },
+    ],
+    ids=str,
+)
+def test_fields_that_contradict_each_other_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        LinkConfig(**fields)  # type: ignore[arg-type]
+
+
 def test_the_digest_names_the_configuration() -> None:
     link = LinkConfig()
     assert link.digest() == LinkConfig().digest()

@@ -132,7 +132,7 @@ class LinkConfig:
                 raise ConfigurationError(
                     f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities}"
                 )
-        if self.kind in ("decoy-bb84", "single-photon-bb84") and self.test != "basis":
+        if self.kind in ("decoy-bb84", "single-photon-bb84", "bbm92-time-tags") and self.test != "basis":
             raise ConfigurationError(f"kind {self.kind!r} needs test 'basis'; found {self.test!r}")
 
     def to_fields(self) -> dict[str, str]:

@@ -36,7 +36,7 @@ class Protocol:
         tally: the counts that the bound needs, from the compared rounds and, where they are public, the errors of
             the key for each intensity.
         bound: the length of the secret key from the tally and the leakage.
-        knows_two_way: whether the bound depends on the direction of correction, and is told it.
+        options: what else the bound is told.
     """
 
     alice_records: type[RawRecords]
@@ -45,7 +45,7 @@ class Protocol:
     bob_sift: Callable[[SiftingTask], Program[SiftedKey]]
     tally: Callable[[LinkConfig, ComparedRounds, tuple[int, ...] | None], AnyTally]
     bound: Callable[..., SecretLength]
-    knows_two_way: bool = False
+    options: Callable[[LinkConfig, Ledger], dict[str, Any]]
 
     def record_type(self, role: str) -> type[RawRecords]:
         """Return the type of record that a role submits."""
@@ -55,16 +55,26 @@ class Protocol:
         self, link: LinkConfig, tally: AnyTally, ledger: Ledger, verification_bits: int | None
     ) -> SecretLength:
         """Apply the bound that the link names to the tally and to what the ledger charged."""
-        options: dict[str, Any] = {"two_way": ledger.two_way} if self.knows_two_way else {}
         return self.bound(
             tally,
             leakage_bits=ledger.charged_bits,
             verification_bits=verification_bits,
             epsilon=link.epsilon,
-            bound=link.bound,
             concentration=link.concentration,
-            **options,
+            **self.options(link, ledger),
         )
+
+
+def _named_bound(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
+    return {"bound": link.bound}
+
+
+def _bound_and_direction(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
+    return {"bound": link.bound, "two_way": ledger.two_way}
+
+
+def _nothing_more(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
+    return {}
 
 
 _PREPARED = partial(
@@ -76,9 +86,11 @@ _PREPARED = partial(
 )
 
 PROTOCOLS: dict[str, Protocol] = {
-    "bb84": _PREPARED(tally=tally_qubits, bound=bb84.secret_length),
-    "decoy-bb84": _PREPARED(tally=tally_decoy_pulses, bound=decoy_bb84.secret_length, knows_two_way=True),
-    "single-photon-bb84": _PREPARED(tally=tally_single_photons, bound=single_photon.secret_length, knows_two_way=True),
+    "bb84": _PREPARED(tally=tally_qubits, bound=bb84.secret_length, options=_named_bound),
+    "decoy-bb84": _PREPARED(tally=tally_decoy_pulses, bound=decoy_bb84.secret_length, options=_bound_and_direction),
+    "single-photon-bb84": _PREPARED(
+        tally=tally_single_photons, bound=single_photon.secret_length, options=_nothing_more
+    ),
     "bbm92": Protocol(
         alice_records=Detections,
         bob_records=Detections,
@@ -86,6 +98,7 @@ PROTOCOLS: dict[str, Protocol] = {
         bob_sift=report_slots,
         tally=tally_qubits,
         bound=bbm92.secret_length,
+        options=_named_bound,
     ),
     "bbm92-time-tags": Protocol(
         alice_records=TimeTags,
@@ -94,5 +107,6 @@ PROTOCOLS: dict[str, Protocol] = {
         bob_sift=report_time_tags,
         tally=tally_qubits,
         bound=bbm92.secret_length,
+        options=_named_bound,
     ),
 }

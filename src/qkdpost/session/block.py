@@ -56,12 +56,16 @@ class Block:
         """Whether this side's string is the one that is kept."""
         return self.role == "alice"
 
-    def secret_length(self) -> SecretLength:
-        """Apply the link's bound to what is known and disclosed so far."""
+    def secret_length(self, *, at_best: bool = False) -> SecretLength:
+        """Apply the link's bound to what is known and disclosed so far.
+
+        With `at_best`, before correction, one decoy intensity is given what it lacks: no error in the key.
+        """
         if self.compared is None:
             raise LocalProtocolError("the bound comes after estimation")
         protocol = PROTOCOLS[self.link.kind]
-        tally = protocol.tally(self.link, self.compared, self.key_errors)
+        errors = (0,) * len(self.link.intensities) if at_best and self.link.intensities else self.key_errors
+        tally = protocol.tally(self.link, self.compared, errors)
         secret = protocol.secret_length(self.link, tally, self.ledger, self.verification_bits)
         self.report.secret = secret
         return secret

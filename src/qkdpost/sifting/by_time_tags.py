@@ -25,7 +25,6 @@ from qkdpost.sifting.coincidence import (
     from_grid,
     grid_ticks,
     match_events,
-    merge_ticks,
     to_detections,
 )
 from qkdpost.sifting.slot_coding import decode_times, encode_times
@@ -103,7 +102,7 @@ def _events_to_report(tags: TimeTags, clicks: CalibrationClicks, link: LinkConfi
     try:
         own = suppress_echoes(to_tick_length(tags, clicks.tick_ps), link.dead_time_ps)
         calibration, window_ticks = calibrate_to_test_clicks(own, peer_ticks, outcomes, window_ticks=window)
-        events = merge_clicks(correct(own, calibration), merge_ticks(window_ticks))
+        events = merge_clicks(correct(own, calibration), window_ticks)
     except InputError as error:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
     step = grid_ticks(window_ticks)
@@ -116,7 +115,7 @@ def _events_to_report(tags: TimeTags, clicks: CalibrationClicks, link: LinkConfi
 def _match(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_bases: Bits, window_ticks: int) -> Matched:
     try:
         calibration = calibrate_to_events(tags, peer_ticks, peer_bases)
-        own = merge_clicks(correct(tags, calibration), merge_ticks(window_ticks))
+        own = merge_clicks(correct(tags, calibration), window_ticks)
     except InputError as error:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
     match = match_events(own, peer_ticks, peer_bases, window_ticks=window_ticks)

@@ -36,7 +36,6 @@ __all__ = [
     "from_grid",
     "grid_ticks",
     "match_events",
-    "merge_ticks",
     "pair_time_tags",
     "to_detections",
 ]
@@ -87,18 +86,10 @@ def calibrate_to_events(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_base
     return calibrate(tags, ticks, np.zeros(ticks.size, dtype=np.uint8), search_ps=None)
 
 
-def merge_ticks(window_ticks: int) -> int:
-    """Return how close clicks of one side are one event: a quarter of the half width of the window.
-
-    That is about the jitter of a detector where the window fits the peak: the order of such clicks says nothing.
-    """
-    return window_ticks // 4
-
-
 def grid_ticks(window_ticks: int) -> int:
     """Return the step to which published times are rounded: an eighth of the half width, at least a tick.
 
-    It is no longer than `merge_ticks`, so that no two events share a slot.
+    It is no longer than the window, within which clicks are merged, so that no two events share a slot.
     """
     return max(1, window_ticks // 8)
 
@@ -109,7 +100,7 @@ def to_detections(events: ClickEvents, *, origin_tick: int, span_steps: int, ste
     Events outside of the `span_steps` slots are left out: the other side has no record of that time.
 
     Args:
-        events: corrected, and merged within `merge_ticks`.
+        events: corrected, and merged within the window.
         origin_tick: where slot 0 begins.
         span_steps: how many slots there are.
         step_ticks: the length of a slot, `grid_ticks` of the window.
@@ -225,7 +216,7 @@ def pair_time_tags(
         largest_drift_ppm=largest_drift_ppm,
         window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
     )
-    bob_events = merge_clicks(correct(bob, bob_calibration), merge_ticks(window_ticks))
+    bob_events = merge_clicks(correct(bob, bob_calibration), window_ticks)
     step_ticks = grid_ticks(window_ticks)
     origin_tick = int(disclosed.ticks[0])
     span_steps = (int(disclosed.ticks[-1]) - origin_tick) // step_ticks + 1
@@ -233,7 +224,7 @@ def pair_time_tags(
 
     peer_ticks = from_grid(report.slots, origin_tick=origin_tick, step_ticks=step_ticks)
     alice_calibration = calibrate_to_events(alice, peer_ticks, report.bases)
-    alice_events = merge_clicks(correct(alice, alice_calibration), merge_ticks(window_ticks))
+    alice_events = merge_clicks(correct(alice, alice_calibration), window_ticks)
     match = match_events(alice_events, peer_ticks, report.bases, window_ticks=window_ticks)
     return PairedTags(
         alice=_sifted(alice_events.bases, alice_events.bits, match.own_matched, match.rounds),

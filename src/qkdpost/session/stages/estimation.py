@@ -46,7 +46,7 @@ def lead(block: Block) -> Program[None]:
     yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
     peer = expect((yield RECEIVE), ComparedBits)
     _compare(block, sifted, own, peer)
-    best = block.secret_length()
+    best = block.secret_length(at_best=True)
     if not best.bits:
         raise AbortBlock(AbortReason.NO_KEY_LEFT, f"even without leakage: {best.reason}")
 
