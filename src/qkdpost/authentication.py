@@ -42,7 +42,7 @@ class PolynomialHasher:
         power_table(np.frombuffer(bytearray(key), dtype="<u8").astype(np.uint64), self._table)
         self._state = np.zeros(2, dtype=np.uint64)
         self._buffer = np.zeros(BUFFER_WORDS, dtype="<u8")
-        self._view = memoryview(self._buffer).cast("B")
+        self._view = self._buffer.data.cast("B")
         self._filled = 0
         self._length = 0
 

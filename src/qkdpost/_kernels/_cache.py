@@ -35,7 +35,7 @@ def enable_cache(dispatcher: Any) -> None:
     """Keep the compiled code of `dispatcher` on disk, if there is a place for it."""
     clmul_path()  # a path that this processor lacks is an error, not a reason to go without a cache
     try:
-        dispatcher._cache = _SourceCache(dispatcher.py_func)
+        dispatcher._cache = _SourceCache(dispatcher.py_func)  # type: ignore[no-untyped-call]
     except (RuntimeError, OSError):
         # No directory can be written: compile anew in each process.
         return
@@ -83,7 +83,7 @@ class _Stamped:
         return source_digest(self._py_file)
 
     def get_disambiguator(self) -> str:
-        checks = "-checked" if config.BOUNDSCHECK else ""
+        checks = "-checked" if vars(config)["BOUNDSCHECK"] else ""
         return f"{self._lineno}-{clmul_path()}{checks}"
 
 
@@ -101,7 +101,8 @@ class _ReadOnlyInTreeLocator(_Stamped, InTreeCacheLocator):
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
         self = cls(py_func, py_file)
-        return self if any(Path(self.get_cache_path()).glob(f"*.{py_func.__name__}-*.nbi")) else None
+        path: str = self.get_cache_path()  # type: ignore[no-untyped-call]
+        return self if any(Path(path).glob(f"*.{py_func.__name__}-*.nbi")) else None
 
 
 class _UserWideLocator(_Stamped, UserWideCacheLocator):
@@ -109,15 +110,22 @@ class _UserWideLocator(_Stamped, UserWideCacheLocator):
 
 
 class _SourceCacheImpl(CompileResultCacheImpl):
-    _locator_classes = (_UserProvidedLocator, _InTreeLocator, _ReadOnlyInTreeLocator, _UserWideLocator)
+    _locator_classes = [  # noqa: RUF012
+        _UserProvidedLocator,
+        _InTreeLocator,
+        _ReadOnlyInTreeLocator,
+        _UserWideLocator,
+    ]
 
     def __init__(self, py_func: Any) -> None:
-        overridden = getattr(config, "CACHE_LOCATOR_CLASSES", "")
-        config.CACHE_LOCATOR_CLASSES = ""
+        # A setting of numba that names other locators would undo the stamp.
+        settings = vars(config)
+        overridden = settings.get("CACHE_LOCATOR_CLASSES", "")
+        settings["CACHE_LOCATOR_CLASSES"] = ""
         try:
-            super().__init__(py_func)
+            super().__init__(py_func)  # type: ignore[no-untyped-call]
         finally:
-            config.CACHE_LOCATOR_CLASSES = overridden
+            settings["CACHE_LOCATOR_CLASSES"] = overridden
 
 
 class _SourceCache(FunctionCache):
@@ -127,13 +135,13 @@ class _SourceCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         except Exception:
             # A damaged file can raise anything. Forget what the index lists, so that it is written anew.
             with contextlib.suppress(OSError):
-                self.flush()
+                self.flush()  # type: ignore[no-untyped-call]
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-            super().save_overload(sig, data)
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]

@@ -32,6 +32,10 @@ LOW_WORDS = (0, 8, 2, 10, 4, 12, 6, 14)
 HIGH_WORDS = (1, 9, 3, 11, 5, 13, 7, 15)
 PREVIOUS_WORDS = (8, 0, 1, 2, 8, 4, 5, 6)
 LAST_TO_FIRST = (3, 8, 8, 8, 7, 8, 8, 8)
+PREVIOUS_EIGHT = (8, 0, 1, 2, 3, 4, 5, 6)
+LAST_OF_EIGHT = (7, 8, 8, 8, 8, 8, 8, 8)
+UPPER_TO_LOWER = (4, 5, 6, 7, 8, 8, 8, 8)
+LOWER_TO_UPPER = (8, 8, 8, 8, 0, 1, 2, 3)
 
 _X86 = {"vpclmul512": ("llvm.x86.pclmulqdq.512", 4), "vpclmul256": ("llvm.x86.pclmulqdq.256", 2)}
 _X86["pclmul"] = ("llvm.x86.pclmulqdq", 1)
@@ -98,16 +102,16 @@ def _lanes_type() -> Any:
     from numba.core import types  # noqa: PLC0415
     from numba.extending import models, register_model  # noqa: PLC0415
 
-    class LanesType(types.Type):  # type: ignore[misc]
+    class LanesType(types.Type):
         def __init__(self) -> None:
             super().__init__(name="QkdpostLanes")
 
-    class LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    class LanesModel(models.PrimitiveModel):
         def __init__(self, manager: Any, front_end_type: Any) -> None:
             super().__init__(manager, front_end_type, _vector(WORDS))
 
     register_model(LanesType)(LanesModel)
-    return LanesType()
+    return LanesType()  # type: ignore[no-untyped-call]
 
 
 def _vector(words: int) -> Any:
@@ -122,7 +126,8 @@ def _indices(values: tuple[int, ...]) -> Any:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(values)), list(values))
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, position: Any, words: int) -> Any:
+def _pointer(context: Any, builder: Any, array_type: Any, arguments: Any, words: int) -> Any:
+    array, position = arguments[:2]
     start = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(start, [position]), _vector(words).as_pointer())
 
@@ -132,7 +137,7 @@ def load(typing_context: Any, words: Any, position: Any) -> Any:
     from numba.core import types  # noqa: PLC0415
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _pointer(context, builder, signature.args[0], *arguments, WORDS)
+        address = _pointer(context, builder, signature.args[0], arguments, WORDS)
         return builder.load(address, align=8)
 
     return _lanes_type()(words, types.intp), emit
@@ -143,7 +148,7 @@ def store(typing_context: Any, words: Any, position: Any, lanes: Any) -> Any:
     from numba.core import types  # noqa: PLC0415
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _pointer(context, builder, signature.args[0], *arguments[:2], WORDS)
+        address = _pointer(context, builder, signature.args[0], arguments, WORDS)
         builder.store(arguments[2], address, align=8)
         return context.get_dummy_value()
 
@@ -155,7 +160,7 @@ def broadcast_lane(typing_context: Any, words: Any, position: Any) -> Any:
     from numba.core import types  # noqa: PLC0415
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _pointer(context, builder, signature.args[0], *arguments, 2)
+        address = _pointer(context, builder, signature.args[0], arguments, 2)
         lane = builder.load(address, align=8)
         return builder.shuffle_vector(lane, lane, _indices((0, 1) * 4))
 
@@ -280,7 +285,7 @@ def _emit_portable(context: Any, builder: Any, arguments: Any, first_word: int, 
     from llvmlite import ir  # noqa: PLC0415
     from numba.core import cgutils, types  # noqa: PLC0415
 
-    pair = types.UniTuple(types.uint64, 2)
+    pair = types.UniTuple(types.uint64, 2)  # type: ignore[no-untyped-call]
     result = ir.Constant(_vector(WORDS), ir.Undefined)
     for start in range(0, WORDS, 2):
         operands = [
@@ -288,7 +293,8 @@ def _emit_portable(context: Any, builder: Any, arguments: Any, first_word: int, 
             for vector, offset in zip(arguments, (first_word, second_word), strict=True)
         ]
         words = context.compile_internal(builder, _compiled_product(), pair(types.uint64, types.uint64), operands)
-        for offset, word in enumerate(cgutils.unpack_tuple(builder, words)):
+        pairs = enumerate(cgutils.unpack_tuple(builder, words))  # type: ignore[no-untyped-call]
+        for offset, word in pairs:
             result = builder.insert_element(result, word, ir.Constant(ir.IntType(32), start + offset))
     return result
 

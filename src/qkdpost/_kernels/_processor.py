@@ -40,8 +40,8 @@ def clmul_path() -> str:
 
 def _features() -> frozenset[str]:
     """Return the features that numba generates code for: the host's, unless numba is told otherwise."""
-    from numba.core import config  # noqa: PLC0415
-    from numba.core.codegen import get_host_cpu_features  # noqa: PLC0415
+    from numba.core import codegen, config  # noqa: PLC0415
 
-    listed = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    chosen: str | None = vars(config)["CPU_FEATURES"]
+    listed: str = codegen.get_host_cpu_features() if chosen is None else chosen  # type: ignore[no-untyped-call]
     return frozenset(name[1:] for name in listed.split(",") if name.startswith("+"))

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from qkdpost._kernels._jit import kernel
 from qkdpost._kernels.cantor import FINE_WORDS, RUN, TAIL
 from qkdpost._kernels.clmul_lanes import (
-    Lanes,
     both,
     broadcast,
     broadcast_lane,

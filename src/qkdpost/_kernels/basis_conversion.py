@@ -27,15 +27,19 @@ from qkdpost._kernels.clmul_lanes import (
     high_words,
     interleave_high,
     interleave_low,
+    last_of_eight,
     last_to_first,
     load,
     low_halves,
     low_words,
+    lower_to_upper,
     odd_lanes,
+    previous_eight,
     previous_words,
     shift_down,
     shift_up,
     store,
+    upper_to_lower,
     xor,
 )
 
@@ -45,6 +49,9 @@ Words: TypeAlias = NDArray[np.uint64]
 
 SMALL = 8
 """log2 of the blocks that are converted in registers."""
+CHUNK = 1024
+"""Words that are converted together: 2^16 bits, which all steps keep apart but those on longer blocks."""
+_CHUNK_LOG_HALF = 15
 
 
 @functools.cache
@@ -69,17 +76,33 @@ def _steps(log_unit: int, log_length: int) -> list[tuple[int, int]]:
 
 @kernel
 def to_transform_basis(words: Words, start: int, count: int, steps: NDArray[np.int64]) -> None:
-    """Convert the `count` words from `start` on, a power of two and at least 32."""
-    for index in range(steps.shape[0]):
+    """Convert the `count` words from `start` on, a power of two and at least 32.
+
+    The steps on blocks of more than CHUNK words come first; the others are done chunk by chunk, in the first cache.
+    """
+    index = 0
+    while index < steps.shape[0] and steps[index, 0] > _CHUNK_LOG_HALF:
         _expand(words, start, count, steps[index, 0], steps[index, 1])
-    _convert_small(words, start, count)
+        index += 1
+    chunk = min(count, CHUNK)
+    for place in range(start, start + count, chunk):
+        for narrow in range(index, steps.shape[0]):
+            _expand(words, place, chunk, steps[narrow, 0], steps[narrow, 1])
+        _convert_small(words, place, chunk)
 
 
 @kernel
 def from_transform_basis(words: Words, start: int, count: int, steps: NDArray[np.int64]) -> None:
     """Undo `to_transform_basis`."""
-    _restore_small(words, start, count)
-    for index in range(steps.shape[0] - 1, -1, -1):
+    wide = 0
+    while wide < steps.shape[0] and steps[wide, 0] > _CHUNK_LOG_HALF:
+        wide += 1
+    chunk = min(count, CHUNK)
+    for place in range(start, start + count, chunk):
+        _restore_small(words, place, chunk)
+        for index in range(steps.shape[0] - 1, wide - 1, -1):
+            _collect(words, place, chunk, steps[index, 0], steps[index, 1])
+    for index in range(wide - 1, -1, -1):
         _collect(words, start, count, steps[index, 0], steps[index, 1])
 
 
@@ -89,10 +112,12 @@ def _expand(words: Words, start: int, count: int, log_half: int, log_shift: int)
     half = 1 << (log_half - 6)
     if half == 4:
         _halve_eights(words, start, count, 1 << log_shift)
-        return
-    for block in range(start, start + count, 2 * half):
-        _add_overflow(words, block + half, half, log_shift)
-        _add_upper(words, block, half, log_shift)
+    elif half == 8:
+        _halve_sixteens(words, start, count, 1 << log_shift)
+    else:
+        for block in range(start, start + count, 2 * half):
+            _add_overflow(words, block + half, half, log_shift)
+            _add_upper(words, block, half, log_shift)
 
 
 @kernel
@@ -101,10 +126,12 @@ def _collect(words: Words, start: int, count: int, log_half: int, log_shift: int
     half = 1 << (log_half - 6)
     if half == 4:
         _unhalve_eights(words, start, count, 1 << log_shift)
-        return
-    for block in range(start, start + count, 2 * half):
-        _add_upper(words, block, half, log_shift)
-        _add_overflow(words, block + half, half, log_shift)
+    elif half == 8:
+        _unhalve_sixteens(words, start, count, 1 << log_shift)
+    else:
+        for block in range(start, start + count, 2 * half):
+            _add_upper(words, block, half, log_shift)
+            _add_overflow(words, block + half, half, log_shift)
 
 
 @kernel
@@ -131,11 +158,13 @@ def _add_upper(words: Words, lower: int, half: int, log_shift: int) -> None:
             store(words, index, xor(load(words, index), xor(here, before)))
         return
     shift = 1 << (log_shift - 6)
+    first = lower + shift
     if shift < 8:
-        for index in range(lower + shift, lower + half):
+        # The same for the first words where d is less than a vector.
+        first = lower
+        for index in range(lower, lower + shift):
             words[index] ^= words[index + half - shift]
-        return
-    for index in range(lower + shift, lower + half, 8):
+    for index in range(first, lower + half, 8):
         store(words, index, xor(load(words, index), load(words, index + half - shift)))
 
 
@@ -180,6 +209,38 @@ _OVERFLOW_8_2, _LOWER_8_2 = _mask(16, 8, 10), _mask(16, 2, 8)
 _OVERFLOW_4_1, _LOWER_4_1 = _mask(8, 4, 5), _mask(8, 1, 4)
 _OVERFLOW_8_4, _LOWER_8_4 = _mask(16, 8, 12), _mask(16, 4, 8)
 _OVERFLOW_2_1, _LOWER_2_1 = _mask(4, 2, 3), _mask(4, 1, 2)
+
+
+@kernel
+def _halve_sixteens(words: Words, start: int, count: int, shift: int) -> None:
+    """Do a halving with d = 256 or d < 64 on every block of sixteen words."""
+    for block in range(start, start + count, 16):
+        lower = load(words, block)
+        upper = load(words, block + 8)
+        if shift == 256:
+            upper = xor(upper, upper_to_lower(upper))
+            lower = xor(lower, lower_to_upper(upper))
+        else:
+            upper = xor(upper, shift_down(last_of_eight(upper), 64 - shift))
+            lower = xor(lower, xor(shift_up(upper, shift), shift_down(previous_eight(upper), 64 - shift)))
+        store(words, block, lower)
+        store(words, block + 8, upper)
+
+
+@kernel
+def _unhalve_sixteens(words: Words, start: int, count: int, shift: int) -> None:
+    """Undo `_halve_sixteens`."""
+    for block in range(start, start + count, 16):
+        lower = load(words, block)
+        upper = load(words, block + 8)
+        if shift == 256:
+            lower = xor(lower, lower_to_upper(upper))
+            upper = xor(upper, upper_to_lower(upper))
+        else:
+            lower = xor(lower, xor(shift_up(upper, shift), shift_down(previous_eight(upper), 64 - shift)))
+            upper = xor(upper, shift_down(last_of_eight(upper), 64 - shift))
+        store(words, block, lower)
+        store(words, block + 8, upper)
 
 
 @kernel

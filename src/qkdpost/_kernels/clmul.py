@@ -42,7 +42,9 @@ def convolve_window(
 
     Args:
         left: 2 left_lanes words or more.
+        left_lanes: lanes of `left`.
         right: GUARD_WORDS zeros, 2 right_lanes words, GUARD_WORDS zeros.
+        right_lanes: lanes of `right` between the zeros.
         first_lane: the first lane of the product that is wanted; lane k holds its bits 128 k ... 128 k + 127.
         output: a multiple of eight words, plus eight words whose content is lost.
     """

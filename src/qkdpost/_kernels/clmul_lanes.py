@@ -28,22 +28,26 @@ __all__ = [
     "high_words",
     "interleave_high",
     "interleave_low",
+    "last_of_eight",
     "last_to_first",
     "load",
     "low_halves",
     "low_words",
     "lower_high",
+    "lower_to_upper",
     "multiply_high",
     "multiply_high_low",
     "multiply_low",
     "multiply_low_high",
     "odd_lanes",
+    "previous_eight",
     "previous_words",
     "raise_low",
     "shift_down",
     "shift_up",
     "store",
     "swap_words",
+    "upper_to_lower",
     "xor",
 ]
 
@@ -200,3 +204,27 @@ def previous_words(lanes: Lanes) -> Lanes:
 def last_to_first(lanes: Lanes) -> Lanes:
     """Return of each four words the last in the place of the first, and zeros."""
     return code.picked(code.LAST_TO_FIRST, lanes)
+
+
+@intrinsic(code.shuffle(code.PREVIOUS_EIGHT, with_zero=True))
+def previous_eight(lanes: Lanes) -> Lanes:
+    """Return all eight words moved up by one; zero comes in below, the last leaves."""
+    return code.picked(code.PREVIOUS_EIGHT, lanes)
+
+
+@intrinsic(code.shuffle(code.LAST_OF_EIGHT, with_zero=True))
+def last_of_eight(lanes: Lanes) -> Lanes:
+    """Return the last of the eight words in the place of the first, and zeros."""
+    return code.picked(code.LAST_OF_EIGHT, lanes)
+
+
+@intrinsic(code.shuffle(code.UPPER_TO_LOWER, with_zero=True))
+def upper_to_lower(lanes: Lanes) -> Lanes:
+    """Return the last four words in the place of the first four, and zeros."""
+    return code.picked(code.UPPER_TO_LOWER, lanes)
+
+
+@intrinsic(code.shuffle(code.LOWER_TO_UPPER, with_zero=True))
+def lower_to_upper(lanes: Lanes) -> Lanes:
+    """Return the first four words in the place of the last four, and zeros."""
+    return code.picked(code.LOWER_TO_UPPER, lanes)

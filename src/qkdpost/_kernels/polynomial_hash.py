@@ -143,9 +143,12 @@ def frame_tags(
     The tag is the lowest `tag_bits` bits of (hash of the frame's blocks and of its length) times `scale`.
 
     Args:
-        words: `length` bits; the last frame may be shorter than the others.
+        words: the bits; the last frame may be shorter than the others.
+        length: how many bits, at least 1.
+        frame_bits: bits of a frame, at least 1.
         table: the powers of the hash's key.
         scale: an element, two words.
+        tag_bits: bits of a tag, 1 ... 128.
         frame: scratch of 2 ceil(frame_bits / 128) + 2 words.
         output: ceil(frames tag_bits / 64) words.
     """

@@ -24,12 +24,12 @@ __all__ = ["choose_levels", "copy_bits", "toeplitz_product"]
 Words: TypeAlias = NDArray[np.uint64]
 
 FEWEST_LEVELS = 9
-MOST_LEVELS = 17
+MOST_LEVELS = 20
 
 # Costs in picoseconds, as measured on one core with 512-bit carry-less multiplication. They only choose a path.
 DIRECT_LANES = 620
-FORWARD_POINT = 12_000
-BACKWARD_POINT = 25_000
+FORWARD_POINT = 9_500
+BACKWARD_POINT = 20_000
 POINT_LEVEL = 420
 POINT_PRODUCT = 1_300
 
