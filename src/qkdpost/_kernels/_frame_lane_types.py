@@ -20,13 +20,14 @@ class Lanes(types.Type):
     def __init__(self, bits: int) -> None:
         self.bits = bits
         self.count = _REGISTER_BITS // bits
-        super().__init__(name=f"Lanes({bits})")  # type: ignore[no-untyped-call]
+        super().__init__(name=f"Lanes({bits})")
 
 
 @register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
-        super().__init__(manager, lanes, ir.VectorType(ir.IntType(lanes.bits), lanes.count))
+        vector = ir.VectorType(ir.IntType(lanes.bits), lanes.count)
+        super().__init__(manager, lanes, vector)  # type: ignore[no-untyped-call]
 
 
 def lanes_of(array: Any) -> Lanes:

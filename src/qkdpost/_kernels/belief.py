@@ -46,6 +46,9 @@ __all__ = ["decode_layered", "unsatisfied_frames", "update_layer", "warm"]
 Words = NDArray[np.uint64]
 Lanes = NDArray[Any]
 
+_LANES_TO_REFILL = 8
+"""Idle lanes that are worth a pass over all messages to fill them again."""
+
 
 @kernel
 def update_layer(
@@ -93,8 +96,7 @@ def update_layer(
         first_mask = two * (start * size + index * degree)
         old_least = load_lanes(magnitudes, two * check)
         old_other = load_lanes(magnitudes, two * check + one)
-        least = top
-        combined = top
+        least = combined = top
         parity = syndromes[check]
         for place in range(degree):
             bit = edge_bits[start + place] + ((index + edge_shifts[start + place]) & last)
@@ -145,29 +147,46 @@ def _restart_frames(fresh: np.uint64, channel: Lanes, posterior: Lanes, magnitud
 
 
 @kernel
-def _place_syndrome(lane: int, syndrome: Words, syndromes: Words) -> None:
-    """Write the packed `syndrome` of one frame to bit `lane` of each check's mask."""
-    one = np.uint64(1)
-    place = np.uint64(lane)
-    others = ~(one << place)
-    for word in range(syndrome.size):
-        packed = syndrome[word]
-        for offset in range(64):
-            bit = (packed >> np.uint64(offset)) & one
-            check = 64 * word + offset
-            syndromes[check] = (syndromes[check] & others) | (bit << place)
+def _transpose(square: Words) -> None:
+    """Exchange bit j of word i with bit i of word j, for 64 words."""
+    width = np.uint64(32)
+    mask = np.uint64(0x00000000FFFFFFFF)
+    while width != np.uint64(0):
+        for start in range(np.uint64(0), np.uint64(64), np.uint64(2) * width):
+            for index in range(start, start + width):
+                moved = ((square[index] >> width) ^ square[index + width]) & mask
+                square[index] ^= moved << width
+                square[index + width] ^= moved
+        width >>= np.uint64(1)
+        mask ^= mask << width
 
 
 @kernel
-def _take_errors(lane: int, decisions: Words, errors: Words) -> None:
-    """Pack the decisions of one frame, bit `lane` of each entry, into `errors`."""
-    one = np.uint64(1)
-    place = np.uint64(lane)
-    for word in range(errors.size):
-        packed = np.uint64(0)
+def _place_syndromes(
+    fresh: np.uint64, frame_of: NDArray[np.int64], frame_syndromes: Words, syndromes: Words, square: Words
+) -> None:
+    """Write the packed syndromes of the frames in the lanes of mask `fresh` to these bits of each check's mask."""
+    for word in range(frame_syndromes.shape[1]):
+        square[:] = np.uint64(0)
+        for lane in range(frame_of.size):
+            if frame_of[lane] >= 0:
+                square[lane] = frame_syndromes[frame_of[lane], word]
+        _transpose(square)
         for offset in range(64):
-            packed |= ((decisions[64 * word + offset] >> place) & one) << np.uint64(offset)
-        errors[word] = packed
+            check = 64 * word + offset
+            syndromes[check] = (syndromes[check] & ~fresh) | (square[offset] & fresh)
+
+
+@kernel
+def _take_errors(done: np.uint64, frame_of: NDArray[np.int64], decisions: Words, errors: Words, square: Words) -> None:
+    """Pack the decisions of the frames in the lanes of mask `done`, a bit of each entry, into their error patterns."""
+    for word in range(errors.shape[1]):
+        for offset in range(64):
+            square[offset] = decisions[64 * word + offset]
+        _transpose(square)
+        for lane in range(frame_of.size):
+            if (done >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
+                errors[frame_of[lane], word] = square[lane]
 
 
 @kernel
@@ -258,22 +277,26 @@ def decode_layered(
     """
     lanes = posterior.shape[1]
     one = np.uint64(1)
+    nobody = np.uint64(0)
     frames = frame_syndromes.shape[0]
     frame_of = np.full(lanes, -1, np.int64)
     ages = np.zeros(lanes, np.int32)
+    square = np.zeros(64, np.uint64)
     waiting = 0
     left = frames
-    active = np.uint64(0)
+    idle = lanes
+    active = nobody
     while left > 0:
-        fresh = np.uint64(0)
-        for lane in range(lanes):
-            if frame_of[lane] < 0 and waiting < frames:
-                frame_of[lane] = waiting
-                ages[lane] = 0
-                _place_syndrome(lane, frame_syndromes[waiting], syndromes)
-                fresh |= one << np.uint64(lane)
-                waiting += 1
-        if fresh != np.uint64(0):
+        if waiting < frames and idle >= _LANES_TO_REFILL:
+            fresh = nobody
+            for lane in range(lanes):
+                if frame_of[lane] < 0 and waiting < frames:
+                    frame_of[lane] = waiting
+                    ages[lane] = 0
+                    fresh |= one << np.uint64(lane)
+                    waiting += 1
+                    idle -= 1
+            _place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
             _restart_frames(fresh, channel, posterior, magnitudes)
             active |= fresh
         for row in range(row_starts.size - 1):
@@ -284,19 +307,23 @@ def decode_layered(
         for bit in range(posterior.shape[0]):
             decisions[bit] = negative(load_lanes(posterior, bit))
         missed = unsatisfied_frames(active, row_starts, edge_bits, edge_shifts, size, syndromes, decisions, sums)
+        done = nobody
         for lane in range(lanes):
-            frame = frame_of[lane]
-            if frame < 0:
-                continue
-            ages[lane] += 1
-            satisfied = (missed >> np.uint64(lane)) & one == np.uint64(0)
-            if satisfied or ages[lane] >= most_iterations:
-                _take_errors(lane, decisions, errors[frame])
-                iterations[frame] = ages[lane]
-                converged[frame] = satisfied
-                frame_of[lane] = -1
-                active &= ~(one << np.uint64(lane))
-                left -= 1
+            if frame_of[lane] >= 0:
+                ages[lane] += 1
+                satisfied = (missed >> np.uint64(lane)) & one == nobody
+                if satisfied or ages[lane] >= most_iterations:
+                    done |= one << np.uint64(lane)
+                    iterations[frame_of[lane]] = ages[lane]
+                    converged[frame_of[lane]] = satisfied
+        if done != nobody:
+            _take_errors(done, frame_of, decisions, errors, square)
+            active &= ~done
+            for lane in range(lanes):
+                if (done >> np.uint64(lane)) & one != nobody:
+                    frame_of[lane] = -1
+                    left -= 1
+                    idle += 1
 
 
 def warm() -> None:

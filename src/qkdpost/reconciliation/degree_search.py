@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.errors import InputError
-from qkdpost.reconciliation.density_evolution import Ensemble, check_table, error_rate_of_efficiency, evolve
+from qkdpost.reconciliation.density_evolution import FINE, Arithmetic, Ensemble, error_rate_of_efficiency, evolve
 
 __all__ = ["DEGREES", "search_degrees", "threshold_efficiency"]
 
@@ -22,7 +22,9 @@ _IMPROVEMENT = 0.0008
 _HIGHEST_EFFICIENCY = 6.0
 
 
-def threshold_efficiency(ensemble: Ensemble, iterations: int, *, start: float = 2.0) -> float:
+def threshold_efficiency(
+    ensemble: Ensemble, iterations: int, *, start: float = 2.0, arithmetic: Arithmetic = FINE
+) -> float:
     """Return the least f = syndrome fraction / h(Q) at which the ensemble converges within `iterations`.
 
     Stepping down from `start`, or up where that fails; exact to 0.0015.
@@ -30,14 +32,13 @@ def threshold_efficiency(ensemble: Ensemble, iterations: int, *, start: float = 
     Raises:
         InputError: no efficiency below 6 converges.
     """
-    table = check_table()
     efficiency = start
-    while not _converges(ensemble, efficiency, iterations, table):
+    while not _converges(ensemble, efficiency, iterations, arithmetic):
         efficiency += 0.1
         if efficiency > _HIGHEST_EFFICIENCY:
             raise InputError("the ensemble converges at no efficiency below 6; its degrees are of no use")
     for step in _STEPS:
-        while _converges(ensemble, efficiency - step, iterations, table):
+        while _converges(ensemble, efficiency - step, iterations, arithmetic):
             efficiency -= step
     return efficiency
 
@@ -61,24 +62,23 @@ def search_degrees(
     generator = np.random.default_rng(seed)
     degrees = [degree for degree in DEGREES if degree <= max(3, (7 * rows) // 8)]
     counts = _starting_counts(degrees, rows, width, start)
-    table = check_table()
     best = threshold_efficiency(_ensemble(rows, degrees, counts), iterations)
     for _ in range(trials):
         moved = _move(generator, counts)
         if moved[0] >= rows:
             continue
         ensemble = _ensemble(rows, degrees, moved)
-        if _converges(ensemble, best - _IMPROVEMENT, iterations, table):
+        if _converges(ensemble, best - _IMPROVEMENT, iterations, FINE):
             counts = moved
             best = threshold_efficiency(ensemble, iterations, start=best - _IMPROVEMENT)
     return {degree: int(count) for degree, count in zip(degrees, counts, strict=True) if count}, best
 
 
-def _converges(ensemble: Ensemble, efficiency: float, iterations: int, table: NDArray[np.uint8]) -> bool:
+def _converges(ensemble: Ensemble, efficiency: float, iterations: int, arithmetic: Arithmetic) -> bool:
     if efficiency <= 1.0:
         return False
     error_rate = error_rate_of_efficiency(ensemble.syndrome_fraction, efficiency)
-    return evolve(ensemble, error_rate, iterations, table) is not None
+    return evolve(ensemble, error_rate, iterations, arithmetic) is not None
 
 
 def _ensemble(rows: int, degrees: list[int], counts: NDArray[np.int64]) -> Ensemble:

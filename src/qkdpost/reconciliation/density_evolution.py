@@ -1,7 +1,7 @@
 """Density evolution of the decoder that runs: quantised min-sum with its correction, over the binary symmetric channel.
 
-Levels are log-likelihood ratios in units of 1 / `UNITS_PER_NAT`; messages lie in -127 ... 127, and inside a check in
-half units 0 ... 255. The check combines magnitudes pairwise exactly as `qkdpost._kernels.belief` does; the variable
+Levels are log-likelihood ratios in the decoder's units; messages lie in -127 ... 127, and inside a check in half units
+0 ... 255. The check combines magnitudes pairwise exactly as `qkdpost._kernels.belief` does; the variable
 adds, saturated once at the end where the decoder saturates at each step. Schedule: flooding, which needs about twice
 the iterations of the layered schedule that runs, to the same threshold. Method: Richardson and Urbanke, IEEE Trans.
 Inf. Theory 47, 599 (2001), with quantised densities.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from qkdpost._kernels.density import combine_densities
 from qkdpost.errors import InputError
 
 __all__ = [
-    "CORRECTION",
-    "UNITS_PER_NAT",
+    "FINE",
+    "Arithmetic",
     "Ensemble",
     "binary_entropy",
     "check_table",
@@ -29,8 +30,6 @@ __all__ = [
     "evolve",
 ]
 
-UNITS_PER_NAT = 8
-CORRECTION = 40
 _TOP = 127
 _FOURIER_SIZE = 8192
 _NEGLIGIBLE = 1e-13
@@ -38,6 +37,19 @@ _TARGET_ERROR = 1e-5
 _LEAST_PROGRESS = 0.9995
 
 Density = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arithmetic:
+    """How a decoder counts, as in `qkdpost.reconciliation.ldpc_decoders.LayeredDecoder`; magnitudes up to 127."""
+
+    units_per_nat: int
+    correction: int
+    most_magnitude: int
+
+
+FINE = Arithmetic(units_per_nat=8, correction=40, most_magnitude=_TOP)
+"""The finest that densities of 255 levels tell apart: stands for the decoder of 16 bits, and for design."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +100,8 @@ def error_rate_of_efficiency(syndrome_fraction: float, efficiency: float) -> flo
     return low
 
 
-def check_table(correction: int = CORRECTION) -> NDArray[np.uint8]:
+@cache
+def check_table(correction: int) -> NDArray[np.uint8]:
     """Return shape (256, 256): the decoder's pairwise combination of two magnitudes in half units.
 
     min(a, b) - floor((c(|a - b|) - c(a + b)) / 4) with c(x) = max(0, correction - x), where c(x) / 4 stands for
@@ -103,24 +116,25 @@ def check_table(correction: int = CORRECTION) -> NDArray[np.uint8]:
     return table
 
 
-def evolve(ensemble: Ensemble, error_rate: float, iterations: int, table: NDArray[np.uint8]) -> int | None:
+def evolve(ensemble: Ensemble, error_rate: float, iterations: int, arithmetic: Arithmetic = FINE) -> int | None:
     """Return after how many flooding iterations the decoder converges, or None if it does not within `iterations`.
 
     Args:
         ensemble: the degrees.
         error_rate: of the binary symmetric channel.
         iterations: the most to try.
-        table: as from `check_table`.
+        arithmetic: of the decoder.
     """
+    table = check_table(arithmetic.correction)
     channel = np.zeros(_FOURIER_SIZE)
-    level = round(UNITS_PER_NAT * math.log((1 - error_rate) / error_rate))
+    level = round(arithmetic.units_per_nat * math.log((1 - error_rate) / error_rate))
     channel[level], channel[-level] = 1 - error_rate, error_rate
     channel_transform = np.fft.rfft(channel)
     messages = np.zeros(2 * _TOP + 1)
     messages[_TOP + level], messages[_TOP - level] = 1 - error_rate, error_rate
     errors: list[float] = []
     for iteration in range(1, iterations + 1):
-        outgoing = _check_density(messages, ensemble, table)
+        outgoing = _check_density(messages, ensemble, table, arithmetic.most_magnitude)
         messages = _variable_density(np.fft.rfft(outgoing), ensemble, channel_transform)
         errors.append(float(messages[:_TOP].sum() + messages[_TOP] / 2))
         if errors[-1] < _TARGET_ERROR:
@@ -148,7 +162,7 @@ def _power(density: Density, count: int, table: NDArray[np.uint8]) -> Density:
         density = _combine(density, density, table)
 
 
-def _check_density(messages: Density, ensemble: Ensemble, table: NDArray[np.uint8]) -> Density:
+def _check_density(messages: Density, ensemble: Ensemble, table: NDArray[np.uint8], most_magnitude: int) -> Density:
     """Return the density of check-to-variable messages, level l at index l modulo the transform's size.
 
     The edge of least magnitude gets the combination of all others; every other edge gets that of all edges, itself
@@ -169,7 +183,7 @@ def _check_density(messages: Density, ensemble: Ensemble, table: NDArray[np.uint
             others = _combine(others, incoming, table)
         whole = _combine(others, unsigned, table)
         outgoing += checks * check_degree / ensemble.edges * (whole + (others - whole) / check_degree)
-    magnitudes = np.minimum(_TOP, (np.arange(256) + 1) >> 1)
+    magnitudes = np.minimum(most_magnitude, (np.arange(256) + 1) >> 1)
     probability = np.bincount(magnitudes, weights=outgoing[0], minlength=_TOP + 1)
     signed = np.bincount(magnitudes, weights=outgoing[1], minlength=_TOP + 1)
     density = np.zeros(_FOURIER_SIZE)

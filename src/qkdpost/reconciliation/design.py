@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from scipy.stats import norm
 from qkdpost._kernels.syndromes import compute_syndromes
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import codes as tables
-from qkdpost.reconciliation.density_evolution import error_rate_of_efficiency
+from qkdpost.reconciliation.degree_search import threshold_efficiency
+from qkdpost.reconciliation.density_evolution import FINE, Arithmetic, Ensemble, error_rate_of_efficiency
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code, manifest
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
 from qkdpost.reconciliation.ldpc_layout import untainted_bits
@@ -30,8 +32,9 @@ from qkdpost.reconciliation.lifting import count_short_cycles, lift
 __all__ = ["base_rank", "build_code", "check_family", "failure_rate", "fit_waterfall", "rank", "write_family"]
 
 Words = NDArray[np.uint64]
-_SIZES = {64: 4, 256: 4, 1024: 3, 4096: 3}
+_SIZES = {64: 4, 256: 4, 1024: 3}
 """Sizes of a block, and how far to look for cycles when lifting."""
+_ARITHMETICS = {"fast": Arithmetic(units_per_nat=3, correction=17, most_magnitude=36), "accurate": FINE}
 _TABLE_DIRECTORY = Path(tables.__file__).parent
 
 
@@ -90,7 +93,7 @@ def _entry(name: str, ensemble: Mapping[str, Any], size: int, directory: Path) -
     rows, seed = int(ensemble["rows"]), int(ensemble["seed"])
     code = build_code(rows, columns, size, seed)
     (directory / f"{name}.bin").write_bytes(code.edges.astype("<u2").tobytes())
-    threshold = ensemble["threshold_efficiency"]
+    thresholds = _thresholds(rows, tuple(sorted(columns.items())))
     return {
         "rows": rows,
         "columns": code.columns,
@@ -100,10 +103,23 @@ def _entry(name: str, ensemble: Mapping[str, Any], size: int, directory: Path) -
         "digest": code.digest(),
         "rank": rows * size,
         "four_cycles": count_short_cycles(code),
-        "threshold_efficiency": threshold,
-        "threshold_error_rate": round(error_rate_of_efficiency(rows / code.columns, threshold), 6),
+        "threshold_efficiency": thresholds,
+        "threshold_error_rate": {
+            decoder: round(error_rate_of_efficiency(rows / code.columns, threshold), 6)
+            for decoder, threshold in thresholds.items()
+        },
         "untainted_bits": int(untainted_bits(code)[0].size),
         "waterfall": {"fast": [1_150_000, 20_000]},
+    }
+
+
+@cache
+def _thresholds(rows: int, columns: tuple[tuple[int, int], ...]) -> dict[str, float]:
+    """Return each decoder's threshold as an efficiency, within 160 flooding iterations."""
+    ensemble = Ensemble(rows=rows, columns=dict(columns))
+    return {
+        decoder: round(threshold_efficiency(ensemble, 160, arithmetic=arithmetic), 4)
+        for decoder, arithmetic in _ARITHMETICS.items()
     }
 
 
@@ -168,7 +184,7 @@ def measure_waterfall(name: str, decoder: str, frames: int, seed: int = 1) -> tu
     """Return middle and width of a code's waterfall, from efficiencies between few failures and many."""
     entry = manifest()["codes"][name]
     step = 0.012 * (256 / entry["size"]) ** 0.5
-    start = entry["threshold_efficiency"] + 2 * step
+    start = entry["threshold_efficiency"]["fast"] + 2 * step
     points: list[tuple[float, int, int]] = []
     for direction in (step, -step):
         efficiency = start if direction > 0 else start - step

@@ -12,7 +12,8 @@ conversation is two-way, see `qkdpost.leakage`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,7 @@ from qkdpost._kernels.syndromes import compute_syndromes, flip_errors, gather_fr
 from qkdpost.bits import Bits, concatenate
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, load_code
-from qkdpost.reconciliation.ldpc_decoders import DECODERS, CompiledDecoder
+from qkdpost.reconciliation.ldpc_decoders import DECODERS, CompiledDecoder, Decoder
 from qkdpost.reconciliation.ldpc_layout import FrameLayout, frame_layout, mask_of
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan
 from qkdpost.shared_random import permutation, random_words
@@ -153,7 +154,9 @@ def ldpc_corrector(
         decoder: a key of `DECODERS`; the peer need not know.
     """
     block = _Block(bits, plan, seed)
-    search = _Search(block, _compiled(plan.code, decoder))
+    if decoder not in DECODERS:
+        raise InputError(f"there is no decoder {decoder!r}; there are {sorted(DECODERS)}")
+    search = _Search(block, DECODERS[decoder])
     expected = plan.frames * plan.syndrome_bits
     for attempt in range(plan.blind_rounds + 1):
         message = yield from _exchange(block, Bits.zeros(0), expected)
@@ -176,7 +179,7 @@ def ldpc_corrector(
 class _Search:
     """The corrector's side of the search for error patterns."""
 
-    def __init__(self, block: _Block, decoder: CompiledDecoder) -> None:
+    def __init__(self, block: _Block, decoder: Decoder) -> None:
         frames = block.plan.frames
         self._block, self._decoder = block, decoder
         self._unknown = mask_of(block.layout.punctured, block.code.frame_bits)
@@ -205,7 +208,8 @@ class _Search:
         wanted = np.flatnonzero(~self.found)
         syndromes = self._received[wanted] ^ self._block.syndromes(self._block.frames[wanted])
         rate = self._block.plan.error_rate_ppm
-        decoded = self._decoder.decode(syndromes, error_rate_ppm=rate, known=self._known, unknown=self._unknown)
+        with _borrowed(self._block.code, self._decoder) as compiled:
+            decoded = compiled.decode(syndromes, error_rate_ppm=rate, known=self._known, unknown=self._unknown)
         self._errors[wanted] = decoded.errors
         self.found[wanted] = decoded.converged
         self.iterations[wanted] += decoded.iterations
@@ -244,7 +248,18 @@ def _revealed(block: _Block, failed: Bits, attempt: int) -> Bits:
     return concatenate(Bits(block.frames[frame], length).take(places) for frame in np.flatnonzero(np.asarray(failed)))
 
 
-def _compiled(code: str, decoder: str) -> CompiledDecoder:
-    if decoder not in DECODERS:
-        raise InputError(f"there is no decoder {decoder!r}; there are {sorted(DECODERS)}")
-    return DECODERS[decoder].compile(load_code(code))
+_spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []
+
+
+@contextmanager
+def _borrowed(code: QuasiCyclicCode, decoder: Decoder) -> Iterator[CompiledDecoder]:
+    """Lend the compiled decoder that was used last, if it fits and no other thread has it, else a new one."""
+    try:
+        spare = _spare.pop()
+    except IndexError:
+        spare = None
+    if spare is None or spare[0] is not code or spare[1] is not decoder:
+        spare = (code, decoder, decoder.compile(code))
+    yield spare[2]
+    if not _spare:
+        _spare.append(spare)

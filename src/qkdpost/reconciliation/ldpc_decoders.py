@@ -125,7 +125,10 @@ class _CompiledLayeredDecoder:
             self._channel(error_rate_ppm, known, unknown), np.ascontiguousarray(syndromes), *self._scratch,
             errors, iterations, converged,
         )  # fmt: skip
-        return Decoded(errors=errors, converged=converged.astype(np.bool_), iterations=iterations)
+        found = converged.astype(np.bool_)
+        if known is not None:
+            found &= ~np.any(errors & known.words, axis=1)
+        return Decoded(errors=errors, converged=found, iterations=iterations)
 
     def _channel(self, error_rate_ppm: int, known: Bits | None, unknown: Bits | None) -> NDArray[Any]:
         if not 1 <= error_rate_ppm < 500_000:

@@ -177,7 +177,7 @@ class _Need:
     def per_key_bit(self, name: str, decoder: str, lost_permille: int) -> int:
         """Return it in 10^-6 bits for each key bit, for a code that loses `lost_permille` by adaptation."""
         waterfalls = _entry(name)["waterfall"]
-        middle, width = waterfalls.get(decoder, waterfalls["fast"])
+        middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
         efficiency = (middle + width * FAILURE_WIDTHS[self.failures_permille] // 1000) * (1000 + lost_permille) // 1000
         return max(efficiency, self.least_efficiency) * self.entropy // _MILLION
 
@@ -229,7 +229,7 @@ def _fit(name: str, block_bits: int, error_rate_ppm: int, rounds: int, needs: tu
 
 
 def _frame_size(block_bits: int, frame_bits: int) -> int:
-    sizes = sorted({_entry(name)["columns"] * _entry(name)["size"] for name in code_names()})
+    sizes = sorted({int(_entry(name)["columns"] * _entry(name)["size"]) for name in code_names()})
     if frame_bits not in sizes:
         raise InputError(f"frame_bits must be one of {sizes}, found {frame_bits}")
     fitting = [size for size in sizes if size <= frame_bits and 3 * block_bits >= 2 * size]

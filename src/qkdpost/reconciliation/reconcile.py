@@ -14,6 +14,8 @@ from qkdpost.bits import Bits, BitsLike
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.cascade import cascade
 from qkdpost.reconciliation.cascade_parameters import parameters_for
+from qkdpost.reconciliation.ldpc import ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.rate_adaptation import plan_ldpc
 from qkdpost.shared_random import SEED_BYTES
 
 __all__ = ["METHODS", "Correction", "Reconciled", "drive", "reconcile"]
@@ -149,6 +151,22 @@ def _cascade(
     )
 
 
+def _ldpc(reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, parameters: str, seed: bytes) -> Correction:
+    """Correct by LDPC; `parameters` names the decoder, "near-optimal" meaning the default one."""
+    decoder = "fast" if parameters == "near-optimal" else parameters
+    plan = plan_ldpc(len(reference), error_rate_ppm=max(1, qber_ppm), frame_bits=frame_bits, decoder=decoder)
+    kept, corrected = drive(
+        ldpc_reference(reference, plan=plan, seed=seed, random_source=os.urandom),
+        ldpc_corrector(noisy, plan=plan, seed=seed, decoder=decoder),
+    )
+    return Correction(
+        bits=corrected.bits,
+        leakage_bits=kept.leakage_bits,
+        rounds=kept.rounds,
+        corrected_bits=corrected.corrected_bits,
+    )
+
+
 def _efficiency(leakage_bits: int, errors: int, length: int) -> float:
     if errors in (0, length):
         return math.inf
@@ -166,5 +184,5 @@ def _residual_frames(difference: Bits, frame_bits: int) -> int:
     return len(frames)
 
 
-METHODS: dict[str, Callable[..., Correction]] = {"cascade": _cascade}
+METHODS: dict[str, Callable[..., Correction]] = {"cascade": _cascade, "ldpc": _ldpc}
 """How to correct: name -> function (reference, noisy, *, qber_ppm, frame_bits, parameters, seed) -> `Correction`."""

@@ -1,0 +1,232 @@
+"""LDPC between two sides: equal strings, counted leakage, rough conditions."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.reconciliation.ldpc import LdpcOutcome, block_mask, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc_codes import load_code
+from qkdpost.reconciliation.ldpc_layout import frame_layout
+from qkdpost.reconciliation.rate_adaptation import LdpcPlan, entropy_ppm, plan_ldpc
+from reference.belief import dense_matrix
+
+SEED = bytes(range(32))
+
+
+def _in_step(
+    reference: Generator[Bits, Bits, LdpcOutcome], corrector: Generator[Bits, Bits, LdpcOutcome]
+) -> tuple[LdpcOutcome, LdpcOutcome, list[tuple[Bits, Bits]]]:
+    messages = []
+    from_reference, from_corrector = next(reference), next(corrector)
+    while True:
+        messages.append((from_reference, from_corrector))
+        ends: list[LdpcOutcome] = []
+        following: list[Bits] = []
+        for side, message in ((reference, from_corrector), (corrector, from_reference)):
+            try:
+                following.append(side.send(message))
+            except StopIteration as end:
+                ends.append(end.value)
+        if ends:
+            assert len(ends) == 2, "both sides end in the same round"
+            return ends[0], ends[1], messages
+        from_reference, from_corrector = following
+
+
+def _run(
+    reference: NDArray[np.uint8], errors: NDArray[np.uint8], plan: LdpcPlan, source: Any = secrets.token_bytes
+) -> tuple[LdpcOutcome, LdpcOutcome, list[tuple[Bits, Bits]]]:
+    return _in_step(
+        ldpc_reference(Bits.from_array(reference), plan=plan, seed=SEED, random_source=source),
+        ldpc_corrector(Bits.from_array(reference ^ errors), plan=plan, seed=SEED),
+    )
+
+
+def _wrong_frames(reference: NDArray[np.uint8], outcome: LdpcOutcome, plan: LdpcPlan) -> NDArray[np.bool_]:
+    """Frames that differ though the decoder called them found."""
+    differing = np.asarray(outcome.bits) ^ reference
+    per_frame = np.bincount(np.arange(reference.size) % plan.frames, weights=differing, minlength=plan.frames)
+    return (per_frame > 0) & ~np.asarray(outcome.failed_frames).astype(np.bool_)
+
+
+@pytest.mark.parametrize("error_rate", [0.005, 0.01, 0.03, 0.06, 0.11])
+def test_a_block_is_corrected_and_every_disclosed_bit_is_counted(error_rate: float) -> None:
+    generator = np.random.default_rng(round(1000 * error_rate))
+    reference = generator.integers(0, 2, 100_000, dtype=np.uint8)
+    errors = (generator.random(reference.size) < error_rate).astype(np.uint8)
+    plan = plan_ldpc(reference.size, error_rate_ppm=round(1e6 * error_rate), frame_bits=1 << 14)
+    ours, theirs, messages = _run(reference, errors, plan)
+    assert not _wrong_frames(reference, theirs, plan).any()
+    assert theirs.failed_frames.weight() <= 1
+    sent = sum(len(message) for message, _ in messages)
+    assert ours.leakage_bits == theirs.leakage_bits == sent - plan.frames * plan.punctured_bits
+    assert ours.verdict_bits == theirs.verdict_bits == sum(len(message) for _, message in messages)
+    assert ours.rounds == theirs.rounds == len(messages) <= 2 * (plan.blind_rounds + 1)
+    assert ours.failed_frames == theirs.failed_frames
+    assert ours.bits == Bits.from_array(reference)
+    if not theirs.failed_frames.weight():
+        assert theirs.corrected_bits == errors.sum()
+        assert theirs.bits == ours.bits
+
+
+@pytest.mark.parametrize("blind_rounds", [0, 1, 3])
+def test_a_wrong_estimate_fails_openly_or_is_made_up_for(blind_rounds: int) -> None:
+    generator = np.random.default_rng(7)
+    reference = generator.integers(0, 2, 120_000, dtype=np.uint8)
+    failed = []
+    for factor in (0.7, 1.0, 1.3):
+        errors = (generator.random(reference.size) < 0.03 * factor).astype(np.uint8)
+        plan = plan_ldpc(
+            reference.size,
+            error_rate_ppm=30_000,
+            frame_bits=1 << 14,
+            blind_rounds=blind_rounds,
+            uncertainty_permille=150 if blind_rounds == 3 else 0,
+        )
+        _, theirs, _ = _run(reference, errors, plan)
+        assert not _wrong_frames(reference, theirs, plan).any()
+        failed.append(theirs.failed_frames.weight())
+    assert failed[0] == 0
+    assert failed[1] <= 1
+    if blind_rounds == 3:
+        assert failed[2] <= 1
+    else:
+        assert failed[2] == plan.frames
+
+
+def test_a_burst_is_shared_out_among_the_frames() -> None:
+    generator = np.random.default_rng(8)
+    reference = generator.integers(0, 2, 200_000, dtype=np.uint8)
+    errors = np.zeros_like(reference)
+    errors[50_000:58_000] = generator.integers(0, 2, 8000)
+    plan = plan_ldpc(reference.size, error_rate_ppm=20_000, frame_bits=1 << 14)
+    _, theirs, _ = _run(reference, errors, plan)
+    assert theirs.failed_frames.weight() == 0
+    assert theirs.bits == Bits.from_array(reference)
+
+
+def test_noise_fails_in_every_frame_and_changes_nothing() -> None:
+    generator = np.random.default_rng(9)
+    reference = generator.integers(0, 2, 40_000, dtype=np.uint8)
+    noise = generator.integers(0, 2, reference.size, dtype=np.uint8)
+    plan = plan_ldpc(reference.size, error_rate_ppm=30_000, frame_bits=1 << 14, blind_rounds=2)
+    ours, theirs, messages = _run(reference, noise, plan)
+    assert theirs.failed_frames.weight() == plan.frames
+    assert theirs.bits == Bits.from_array(reference ^ noise)
+    assert len(messages) == 6
+    assert ours.leakage_bits == plan.frames * (plan.syndrome_bits - plan.punctured_bits + 2 * plan.revealed_bits)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_constant_strings_are_corrected(value: int) -> None:
+    reference = np.full(30_000, value, dtype=np.uint8)
+    errors = (np.random.default_rng(10).random(reference.size) < 0.02).astype(np.uint8)
+    plan = plan_ldpc(reference.size, error_rate_ppm=20_000, frame_bits=1 << 14)
+    _, theirs, _ = _run(reference, errors, plan)
+    assert theirs.bits == Bits.from_array(reference)
+
+
+@pytest.mark.parametrize("block_bits", [1, 63, 5000, 16_384, 16_385, 33_333])
+def test_every_length_of_block_is_corrected(block_bits: int) -> None:
+    generator = np.random.default_rng(block_bits)
+    reference = generator.integers(0, 2, block_bits, dtype=np.uint8)
+    errors = (generator.random(block_bits) < 0.03).astype(np.uint8)
+    plan = plan_ldpc(block_bits, error_rate_ppm=35_000, frame_bits=1 << 16)
+    _, theirs, _ = _run(reference, errors, plan)
+    assert theirs.bits == Bits.from_array(reference)
+
+
+def test_the_syndrome_is_that_of_the_dense_matrix() -> None:
+    generator = np.random.default_rng(11)
+    plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14, blind_rounds=0)
+    reference = generator.integers(0, 2, 12_000, dtype=np.uint8)
+    drawn = generator.integers(0, 256, 1 << 14, dtype=np.uint8).tobytes()
+    bits = Bits.from_array(reference)
+    side = ldpc_reference(bits, plan=plan, seed=SEED, random_source=lambda count: drawn[:count])
+    syndrome = np.asarray(next(side))
+    code = load_code(plan.code)
+    layout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
+    matrix = dense_matrix(code)
+    secret_free = matrix.copy()
+    secret_free[:, layout.key] = 0
+    # Two references with the same seed and source differ by the syndrome of the difference of their keys.
+    other = reference.copy()
+    other[123] ^= 1
+    twin = ldpc_reference(Bits.from_array(other), plan=plan, seed=SEED, random_source=lambda count: drawn[:count])
+    difference = np.asarray(next(twin)) ^ syndrome
+    assert any(np.array_equal(difference, matrix[:, place]) for place in layout.key)
+
+
+def test_punctured_bits_hide_as_many_syndrome_bits_as_are_counted() -> None:
+    plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
+    layout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
+    columns = dense_matrix(load_code(plan.code))[:, layout.punctured]
+    assert columns.shape[1] == plan.punctured_bits > 0
+    assert columns.sum(axis=1).max() == 1
+    assert columns.sum(axis=0).min() >= 2
+
+
+def test_layout_takes_every_place_once() -> None:
+    plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
+    layout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
+    places = np.concatenate([layout.key, layout.punctured, layout.shortened])
+    assert np.array_equal(np.sort(places), np.arange(plan.frame_bits))
+    assert layout.key.size == plan.key_bits
+
+
+def test_block_mask_marks_the_bits_of_frames() -> None:
+    plan = plan_ldpc(100_001, error_rate_ppm=30_000, frame_bits=1 << 14)
+    flags = np.zeros(plan.frames, dtype=np.uint8)
+    flags[2] = 1
+    mask = np.asarray(block_mask(plan, Bits.from_array(flags)))
+    assert np.array_equal(np.flatnonzero(mask), np.arange(2, 100_001, plan.frames))
+
+
+def test_messages_of_wrong_length_are_the_peers_fault() -> None:
+    bits = Bits.zeros(12_000)
+    plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
+    side = ldpc_reference(bits, plan=plan, seed=SEED, random_source=secrets.token_bytes)
+    next(side)
+    side.send(Bits.zeros(0))
+    with pytest.raises(RemoteProtocolError):
+        side.send(Bits.zeros(plan.frames + 1))
+    other = ldpc_corrector(bits, plan=plan, seed=SEED)
+    next(other)
+    with pytest.raises(RemoteProtocolError):
+        other.send(Bits.zeros(plan.syndrome_bits - 1))
+
+
+def test_wrong_arguments_are_refused() -> None:
+    plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
+    with pytest.raises(InputError):
+        next(ldpc_reference(Bits.zeros(11_999), plan=plan, seed=SEED, random_source=secrets.token_bytes))
+    with pytest.raises(InputError):
+        next(ldpc_reference(Bits.zeros(12_000), plan=plan, seed=SEED, random_source=lambda count: b""))
+    with pytest.raises(InputError):
+        next(ldpc_corrector(Bits.zeros(12_000), plan=plan, seed=SEED, decoder="none"))
+    with pytest.raises(InputError):
+        entropy_ppm(0)
+
+
+@pytest.mark.slow
+def test_wrong_words_are_counted_in_many_frames() -> None:
+    generator = np.random.default_rng(12)
+    wrong = failed = frames = 0
+    for error_rate in (0.01, 0.03, 0.08):
+        reference = generator.integers(0, 2, 1 << 24, dtype=np.uint8)
+        errors = (generator.random(reference.size, dtype=np.float32) < error_rate).astype(np.uint8)
+        plan = plan_ldpc(reference.size, error_rate_ppm=round(1e6 * error_rate), frame_bits=1 << 14)
+        _, theirs, _ = _run(reference, errors, plan)
+        wrong += int(_wrong_frames(reference, theirs, plan).sum())
+        failed += theirs.failed_frames.weight()
+        frames += plan.frames
+    assert wrong == 0
+    assert failed <= 0.01 * frames

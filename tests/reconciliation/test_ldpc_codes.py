@@ -1,0 +1,122 @@
+"""The shipped family and how it was designed."""
+
+from __future__ import annotations
+
+import itertools
+
+import galois
+import numpy as np
+import pytest
+
+from qkdpost._kernels.syndromes import compute_syndromes
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation import ldpc_codes
+from qkdpost.reconciliation.design import base_rank, build_code, rank
+from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code, manifest
+from qkdpost.reconciliation.lifting import base_graph, count_short_cycles, lift
+from reference.belief import dense_matrix
+
+
+@pytest.mark.parametrize("name", code_names())
+def test_tables_match_their_manifest(name: str) -> None:
+    code, entry = load_code(name), manifest()["codes"][name]
+    assert base_rank(code) == code.rows
+    assert entry["rank"] == code.syndrome_bits
+    degrees, counts = np.unique(code.column_degrees(), return_counts=True)
+    assert dict(zip(map(str, degrees), counts.tolist(), strict=True)) == entry["column_degrees"]
+    assert count_short_cycles(code) == entry["four_cycles"]
+    if code.size >= 256:
+        assert entry["four_cycles"] == 0
+    rows = np.bincount(code.edges[:, 0])
+    assert rows.max() - rows.min() <= 1
+
+
+def test_the_family_is_dense_in_rate() -> None:
+    for size in {entry["size"] for entry in manifest()["codes"].values()}:
+        rows = sorted(entry["rows"] for entry in manifest()["codes"].values() if entry["size"] == size)
+        assert rows[0] <= 13
+        assert rows[-1] >= 150
+        assert all(right <= 1.16 * left for left, right in itertools.pairwise(rows))
+
+
+@pytest.mark.parametrize("name", ["qc012-0064", "qc052-0064"])
+def test_a_table_comes_out_again_from_degrees_and_seed(name: str) -> None:
+    entry = manifest()["codes"][name]
+    columns = {int(degree): count for degree, count in entry["column_degrees"].items()}
+    assert build_code(entry["rows"], columns, entry["size"], entry["seed"]).digest() == entry["digest"]
+
+
+@pytest.mark.slow
+def test_every_small_table_comes_out_again() -> None:
+    for name, entry in manifest()["codes"].items():
+        if entry["size"] <= 256:
+            columns = {int(degree): count for degree, count in entry["column_degrees"].items()}
+            assert build_code(entry["rows"], columns, entry["size"], entry["seed"]).digest() == entry["digest"], name
+
+
+def test_a_damaged_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = code_names()[0]
+    load_code.cache_clear()
+    monkeypatch.setitem(manifest()["codes"][name], "digest", "0" * 64)
+    with pytest.raises(ConfigurationError):
+        load_code(name)
+    with pytest.raises(InputError):
+        load_code("none")
+
+
+@pytest.mark.parametrize("columns", [{2: 3, 3: 8}, {3: 6, 4: 4}, {2: 2, 4: 8}])
+def test_rank_agrees_with_galois_and_with_the_base_matrix(columns: dict[int, int]) -> None:
+    code = lift(4, columns, 64, seed=5)
+    matrix = dense_matrix(code)
+    by_galois = int(np.linalg.matrix_rank(galois.GF2(matrix)))
+    packed = np.packbits(matrix, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+    assert rank(packed) == by_galois
+    assert (base_rank(code) == code.rows) == (by_galois == code.syndrome_bits)
+
+
+def test_syndromes_agree_with_the_dense_product() -> None:
+    for size in (64, 128, 256):
+        code = lift(5, {2: 4, 3: 9, 5: 3}, size, seed=size)
+        generator = np.random.default_rng(size)
+        frames = generator.integers(0, 2, (7, code.frame_bits), dtype=np.uint8)
+        packed = np.packbits(frames, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+        output = np.zeros((7, code.syndrome_bits // 64), dtype=np.uint64)
+        compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, packed, output)
+        expected = frames.astype(np.int64) @ dense_matrix(code).T.astype(np.int64) % 2
+        found = np.unpackbits(output.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+        assert np.array_equal(found, expected)
+
+
+def test_lifting_closes_no_cycle_of_four_and_finds_those_that_are_there() -> None:
+    assert count_short_cycles(lift(8, {2: 7, 3: 20, 4: 5}, 64, seed=1)) == 0
+    edges = np.array([[0, 0, 0], [0, 1, 0], [0, 2, 1], [1, 0, 5], [1, 1, 5], [1, 2, 9]], dtype=np.uint16)
+    assert count_short_cycles(QuasiCyclicCode(rows=2, columns=3, size=64, edges=edges)) == 1
+
+
+def test_columns_of_degree_two_form_one_chain() -> None:
+    graph = base_graph(6, {2: 5, 3: 11, 6: 2}, seed=3)
+    assert graph[:5] == [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5]]
+    assert sorted(len(column) for column in graph) == [2] * 5 + [3] * 11 + [6] * 2
+    assert all(len(set(column)) == len(column) for column in graph)
+    with pytest.raises(InputError):
+        base_graph(5, {2: 5, 3: 5}, seed=0)
+
+
+def test_codes_that_cannot_be_are_refused() -> None:
+    good = np.array([[0, 0, 0], [0, 1, 63], [0, 2, 1]], dtype=np.uint16)
+    for rows, columns, size, edges in (
+        (1, 3, 63, good),
+        (1, 3, 32, good),
+        (3, 3, 64, good),
+        (1, 2, 64, good),
+        (1, 4, 64, good),
+        (1, 3, 64, good[::-1].copy()),
+        (1, 3, 64, good.astype(np.int32)),
+        (1, 3, 64, np.array([[0, 0, 64], [0, 1, 0], [0, 2, 0]], dtype=np.uint16)),
+    ):
+        with pytest.raises(InputError):
+            QuasiCyclicCode(rows=rows, columns=columns, size=size, edges=edges)
+
+
+def test_the_module_names_what_it_offers() -> None:
+    assert set(ldpc_codes.__all__) <= set(dir(ldpc_codes))

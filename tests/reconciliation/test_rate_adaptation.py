@@ -1,0 +1,99 @@
+"""Plans: integers only, consistent, disclosing what they should."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.ldpc_layout import untainted_count
+from qkdpost.reconciliation.rate_adaptation import FAILURE_WIDTHS, LdpcPlan, entropy_ppm, plan_ldpc
+
+
+def _entropy(error_rate: float) -> float:
+    return -error_rate * math.log2(error_rate) - (1 - error_rate) * math.log2(1 - error_rate)
+
+
+@given(st.integers(1, 999_999))
+def test_entropy_is_that_of_floating_point_rounded_up(error_rate_ppm: int) -> None:
+    exact = 1e6 * _entropy(error_rate_ppm / 1e6)
+    assert exact - 1e-5 <= entropy_ppm(error_rate_ppm) <= exact + 1 + 1e-5
+
+
+@given(
+    st.integers(1, 10**9),
+    st.integers(1000, 120_000),
+    st.sampled_from([1 << 14, 1 << 16]),
+    st.integers(0, 4),
+    st.sampled_from(sorted(FAILURE_WIDTHS)),
+    st.integers(0, 100),
+)
+@settings(deadline=None, max_examples=60)
+def test_plans_are_consistent(
+    block_bits: int, error_rate_ppm: int, frame_bits: int, rounds: int, failures: int, uncertainty: int
+) -> None:
+    plan = plan_ldpc(
+        block_bits,
+        error_rate_ppm=error_rate_ppm,
+        frame_bits=frame_bits,
+        blind_rounds=rounds,
+        failures_permille=failures,
+        uncertainty_permille=uncertainty,
+    )
+    assert plan.frames * (plan.key_bits - 1) < block_bits <= plan.frames * plan.key_bits
+    assert plan.punctured_bits <= untainted_count(plan.code)
+    assert plan.blind_rounds in (0, rounds)
+    assert plan.blind_rounds * plan.revealed_bits <= plan.punctured_bits
+    assert plan.first_leakage_bits >= 0.99 * block_bits * entropy_ppm(error_rate_ppm) / 1e6
+
+
+def test_more_errors_mean_more_leakage_without_jumps() -> None:
+    leakages = [
+        plan_ldpc(10**7, error_rate_ppm=rate, blind_rounds=0, uncertainty_permille=0).first_leakage_bits
+        / (10 * entropy_ppm(rate))
+        for rate in range(10_000, 110_000, 2000)
+    ]
+    assert all(1.0 < efficiency < 1.3 for efficiency in leakages)
+    assert all(abs(left - right) < 0.04 for left, right in pairwise(leakages))
+
+
+def test_a_floor_on_the_efficiency_is_kept() -> None:
+    plan = plan_ldpc(10**7, error_rate_ppm=50_000, least_efficiency_ppm=1_300_000)
+    assert plan.first_leakage_bits >= 1.299 * 10 * entropy_ppm(50_000)
+
+
+def test_what_cannot_be_planned_is_refused() -> None:
+    for arguments in (
+        {"block_bits": 0, "error_rate_ppm": 1000},
+        {"block_bits": 1000, "error_rate_ppm": 0},
+        {"block_bits": 1000, "error_rate_ppm": 500_000},
+        {"block_bits": 1000, "error_rate_ppm": 400_000},
+        {"block_bits": 1000, "error_rate_ppm": 1000, "frame_bits": 1000},
+        {"block_bits": 1000, "error_rate_ppm": 1000, "failures_permille": 7},
+        {"block_bits": 1000, "error_rate_ppm": 1000, "first_failures_permille": 7},
+        {"block_bits": 1000, "error_rate_ppm": 1000, "blind_rounds": 17},
+    ):
+        with pytest.raises(InputError):
+            plan_ldpc(**arguments)
+
+
+def test_plans_that_contradict_themselves_cannot_be_built() -> None:
+    plan = plan_ldpc(10**6, error_rate_ppm=30_000)
+    fields = {name: getattr(plan, name) for name in LdpcPlan.__slots__}
+    for change in (
+        {"code": "none"},
+        {"key_bits": plan.key_bits + 1},
+        {"block_bits": 10**7},
+        {"revealed_bits": plan.punctured_bits},
+        {"error_rate_ppm": 0},
+        {
+            "punctured_bits": untainted_count(plan.code) + 1,
+            "shortened_bits": plan.frame_bits - plan.key_bits - untainted_count(plan.code) - 1,
+        },
+    ):
+        with pytest.raises(ConfigurationError):
+            LdpcPlan(**{**fields, **change})
