@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
-from qkdpost.reconciliation.ldpc_decoders import DECODERS, LayeredDecoder
+from qkdpost.reconciliation.ldpc_decoders import DECODERS, Decoded, LayeredDecoder
 from qkdpost.reconciliation.lifting import lift
 from reference.belief import dense_matrix, layered_min_sum, sum_product
 
@@ -138,13 +141,60 @@ class TestConduct:
             compiled.decode(syndromes, error_rate_ppm=1000, known=Bits.zeros(64))
 
 
-def test_a_decoder_of_another_origin_can_be_registered() -> None:
-    class Never:
-        def compile(self, code: QuasiCyclicCode) -> LayeredDecoder:
-            raise NotImplementedError
+_TINY = """
+import hashlib
+import numpy as np
+from qkdpost.reconciliation.ldpc_decoders import LayeredDecoder
+from qkdpost.reconciliation.lifting import lift
+code = lift(3, {2: 2, 3: 6}, 64, seed=1)
+syndromes = np.random.default_rng(1).integers(0, 1 << 63, (3, 3), dtype=np.uint64)
+for dtype in (np.int8, np.int16):
+    decoder = LayeredDecoder(dtype=dtype, units_per_nat=3, correction=17, most_magnitude=36, most_iterations=2)
+    decoded = decoder.compile(code).decode(syndromes, error_rate_ppm=30_000)
+    print(hashlib.sha256(decoded.errors.tobytes()).hexdigest(), decoded.iterations.tolist())
+"""
 
-    DECODERS["never"] = Never()  # type: ignore[assignment]
-    try:
-        assert "never" in DECODERS
-    finally:
-        del DECODERS["never"]
+
+def test_interpreted_and_compiled_kernels_agree() -> None:
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", _TINY],
+            env={**os.environ, "NUMBA_DISABLE_JIT": disabled},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for disabled in ("0", "1")
+    ]
+    assert printed[0] == printed[1] != ""
+
+
+class _FloodingSumProduct:
+    """A decoder of another origin: the slow twin, in the place where a vendor's would stand."""
+
+    def compile(self, code: QuasiCyclicCode) -> _FloodingSumProduct:
+        self.matrix = dense_matrix(code)
+        return self
+
+    def decode(
+        self,
+        syndromes: NDArray[np.uint64],
+        *,
+        error_rate_ppm: int,
+        known: Bits | None = None,
+        unknown: Bits | None = None,
+    ) -> Decoded:
+        found = [sum_product(self.matrix, row, error_rate_ppm / 1e6, 20) for row in _unpack(syndromes)]
+        return Decoded(
+            errors=_pack(np.array([pattern for pattern, _ in found])),
+            converged=np.array([success for _, success in found]),
+            iterations=np.zeros(len(found), dtype=np.int32),
+        )
+
+
+def test_a_decoder_of_another_origin_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DECODERS, "sum-product", _FloodingSumProduct())
+    errors = _errors(np.random.default_rng(8), 2, 0.01)
+    decoded = DECODERS["sum-product"].compile(SMALL).decode(_pack(_syndromes(errors)), error_rate_ppm=10_000)
+    assert decoded.converged.all()
+    assert np.array_equal(_unpack(decoded.errors), errors)

@@ -32,10 +32,11 @@ def sum_product(
     for _ in range(iterations):
         tanh = np.tanh(np.clip(to_check, -30, 30) / 2)
         to_bit = np.zeros(checks.size)
-        for edge in range(checks.size):
-            others = (checks == checks[edge]) & (np.arange(checks.size) != edge)
-            product = float(np.prod(tanh[others])) * (1 - 2 * int(syndrome[checks[edge]]))
-            to_bit[edge] = 2 * math.atanh(max(-1 + 1e-12, min(1 - 1e-12, product)))
+        for check in range(matrix.shape[0]):
+            edges = np.flatnonzero(checks == check)
+            for edge in edges:
+                product = float(np.prod(tanh[edges[edges != edge]])) * (1 - 2 * int(syndrome[check]))
+                to_bit[edge] = 2 * math.atanh(max(-1 + 1e-12, min(1 - 1e-12, product)))
         total = channel + np.bincount(bits, weights=to_bit, minlength=matrix.shape[1])
         to_check = total[bits] - to_bit
         pattern = (total < 0).astype(np.uint8)
