@@ -11,7 +11,7 @@ from qkdpost._kernels.additive_transform import (
     collect_bits,
     evaluate,
     interpolate,
-    multiply_sum,
+    multiply_sums,
     spread_bits,
     transpose,
 )
@@ -127,9 +127,10 @@ def test_product_of_values_is_the_value_of_the_product() -> None:
     left = np.concatenate([forward(first, LEVELS), forward(second, LEVELS)])
     right = np.concatenate([forward(third, LEVELS), forward(fourth, LEVELS)])
     values = np.zeros(2 * POINTS, dtype=np.uint64)
-    multiply_sum(left, 0, right, 2 * POINTS, 2, values)
-    expected = product(integer_of(first), integer_of(fourth)) ^ product(integer_of(second), integer_of(third))
-    assert integer_of(backward(values, LEVELS)) == expected
+    a, b, c, d = (integer_of(words) for words in (first, second, third, fourth))
+    for number, expected in ((0, product(a, c)), (1, product(a, d) ^ product(b, c)), (2, product(b, d)), (3, 0)):
+        multiply_sums(left, right, 2 * POINTS, number, values)
+        assert integer_of(backward(values, LEVELS)) == expected
 
 
 def test_a_conversion_of_too_few_bits_is_refused() -> None:

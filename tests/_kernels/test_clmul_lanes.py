@@ -48,9 +48,13 @@ def every_operation(a: Words, b: Words, output: Words) -> None:
     lanes.store(output, 160, lanes.shift_down(x, 63))
     lanes.store(output, 168, lanes.broadcast_lane(a, 6))
     lanes.store(output, 176, lanes.broadcast(a[3], b[4]))
+    lanes.store(output, 184, lanes.previous_eight(x))
+    lanes.store(output, 192, lanes.last_of_eight(x))
+    lanes.store(output, 200, lanes.upper_to_lower(x))
+    lanes.store(output, 208, lanes.lower_to_upper(x))
 
 
-OPERATIONS = 23
+OPERATIONS = 27
 
 
 def vectors(count: int) -> list[tuple[Words, Words]]:
@@ -86,6 +90,8 @@ def test_compiled_operations_equal_the_functions_as_written() -> None:
         expected += [written["xor"](a, b), written["both"](a, b)]
         expected += [written["shift_up"](a, 13), written["shift_down"](a, 63)]
         expected += [written["broadcast_lane"](a, 6), written["broadcast"](a[3], b[4])]
+        moves = ("previous_eight", "last_of_eight", "upper_to_lower", "lower_to_upper")
+        expected += [written[name](a) for name in moves]
         assert (output == np.concatenate(expected)).all()
 
 

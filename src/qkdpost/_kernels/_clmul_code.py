@@ -108,10 +108,10 @@ def _lanes_type() -> Any:
 
     class LanesModel(models.PrimitiveModel):
         def __init__(self, manager: Any, front_end_type: Any) -> None:
-            super().__init__(manager, front_end_type, _vector(WORDS))
+            super().__init__(manager, front_end_type, _vector(WORDS))  # type: ignore[no-untyped-call]
 
     register_model(LanesType)(LanesModel)
-    return LanesType()  # type: ignore[no-untyped-call]
+    return LanesType()
 
 
 def _vector(words: int) -> Any:

@@ -48,12 +48,14 @@ from qkdpost._kernels.clmul_lanes import (
 )
 from qkdpost._kernels.field import multiply_constant, reduced_sum
 
-__all__ = ["collect_bits", "evaluate", "interpolate", "multiply_sum", "spread_bits"]
+__all__ = ["collect_bits", "evaluate", "interpolate", "multiply_sums", "spread_bits"]
 
 Words: TypeAlias = NDArray[np.uint64]
 
 CHUNK_LEVELS = 10
 """Levels that are done together on one piece of the values, which then stays in the first-level cache."""
+PIECE = 128
+"""Words of each set that are multiplied together: those of some hundred sets stay in the second-level cache."""
 
 
 @kernel
@@ -167,23 +169,39 @@ def interpolate(
 
 
 @kernel
-def multiply_sum(left: Words, left_start: int, right: Words, right_start: int, count: int, output: Words) -> None:
-    """Write the sum of `count` products of values to `output`, whose size is that of one set of values.
+def multiply_sums(left: Words, right: Words, size: int, first: int, products: Words) -> None:
+    """Write sums of products of values: set k to `products`, for each of its sets k = 0, 1, ...
 
-    The left factors follow one another from `left_start` on, the right ones go back from `right_start` on.
+    Set k is the sum over i + j = first + k of set i of `left` times set j of `right`. All sets are worked on piece by
+    piece, so that each value comes from memory once.
+
+    Args:
+        left: whole sets of values, one after another.
+        right: the same.
+        size: words of a set.
+        first: the sum of the numbers of the sets that make up set 0.
+        products: whole sets, overwritten.
     """
-    size = output.size
-    for place in range(0, size, 8):
-        low = broadcast(np.uint64(0), np.uint64(0))
-        middle = low
-        high = low
-        for index in range(count):
-            first = load(left, left_start + index * size + place)
-            second = load(right, right_start - index * size + place)
-            low = xor(low, multiply_low(first, second))
-            high = xor(high, multiply_high(first, second))
-            middle = xor(middle, multiply_low(xor(first, swap_words(first)), xor(second, swap_words(second))))
-        store(output, place, reduced_sum(low, middle, high))
+    left_sets = left.size // size
+    right_sets = right.size // size
+    for piece in range(0, size, PIECE):
+        end = min(piece + PIECE, size)
+        for index in range(products.size // size):
+            lowest = max(0, first + index - right_sets + 1)
+            count = min(left_sets - 1, first + index) - lowest + 1
+            left_start = lowest * size
+            right_start = (first + index - lowest) * size
+            for place in range(piece, end, 8):
+                low = broadcast(np.uint64(0), np.uint64(0))
+                middle = low
+                high = low
+                for step in range(count):
+                    one = load(left, left_start + step * size + place)
+                    other = load(right, right_start - step * size + place)
+                    low = xor(low, multiply_low(one, other))
+                    high = xor(high, multiply_high(one, other))
+                    middle = xor(middle, multiply_low(xor(one, swap_words(one)), xor(other, swap_words(other))))
+                store(products, index * size + place, reduced_sum(low, middle, high))
 
 
 @kernel

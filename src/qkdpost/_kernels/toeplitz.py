@@ -3,7 +3,7 @@
 y[i] is coefficient n - 1 + i of seed times x. Short products are formed lane by lane. Longer ones are cut into blocks
 of B bits, whose transforms are taken once each: output block k is the sum of the products of blocks j of x and k - j
 of the seed, and only the blocks that meet the window are transformed back. What is held is the transforms, twice the
-packed size of x and seed. The seed is raised so that the window starts at the start of a block.
+packed size of x, seed and output. The seed is raised so that the window starts at the start of a block.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels._jit import kernel
-from qkdpost._kernels.additive_transform import collect_bits, evaluate, interpolate, multiply_sum, spread_bits
+from qkdpost._kernels.additive_transform import collect_bits, evaluate, interpolate, multiply_sums, spread_bits
 from qkdpost._kernels.basis_conversion import conversion_steps, from_transform_basis, to_transform_basis
 from qkdpost._kernels.cantor import transform_tables
 from qkdpost._kernels.clmul import GUARD_WORDS, convolve_window
@@ -31,7 +31,9 @@ DIRECT_LANES = 620
 FORWARD_POINT = 9_500
 BACKWARD_POINT = 20_000
 POINT_LEVEL = 420
-POINT_PRODUCT = 1_300
+POINT_PRODUCT = 900
+CACHED_LEVELS = 13
+UNCACHED_LEVEL = 400
 
 
 def toeplitz_product(words: Words, input_bits: int, seed: Words, output: Words, output_bits: int) -> None:
@@ -59,11 +61,10 @@ def choose_levels(input_bits: int, output_bits: int) -> int:
     chosen = 0
     for levels in range(FEWEST_LEVELS, MOST_LEVELS + 1):
         left, right, wanted, _ = _block_counts(levels, input_bits, output_bits)
-        cost = (
-            (left + right) * (FORWARD_POINT + levels * POINT_LEVEL)
-            + wanted * (BACKWARD_POINT + levels * POINT_LEVEL)
-            + wanted * left * POINT_PRODUCT
-        ) << levels
+        point = POINT_LEVEL * levels + UNCACHED_LEVEL * max(0, levels - CACHED_LEVELS)
+        forward = (left + right) * (FORWARD_POINT + point)
+        backward = wanted * (BACKWARD_POINT + point)
+        cost = (forward + backward + wanted * left * POINT_PRODUCT) << levels
         if cost < best:
             best, chosen = cost, levels
     return chosen
@@ -149,22 +150,16 @@ def _add_products(
     """Add products of blocks that sum to first ... first + wanted - 1 to `output`, where block first + 1 starts."""
     count = 1 << levels
     size = 2 * count
-    left_blocks = left.size // size
-    right_blocks = right.size // size
-    values = np.empty(size, np.uint64)
-    product = np.empty(size, np.uint64)
-    for index in range(first, first + wanted):
-        lowest = max(0, index - right_blocks + 1)
-        highest = min(left_blocks - 1, index)
-        if highest < lowest:
-            continue
-        multiply_sum(left, lowest * size, right, (index - lowest) * size, highest - lowest + 1, values)
-        interpolate(values, 0, levels, bases, blocks, coarse, fine)
-        collect_bits(values, 0, count >> 6, decode, product)
-        from_transform_basis(product, 0, size, steps)
-        offset = (index - first - 1) * count
+    products = np.empty(wanted * size, np.uint64)
+    words = np.empty(size, np.uint64)
+    multiply_sums(left, right, size, first, products)
+    for index in range(wanted):
+        interpolate(products, index * size, levels, bases, blocks, coarse, fine)
+        collect_bits(products, index * size, count >> 6, decode, words)
+        from_transform_basis(words, 0, size, steps)
+        offset = (index - 1) * count
         for place in range(max(0, -offset), min(size, output.size - offset)):
-            output[offset + place] ^= product[place]
+            output[offset + place] ^= words[place]
 
 
 @kernel
