@@ -53,7 +53,8 @@ class LinkConfig:
         round_trip_ms: round-trip time of the line, for "auto".
         cascade_parameters: the named set of block sizes for Cascade.
         ldpc_frame_bits: bits of one frame of the LDPC code.
-        ldpc_blind_rounds: how often more may be disclosed of frames that failed; 0 makes correction one-way.
+        ldpc_blind_rounds: how often more may be disclosed of frames that failed; 0, with the fallback
+            "drop", makes correction one-way.
         ldpc_fallback: what becomes of frames that failed in the end: "cascade" corrects them, "drop" gives them up.
         frame_tag_bits: length of the universal hash by which a wrong frame is found.
         epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.

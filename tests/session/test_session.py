@@ -270,9 +270,7 @@ def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.Mo
     pair = Pair(small_link())
     pair.submit(*bb84_records())
     real = amplification._own_bound
-    monkeypatch.setattr(
-        amplification, "_own_bound", lambda block: real(block) - (1 if block.role == "bob" else 0)
-    )
+    monkeypatch.setattr(amplification, "_own_bound", lambda block: real(block) - (1 if block.role == "bob" else 0))
     pair.finish()
     pair.run()
     for role in ("alice", "bob"):

@@ -7,6 +7,8 @@ than the processor needs for the block at `CASCADE_BITS_PER_MS`; else LDPC, if a
 
 from __future__ import annotations
 
+from math import isqrt
+
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc_codes import code_names
@@ -14,25 +16,35 @@ from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
 
 __all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "method_number", "plan_of"]
 
+MOST_UNCERTAINTY_PERMILLE = 300
 CASCADE_ROUNDS = 1000
 """Rounds of a block of some hundred frames."""
 CASCADE_BITS_PER_MS = 10_000
 """What one core corrects in a millisecond, the work of one side counted."""
 
 
-def method_number(link: LinkConfig, block_bits: int, qber_ppm: int) -> int:
-    """Return 0 for Cascade, or one more than the place of the LDPC code among the sorted names."""
+def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> int:
+    """Return 0 for Cascade, or one more than the place of the LDPC code among the sorted names.
+
+    Args:
+        link: names the method, or "auto".
+        block_bits: bits to correct.
+        qber_ppm: the error rate expected, errors in 10^6 bits.
+        errors_seen: how many errors that estimate rests on.
+    """
     if link.reconciliation == "cascade" or (link.reconciliation == "auto" and _cascade_keeps_up(link, block_bits)):
         return 0
     try:
-        plan = plan_of(link, block_bits, qber_ppm)
+        plan = plan_of(link, block_bits, qber_ppm, errors_seen)
     except InputError:
         return 0
     return 1 + sorted(code_names()).index(plan.code)
 
 
-def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int) -> LdpcPlan:
-    """Return how the family of codes is fitted to a block.
+def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> LdpcPlan:
+    """Return how the family of codes is fitted to a block; arguments as for `method_number`.
+
+    An estimate that rests on e errors is good to one part in the root of e, and the last blind round provides for it.
 
     Raises:
         InputError: no code corrects so many errors.
@@ -42,6 +54,7 @@ def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int) -> LdpcPlan:
         error_rate_ppm=qber_ppm,
         frame_bits=link.ldpc_frame_bits,
         blind_rounds=link.ldpc_blind_rounds,
+        uncertainty_permille=min(MOST_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen))),
     )
 
 

@@ -43,6 +43,9 @@ class Block:
     compared: ComparedRounds | None = None
     bits: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
     qber_ppm: int = 0
+    """Error rate for setting up correction, in parts per million ..."""
+    errors_seen: int = 0
+    """... and how many errors it rests on."""
     kept: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
     """Which of the key bits have not been dropped."""
     key_difference: Bits | None = field(default=None, repr=False)

@@ -107,4 +107,5 @@ def _compare(block: Block, sifted: SiftedKey, own: _Disclosure, peer: ComparedBi
     errors, bits = setup_errors, len(own.setup)
     if bits < LEAST_SETUP_BITS:
         errors, bits = errors + test_errors, bits + len(own.test)
+    block.errors_seen = errors
     block.qber_ppm = 1_000_000 * (2 * errors + 1) // (2 * bits + 2)

@@ -30,7 +30,7 @@ def lead(block: Block) -> Program[None]:
     """Propose method, error rate, and the seed of what is random in it; then disclose."""
     qber_ppm = min(max(block.qber_ppm, LEAST_QBER_PPM), MOST_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
-    method = method_number(block.link, len(block.bits), qber_ppm)
+    method = method_number(block.link, len(block.bits), qber_ppm, block.errors_seen)
     yield CorrectionStart(block=block.number, method=method, qber_ppm=qber_ppm, seed=seed)
     yield from _correct(block, method, qber_ppm, seed)
 
@@ -40,7 +40,7 @@ def follow(block: Block) -> Program[None]:
     start = expect((yield RECEIVE), CorrectionStart)
     if not LEAST_QBER_PPM <= start.qber_ppm <= MOST_QBER_PPM:
         raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
-    own = method_number(block.link, len(block.bits), start.qber_ppm)
+    own = method_number(block.link, len(block.bits), start.qber_ppm, block.errors_seen)
     if start.method != own:
         raise RemoteProtocolError(f"the peer proposes correction by method {start.method}; the link asks for {own}")
     yield from _correct(block, start.method, start.qber_ppm, start.seed)
@@ -49,7 +49,7 @@ def follow(block: Block) -> Program[None]:
 def _correct(block: Block, method: int, qber_ppm: int, seed: bytes) -> Program[None]:
     before = block.bits
     if method:
-        plan = plan_of(block.link, len(block.bits), qber_ppm)
+        plan = plan_of(block.link, len(block.bits), qber_ppm, block.errors_seen)
         yield from _correct_by_ldpc(block, plan, qber_ppm, seed)
     else:
         block.bits = yield from _correct_by_cascade(block, block.bits, qber_ppm, seed)

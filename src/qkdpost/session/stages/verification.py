@@ -99,7 +99,9 @@ def _verdict(block: Block, equal: Bits) -> FrameVerdict:
     labels = block.compared.key_labels
     known = range(len(block.link.intensities)) if labels is not None else ()
     block.report.key_errors = found.weight()
-    block.key_errors = tuple((labels.where(number) & wrong).weight() for number in known) if labels is not None else None
+    block.key_errors = (
+        tuple((labels.where(number) & wrong).weight() for number in known) if labels is not None else None
+    )
     return FrameVerdict(
         block=block.number, equal=equal.to_bytes(), corrected=found.weight(), errors=block.key_errors or ()
     )

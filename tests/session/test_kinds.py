@@ -1,0 +1,150 @@
+"""Every kind of QKD and every method of correction runs through the same two sessions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import qkdpost as qp
+from qkdpost.leakage import Cause
+from qkdpost.messages import AbortReason
+from qkdpost.protocols import PROTOCOLS
+from qkdpost.session.events import KeyReady
+from support.link import Pair, bb84_records, small_link
+
+LINKS = {
+    "bb84": qp.LinkConfig(kind="bb84"),
+    "bbm92": qp.LinkConfig(kind="bbm92"),
+    "bbm92-time-tags": qp.LinkConfig(kind="bbm92-time-tags"),
+    "two decoys": qp.LinkConfig(
+        kind="decoy-bb84",
+        intensities=(0.5, 0.15, 2e-4),
+        intensity_probabilities=(0.5, 0.35, 0.15),
+        test_probabilities=(0.3, 0.3),
+        epsilon=1e-6,
+    ),
+    "one decoy": qp.LinkConfig(
+        kind="decoy-bb84",
+        intensities=(0.5, 0.15),
+        intensity_probabilities=(0.6, 0.4),
+        test_probabilities=(0.3, 0.3),
+        epsilon=1e-6,
+    ),
+    "single-photon-bb84": qp.LinkConfig(
+        kind="single-photon-bb84", mean_photons=0.3, g2=0.01, test_probabilities=(0.2, 0.2)
+    ),
+}
+
+
+def records(name: str) -> tuple[object, object]:
+    rng = np.random.default_rng(11)
+    link = LINKS[name]
+    match link.kind:
+        case "bb84":
+            return qp.simulation.bb84(pulses=3_000_000, fibre_km=10, rng=rng)
+        case "bbm92":
+            return qp.simulation.bbm92(slots=40_000_000, pairs_per_slot=0.02, test_probability=0.2, rng=rng)
+        case "bbm92-time-tags":
+            receiver = qp.simulation.TaggingReceiver(transmittance=0.3)
+            return qp.simulation.bbm92_time_tags(
+                duration_s=0.5, pair_rate_hz=4e5, rng=rng, alice=receiver, bob=receiver, tick_ps=10.0
+            )
+        case "decoy-bb84":
+            return qp.simulation.decoy_bb84(link, pulses=20_000_000, fibre_km=10, rng=rng)
+        case _:
+            return qp.simulation.single_photon_bb84(link, pulses=3_000_000, fibre_km=10, rng=rng)
+
+
+@pytest.mark.parametrize("method", ["cascade", "ldpc"])
+@pytest.mark.parametrize("name", LINKS)
+def test_every_kind_gives_equal_keys(name: str, method: str) -> None:
+    link = replace(LINKS[name], reconciliation=method, ldpc_frame_bits=2**14)
+    result = qp.distill(*records(name), link)  # type: ignore[arg-type]
+    report = result.report
+    assert report.abort_reason is None, report
+    assert len(result.key) > 0
+    assert report.secret is not None
+    assert report.key_length_bits + report.authentication_bits == report.secret.bits <= report.secret.asymptotic_bits
+    assert result.peer_reports[0].secret == report.secret
+    assert result.peer_reports[0].key_errors == report.key_errors
+
+
+def test_the_links_cover_every_kind() -> None:
+    assert {link.kind for link in LINKS.values()} == set(PROTOCOLS)
+
+
+def test_labels_count_what_was_sent() -> None:
+    link = LINKS["two decoys"]
+    alice, bob = records("two decoys")
+    result = qp.distill(alice, bob, link)  # type: ignore[arg-type]
+    report = result.report
+    same = np.asarray(alice.bases.take(bob.slots)) == np.asarray(bob.bases)  # type: ignore[attr-defined]
+    assert report.sifted_key_bits + report.sifted_test_bits == same.sum()
+
+
+def ldpc_pair(**changes: object) -> Pair:
+    settings: dict[str, object] = {"reconciliation": "ldpc", "ldpc_frame_bits": 2**14, "epsilon": 1e-6}
+    pair = Pair(small_link(**settings | changes))
+    pair.submit(*bb84_records(120_000, qber=0.02, test_fraction=0.2))
+    pair.finish()
+    pair.run()
+    return pair
+
+
+def test_ldpc_takes_few_round_trips_and_tells_its_leakage() -> None:
+    pair = ldpc_pair()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    report = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
+    assert report.reconciliation_rounds <= 8
+    assert report.ledger.two_way
+    assert 1.0 < report.efficiency < 1.6
+
+
+def test_without_blind_rounds_correction_is_one_way() -> None:
+    pair = ldpc_pair(ldpc_blind_rounds=0, ldpc_fallback="drop")
+    for role in ("alice", "bob"):
+        report = next(event.report for event in pair.events[role] if isinstance(event, KeyReady))
+        assert not report.ledger.two_way
+        assert report.ledger.bits(Cause.REVEALED_BITS) == 0
+    alice = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
+    assert alice.key_errors is None
+    assert "not told to this side" in str(alice)
+
+
+@pytest.mark.parametrize("fallback", ["cascade", "drop"])
+def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qkdpost.session.stages import reconciliation  # noqa: PLC0415
+
+    real = reconciliation.plan_of
+    # Plan for far fewer errors than there are: most frames fail.
+    monkeypatch.setattr(reconciliation, "plan_of", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
+    pair = ldpc_pair(ldpc_fallback=fallback, ldpc_blind_rounds=1)
+    for role in ("alice", "bob"):
+        ends = [e.report for e in pair.events[role] if isinstance(e, KeyReady)] + [e.report for e in pair.aborts(role)]
+        assert ends[0].ldpc_failed_frames > 0
+        if fallback == "drop":
+            assert ends[0].ledger.bits(Cause.DROPPED_FRAMES) > 0
+    assert pair.keys("alice") == pair.keys("bob")
+    assert fallback == "drop" or pair.keys("alice") != {}
+
+
+def test_auto_looks_at_the_round_trip() -> None:
+    for round_trip_ms, most_rounds in ((0.0, None), (50.0, 12)):
+        pair = ldpc_pair(reconciliation="auto", round_trip_ms=round_trip_ms)
+        report = next(event.report for event in pair.events["bob"] if isinstance(event, KeyReady))
+        assert pair.keys("alice") == pair.keys("bob")
+        assert (
+            report.reconciliation_rounds > 50 if most_rounds is None else (report.reconciliation_rounds <= most_rounds)
+        )
+
+
+def test_a_record_without_intensities_on_a_decoy_link_ends_the_block() -> None:
+    link = replace(LINKS["two decoys"], largest_block_detections=2**17, block_detections=2**16)
+    pair = Pair(link)
+    pair.submit(*bb84_records(4000))
+    pair.finish()
+    pair.run()
+    for role in ("alice", "bob"):
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.RECORDS_DISAGREE]
