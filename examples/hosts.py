@@ -86,12 +86,15 @@ def tell(role: str, event: object) -> None:
 
 
 def save_record(path: Path, record: object) -> None:
+    """Write a record as packed arrays."""
     match record:
         case qp.PreparedPulses():
-            fields = {"bases": np.asarray(record.bases), "bits": np.asarray(record.bits)}
+            fields = {"pulses": record.pulses, "bases": pack(record.bases), "bits": pack(record.bits)}
+            if record.intensities is not None:
+                fields["intensities"] = np.stack([pack(plane) for plane in record.intensities.planes])
         case qp.Detections():
-            bases, outcomes = np.asarray(record.bases), np.asarray(record.bits)
-            fields = {"pulses": record.pulses, "slots": record.slots, "bases": bases, "outcomes": outcomes}
+            fields = {"pulses": record.pulses, "slots": record.slots}
+            fields |= {"bases": np.asarray(record.bases), "outcomes": np.asarray(record.bits)}
         case qp.TimeTags():
             fields = {"ticks": record.ticks, "channels": record.channels, "tick_ps": record.tick_ps}
     np.savez(path, kind=type(record).__name__, **fields)
@@ -101,8 +104,23 @@ def load_record(path: Path) -> object:
     with np.load(path) as stored:
         fields = {name: stored[name] for name in stored.files}
     kind = str(fields.pop("kind"))
+    if kind == "PreparedPulses":
+        pulses = int(fields["pulses"])
+        intensities = None
+        if "intensities" in fields:
+            intensities = qp.Labels(tuple(unpack(plane, pulses) for plane in fields["intensities"]))
+        bases, bits = unpack(fields["bases"], pulses), unpack(fields["bits"], pulses)
+        return qp.PreparedPulses(bases=bases, bits=bits, intensities=intensities)
     scalars = {name: value.item() for name, value in fields.items() if value.ndim == 0}
     return getattr(qp, kind)(**fields | scalars)
+
+
+def pack(bits: qp.Bits) -> np.ndarray:
+    return np.frombuffer(bits.to_bytes(), dtype=np.uint8)
+
+
+def unpack(data: np.ndarray, length: int) -> qp.Bits:
+    return qp.Bits.from_bytes(data, length)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,16 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("kind", "pulses", "fibre_km"), [("bb84", 4_000_000, 20), ("bbm92", 40_000_000, 0)])
+@pytest.mark.parametrize(
+    ("kind", "pulses", "fibre_km"),
+    [
+        ("bb84", 4_000_000, 20),
+        ("bbm92", 40_000_000, 0),
+        ("decoy-bb84", 40_000_000, 20),
+        ("one-decoy", 40_000_000, 20),
+        ("single-photon-bb84", 20_000_000, 20),
+    ],
+)
 def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
     output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km))
     assert "both hosts hold the same key" in output
