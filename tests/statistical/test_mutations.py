@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from support.link import PRESHARED, Pair, bb84_records, seeded_source, small_link
 
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
 from qkdpost.key_pool import KeyPool
@@ -16,6 +15,7 @@ from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
+from support.link import PRESHARED, Pair, bb84_records, seeded_source, small_link
 
 RECORDS = dict(zip(("alice", "bob"), bb84_records(4000, qber=0.004), strict=True))
 LINK = small_link(epsilon=1e-6)

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from qkdpost.key_pool import KeyPool
 
 from qkdpost.config import LinkConfig
+from qkdpost.key_pool import KeyPool
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.session.codec import LENGTH_BYTES
 from qkdpost.session.events import BlockAborted, Event, KeyReady

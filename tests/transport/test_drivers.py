@@ -5,10 +5,10 @@ import socket
 import threading
 
 import pytest
-from qkdpost.key_pool import KeyPool
 
 from qkdpost import transport
 from qkdpost.errors import RemoteProtocolError
+from qkdpost.key_pool import KeyPool
 from qkdpost.messages import AbortReason
 from qkdpost.session.events import BlockAborted, Event, KeyReady
 from qkdpost.session.session import Session
