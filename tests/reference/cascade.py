@@ -90,20 +90,28 @@ class Run:
         self.left[position] ^= 1
         self.transcript.corrected.append(position)
 
-    def search(self, one: Pass) -> None:
-        """Halve every odd piece of one pass; correct what is found, all at the end of the round."""
-        pieces: list[Piece] = []
-        found = []
-        for piece in one.pieces:
-            divided = halves(one.kind, one.order, piece) if self.odd(piece) else None
-            pieces += divided or (piece,)
-            self.transcript.parities += divided is not None
-            for half in divided or ():
-                if self.odd(half) and halves(one.kind, one.order, half) is None:
-                    found += half.members
-        one.pieces = pieces
-        for position in found:
-            self.correct(position)
+    def search(self, first: Pass) -> None:
+        """Halve every odd piece of `first`, and short ones of other passes; correct what is found, all at the end."""
+        found: list[Piece] = []
+        limit = self.transcript.parities + len(self.left)
+        for one in self.passes:
+            if not one.known:
+                break
+            pieces: list[Piece] = []
+            for piece in one.pieces:
+                wanted = self.odd(piece) and (one is first or piece.end - piece.start <= 16)
+                room = self.transcript.parities < limit
+                divided = halves(one.kind, one.order, piece) if wanted and room else None
+                pieces += divided or (piece,)
+                self.transcript.parities += divided is not None
+                found += [
+                    half for half in divided or () if self.odd(half) and halves(one.kind, one.order, half) is None
+                ]
+            one.pieces = pieces
+        for piece in found:
+            # Two passes may have found the same error.
+            if self.odd(piece):
+                self.correct(piece.members[0])
 
     def begin(self, fresh: list[Pass]) -> None:
         """Ask the blocks of the next pass, or of all subset passes in a row."""

@@ -1,302 +1,83 @@
 """The round of Cascade: one call advances every frame by one exchange of parities.
 
-What a frame knows of the errors is, for each pass, a partition of its positions into ranges of known parity of
-the error pattern. `split` has a one where a range starts, `odd` a one at the start of each range of odd parity, and
-`summary` a one for each word of `odd` that is not zero. Halving an odd range moves or keeps its mark; correcting
-a bit turns the mark of the range that holds it, in every pass.
+What a frame knows of the errors is, for each pass, a partition of its positions into ranges of known parity of the
+error pattern; a range of odd parity is *marked*. Halving a marked range moves or keeps its mark; correcting a bit turns
+the mark of the range that holds it, in every pass. A pass is one of three kinds:
 
-A pass is one of three kinds, told by `schedule[pass] = (block_bits, kind, index)`:
+- natural: ranges of the frame as it stands; always the first pass, and only that;
+- permuted: ranges of the frame under a permutation;
+- subset: ranges of the frame of which only the bits under a mask count. The other half needs no ranges of its own: its
+  parity is that of the frame less that of the mask.
 
-- kind 0, natural: ranges of the frame as it stands;
-- kind 1, permuted: ranges of the frame under permutation `index`, of which `copies` holds the permuted bits;
-- kind 2, subset: ranges of the frame under mask `index`; only the bits of the mask count. The other half needs no
-  ranges of its own: its parity is that of the frame less that of the mask.
+`plan` (int64) says what is done: the columns LENGTH ... SUMMARY_WORDS, then BLOCK, KIND and WHICH (permutation or mask)
+of each pass. `orders` (uint32) holds for each permutation the position in the frame of each of its places, then the
+inverse. Everything that changes lies in `cells` (uint64, secret), so that a frame's part is together:
 
-Bit i of a row is bit i % 64 of its word i // 64. Arrays of rows are flat, so that an index is all that is computed.
+- word 0: where the next tree of a subset pass goes;
+- from word MASKS on, the mask of each subset pass (public);
+- from `plan[FRAMES_AT]` on, for each frame: the columns STARTED ... FOUND; for each pass where its tree starts and
+  its summary; then the trees of the natural and the permuted passes;
+- behind the frames, trees of subset passes, made at need.
+
+A tree has three words for every 64 places of its pass: own bits (unused in a subset's tree), ones where ranges start,
+ones at the start of each marked range. A summary has a one for each third word that is not zero. Bit i of a row is
+bit i % 64 of its word i // 64.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels._jit import kernel
+from qkdpost._kernels._lean import lean_kernel
 from qkdpost._kernels.bit_counting import leading_zeros, ones, trailing_zeros
+from qkdpost._kernels.prefetching import prefetch
 
-__all__ = ["NATURAL", "PERMUTED", "SUBSET", "State", "advance", "new_state", "warm"]
+__all__ = ["advance", "warm"]
 
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
+Orders = NDArray[np.uint32]
 
-# Columns of `State.frames`.
-STARTED, FIRST, ASKED, PASS, COUNT, PARITIES, ERRORS = range(7)
+# Columns of `plan`, and of each pass in it.
+LENGTH, CORRECTING, PASSES, FRAMES, FRAMES_AT, FRAME_WORDS, SUMMARY_WORDS = range(7)
+PASSES_AT = 7
+BLOCK, KIND, WHICH = range(3)
+NATURAL, PERMUTED, SUBSET = range(3)
+MASKS = 8
+# Columns of a frame: passes begun; the first of those begun last; what was asked last, and how many parities; totals
+# of parities and errors; which passes have marks; how many single members were found.
+STARTED, FIRST, ASKED, COUNT, PARITIES, ERRORS, MARKED, FOUND = range(8)
+COLUMNS = 8
 # What ASKED may say: nothing asked yet, parities of whole blocks, parities of left halves, frame is done.
 NOTHING, BLOCKS, HALVES, DONE = range(4)
-NATURAL, PERMUTED, SUBSET = range(3)
-
-
-class State(NamedTuple):
-    """Everything that one side holds of a batch of frames of one length; `copies` is secret.
-
-    Attributes:
-        copies: own bits, flat (frames, 1 + permutations, row_words): as they stand, then under each permutation.
-        split: where ranges start, flat (frames, passes, row_words).
-        odd: which ranges are marked, flat like `split`.
-        summary: which words of `odd` are not zero, flat (frames, passes, ceil(row_words / 64)).
-        marks: how many ranges are marked, flat (frames, passes).
-        touched: for each frame, a bit for each subset pass whose tree was started.
-        frames: for each frame STARTED (passes begun), FIRST (the first of those begun last), ASKED, PASS and COUNT
-            (pass and number of the halves asked last), PARITIES and ERRORS (totals).
-        schedule: (passes, 3): block_bits, kind, index.
-        permutations: (count, length): the position in the frame of each position of the permuted copy.
-        inverses: the inverse of each.
-        masks: flat (count, row_words).
-        row_words: ceil(length / 64).
-        length: bits of a frame.
-        correcting: whether the own bits are corrected or only the errors recorded.
-    """
-
-    copies: Words
-    split: Words
-    odd: Words
-    summary: Words
-    marks: Integers
-    touched: Words
-    frames: Integers
-    schedule: Integers
-    permutations: NDArray[np.uint32]
-    inverses: NDArray[np.uint32]
-    masks: Words
-    row_words: int
-    length: int
-    correcting: bool
-
-
-def new_state(
-    *,
-    copies: Words,
-    frame_count: int,
-    length: int,
-    schedule: Integers,
-    permutations: NDArray[np.uint32],
-    inverses: NDArray[np.uint32],
-    masks: Words,
-    correcting: bool,
-) -> State:
-    """Return the state before the first round."""
-    row_words = (length + 63) // 64
-    trees = frame_count * schedule.shape[0]
-    return State(
-        copies=copies,
-        split=np.empty(trees * row_words, dtype=np.uint64),
-        odd=np.empty(trees * row_words, dtype=np.uint64),
-        summary=np.zeros(trees * ((row_words + 63) // 64), dtype=np.uint64),
-        marks=np.zeros(trees, dtype=np.int64),
-        touched=np.zeros(frame_count, dtype=np.uint64),
-        frames=np.zeros((frame_count, 7), dtype=np.int64),
-        schedule=schedule,
-        permutations=permutations,
-        inverses=inverses,
-        masks=masks,
-        row_words=row_words,
-        length=length,
-        correcting=correcting,
-    )
-
+# The words of 64 places of a tree.
+OWN, SPLIT, ODD = range(3)
+STRIDE = 3
+# A marked range up to this long is halved whatever else is asked: it seldom holds what another search is after.
+SHORT = 16
+# Frames whose steps are taken side by side, so that what one waits for comes while others work.
+TOGETHER = 8
 
 # In kernels a cast to int64; to the type checker anything.
 signed: Any = np.int64
 
 
-@kernel
+@lean_kernel
 def below(count: int) -> np.uint64:
     """Return a word whose lowest `count` bits are ones, 1 <= count <= 64."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - count)
 
 
-@kernel
-def range_parity(row: Words, base: int, start: int, end: int) -> np.uint64:
-    """Return the parity of the bits start ... end - 1 of the row that begins at word `base`."""
-    first = base + (start >> 6)
-    last = base + ((end - 1) >> 6)
-    shift = np.uint64(start & 63)
-    if first == last:
-        word = (row[first] >> shift) & below(end - start)
-    else:
-        word = row[first] >> shift
-        for index in range(first + 1, last):
-            word ^= row[index]
-        word ^= row[last] & below(((end - 1) & 63) + 1)
-        # The shift lost no bit of the range, but left the words misaligned: only the parity of all is meant.
-    return np.uint64(ones(word)) & np.uint64(1)
+@lean_kernel
+def get_bit(row: Words, place: int) -> np.uint64:
+    """Return bit `place` of a row."""
+    return (row[place >> 6] >> np.uint64(place & 63)) & np.uint64(1)
 
 
-@kernel
-def masked_parity(  # noqa: PLR0917
-    row: Words, base: int, masks: Words, mask_base: int, start: int, end: int
-) -> np.uint64:
-    """Return the parity of the bits start ... end - 1 of the row that lie under the mask."""
-    first = start >> 6
-    last = (end - 1) >> 6
-    word = row[base + first] & masks[mask_base + first]
-    word >>= np.uint64(start & 63)
-    if first == last:
-        word &= below(end - start)
-    else:
-        for index in range(first + 1, last):
-            word ^= row[base + index] & masks[mask_base + index]
-        word ^= row[base + last] & masks[mask_base + last] & below(((end - 1) & 63) + 1)
-    return np.uint64(ones(word)) & np.uint64(1)
-
-
-@kernel
-def window(row: Words, base: int, start: int, end: int) -> np.uint64:
-    """Return the bits start ... end - 1 of a row, at most 64 of them, as a word."""
-    first = start >> 6
-    shift = np.uint64(start & 63)
-    word = row[base + first] >> shift
-    if (end - 1) >> 6 != first:
-        word |= row[base + first + 1] << (np.uint64(64) - shift)
-    return word & below(end - start)
-
-
-@kernel
-def halving(kind: int, masks: Words, mask_base: int, start: int, end: int) -> int:
-    """Return where the range is divided, or `start` if it holds a single position (or none).
-
-    A range is halved by length, the left half the longer; within 64 positions of a subset, by members.
-    """
-    length = end - start
-    if kind != SUBSET or length > 64:
-        return start + ((length + 1) >> 1) if length > 1 else start
-    members = window(masks, mask_base, start, end)
-    left = (ones(members) + 1) >> 1
-    if ones(members) <= 1:
-        return start
-    for _ in range(left - 1):
-        members &= members - np.uint64(1)
-    return start + trailing_zeros(members) + 1
-
-
-@kernel
-def range_start(split: Words, base: int, position: int) -> int:
-    """Return where the range that holds `position` starts."""
-    index = position >> 6
-    word = split[base + index] & below((position & 63) + 1)
-    while word == np.uint64(0):
-        index -= 1
-        word = split[base + index]
-    return (index << 6) + 63 - leading_zeros(word)
-
-
-@kernel
-def range_end(split: Words, base: int, start: int, length: int) -> int:
-    """Return where the range that starts at `start` ends."""
-    word = (split[base + (start >> 6)] >> np.uint64(start & 63)) >> np.uint64(1)
-    if word != np.uint64(0):
-        return start + 1 + trailing_zeros(word)
-    for index in range((start >> 6) + 1, (length + 63) >> 6):
-        word = split[base + index]
-        if word != np.uint64(0):
-            return (index << 6) + trailing_zeros(word)
-    return length
-
-
-@kernel
-def turn_mark(state: State, at: int, start: int) -> None:
-    """Turn the mark of the range that starts at `start` in the tree `at`, and the count of its marks."""
-    index = start >> 6
-    place = at * state.row_words + index
-    bit = np.uint64(1) << np.uint64(start & 63)
-    word = state.odd[place] ^ bit
-    state.odd[place] = word
-    state.marks[at] += 1 if word & bit != np.uint64(0) else -1
-    flag = np.uint64(1) << np.uint64(index & 63)
-    place = at * ((state.row_words + 63) >> 6) + (index >> 6)
-    if word == np.uint64(0):
-        state.summary[place] &= ~flag
-    else:
-        state.summary[place] |= flag
-
-
-@kernel
-def start_tree(state: State, at: int, block: int) -> None:
-    """Divide the positions of the tree `at` into ranges of `block`, none marked."""
-    base = at * state.row_words
-    for index in range(base, base + state.row_words):
-        state.split[index] = np.uint64(0)
-        state.odd[index] = np.uint64(0)
-    for start in range(0, state.length, block):
-        state.split[base + (start >> 6)] |= np.uint64(1) << np.uint64(start & 63)
-
-
-@kernel
-def turn_range(state: State, frame: int, index: int, position: int) -> None:
-    """Turn the mark of the range of pass `index` that holds `position`; a subset's tree is started at need."""
-    at = frame * state.schedule.shape[0] + index
-    touched = np.uint64(1) << np.uint64(index)
-    if state.schedule[index, 1] == SUBSET and state.touched[frame] & touched == np.uint64(0):
-        state.touched[frame] |= touched
-        start_tree(state, at, state.length)
-    turn_mark(state, at, range_start(state.split, at * state.row_words, position))
-
-
-@kernel
-def correct_bit(state: State, frame: int, position: int) -> None:
-    """Count an error at `position` of the frame as it stands, turn the ranges that hold it, flip the own bit."""
-    state.frames[frame, ERRORS] += 1
-    for index in range(state.frames[frame, STARTED]):
-        kind = state.schedule[index, 1]
-        which = state.schedule[index, 2]
-        if kind == NATURAL:
-            turn_range(state, frame, index, position)
-        elif kind == PERMUTED:
-            turn_range(state, frame, index, signed(state.inverses[which, position]))
-        elif get_bit(state.masks, which * state.row_words, position) != np.uint64(0):
-            turn_range(state, frame, index, position)
-    if state.correcting:
-        copies = state.inverses.shape[0]
-        base = frame * (copies + 1) * state.row_words
-        state.copies[base + (position >> 6)] ^= np.uint64(1) << np.uint64(position & 63)
-        for which in range(copies):
-            base += state.row_words
-            place = signed(state.inverses[which, position])
-            state.copies[base + (place >> 6)] ^= np.uint64(1) << np.uint64(place & 63)
-
-
-@kernel
-def correct_single(state: State, frame: int, index: int, start: int, end: int) -> None:
-    """Correct the only member of a range of pass `index`, if the range is marked."""
-    at = frame * state.schedule.shape[0] + index
-    if get_bit(state.odd, at * state.row_words, start) == np.uint64(0):
-        return
-    position = start
-    which = state.schedule[index, 2]
-    if state.schedule[index, 1] == PERMUTED:
-        position = signed(state.permutations[which, start])
-    elif state.schedule[index, 1] == SUBSET:
-        position += trailing_zeros(window(state.masks, which * state.row_words, start, end))
-    correct_bit(state, frame, position)
-
-
-@kernel
-def correct_single_blocks(state: State, frame: int, index: int) -> None:
-    """Correct what the parities of whole blocks tell already: blocks of one position."""
-    block = state.schedule[index, 0]
-    if state.schedule[index, 1] == SUBSET:
-        members = window(state.masks, state.schedule[index, 2] * state.row_words, 0, min(state.length, 64))
-        if state.length <= 64 and ones(members) == 1 and state.marks[frame * state.schedule.shape[0] + index] > 0:
-            correct_single(state, frame, index, 0, state.length)
-    elif block == 1:
-        for start in range(state.length):
-            correct_single(state, frame, index, start, start + 1)
-    elif state.length % block == 1:
-        correct_single(state, frame, index, state.length - 1, state.length)
-
-
-@kernel
+@lean_kernel
 def put_bit(output: Words, place: int, bit: np.uint64) -> None:
     """Write bit `place` of `output`; bits are written in order, the first of a word clears it."""
     if place & 63 == 0:
@@ -305,172 +86,507 @@ def put_bit(output: Words, place: int, bit: np.uint64) -> None:
         output[place >> 6] |= bit << np.uint64(place & 63)
 
 
-@kernel
-def get_bit(row: Words, base: int, place: int) -> np.uint64:
-    """Return bit `place` of the row that begins at word `base`."""
-    return (row[base + (place >> 6)] >> np.uint64(place & 63)) & np.uint64(1)
+@lean_kernel
+def record_of(plan: Integers, columns: int, index: int) -> int:
+    """Return where a frame keeps the tree's place and the summary of pass `index`."""
+    return columns + COLUMNS + index * (1 + plan[SUMMARY_WORDS])
 
 
-@kernel
-def own_parity(state: State, frame: int, index: int, start: int, end: int) -> np.uint64:
-    """Return the parity of the own bits in a range of pass `index`."""
-    base = frame * (state.inverses.shape[0] + 1) * state.row_words
-    kind = state.schedule[index, 1]
-    which = state.schedule[index, 2]
-    if kind == SUBSET:
-        return masked_parity(state.copies, base, state.masks, which * state.row_words, start, end)
-    if kind == PERMUTED:
-        base += (which + 1) * state.row_words
-    return range_parity(state.copies, base, start, end)
+@lean_kernel
+def range_parity(cells: Words, tree: int, start: int, end: int) -> np.uint64:
+    """Return the parity of the own bits start ... end - 1 of a tree."""
+    first = tree + STRIDE * (start >> 6)
+    last = tree + STRIDE * ((end - 1) >> 6)
+    # A shift that loses only bits outside the range leaves its parity, in whatever place.
+    word = cells[first] >> np.uint64(start & 63)
+    if first == last:
+        return np.uint64(ones(word & below(end - start))) & np.uint64(1)
+    for place in range(first + STRIDE, last, STRIDE):
+        word ^= cells[place]
+    word ^= cells[last] << np.uint64(63 - ((end - 1) & 63))
+    return np.uint64(ones(word)) & np.uint64(1)
 
 
-@kernel
-def asked_blocks(state: State, index: int) -> int:
+@lean_kernel
+def masked_parity(cells: Words, tree: int, mask: int, start: int, end: int) -> np.uint64:
+    """Return the parity of the own bits start ... end - 1 of a tree that lie under the mask at word `mask`."""
+    first = start >> 6
+    last = (end - 1) >> 6
+    word = (cells[tree + STRIDE * first] & cells[mask + first]) >> np.uint64(start & 63)
+    if first == last:
+        return np.uint64(ones(word & below(end - start))) & np.uint64(1)
+    for index in range(first + 1, last):
+        word ^= cells[tree + STRIDE * index] & cells[mask + index]
+    word ^= (cells[tree + STRIDE * last] & cells[mask + last]) << np.uint64(63 - ((end - 1) & 63))
+    return np.uint64(ones(word)) & np.uint64(1)
+
+
+@lean_kernel
+def mask_of(plan: Integers, index: int) -> int:
+    """Return where the mask of subset pass `index` starts."""
+    return MASKS + plan[PASSES_AT + 3 * index + WHICH] * ((plan[LENGTH] + 63) >> 6)
+
+
+@lean_kernel
+def members(cells: Words, mask: int, start: int, end: int) -> np.uint64:
+    """Return the bits start ... end - 1 of a mask, at most 64 of them, as a word."""
+    first = mask + (start >> 6)
+    shift = np.uint64(start & 63)
+    word = cells[first] >> shift
+    if (end - 1) >> 6 != start >> 6:
+        word |= cells[first + 1] << (np.uint64(64) - shift)
+    return word & below(end - start)
+
+
+@lean_kernel
+def middle_of_subset(cells: Words, mask: int, start: int, end: int) -> int:
+    """Return where a range of a subset is divided, or `start` if it has one member (or none).
+
+    A range is halved by length, the left half the longer; within 64 places, by members.
+    """
+    if end - start > 64:
+        return start + ((end - start + 1) >> 1)
+    word = members(cells, mask, start, end)
+    count = ones(word)
+    if count <= 1:
+        return start
+    for _ in range((count - 1) >> 1):
+        word &= word - np.uint64(1)
+    return start + trailing_zeros(word) + 1
+
+
+@lean_kernel
+def middle_of(cells: Words, plan: Integers, index: int, start: int, end: int) -> int:
+    """Return where a range of pass `index` is divided, or `start` if it has one member (or none)."""
+    if plan[PASSES_AT + 3 * index + KIND] == SUBSET:
+        return middle_of_subset(cells, mask_of(plan, index), start, end)
+    return start if end - start == 1 else start + ((end - start + 1) >> 1)
+
+
+@lean_kernel
+def range_start(cells: Words, tree: int, place: int) -> int:
+    """Return where the range that holds `place` starts."""
+    at = tree + STRIDE * (place >> 6) + SPLIT
+    word = cells[at] & below((place & 63) + 1)
+    base = place & ~63
+    while word == np.uint64(0):
+        at -= STRIDE
+        base -= 64
+        word = cells[at]
+    return base + 63 - leading_zeros(word)
+
+
+@lean_kernel
+def is_short(cells: Words, tree: int, start: int, length: int) -> bool:
+    """Return whether the range that starts at `start` has at most SHORT places."""
+    at = tree + STRIDE * (start >> 6) + SPLIT
+    shift = np.uint64(start & 63)
+    following = (cells[at] >> shift) >> np.uint64(1)
+    if start & 63 > 63 - SHORT and start >> 6 < (length - 1) >> 6:
+        following |= cells[at + STRIDE] << (np.uint64(63) - shift)
+    return following & below(SHORT) != np.uint64(0) or length - start <= SHORT
+
+
+@lean_kernel
+def range_end(cells: Words, tree: int, start: int, length: int) -> int:
+    """Return where the range that starts at `start` ends."""
+    at = tree + STRIDE * (start >> 6) + SPLIT
+    word = (cells[at] >> np.uint64(start & 63)) >> np.uint64(1)
+    if word != np.uint64(0):
+        return start + 1 + trailing_zeros(word)
+    base = (start & ~63) + 64
+    while base < length:
+        at += STRIDE
+        word = cells[at]
+        if word != np.uint64(0):
+            return base + trailing_zeros(word)
+        base += 64
+    return length
+
+
+@lean_kernel
+def note_marks(cells: Words, plan: Integers, columns: int, index: int, group: int) -> None:
+    """Write down in the summary of pass `index` whether any of its places 64 group ... have marks."""
+    record = record_of(plan, columns, index)
+    flag = np.uint64(1) << np.uint64(group & 63)
+    if cells[signed(cells[record]) + STRIDE * group + ODD] != np.uint64(0):
+        cells[record + 1 + (group >> 6)] |= flag
+        cells[columns + MARKED] |= np.uint64(1) << np.uint64(index)
+        return
+    cells[record + 1 + (group >> 6)] &= ~flag
+    left = np.uint64(0)
+    for other in range(record + 1, record + 1 + plan[SUMMARY_WORDS]):
+        left |= cells[other]
+    if left == np.uint64(0):
+        cells[columns + MARKED] &= ~(np.uint64(1) << np.uint64(index))
+
+
+@lean_kernel
+def turn_mark(cells: Words, plan: Integers, columns: int, index: int, tree: int, start: int) -> None:
+    """Turn the mark of the range of pass `index` that starts at `start`."""
+    at = tree + STRIDE * (start >> 6) + ODD
+    bit = np.uint64(1) << np.uint64(start & 63)
+    word = cells[at] ^ bit
+    cells[at] = word
+    if word & ~bit == np.uint64(0):
+        note_marks(cells, plan, columns, index, start >> 6)
+
+
+@lean_kernel
+def start_tree(cells: Words, tree: int, block: int, length: int) -> None:
+    """Divide the places of a tree into ranges of `block`, none marked."""
+    pattern = np.uint64(0)
+    if 64 % block == 0:
+        for shift in range(0, 64, block):
+            pattern |= np.uint64(1) << np.uint64(shift)
+    last = (length - 1) >> 6
+    for group in range(last + 1):
+        cells[tree + STRIDE * group + SPLIT] = pattern
+        cells[tree + STRIDE * group + ODD] = np.uint64(0)
+    cells[tree + STRIDE * last + SPLIT] &= below(length - 64 * last)
+    if pattern == np.uint64(0):
+        for start in range(0, length, block):
+            cells[tree + STRIDE * (start >> 6) + SPLIT] |= np.uint64(1) << np.uint64(start & 63)
+
+
+@lean_kernel
+def subset_tree(cells: Words, plan: Integers, columns: int, index: int) -> int:
+    """Return where the tree of subset pass `index` starts, made if it was not needed before."""
+    record = record_of(plan, columns, index)
+    if cells[record] == np.uint64(0):
+        cells[record] = cells[0]
+        cells[0] += np.uint64(STRIDE * ((plan[LENGTH] + 63) >> 6))
+        start_tree(cells, signed(cells[record]), plan[LENGTH], plan[LENGTH])
+    return signed(cells[record])
+
+
+@lean_kernel
+def correct_bit(cells: Words, plan: Integers, orders: Orders, columns: int, position: int) -> None:
+    """Count an error at `position` of the frame as it stands, turn the ranges that hold it, flip the own bit."""
+    cells[columns + ERRORS] += np.uint64(1)
+    started = signed(cells[columns + STARTED])
+    for index in range(plan[PASSES]):
+        kind = plan[PASSES_AT + 3 * index + KIND]
+        place = position
+        if kind == SUBSET:
+            mask = mask_of(plan, index)
+            if index >= started:
+                break
+            if (cells[mask + (place >> 6)] >> np.uint64(place & 63)) & np.uint64(1) == np.uint64(0):
+                continue
+            tree = subset_tree(cells, plan, columns, index)
+        else:
+            if kind == PERMUTED:
+                place = signed(orders[(2 * plan[PASSES_AT + 3 * index + WHICH] + 1) * plan[LENGTH] + position])
+            tree = signed(cells[record_of(plan, columns, index)])
+            if plan[CORRECTING] != 0:
+                cells[tree + STRIDE * (place >> 6)] ^= np.uint64(1) << np.uint64(place & 63)
+        if index < started:
+            turn_mark(cells, plan, columns, index, tree, range_start(cells, tree, place))
+
+
+@lean_kernel
+def correct_single(
+    cells: Words, plan: Integers, orders: Orders, columns: int, index: int, start: int, end: int
+) -> None:
+    """Correct the only member of a range of pass `index`, if the range is marked."""
+    tree = signed(cells[record_of(plan, columns, index)])
+    mark = cells[tree + STRIDE * (start >> 6) + ODD] >> np.uint64(start & 63)
+    if mark & np.uint64(1) == np.uint64(0):
+        return
+    position = start
+    if plan[PASSES_AT + 3 * index + KIND] == PERMUTED:
+        position = signed(orders[2 * plan[PASSES_AT + 3 * index + WHICH] * plan[LENGTH] + start])
+    elif plan[PASSES_AT + 3 * index + KIND] == SUBSET:
+        position += trailing_zeros(members(cells, mask_of(plan, index), start, end))
+    correct_bit(cells, plan, orders, columns, position)
+
+
+@lean_kernel
+def correct_single_blocks(cells: Words, plan: Integers, orders: Orders, columns: int, index: int) -> None:
+    """Correct what the parities of whole blocks tell already: blocks of one member."""
+    if (cells[columns + MARKED] >> np.uint64(index)) & np.uint64(1) == np.uint64(0):
+        return
+    length = plan[LENGTH]
+    block = plan[PASSES_AT + 3 * index + BLOCK]
+    if plan[PASSES_AT + 3 * index + KIND] == SUBSET:
+        if length <= 64 and ones(members(cells, mask_of(plan, index), 0, length)) == 1:
+            correct_single(cells, plan, orders, columns, index, 0, length)
+        return
+    last_single = (length - 1) // block * block
+    for start in range(0 if block == 1 else last_single, length, block):
+        if length - start == 1 or block == 1:
+            correct_single(cells, plan, orders, columns, index, start, start + 1)
+
+
+@lean_kernel
+def asked_blocks(plan: Integers, index: int) -> int:
     """Return how many whole blocks of pass `index` are asked: all in the first, all but the last later."""
-    if state.schedule[index, 1] == SUBSET:
-        return 1
-    block = state.schedule[index, 0]
-    blocks = (state.length + block - 1) // block
+    block = plan[PASSES_AT + 3 * index + BLOCK]
+    blocks = (plan[LENGTH] + block - 1) // block
     return blocks if index == 0 else blocks - 1
 
 
-@kernel
-def ask_blocks(state: State, frame: int, parities: Words, written: int) -> int:
-    """Start the next pass, or the whole row of subset passes that is next; return the parities written so far."""
-    row = state.frames[frame]
-    row[FIRST] = row[STARTED]
-    row[ASKED] = BLOCKS
-    before = written
-    while row[STARTED] < state.schedule.shape[0]:
-        index = row[STARTED]
-        row[STARTED] += 1
-        block = state.schedule[index, 0]
-        subset = state.schedule[index, 1] == SUBSET
-        for start in range(0, asked_blocks(state, index) * block, block):
-            end = state.length if subset else min(start + block, state.length)
-            put_bit(parities, written, own_parity(state, frame, index, start, end))
+@lean_kernel
+def block_parities(cells: Words, plan: Integers, tree: int, index: int, parities: Words, written: int) -> int:
+    """Write the own parities of the blocks of pass `index` that are asked; return the parities written so far."""
+    block = plan[PASSES_AT + 3 * index + BLOCK]
+    asked = asked_blocks(plan, index) * block
+    if 64 % block != 0:
+        for start in range(0, asked, block):
+            put_bit(parities, written, range_parity(cells, tree, start, min(start + block, plan[LENGTH])))
             written += 1
-        following = row[STARTED]
-        if not subset or following == state.schedule.shape[0] or state.schedule[following, 1] != SUBSET:
-            break
-    row[PARITIES] += written - before
+        return written
+    for base in range(0, asked, 64):
+        # The lowest bit of each block becomes the parity of the block.
+        word = cells[tree + STRIDE * (base >> 6)]
+        folded = 1
+        while folded < block:
+            word ^= word >> np.uint64(folded)
+            folded *= 2
+        for shift in range(0, min(64, asked - base), block):
+            put_bit(parities, written, (word >> np.uint64(shift)) & np.uint64(1))
+            written += 1
     return written
 
 
-@kernel
-def learn_blocks(state: State, frame: int, mismatch: Words, read: int) -> int:
-    """Mark the blocks whose parities differ; return how many mismatch bits are read by now."""
-    row = state.frames[frame]
-    for index in range(row[FIRST], row[STARTED]):
-        at = frame * state.schedule.shape[0] + index
-        block = state.schedule[index, 0]
-        asked = asked_blocks(state, index)
-        if state.schedule[index, 1] == SUBSET:
-            if get_bit(mismatch, 0, read) != np.uint64(0):
-                turn_range(state, frame, index, 0)
-            read += 1
-            continue
-        start_tree(state, at, block)
-        total = np.uint64(0)
-        for start in range(0, asked * block, block):
-            bit = get_bit(mismatch, 0, read)
-            read += 1
-            total ^= bit
-            if bit != np.uint64(0):
-                turn_mark(state, at, start)
-        # No range of an earlier pass is odd by now, so the frame is even, and the last block is what the others are.
-        if index > 0 and total != np.uint64(0):
-            turn_mark(state, at, asked * block)
-    for index in range(row[FIRST], row[STARTED]):
-        correct_single_blocks(state, frame, index)
+@lean_kernel
+def ask_blocks(cells: Words, plan: Integers, columns: int, parities: Words, written: int) -> int:
+    """Start the next pass, or the whole row of subset passes that is next; return the parities written so far."""
+    index = signed(cells[columns + STARTED])
+    cells[columns + FIRST] = np.uint64(index)
+    cells[columns + ASKED] = np.uint64(BLOCKS)
+    before = written
+    if plan[PASSES_AT + 3 * index + KIND] != SUBSET:
+        written = block_parities(cells, plan, signed(cells[record_of(plan, columns, index)]), index, parities, written)
+        index += 1
+    else:
+        tree = signed(cells[record_of(plan, columns, 0)])
+        while index < plan[PASSES] and plan[PASSES_AT + 3 * index + KIND] == SUBSET:
+            put_bit(parities, written, masked_parity(cells, tree, mask_of(plan, index), 0, plan[LENGTH]))
+            written += 1
+            index += 1
+    cells[columns + STARTED] = np.uint64(index)
+    cells[columns + COUNT] = np.uint64(written - before)
+    cells[columns + PARITIES] += np.uint64(written - before)
+    return written
+
+
+@lean_kernel
+def mark_blocks(cells: Words, plan: Integers, columns: int, index: int, mismatch: Words, read: int) -> int:
+    """Mark the blocks of pass `index` whose parities differ; return how many mismatch bits are read by now."""
+    block = plan[PASSES_AT + 3 * index + BLOCK]
+    tree = signed(cells[record_of(plan, columns, index)])
+    start_tree(cells, tree, block, plan[LENGTH])
+    total = np.uint64(0)
+    asked = asked_blocks(plan, index)
+    for start in range(0, asked * block, block):
+        bit = get_bit(mismatch, read)
+        read += 1
+        total ^= bit
+        cells[tree + STRIDE * (start >> 6) + ODD] |= bit << np.uint64(start & 63)
+    # No range of an earlier pass is odd by now, so the frame is even, and the last block is what the others are.
+    if index > 0:
+        cells[tree + STRIDE * (asked * block >> 6) + ODD] |= total << np.uint64(asked * block & 63)
+    for group in range((plan[LENGTH] + 63) >> 6):
+        if cells[tree + STRIDE * group + ODD] != np.uint64(0):
+            note_marks(cells, plan, columns, index, group)
     return read
 
 
-@kernel
-def ask_halves(  # noqa: PLR0917
-    state: State, frame: int, index: int, pending: Words, parities: Words, written: int
+@lean_kernel
+def learn_blocks(cells: Words, plan: Integers, orders: Orders, columns: int, mismatch: Words, read: int) -> int:
+    """Take in the parities of blocks; return how many mismatch bits are read by now."""
+    first = signed(cells[columns + FIRST])
+    started = signed(cells[columns + STARTED])
+    for index in range(first, started):
+        if plan[PASSES_AT + 3 * index + KIND] != SUBSET:
+            read = mark_blocks(cells, plan, columns, index, mismatch, read)
+            continue
+        if get_bit(mismatch, read) != np.uint64(0):
+            turn_mark(cells, plan, columns, index, subset_tree(cells, plan, columns, index), 0)
+        read += 1
+    for index in range(first, started):
+        correct_single_blocks(cells, plan, orders, columns, index)
+    return read
+
+
+@lean_kernel
+def ask_ranges(
+    cells: Words,
+    plan: Integers,
+    columns: int,
+    index: int,
+    short_only: bool,
+    limit: int,
+    pending: Words,
+    parities: Words,
+    written: int,
 ) -> int:
-    """Ask for the left half of each marked range of pass `index`; return the parities written so far."""
-    at = frame * state.schedule.shape[0] + index
-    kind = state.schedule[index, 1]
-    mask_base = state.schedule[index, 2] * state.row_words
-    tree = at * state.row_words
-    summary_words = (state.row_words + 63) >> 6
-    for place in range(summary_words):
-        flags = state.summary[at * summary_words + place]
+    """Ask for the left halves of the marked ranges of pass `index`; return the parities written so far.
+
+    All of them, or only the short ones; in any case until `limit` parities are written.
+    """
+    record = record_of(plan, columns, index)
+    tree = signed(cells[record])
+    own = signed(cells[record_of(plan, columns, 0)])
+    subset = plan[PASSES_AT + 3 * index + KIND] == SUBSET
+    mask = mask_of(plan, index)
+    for word_index in range(plan[SUMMARY_WORDS]):
+        flags = cells[record + 1 + word_index]
         while flags != np.uint64(0):
-            group = (place << 6) + trailing_zeros(flags)
+            group = (word_index << 6) + trailing_zeros(flags)
             flags &= flags - np.uint64(1)
-            word = state.odd[tree + group]
-            while word != np.uint64(0):
-                start = (group << 6) + trailing_zeros(word)
-                word &= word - np.uint64(1)
-                end = range_end(state.split, tree, start, state.length)
-                middle = halving(kind, state.masks, mask_base, start, end)
-                if middle == start:
-                    # A single position at odds with another pass: only a peer that lies brings this about.
-                    turn_mark(state, at, start)
+            marks = cells[tree + STRIDE * group + ODD]
+            while marks != np.uint64(0) and written < limit:
+                start = (group << 6) + trailing_zeros(marks)
+                marks &= marks - np.uint64(1)
+                if short_only and not is_short(cells, tree, start, plan[LENGTH]):
                     continue
-                pending[written] = np.uint64(start) << np.uint64(32) | np.uint64(end)
-                put_bit(parities, written, own_parity(state, frame, index, start, middle))
+                end = range_end(cells, tree, start, plan[LENGTH])
+                size = end - start
+                middle = start + ((size + 1) >> 1) if size > 1 else start
+                if subset:
+                    middle = middle_of_subset(cells, mask, start, end)
+                if middle == start:
+                    # A single member at odds with another pass: only a peer that lies brings this about.
+                    turn_mark(cells, plan, columns, index, tree, start)
+                    continue
+                pending[written] = (
+                    np.uint64(index) << np.uint64(48) | np.uint64(start) << np.uint64(24) | np.uint64(end)
+                )
+                if subset:
+                    put_bit(parities, written, masked_parity(cells, own, mask, start, middle))
+                else:
+                    put_bit(parities, written, range_parity(cells, tree, start, middle))
                 written += 1
     return written
 
 
-@kernel
-def learn_halves(state: State, frame: int, pending: Words, mismatch: Words, read: int) -> int:
-    """Divide the ranges that were asked, correct what is found; return how many mismatch bits are read by now."""
-    index = state.frames[frame, PASS]
-    at = frame * state.schedule.shape[0] + index
-    kind = state.schedule[index, 1]
-    mask_base = state.schedule[index, 2] * state.row_words
-    tree = at * state.row_words
-    for _ in range(state.frames[frame, COUNT]):
-        start = signed(pending[read] >> np.uint64(32))
-        end = signed(pending[read] & np.uint64(0xFFFFFFFF))
-        middle = halving(kind, state.masks, mask_base, start, end)
-        state.split[tree + (middle >> 6)] |= np.uint64(1) << np.uint64(middle & 63)
-        if get_bit(mismatch, 0, read) != np.uint64(0):
+@lean_kernel
+def expect_halves(cells: Words, plan: Integers, columns: int, asked: Words, read: int) -> None:
+    """Bring near what `learn_halves` will touch."""
+    for at in range(read, read + signed(cells[columns + COUNT])):
+        entry = asked[at]
+        tree = signed(cells[record_of(plan, columns, signed(entry >> np.uint64(48)))])
+        prefetch(cells, tree + STRIDE * (signed((entry >> np.uint64(24)) & np.uint64(0xFFFFFF)) >> 6))
+
+
+@lean_kernel
+def learn_halves(cells: Words, plan: Integers, columns: int, pending: Words, mismatch: Words, read: int) -> int:
+    """Divide the ranges that were asked; return how many mismatch bits are read by now.
+
+    What is left with a single member and a mark goes to the front of the frame's part of `pending`, and its number to
+    FOUND: it is corrected when every range is divided.
+    """
+    low = np.uint64(0xFFFFFF)
+    found = read
+    for _ in range(signed(cells[columns + COUNT])):
+        entry = pending[read]
+        index = signed(entry >> np.uint64(48))
+        start = signed((entry >> np.uint64(24)) & low)
+        end = signed(entry & low)
+        tree = signed(cells[record_of(plan, columns, index)])
+        middle = middle_of(cells, plan, index, start, end)
+        cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
+        if get_bit(mismatch, read) != np.uint64(0):
             end = middle
         else:
-            turn_mark(state, at, start)
-            turn_mark(state, at, middle)
+            if start >> 6 == middle >> 6:
+                both = np.uint64(1) << np.uint64(start & 63) | np.uint64(1) << np.uint64(middle & 63)
+                cells[tree + STRIDE * (start >> 6) + ODD] ^= both
+            else:
+                turn_mark(cells, plan, columns, index, tree, start)
+                turn_mark(cells, plan, columns, index, tree, middle)
             start = middle
         read += 1
-        if halving(kind, state.masks, mask_base, start, end) == start:
-            correct_single(state, frame, index, start, end)
+        if middle_of(cells, plan, index, start, end) == start:
+            pending[found] = np.uint64(index) << np.uint64(48) | np.uint64(start) << np.uint64(24) | np.uint64(end)
+            found += 1
+    cells[columns + FOUND] = np.uint64(found - read + signed(cells[columns + COUNT]))
     return read
 
 
-@kernel
-def ask_next(state: State, frame: int, pending: Words, parities: Words, written: int) -> int:
-    """Choose what a frame asks next, the lowest pass with a marked range first; return the parities written."""
-    row = state.frames[frame]
-    for index in range(row[STARTED]):
-        if state.marks[frame * state.schedule.shape[0] + index] == 0:
-            continue
-        before = written
-        written = ask_halves(state, frame, index, pending, parities, written)
-        if written > before:
-            row[ASKED] = HALVES
-            row[PASS] = index
-            row[COUNT] = written - before
-            row[PARITIES] += written - before
-            return written
-    if row[STARTED] < state.schedule.shape[0]:
-        return ask_blocks(state, frame, parities, written)
-    row[ASKED] = DONE
+@lean_kernel
+def expect_corrections(cells: Words, plan: Integers, orders: Orders, columns: int, pending: Words, first: int) -> None:
+    """Bring near what `correct_found` will touch in the natural and the permuted passes."""
+    for at in range(first, first + signed(cells[columns + FOUND])):
+        index = signed(pending[at] >> np.uint64(48))
+        position = signed((pending[at] >> np.uint64(24)) & np.uint64(0xFFFFFF))
+        if plan[PASSES_AT + 3 * index + KIND] == PERMUTED:
+            position = signed(orders[2 * plan[PASSES_AT + 3 * index + WHICH] * plan[LENGTH] + position])
+        if index > 0:
+            prefetch(cells, signed(cells[record_of(plan, columns, 0)]) + STRIDE * (position >> 6))
+        for other in range(1, plan[PASSES]):
+            if plan[PASSES_AT + 3 * other + KIND] != PERMUTED:
+                break
+            place = signed(orders[(2 * plan[PASSES_AT + 3 * other + WHICH] + 1) * plan[LENGTH] + position])
+            prefetch(cells, signed(cells[record_of(plan, columns, other)]) + STRIDE * (place >> 6))
+
+
+@lean_kernel
+def correct_found(cells: Words, plan: Integers, orders: Orders, columns: int, pending: Words, first: int) -> None:
+    """Correct what `learn_halves` found, unless another correction turned its mark."""
+    for at in range(first, first + signed(cells[columns + FOUND])):
+        entry = pending[at]
+        start = signed((entry >> np.uint64(24)) & np.uint64(0xFFFFFF))
+        end = signed(entry & np.uint64(0xFFFFFF))
+        correct_single(cells, plan, orders, columns, signed(entry >> np.uint64(48)), start, end)
+
+
+@lean_kernel
+def learn(cells: Words, plan: Integers, orders: Orders, columns: int, asked: Words, mismatch: Words, read: int) -> int:
+    """Take in what a frame was told; return how many mismatch bits are read by now."""
+    said = signed(cells[columns + ASKED])
+    cells[columns + FOUND] = np.uint64(0)
+    if said == BLOCKS:
+        return learn_blocks(cells, plan, orders, columns, mismatch, read)
+    if said == HALVES:
+        first = read
+        read = learn_halves(cells, plan, columns, asked, mismatch, read)
+        expect_corrections(cells, plan, orders, columns, asked, first)
+    return read
+
+
+@lean_kernel
+def ask_next(cells: Words, plan: Integers, columns: int, pending: Words, parities: Words, written: int) -> int:
+    """Choose what a frame asks next; return the parities written so far.
+
+    All marked ranges of the earliest pass that has any, and the short ones of all passes, but no more ranges than the
+    frame has bits. If none is marked, the blocks of the next pass.
+    """
+    before = written
+    marked = cells[columns + MARKED]
+    while marked != np.uint64(0):
+        index = trailing_zeros(marked)
+        marked &= marked - np.uint64(1)
+        short_only = written > before
+        limit = before + plan[LENGTH]
+        written = ask_ranges(cells, plan, columns, index, short_only, limit, pending, parities, written)
+    if written > before:
+        cells[columns + ASKED] = np.uint64(HALVES)
+        cells[columns + COUNT] = np.uint64(written - before)
+        cells[columns + PARITIES] += np.uint64(written - before)
+        return written
+    if signed(cells[columns + STARTED]) < plan[PASSES]:
+        return ask_blocks(cells, plan, columns, parities, written)
+    cells[columns + ASKED] = np.uint64(DONE)
+    cells[columns + COUNT] = np.uint64(0)
     return written
 
 
-@kernel
-def advance(state: State, mismatch: Words, asked: Words, pending: Words, parities: Words) -> int:
+@lean_kernel
+def advance(
+    cells: Words, plan: Integers, orders: Orders, mismatch: Words, asked: Words, pending: Words, parities: Words
+) -> int:
     """Take every frame through one round.
 
     Args:
-        state: what `State` says; changed in place.
+        cells: what the module says; changed in place.
+        plan: what the module says.
+        orders: what the module says.
         mismatch: own parities of the last round XOR the peer's, in their order; empty in the first round.
-        asked: the ranges whose left halves `mismatch` tells of, 2^32 start + end; `pending` of the last round.
+        asked: the halved ranges behind `mismatch`: 2^48 pass + 2^24 start + end; `pending` of the last round.
         pending: takes the ranges of this round, at their number in the list.
         parities: takes the own parities of this round, packed.
 
@@ -479,30 +595,35 @@ def advance(state: State, mismatch: Words, asked: Words, pending: Words, paritie
     """
     read = 0
     written = 0
-    for frame in range(state.frames.shape[0]):
-        said = state.frames[frame, ASKED]
-        if said == DONE:
-            continue
-        if said == BLOCKS:
-            read = learn_blocks(state, frame, mismatch, read)
-        elif said == HALVES:
-            read = learn_halves(state, frame, asked, mismatch, read)
-        written = ask_next(state, frame, pending, parities, written)
+    for group in range(0, plan[FRAMES], TOGETHER):
+        size = min(TOGETHER, plan[FRAMES] - group)
+        first = plan[FRAMES_AT] + group * plan[FRAME_WORDS]
+        end = first + size * plan[FRAME_WORDS]
+        corrected = read
+        for columns in range(first, end, plan[FRAME_WORDS]):
+            prefetch(cells, columns + TOGETHER * plan[FRAME_WORDS])
+            prefetch(cells, columns + TOGETHER * plan[FRAME_WORDS] + 8)
+            prefetch(cells, columns + TOGETHER * plan[FRAME_WORDS] + 16)
+            read = learn(cells, plan, orders, columns, asked, mismatch, read)
+        for columns in range(first, end, plan[FRAME_WORDS]):
+            if signed(cells[columns + ASKED]) == HALVES:
+                correct_found(cells, plan, orders, columns, asked, corrected)
+            corrected += signed(cells[columns + COUNT])
+        for columns in range(first, end, plan[FRAME_WORDS]):
+            if signed(cells[columns + ASKED]) != DONE:
+                written = ask_next(cells, plan, columns, pending, parities, written)
+        next_end = end + min(TOGETHER, plan[FRAMES] - group - size) * plan[FRAME_WORDS]
+        ahead = read
+        for columns in range(end, next_end, plan[FRAME_WORDS]):
+            if signed(cells[columns + ASKED]) == HALVES:
+                expect_halves(cells, plan, columns, asked, ahead)
+            ahead += signed(cells[columns + COUNT])
     return written
 
 
 def warm() -> None:
     """Compile every kernel of this file."""
-    for kind in (NATURAL, PERMUTED, SUBSET):
-        state = new_state(
-            copies=np.ones(2, dtype=np.uint64),
-            frame_count=1,
-            length=2,
-            schedule=np.array([[2, kind, 0]], dtype=np.int64),
-            permutations=np.array([[0, 1]], dtype=np.uint32),
-            inverses=np.array([[0, 1]], dtype=np.uint32),
-            masks=np.full(1, 3, dtype=np.uint64),
-            correcting=True,
-        )
-        ranges = np.zeros(1, dtype=np.uint64)
-        advance(state, np.zeros(1, dtype=np.uint64), ranges, ranges, np.zeros(1, dtype=np.uint64))
+    plan = np.zeros(PASSES_AT + 6, dtype=np.int64)
+    plan[[LENGTH, PASSES]] = 1, 2
+    cells, stream = np.zeros(64, dtype=np.uint64), np.zeros(1, dtype=np.uint64)
+    advance(cells, plan, np.zeros(2, dtype=np.uint32), stream, stream, stream, stream)
