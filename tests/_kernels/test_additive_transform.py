@@ -13,7 +13,6 @@ from qkdpost._kernels.additive_transform import (
     interpolate,
     multiply_sums,
     spread_bits,
-    transpose,
 )
 from qkdpost._kernels.basis_conversion import conversion_steps, from_transform_basis, to_transform_basis
 from qkdpost._kernels.cantor import cantor_basis, coset_shift, transform_tables
@@ -39,7 +38,7 @@ def forward(words: np.ndarray, levels: int) -> np.ndarray:
     tables = transform_tables(levels)
     scratch, values = words.copy(), np.zeros(2 << levels, dtype=np.uint64)
     to_transform_basis(scratch, 0, scratch.size, conversion_steps(levels + 6))
-    spread_bits(scratch, 1 << (levels - 6), tables.encode, values, 0)
+    spread_bits(scratch, 1 << (levels - 6), tables.spread, values, 0)
     evaluate(values, 0, levels, tables.bases, tables.blocks, tables.coarse, tables.fine)
     return values
 
@@ -48,7 +47,7 @@ def backward(values: np.ndarray, levels: int) -> np.ndarray:
     tables = transform_tables(levels)
     scratch, words = values.copy(), np.zeros(2 << levels, dtype=np.uint64)
     interpolate(scratch, 0, levels, tables.bases, tables.blocks, tables.coarse, tables.fine)
-    collect_bits(scratch, 0, 1 << (levels - 6), tables.decode, words)
+    collect_bits(scratch, 0, 1 << (levels - 6), tables.collect, words)
     from_transform_basis(words, 0, words.size, conversion_steps(levels + 7))
     return words
 
@@ -61,14 +60,6 @@ def test_cantor_basis() -> None:
     assert np.linalg.matrix_rank(
         galois.GF2([[element >> bit & 1 for bit in range(128)] for element in basis])
     ) == 128  # fmt: skip
-
-
-def test_transposition() -> None:
-    block = random_words(512)
-    bits = np.unpackbits(block.view(np.uint8), bitorder="little").reshape(64, 8, 64)
-    transpose(block)
-    found = np.unpackbits(block.view(np.uint8), bitorder="little").reshape(64, 8, 64)
-    assert (found == bits.transpose(2, 1, 0)).all()
 
 
 def basis_polynomials(count: int) -> list[int]:

@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.bit_matrices import combine_rows, transpose
 from qkdpost._kernels.cantor import FINE_WORDS, RUN, TAIL
 from qkdpost._kernels.clmul_lanes import (
-    both,
     broadcast,
     broadcast_lane,
     even_lanes,
@@ -40,8 +40,6 @@ from qkdpost._kernels.clmul_lanes import (
     multiply_high,
     multiply_low,
     odd_lanes,
-    shift_down,
-    shift_up,
     store,
     swap_words,
     xor,
@@ -59,81 +57,49 @@ PIECE = 128
 
 
 @kernel
-def transpose(block: Words) -> None:
-    """Transpose eight matrices of 64 x 64 bits in place: bit t of word 8 k + c goes to bit k of word 8 t + c."""
-    mask = np.uint64(0x00000000FFFFFFFF)
-    distance = 32
-    while distance > 0:
-        chosen = broadcast(mask, mask)
-        for row in range(64):
-            if row & distance == 0:
-                upper = load(block, 8 * row)
-                lower = load(block, 8 * (row + distance))
-                moved = both(xor(shift_down(upper, distance), lower), chosen)
-                store(block, 8 * (row + distance), xor(lower, moved))
-                store(block, 8 * row, xor(upper, shift_up(moved, distance)))
-        distance >>= 1
-        mask ^= mask << np.uint64(distance)
-
-
-@kernel
-def spread_bits(words: Words, row_words: int, table: Words, values: Words, start: int) -> None:
+def spread_bits(words: Words, row_words: int, indices: NDArray[np.int32], values: Words, start: int) -> None:
     """Turn coefficients in the basis X_k into those of the polynomial on the coset.
 
     Args:
         words: 64 rows of `row_words` words: f_k for k = 0 ... 63; those above are zero.
         row_words: N / 64, a multiple of 8.
-        table: `TransformTables.encode`.
+        indices: `TransformTables.spread`.
         values: N elements are written to it from word `start` on.
         start: where.
     """
-    block = np.empty(512, np.uint64)
-    byte = np.uint64(0xFF)
+    rows = np.empty(512, np.uint64)
+    bits = np.empty(1024, np.uint64)
+    table = np.empty(4 * rows.size, np.uint64)
     for column in range(0, row_words, 8):
         for row in range(64):
-            store(block, 8 * row, load(words, row * row_words + column))
-        transpose(block)
+            store(rows, 8 * row, load(words, row * row_words + column))
+        combine_rows(rows, table, indices, bits)
+        transpose(bits, 0)
+        transpose(bits, 512)
         for lane in range(8):
             position = start + 128 * (column + lane)
             for place in range(64):
-                bits = block[8 * place + lane]
-                low = np.uint64(0)
-                high = np.uint64(0)
-                for group in range(8):
-                    entry = 512 * group + 2 * int(bits & byte)
-                    low ^= table[entry]
-                    high ^= table[entry + 1]
-                    bits >>= np.uint64(8)
-                values[position + 2 * place] = low
-                values[position + 2 * place + 1] = high
+                values[position + 2 * place] = bits[8 * place + lane]
+                values[position + 2 * place + 1] = bits[512 + 8 * place + lane]
 
 
 @kernel
-def collect_bits(values: Words, start: int, row_words: int, table: Words, words: Words) -> None:
-    """Undo `spread_bits` for polynomials of all 128 rows; `table` is `TransformTables.decode`."""
-    lower = np.empty(512, np.uint64)
-    upper = np.empty(512, np.uint64)
-    byte = np.uint64(0xFF)
+def collect_bits(values: Words, start: int, row_words: int, indices: NDArray[np.int32], words: Words) -> None:
+    """Undo `spread_bits` for polynomials of all 128 rows; `indices` is `TransformTables.collect`."""
+    bits = np.empty(1024, np.uint64)
+    rows = np.empty(1024, np.uint64)
+    table = np.empty(4 * rows.size, np.uint64)
     for column in range(0, row_words, 8):
         for lane in range(8):
             position = start + 128 * (column + lane)
             for place in range(64):
-                low = np.uint64(0)
-                high = np.uint64(0)
-                for half in range(2):
-                    bits = values[position + 2 * place + half]
-                    for group in range(8):
-                        entry = 512 * (8 * half + group) + 2 * int(bits & byte)
-                        low ^= table[entry]
-                        high ^= table[entry + 1]
-                        bits >>= np.uint64(8)
-                lower[8 * place + lane] = low
-                upper[8 * place + lane] = high
-        transpose(lower)
-        transpose(upper)
-        for row in range(64):
-            store(words, row * row_words + column, load(lower, 8 * row))
-            store(words, (64 + row) * row_words + column, load(upper, 8 * row))
+                bits[8 * place + lane] = values[position + 2 * place]
+                bits[512 + 8 * place + lane] = values[position + 2 * place + 1]
+        transpose(bits, 0)
+        transpose(bits, 512)
+        combine_rows(bits, table, indices, rows)
+        for row in range(128):
+            store(words, row * row_words + column, load(rows, 8 * row))
 
 
 @kernel

@@ -15,6 +15,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bit_matrices import combination_indices
+
 __all__ = ["TransformTables", "cantor_basis", "coset_shift", "field_product", "transform_tables"]
 
 Words: TypeAlias = NDArray[np.uint64]
@@ -38,8 +40,8 @@ class TransformTables(NamedTuple):
     blocks: Words
     coarse: Words
     fine: Words
-    encode: Words
-    decode: Words
+    spread: NDArray[np.int32]
+    collect: NDArray[np.int32]
 
 
 def field_product(first: int, second: int) -> int:
@@ -103,8 +105,8 @@ def transform_tables(levels: int) -> TransformTables:
         blocks=_subspace(basis[1:], max(points // 16, 1)).ravel(),
         coarse=coarse.ravel(),
         fine=_fine_table(levels),
-        encode=_byte_table(_orbit_products()),
-        decode=_byte_table(_inverse(_orbit_products())),
+        spread=_matrix_indices(_orbit_products()[: ORBIT // 2]),
+        collect=_matrix_indices(_inverse(_orbit_products())),
     )
 
 
@@ -174,8 +176,8 @@ def _inverse(columns: Iterable[int]) -> tuple[int, ...]:
     return tuple(_reduced(1 << bit, 0, rows)[1] for bit in range(ORBIT))
 
 
-@functools.lru_cache(maxsize=2)
-def _byte_table(columns: tuple[int, ...]) -> Words:
-    """Return, for each byte of 128 bits and each of its values, the sum of the columns that it chooses."""
-    table = [value for start in range(0, ORBIT, 8) for value in _spanned(columns[start : start + 8], 256)]
-    return np.frombuffer(b"".join(value.to_bytes(16, "little") for value in table), dtype="<u8").astype(np.uint64)
+@functools.cache
+def _matrix_indices(columns: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the indices for `combine_rows` that multiply by the matrix of these columns, of 128 bits each."""
+    masks = [sum((column >> bit & 1) << place for place, column in enumerate(columns)) for bit in range(ORBIT)]
+    return combination_indices(masks, len(columns))

@@ -28,8 +28,8 @@ MOST_LEVELS = 20
 
 # Costs in picoseconds, as measured on one core with 512-bit carry-less multiplication. They only choose a path.
 DIRECT_LANES = 620
-FORWARD_POINT = 9_500
-BACKWARD_POINT = 20_000
+FORWARD_POINT = 8_200
+BACKWARD_POINT = 14_700
 POINT_LEVEL = 420
 POINT_PRODUCT = 900
 CACHED_LEVELS = 13
@@ -102,11 +102,11 @@ def _by_transform(levels: int, words: Words, input_bits: int, seed: Words, outpu
     right = np.empty(right_blocks * size, dtype=np.uint64)
     shape = (levels, tables.bases, tables.blocks, tables.coarse, tables.fine)
     steps = conversion_steps(levels + 6)
-    _transform_blocks(words, 0, left, tables.encode, steps, *shape)
-    _transform_blocks(seed, -raised, right, tables.encode, steps, *shape)
+    _transform_blocks(words, 0, left, tables.spread, steps, *shape)
+    _transform_blocks(seed, -raised, right, tables.spread, steps, *shape)
     first = (input_bits - 1 + raised) // (64 << levels) - 1
     output[:] = 0
-    _add_products(left, right, first, wanted, output, tables.decode, conversion_steps(levels + 7), *shape)
+    _add_products(left, right, first, wanted, output, tables.collect, conversion_steps(levels + 7), *shape)
 
 
 @kernel
@@ -114,7 +114,7 @@ def _transform_blocks(
     words: Words,
     start: int,
     values: Words,
-    encode: Words,
+    spread: NDArray[np.int32],
     steps: NDArray[np.int64],
     levels: int,
     bases: Words,
@@ -128,7 +128,7 @@ def _transform_blocks(
     for block in range(values.size // (2 * count)):
         copy_bits(words, start + block * 64 * count, scratch)
         to_transform_basis(scratch, 0, count, steps)
-        spread_bits(scratch, count >> 6, encode, values, 2 * count * block)
+        spread_bits(scratch, count >> 6, spread, values, 2 * count * block)
         evaluate(values, 2 * count * block, levels, bases, blocks, coarse, fine)
 
 
@@ -139,7 +139,7 @@ def _add_products(
     first: int,
     wanted: int,
     output: Words,
-    decode: Words,
+    collect: NDArray[np.int32],
     steps: NDArray[np.int64],
     levels: int,
     bases: Words,
@@ -155,7 +155,7 @@ def _add_products(
     multiply_sums(left, right, size, first, products)
     for index in range(wanted):
         interpolate(products, index * size, levels, bases, blocks, coarse, fine)
-        collect_bits(products, index * size, count >> 6, decode, words)
+        collect_bits(products, index * size, count >> 6, collect, words)
         from_transform_basis(words, 0, size, steps)
         offset = (index - 1) * count
         for place in range(max(0, -offset), min(size, output.size - offset)):
