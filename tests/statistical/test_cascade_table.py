@@ -1,0 +1,19 @@
+"""Cascade against the published table, at full size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.quality.cascade_table import PUBLISHED, measure
+
+FRAMES = 2000
+
+
+@pytest.mark.slow
+def test_efficiency_and_frame_errors_of_the_table() -> None:
+    points = [measure(qber, FRAMES, np.random.default_rng(round(100 * qber))) for qber in (1, 2, 3, 5, 8, 11)]
+    for point in points:
+        assert abs(point.efficiency / PUBLISHED[point.qber_percent][0] - 1) < 0.01
+        assert point.frame_errors <= 1.5e-3 * FRAMES
+        assert point.undetected == 0
+    assert sum(point.frame_errors for point in points) <= 5e-4 * FRAMES * len(points)
