@@ -21,6 +21,7 @@ from qkdpost.errors import ConfigurationError
         ("frame_bits", 1024.0),
         ("frame_tag_bits", 0),
         ("blocks_in_flight", 0),
+        ("planned_key_bits", -1),
         ("block_detections", 2**40),
         ("block_detections", 2**27),
         ("sample_fraction", 1.0),

@@ -6,7 +6,8 @@ In a notebook, with both sides' records::
     print(result.report)
 
 At one end of a fibre: `Session`, with the drivers in `transport`. The parts on their own: `reconcile`,
-`toeplitz_hash`, `security`, `sifting`, `estimation`, `simulation`. `warmup` compiles every kernel at once.
+`toeplitz_hash`, `security`, `sifting`, `estimation`, `simulation`; `planning`
+and `plotting` for who builds a link. `warmup` compiles every kernel at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkdpost import estimation, security, sifting, simulation, transport
+    from qkdpost import estimation, planning, plotting, security, sifting, simulation, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.compilation import warmup
@@ -94,6 +95,8 @@ __all__ = [
     "distill",
     "estimation",
     "modified_toeplitz_hash",
+    "planning",
+    "plotting",
     "reconcile",
     "security",
     "sifting",
@@ -143,7 +146,7 @@ _HOMES = {
     "toeplitz_hash": "qkdpost.amplification",
     "warmup": "qkdpost.compilation",
 }
-_ROOMS = ("estimation", "security", "sifting", "simulation", "transport")
+_ROOMS = ("estimation", "planning", "plotting", "security", "sifting", "simulation", "transport")
 
 
 def __getattr__(name: str) -> Any:

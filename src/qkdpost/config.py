@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "ldpc_frame_bits": (2**10, 2**20),
     "ldpc_blind_rounds": (0, 16),
     "blocks_in_flight": (1, 256),
+    "planned_key_bits": (0, 2**40),
 }
 
 
@@ -59,6 +60,8 @@ class LinkConfig:
         frame_tag_bits: length of the universal hash by which a wrong frame is found.
         epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.
         bound: the security proof that gives the length of the key.
+        planned_key_bits: 0: the length follows from the counts (variable-length); else the length that was set before
+            any data were seen: a block gives so many bits or none (fixed-length).
         concentration: the tail bound inside it, "hypergeometric" (exact) or "serfling".
         intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without.
         intensity_probabilities: with which each intensity is chosen.
@@ -88,6 +91,7 @@ class LinkConfig:
     frame_tag_bits: int = 24
     epsilon: float = 1e-10
     bound: str = "variable-length"
+    planned_key_bits: int = 0
     concentration: str = "hypergeometric"
     intensities: tuple[float, ...] = ()
     intensity_probabilities: tuple[float, ...] = ()

@@ -1,8 +1,9 @@
 """The grammar of a stage: a generator that says, hears, and fetches records, and owns no bytes and no socket.
 
 A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
-peer's next message; it yields `NeedBatch` to be resumed with a record that the application submitted. It raises
-`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol.
+peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedBatch` to be
+resumed with a record that the application submitted. It raises `AbortBlock` where a block honestly has no key, and
+`RemoteProtocolError` where the peer broke the protocol.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.messages import AbortReason, BlockMessage
 
-__all__ = ["RECEIVE", "AbortBlock", "NeedBatch", "Program", "Wait", "expect", "peer_bits"]
+__all__ = ["PAUSE", "RECEIVE", "AbortBlock", "NeedBatch", "Program", "Wait", "expect", "peer_bits"]
 
 Result = TypeVar("Result")
 Expected = TypeVar("Expected")
 
 
 class Wait(Enum):
-    """What a stage yields to hear the peer's next message."""
+    """What a stage yields to hear the peer's next message, or to let the peer hear what was said."""
 
     RECEIVE = 0
+    PAUSE = 1
 
 
 RECEIVE = Wait.RECEIVE
+PAUSE = Wait.PAUSE
 
 
 @dataclass(frozen=True, slots=True)

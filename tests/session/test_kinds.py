@@ -115,7 +115,7 @@ def test_without_blind_rounds_correction_is_one_way() -> None:
 
 @pytest.mark.parametrize("fallback", ["cascade", "drop"])
 def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qkdpost.session.stages import reconciliation  # noqa: PLC0415
+    from qkdpost.session.stages import reconciliation
 
     real = reconciliation.plan_of
     # Plan for far fewer errors than there are: most frames fail.
@@ -148,3 +148,24 @@ def test_a_record_without_intensities_on_a_decoy_link_ends_the_block() -> None:
     pair.run()
     for role in ("alice", "bob"):
         assert [event.reason for event in pair.aborts(role)] == [AbortReason.RECORDS_DISAGREE]
+
+
+def fixed_pair(planned_key_bits: int) -> Pair:
+    pair = Pair(small_link(planned_key_bits=planned_key_bits))
+    pair.submit(*bb84_records(40_000))
+    pair.finish()
+    pair.run()
+    return pair
+
+
+def test_a_planned_length_is_given_whole_or_not_at_all() -> None:
+    pair = fixed_pair(1000)
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    report = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
+    assert report.secret is not None
+    assert report.secret.form == "fixed-length"
+    assert report.key_length_bits + report.authentication_bits == 1000
+    pair = fixed_pair(100_000)
+    for role in ("alice", "bob"):
+        assert pair.keys(role) == {}
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.NO_KEY_LEFT]

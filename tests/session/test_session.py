@@ -91,8 +91,9 @@ def test_several_blocks_are_in_flight_at_once() -> None:
     pair = Pair(small_link(block_detections=8000, blocks_in_flight=3))
     for seed in range(5):
         pair.submit(*bb84_records(seed=seed))
-    pair.step("alice", "bob")
-    pair.step("bob", "alice")
+    for _ in range(3):
+        pair.step("alice", "bob")
+        pair.step("bob", "alice")
     assert pair.sessions["bob"].blocks_in_flight == 3
     pair.finish()
     pair.run()

@@ -13,7 +13,7 @@ from qkdpost.key_pool import KeyPool, PadReference
 from qkdpost.leakage import Cause, Ledger
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import SecretKey, SiftedKey
-from qkdpost.security.result import SecretLength
+from qkdpost.security.result import SecretLength, at_fixed_length
 from qkdpost.session.report import BlockReport
 from qkdpost.tallying import ComparedRounds
 
@@ -52,6 +52,8 @@ class Block:
     """The error pattern, as far as the corrector found it; the reference is only told counts."""
     key_errors: tuple[int, ...] | None = None
     verification_bits: int | None = None
+    seed: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
+    length_bits: int = 0
     key: SecretKey | None = field(default=None, repr=False)
 
     @property
@@ -70,6 +72,8 @@ class Block:
         errors = (0,) * len(self.link.intensities) if at_best and self.link.intensities else self.key_errors
         tally = protocol.tally(self.link, self.compared, errors)
         secret = protocol.secret_length(self.link, tally, self.ledger, self.verification_bits)
+        if self.link.planned_key_bits:
+            secret = at_fixed_length(secret, self.link.planned_key_bits)
         self.report.secret = secret
         return secret
 

@@ -105,7 +105,7 @@ class Blocks:
             report=self._new_report(opening.block),
         )
         link = connection.link
-        host = Host(self._send, self._fetch, self._stage_completed)
+        host = Host(self._send, self._fetch, self._stage_completed, lambda: not connection.outgoing)
         flight = Flight(block, host, 4 * link.largest_block_detections + link.largest_message_bytes)
         self.flights[opening.block] = flight
         return flight
@@ -116,7 +116,7 @@ class Blocks:
     # Driving.
 
     def advance_all(self) -> None:
-        """Let every block go on that waited for a record."""
+        """Let every block go on that waited for a record, or for what it said to be sent."""
         for flight in list(self.flights.values()):
             self._run(flight, flight.advance)
 

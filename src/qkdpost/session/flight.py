@@ -24,6 +24,7 @@ class Host:
     send: Callable[[Block, BlockMessage], None]
     fetch: Callable[[int], Any]
     stage_completed: Callable[[Block, Stage], None]
+    all_is_sent: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -80,6 +81,8 @@ class Flight:
         if isinstance(self._waiting, NeedBatch):
             record = self.host.fetch(self._waiting.batch)
             return record is not None, record
+        if self._waiting is Wait.PAUSE:
+            return self.host.all_is_sent(), None
         if not self._inbox:
             return False, None
         message, size = self._inbox.popleft()

@@ -137,10 +137,19 @@ class Session:
         if self.state is ConnectionState.CLOSED:
             raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         self._buffer.append(data)
-        self._guarded(self._read_frames)
+        self._guarded(self._work)
 
     def data_to_send(self) -> bytes:
-        """Return what must be sent to the peer now, and forget it."""
+        """Return what must be sent to the peer now, and forget it; call it until it returns nothing.
+
+        A session works in steps, so that the peer can begin with the first answer while the next is made: as long as
+        there is something to send, the rest of what was received waits.
+
+        Raises:
+            RemoteProtocolError, AuthenticationError: as `receive_data`.
+        """
+        if not self._connection.outgoing and self._connected:
+            self._guarded(self._work)
         data = bytes(self._connection.outgoing)
         self._connection.outgoing.clear()
         return data
@@ -180,13 +189,17 @@ class Session:
             self._break(AbortReason.PROTOCOL_ERROR, str(error))
             raise
 
-    def _read_frames(self) -> None:
+    def _work(self) -> None:
+        """Take a frame, and more until there is something to send; when there are none, let what paused go on."""
         while self._connected:
             frame = self._buffer.next_frame()
             if frame is None:
+                self._go_on()
                 return
             self._handle(decode(frame), frame)
             self._open_or_close()
+            if self._connection.outgoing:
+                return
 
     def _handle(self, message: Message, frame: bytes) -> None:
         match message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from qkdpost.errors import QkdpostError
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
@@ -29,19 +30,22 @@ async def run(session: Session, reader: asyncio.StreamReader, writer: asyncio.St
         while True:
             for event in session.events():
                 yield event
-            sending = await _send(session, writer, sending)
-            if session.state not in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
-                break
-            data = await _receive(reader)
-            if not data:
-                session.connection_lost()
-                continue
             try:
-                session.receive_data(data)
-            except Exception:
+                while data := session.data_to_send():
+                    sending = await _send(session, data, writer, sending)
+                if session.state not in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+                    break
+                data = await _receive(reader)
+                if data:
+                    session.receive_data(data)
+                else:
+                    session.connection_lost()
+            except QkdpostError:
                 for event in session.events():
                     yield event
                 raise
+        for event in session.events():
+            yield event
         if sending is not None:
             await sending
     finally:
@@ -57,19 +61,17 @@ async def _receive(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _send(
-    session: Session, writer: asyncio.StreamWriter, sending: asyncio.Task[None] | None
+    session: Session, data: bytes, writer: asyncio.StreamWriter, sending: asyncio.Task[None] | None
 ) -> asyncio.Task[None] | None:
     """Hand bytes to the transport without waiting for the peer to read them; its buffer is drained beside."""
-    data = session.data_to_send()
-    if not data:
-        return sending
     try:
         writer.write(data)
     except OSError:
         session.connection_lost()
         return sending
     if sending is None or sending.done():
-        return asyncio.get_running_loop().create_task(_drain(writer))
+        sending = asyncio.get_running_loop().create_task(_drain(writer))
+    await asyncio.sleep(0)
     return sending
 
 

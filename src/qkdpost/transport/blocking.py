@@ -39,21 +39,22 @@ def run(session: Session, connection: socket.socket, *, timeout_seconds: float |
         selector.register(connection, selectors.EVENT_READ)
         try:
             while error is None:
-                pending += session.data_to_send()
                 yield from session.events()
-                pending += session.data_to_send()
-                if session.state is ConnectionState.BROKEN:
-                    break
-                if session.state is ConnectionState.CLOSED and not pending:
-                    break
-                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if pending else 0)
-                selector.modify(connection, wanted)
-                ready = selector.select(timeout_seconds)
-                if not ready:
-                    session.connection_lost()
-                    continue
                 try:
-                    _move(session, connection, pending, ready[0][1])
+                    data = session.data_to_send()
+                    pending += data
+                    if session.state is ConnectionState.BROKEN:
+                        break
+                    if session.state is ConnectionState.CLOSED and not pending:
+                        break
+                    wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if pending else 0)
+                    selector.modify(connection, wanted)
+                    # With fresh data there may be more to do here, which must not wait for the line.
+                    ready = selector.select(0 if data else timeout_seconds)
+                    if ready:
+                        _move(session, connection, pending, ready[0][1])
+                    elif not data:
+                        session.connection_lost()
                 except QkdpostError as caught:
                     error = caught
         finally:

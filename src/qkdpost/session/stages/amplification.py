@@ -1,4 +1,6 @@
-"""Amplification: the reference proposes a length, the corrector accepts it within its own bound, both hash.
+"""Amplification: the reference proposes a length, the corrector accepts it within its own bound.
+
+Both hash while the confirmations travel; nothing of the result is told.
 
 No floating-point number decides on both sides: the length is an integer that one side proposes and the other compares
 with its own. The seed of the Toeplitz matrix comes whole from the random source, fresh for the block.
@@ -6,12 +8,11 @@ with its own. The seed of the Toeplitz matrix comes whole from the random source
 
 from __future__ import annotations
 
-from qkdpost.amplification import modified_seed_bits, modified_toeplitz_hash
+from qkdpost.amplification import modified_seed_bits
 from qkdpost.bits import Bits
 from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, AmplificationProposal
-from qkdpost.records import SecretKey
 from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
 
 __all__ = ["follow", "lead"]
@@ -29,7 +30,7 @@ def lead(block: Block) -> Program[None]:
     yield AmplificationProposal(
         block=block.number, length_bits=length, ledger=block.ledger.to_tuple(), seed=seed.to_bytes()
     )
-    _amplify(block, seed, length)
+    block.seed, block.length_bits = seed, length
 
 
 def follow(block: Block) -> Program[None]:
@@ -44,7 +45,7 @@ def follow(block: Block) -> Program[None]:
             f"the peer proposes {proposal.length_bits} bits; this host's bound allows {length}",
         )
     seed_bits = modified_seed_bits(len(block.bits), proposal.length_bits)
-    _amplify(block, peer_bits(proposal.seed, seed_bits, "Toeplitz seed"), proposal.length_bits)
+    block.seed, block.length_bits = peer_bits(proposal.seed, seed_bits, "Toeplitz seed"), proposal.length_bits
 
 
 def _own_bound(block: Block) -> int:
@@ -63,9 +64,3 @@ def _draw_seed(block: Block, count: int) -> Bits:
     if count % 8:
         data[-1] &= (1 << (count % 8)) - 1
     return Bits.from_bytes(data, count)
-
-
-def _amplify(block: Block, seed: Bits, length: int) -> None:
-    amplified = modified_toeplitz_hash(block.bits, seed, length)
-    block.bits = Bits.zeros(0)
-    block.key = SecretKey(bits=amplified, identifier=block.identifier, epsilon=0.0)

@@ -7,8 +7,10 @@ Each of the three tags takes a pad of its own, named by its place, so none can s
 
 from __future__ import annotations
 
-from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect
-from qkdpost.errors import LocalProtocolError, RemoteProtocolError
+from qkdpost.amplification import modified_toeplitz_hash
+from qkdpost.bits import Bits
+from qkdpost.conversation import PAUSE, RECEIVE, AbortBlock, Program, expect
+from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, Confirmation
 from qkdpost.records import SecretKey
 from qkdpost.security.epsilon import Epsilon
@@ -22,9 +24,11 @@ def lead(block: Block) -> Program[None]:
     """Confirm, check the peer's confirmation, release, and say so."""
     _check_forgery_bound(block)
     yield _confirm(block, 0)
+    yield PAUSE
+    amplified = _amplify(block)
     _check(block, expect((yield RECEIVE), Confirmation), 1)
     yield _confirm(block, 2)
-    _release(block)
+    _release(block, amplified)
 
 
 def follow(block: Block) -> Program[None]:
@@ -32,8 +36,10 @@ def follow(block: Block) -> Program[None]:
     _check_forgery_bound(block)
     _check(block, expect((yield RECEIVE), Confirmation), 0)
     yield _confirm(block, 1)
+    yield PAUSE
+    amplified = _amplify(block)
     _check(block, expect((yield RECEIVE), Confirmation), 2)
-    _release(block)
+    _release(block, amplified)
 
 
 def _pad(block: Block, step: int) -> bytes:
@@ -62,11 +68,14 @@ def _check_forgery_bound(block: Block) -> None:
         )
 
 
-def _release(block: Block) -> None:
+def _amplify(block: Block) -> Bits:
+    amplified = modified_toeplitz_hash(block.bits, block.seed, block.length_bits)
+    block.bits = block.seed = Bits.zeros(0)
+    return amplified
+
+
+def _release(block: Block, bits: Bits) -> None:
     """Split the new key between the pool and the application; both hosts do it alike."""
-    if block.key is None or block.report.secret is None:
-        raise LocalProtocolError("confirmation comes after amplification")
-    bits = block.key.bits
     block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
     epsilon = Epsilon.split(block.link.epsilon)
     total = epsilon.secrecy + epsilon.correctness + _forgery_epsilon(block)

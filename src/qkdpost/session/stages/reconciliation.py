@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from qkdpost.bits import Bits
-from qkdpost.conversation import RECEIVE, Program, expect, peer_bits
+from qkdpost.conversation import PAUSE, RECEIVE, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.leakage import Cause
 from qkdpost.messages import CorrectionStart, Parities
@@ -32,6 +32,7 @@ def lead(block: Block) -> Program[None]:
     seed = block.random_source(SEED_BYTES)
     method = method_number(block.link, len(block.bits), qber_ppm, block.errors_seen)
     yield CorrectionStart(block=block.number, method=method, qber_ppm=qber_ppm, seed=seed)
+    yield PAUSE
     yield from _correct(block, method, qber_ppm, seed)
 
 
