@@ -98,15 +98,29 @@ def _by_transform(levels: int, words: Words, input_bits: int, seed: Words, outpu
     tables = transform_tables(levels)
     left_blocks, right_blocks, wanted, raised = _block_counts(levels, input_bits, output_bits)
     size = 2 << levels
-    left = np.empty(left_blocks * size, dtype=np.uint64)
-    right = np.empty(right_blocks * size, dtype=np.uint64)
+    left, right, products, scratch = _workspace(left_blocks * size, right_blocks * size, wanted * size, size)
     shape = (levels, tables.bases, tables.blocks, tables.coarse, tables.fine)
     steps = conversion_steps(levels + 6)
-    _transform_blocks(words, 0, left, tables.spread, steps, *shape)
-    _transform_blocks(seed, -raised, right, tables.spread, steps, *shape)
+    _transform_blocks(words, 0, left, scratch, tables.spread, steps, *shape)
+    _transform_blocks(seed, -raised, right, scratch, tables.spread, steps, *shape)
     first = (input_bits - 1 + raised) // (64 << levels) - 1
     output[:] = 0
-    _add_products(left, right, first, wanted, output, tables.collect, conversion_steps(levels + 7), *shape)
+    multiply_sums(left, right, size, first, products)
+    _add_blocks(products, scratch, output, tables.collect, conversion_steps(levels + 7), *shape)
+
+
+def _workspace(*sizes: int) -> list[Words]:
+    """Return arrays of so many words, each at the start of a cache line, in one piece of memory.
+
+    One piece, since the system maps a large one by large pages, which costs far less than page by page.
+    """
+    whole = np.empty(sum(sizes) + 8 * len(sizes), dtype=np.uint64)
+    start = -(whole.ctypes.data // 8) % 8
+    arrays = []
+    for size in sizes:
+        arrays.append(whole[start : start + size])
+        start += size + -size % 8
+    return arrays
 
 
 @kernel
@@ -114,6 +128,7 @@ def _transform_blocks(
     words: Words,
     start: int,
     values: Words,
+    scratch: Words,
     spread: NDArray[np.int32],
     steps: NDArray[np.int64],
     levels: int,
@@ -124,20 +139,17 @@ def _transform_blocks(
 ) -> None:
     """Transform the bits of `words` from bit `start` on, block by block, until `values` is full."""
     count = 1 << levels
-    scratch = np.empty(count, np.uint64)
     for block in range(values.size // (2 * count)):
-        copy_bits(words, start + block * 64 * count, scratch)
+        copy_bits(words, start + block * 64 * count, scratch[:count])
         to_transform_basis(scratch, 0, count, steps)
         spread_bits(scratch, count >> 6, spread, values, 2 * count * block)
         evaluate(values, 2 * count * block, levels, bases, blocks, coarse, fine)
 
 
 @kernel
-def _add_products(
-    left: Words,
-    right: Words,
-    first: int,
-    wanted: int,
+def _add_blocks(
+    products: Words,
+    scratch: Words,
     output: Words,
     collect: NDArray[np.int32],
     steps: NDArray[np.int64],
@@ -147,19 +159,16 @@ def _add_products(
     coarse: Words,
     fine: Words,
 ) -> None:
-    """Add products of blocks that sum to first ... first + wanted - 1 to `output`, where block first + 1 starts."""
+    """Transform `products` back and add them to `output`; each has two blocks, and output begins with the first's second."""
     count = 1 << levels
     size = 2 * count
-    products = np.empty(wanted * size, np.uint64)
-    words = np.empty(size, np.uint64)
-    multiply_sums(left, right, size, first, products)
-    for index in range(wanted):
+    for index in range(products.size // size):
         interpolate(products, index * size, levels, bases, blocks, coarse, fine)
-        collect_bits(products, index * size, count >> 6, collect, words)
-        from_transform_basis(words, 0, size, steps)
+        collect_bits(products, index * size, count >> 6, collect, scratch)
+        from_transform_basis(scratch, 0, size, steps)
         offset = (index - 1) * count
         for place in range(max(0, -offset), min(size, output.size - offset)):
-            output[offset + place] ^= words[place]
+            output[offset + place] ^= scratch[place]
 
 
 @kernel
