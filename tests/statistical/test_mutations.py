@@ -44,7 +44,8 @@ def replay(role: str, stream: bytes, cuts: list[int]) -> list[bytes]:
     try:
         for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
             session.receive_data(stream[start:stop])
-            session.data_to_send()
+            while session.data_to_send():
+                pass
     except (RemoteProtocolError, AuthenticationError):
         assert session.state in (ConnectionState.BROKEN, ConnectionState.CLOSED)
     session.connection_lost()
