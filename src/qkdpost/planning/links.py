@@ -1,0 +1,262 @@
+"""Links to be planned, one record per kind of QKD: devices, and the parameters that may be chosen.
+
+Each gives its expected tally for a number of pulses, applies the same bound as a session does, and knows which of
+its parameters an optimiser may turn, as a vector of unbounded real numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from qkdpost.errors import InputError
+from qkdpost.planning.expectation import (
+    coherent_rates,
+    one_or_two_photon_rates,
+    pair_rates,
+    with_detector_memory,
+)
+from qkdpost.records import Tally
+from qkdpost.security import bbm92, decoy_bb84, single_photon
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.result import SecretLength
+from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
+from qkdpost.tallies import DecoyTally, SinglePhotonTally
+
+__all__ = ["AnyLink", "BBM92Link", "DecoyBB84Link", "SinglePhotonBB84Link", "expected_length"]
+
+
+LASER = WeakCoherentSource()
+SINGLE_PHOTONS = ImperfectPhotonSource()
+FIBRE = Fibre()
+DETECTORS = GatedDetectors()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoyBB84Link:
+    """BB84 with weak coherent pulses and decoy intensities.
+
+    Args:
+        source: intensities, their probabilities, misalignment. The optimiser keeps the weakest of three.
+        fibre: the channel.
+        detectors: the receiver's.
+        test_probability: how probably each side chooses the test basis.
+        pulse_rate_hz: pulses per second.
+    """
+
+    source: WeakCoherentSource = LASER
+    fibre: Fibre = FIBRE
+    detectors: GatedDetectors = DETECTORS
+    test_probability: float = 0.1
+    pulse_rate_hz: float = 1e9
+
+    def expected_tally(self, pulses: int) -> DecoyTally:
+        """Return the counts that are expected of so many pulses, rounded."""
+        plain = [
+            coherent_rates(mean * self.fibre.transmittance, self.source.misalignment, self.detectors)
+            for mean in self.source.intensities
+        ]
+        weights = list(self.source.probabilities)
+        rates = with_detector_memory(plain, weights, self.detectors)
+        key_share, test_share = (1.0 - self.test_probability) ** 2, self.test_probability**2
+        return DecoyTally(
+            intensities=self.source.intensities,
+            probabilities=self.source.probabilities,
+            key_counts=_counts(pulses * key_share, weights, [rate.detection for rate in rates]),
+            test_counts=_counts(pulses * test_share, weights, [rate.detection for rate in rates]),
+            test_errors=_counts(pulses * test_share, weights, [rate.error for rate in rates]),
+            key_errors=_counts(pulses * key_share, weights, [rate.error for rate in rates]),
+        )
+
+    def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
+        """Return the length of the expected tally of so many pulses."""
+        tally = self.expected_tally(pulses)
+        leakage = _leakage(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
+        return decoy_bb84.secret_length(tally, **leakage, epsilon=epsilon, **options)
+
+    def free_parameters(self) -> list[float]:
+        """Return intensities, their probabilities and the basis bias."""
+        intensities, probabilities = self.source.intensities, self.source.probabilities
+        floor = intensities[-1] if len(intensities) > 2 else 0.0
+        steps = [_logit((inner - floor) / (outer - floor)) for outer, inner in _neighbours(intensities)]
+        shares = [math.log(probability / probabilities[-1]) for probability in probabilities[:-1]]
+        return [math.log(intensities[0] - floor), *steps, *shares, _logit(self.test_probability)]
+
+    def with_free_parameters(self, values: Sequence[float]) -> DecoyBB84Link:
+        """Return the same link with other choices."""
+        count = len(self.source.intensities)
+        floor = self.source.intensities[-1] if count > 2 else 0.0
+        above = [math.exp(min(2.0, values[0]))]
+        moving = count - 1 if count > 2 else count
+        for step in values[1:moving]:
+            above.append(above[-1] * _share(step))
+        intensities = [floor + value for value in above] + ([floor] if count > 2 else [])
+        raw = [math.exp(max(-12.0, min(12.0, value))) for value in values[moving : moving + count - 1]] + [1.0]
+        source = replace(
+            self.source,
+            intensities=tuple(intensities),
+            probabilities=tuple(value / math.fsum(raw) for value in raw),
+        )
+        return replace(self, source=source, test_probability=_share(values[-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinglePhotonBB84Link:
+    """BB84 with a single-photon source of known brightness and g2.
+
+    Args:
+        source: brightness, g2, misalignment; taken to be upper limits. The optimiser may attenuate it.
+        fibre: the channel.
+        detectors: the receiver's.
+        test_probability: how probably each side chooses the test basis.
+        pulse_rate_hz: pulses per second.
+        attenuation: what part of the brightness is used.
+    """
+
+    source: ImperfectPhotonSource = SINGLE_PHOTONS
+    fibre: Fibre = FIBRE
+    detectors: GatedDetectors = DETECTORS
+    test_probability: float = 0.1
+    pulse_rate_hz: float = 8e7
+    attenuation: float = 1.0
+
+    def expected_tally(self, pulses: int) -> SinglePhotonTally:
+        """Return the counts that are expected of so many pulses, rounded."""
+        source = replace(self.source, mean_photons=self.source.mean_photons * self.attenuation)
+        one, two = source.photon_probabilities
+        plain = one_or_two_photon_rates(one, two, self.fibre.transmittance, source.misalignment, self.detectors)
+        (rates,) = with_detector_memory([plain], [1.0], self.detectors)
+        key_share, test_share = (1.0 - self.test_probability) ** 2, self.test_probability**2
+        return SinglePhotonTally(
+            pulses_sent=pulses,
+            key_probability=key_share,
+            test_probability=test_share,
+            mean_photons=source.mean_photons,
+            g2=source.g2,
+            key_bits=round(pulses * key_share * rates.detection),
+            test_bits=round(pulses * test_share * rates.detection),
+            test_errors=round(pulses * test_share * rates.error),
+        )
+
+    def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
+        """Return the length of the expected tally of so many pulses."""
+        tally = self.expected_tally(pulses)
+        wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
+        leakage = _leakage(tally.key_bits, wrong, efficiency, epsilon)
+        return single_photon.secret_length(tally, **leakage, epsilon=epsilon, **options)
+
+    def free_parameters(self) -> list[float]:
+        """Return attenuation and basis bias."""
+        return [_logit(min(0.999, self.attenuation)), _logit(self.test_probability)]
+
+    def with_free_parameters(self, values: Sequence[float]) -> SinglePhotonBB84Link:
+        """Return the same link with other choices."""
+        return replace(self, attenuation=_share(values[0]), test_probability=_share(values[1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BBM92Link:
+    """BBM92 with a source of pairs at Alice's and a fibre to Bob.
+
+    Args:
+        pairs_per_slot: the mean number of pairs.
+        misalignment: how probably the outcomes of a pair differ in equal bases.
+        fibre: the channel to Bob.
+        alice_detectors: hers.
+        bob_detectors: his.
+        test_probability: how probably each side chooses the test basis.
+        pulse_rate_hz: slots per second.
+    """
+
+    pairs_per_slot: float = 0.01
+    misalignment: float = 0.01
+    fibre: Fibre = FIBRE
+    alice_detectors: GatedDetectors = DETECTORS
+    bob_detectors: GatedDetectors = DETECTORS
+    test_probability: float = 0.1
+    pulse_rate_hz: float = 1e9
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.pairs_per_slot < 10.0 or not 0.0 <= self.misalignment <= 1.0:
+            raise InputError(
+                f"pairs_per_slot must lie in 0 ... 10 and misalignment in 0 ... 1; "
+                f"found {self.pairs_per_slot}, {self.misalignment}"
+            )
+
+    def expected_tally(self, pulses: int) -> Tally:
+        """Return the counts that are expected in so many slots, rounded; dead times are left out."""
+        reach = (self.alice_detectors.efficiency, self.bob_detectors.efficiency * self.fibre.transmittance)
+        dark = (self.alice_detectors.dark_count_probability, self.bob_detectors.dark_count_probability)
+        rates = pair_rates(self.pairs_per_slot, reach, self.misalignment, dark)
+        key_share, test_share = (1.0 - self.test_probability) ** 2, self.test_probability**2
+        return Tally(
+            key_bits=round(pulses * key_share * rates.detection),
+            test_bits=round(pulses * test_share * rates.detection),
+            test_errors=round(pulses * test_share * rates.error),
+        )
+
+    def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
+        """Return the length of the expected tally of so many slots."""
+        tally = self.expected_tally(pulses)
+        wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
+        leakage = _leakage(tally.key_bits, wrong, efficiency, epsilon)
+        return bbm92.secret_length(tally, **leakage, epsilon=epsilon, **options)
+
+    def free_parameters(self) -> list[float]:
+        """Return the brightness and the basis bias."""
+        return [math.log(self.pairs_per_slot), _logit(self.test_probability)]
+
+    def with_free_parameters(self, values: Sequence[float]) -> BBM92Link:
+        """Return the same link with other choices."""
+        return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=_share(values[1]))
+
+
+AnyLink: TypeAlias = DecoyBB84Link | SinglePhotonBB84Link | BBM92Link
+
+
+def expected_length(
+    link: AnyLink, *, pulses: int, epsilon: Epsilon | float = 1e-10, efficiency: float = 1.1, **options: Any
+) -> SecretLength:
+    """Return the secret length of the tally that a link is expected to give, by the bound that a session would use.
+
+    Args:
+        link: the devices and choices.
+        pulses: how many pulses make a block.
+        epsilon: the budget, or a total.
+        efficiency: f of error correction: it discloses f n h(error rate).
+        options: for the kind's `secret_length`, as ``method="analytic"``.
+
+    Raises:
+        InputError: pulses or efficiency that cannot be.
+    """
+    if not 1 <= pulses <= 2**53 or not efficiency >= 1.0:
+        raise InputError(f"pulses must lie in 1 ... 2^53, efficiency be 1 or more; found {pulses}, {efficiency}")
+    return link.secret_length(int(pulses), efficiency, Epsilon.coerce(epsilon), **options)
+
+
+def _leakage(key_bits: int, errors: int, efficiency: float, epsilon: Epsilon) -> dict[str, Any]:
+    rate = min(0.5, errors / key_bits) if key_bits else 0.0
+    verification = epsilon.verification_charge_bits
+    correction = math.ceil(efficiency * key_bits * binary_entropy(rate))
+    return {"leakage_bits": correction + verification, "verification_bits": verification}
+
+
+def _counts(scale: float, weights: Sequence[float], rates: Sequence[float]) -> tuple[int, ...]:
+    return tuple(round(scale * weight * rate) for weight, rate in zip(weights, rates, strict=True))
+
+
+def _neighbours(intensities: Sequence[float]) -> list[tuple[float, float]]:
+    moving = intensities[:-1] if len(intensities) > 2 else intensities
+    return [(moving[index], moving[index + 1]) for index in range(len(moving) - 1)]
+
+
+def _logit(share: float) -> float:
+    share = min(1.0 - 1e-9, max(1e-9, share))
+    return math.log(share / (1.0 - share))
+
+
+def _share(logit: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(-16.0, min(16.0, logit))))

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkdpost import planning, simulation
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.planning import AnyLink, BBM92Link, DecoyBB84Link, SinglePhotonBB84Link
+from qkdpost.records import Detections, PreparedPulses
+from qkdpost.simulation import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
+
+TWO_DECOYS = DecoyBB84Link(
+    source=WeakCoherentSource(intensities=(0.5, 0.15, 2e-4), probabilities=(0.6, 0.3, 0.1)), fibre=Fibre(length_km=50)
+)
+ONE_DECOY = dataclasses.replace(
+    TWO_DECOYS, source=WeakCoherentSource(intensities=(0.5, 0.15), probabilities=(0.7, 0.3))
+)
+PHOTONS = SinglePhotonBB84Link(fibre=Fibre(length_km=50))
+PAIRS = BBM92Link(fibre=Fibre(length_km=50))
+LINKS: dict[str, AnyLink] = {"two decoys": TWO_DECOYS, "one decoy": ONE_DECOY, "photons": PHOTONS, "pairs": PAIRS}
+ROUGH = GatedDetectors(
+    efficiency=0.3, dark_count_probability=2e-4, dead_time_slots=20, afterpulse_probability=0.05, afterpulse_slots=300.0
+)
+
+
+def _agreeing(alice: PreparedPulses | Detections, bob: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Slots, bases and differences of the rounds in which both bases agree."""
+    if isinstance(alice, Detections):
+        slots, at_alice, at_bob = np.intersect1d(alice.slots, bob.slots, return_indices=True)
+        bases, bits = np.asarray(alice.bases)[at_alice], np.asarray(alice.bits)[at_alice]
+        other_bases, other_bits = np.asarray(bob.bases)[at_bob], np.asarray(bob.bits)[at_bob]
+    else:
+        slots = bob.slots
+        bases, bits = np.asarray(alice.bases)[slots], np.asarray(alice.bits)[slots]
+        other_bases, other_bits = np.asarray(bob.bases), np.asarray(bob.bits)
+    same = bases == other_bases
+    return slots[same], bases[same], (bits != other_bits)[same]
+
+
+def _near(found: float, expected: float) -> None:
+    assert abs(found - expected) <= 5 * math.sqrt(expected + 1) + 0.005 * expected
+
+
+def test_expected_decoy_counts_are_those_of_the_simulation() -> None:
+    link = DecoyBB84Link(
+        source=WeakCoherentSource(intensities=(0.6, 0.2, 0.0), probabilities=(0.5, 0.3, 0.2), misalignment=0.03),
+        fibre=Fibre(length_km=20),
+        detectors=ROUGH,
+        test_probability=0.4,
+    )
+    pulses = 3_000_000
+    alice, bob = simulation.decoy_bb84(
+        pulses=pulses,
+        rng=np.random.default_rng(1),
+        fibre=link.fibre,
+        source=link.source,
+        detectors=link.detectors,
+        test_probabilities=(0.4, 0.4),
+    )
+    slots, bases, wrong = _agreeing(alice, bob)
+    expected = link.expected_tally(pulses)
+    assert alice.intensities is not None
+    for number in range(3):
+        labelled = np.asarray(alice.intensities.where(number))[slots] == 1
+        for basis, counts, errors in (
+            (0, expected.key_counts, expected.key_errors),
+            (1, expected.test_counts, expected.test_errors),
+        ):
+            chosen = labelled & (bases == basis)
+            _near(chosen.sum(), counts[number])
+            assert errors is not None
+            _near(wrong[chosen].sum(), errors[number])
+
+
+def test_expected_single_photon_counts_are_those_of_the_simulation() -> None:
+    link = SinglePhotonBB84Link(
+        source=ImperfectPhotonSource(mean_photons=0.4, g2=0.3, misalignment=0.03),
+        fibre=Fibre(length_km=10),
+        detectors=ROUGH,
+        test_probability=0.4,
+    )
+    pulses = 3_000_000
+    alice, bob = simulation.single_photon_bb84(
+        pulses=pulses,
+        rng=np.random.default_rng(2),
+        fibre=link.fibre,
+        source=link.source,
+        detectors=link.detectors,
+        test_probabilities=(0.4, 0.4),
+    )
+    _, bases, wrong = _agreeing(alice, bob)
+    expected = link.expected_tally(pulses)
+    _near((bases == 0).sum(), expected.key_bits)
+    _near((bases == 1).sum(), expected.test_bits)
+    _near(wrong[bases == 1].sum(), expected.test_errors)
+
+
+def test_expected_pairs_are_those_of_the_simulation() -> None:
+    detectors = GatedDetectors(efficiency=0.5, dark_count_probability=1e-4)
+    link = BBM92Link(
+        pairs_per_slot=0.05,
+        misalignment=0.02,
+        fibre=Fibre(length_km=10),
+        alice_detectors=detectors,
+        bob_detectors=detectors,
+        test_probability=0.4,
+    )
+    slots = 4_000_000
+    alice, bob = simulation.bbm92(
+        slots=slots,
+        rng=np.random.default_rng(3),
+        pairs_per_slot=0.05,
+        fibre_km=10,
+        alice_detectors=detectors,
+        bob_detectors=detectors,
+        misalignment=0.02,
+        test_probability=0.4,
+    )
+    _, bases, wrong = _agreeing(alice, bob)
+    expected = link.expected_tally(slots)
+    _near((bases == 0).sum(), expected.key_bits)
+    _near((bases == 1).sum(), expected.test_bits)
+    seen = int(wrong[bases == 1].sum())
+    assert 0.75 * expected.test_errors < seen < expected.test_errors + 5 * math.sqrt(expected.test_errors)
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_choices_survive_the_way_to_a_vector_and_back(kind: str) -> None:
+    link = LINKS[kind]
+    again = link.with_free_parameters(link.free_parameters())
+    if isinstance(link, DecoyBB84Link) and isinstance(again, DecoyBB84Link):
+        assert again.source.intensities == pytest.approx(link.source.intensities)
+        assert again.source.probabilities == pytest.approx(link.source.probabilities)
+    assert again.test_probability == pytest.approx(link.test_probability)
+    assert again.fibre == link.fibre
+
+
+@settings(max_examples=200)
+@given(st.lists(st.floats(-30, 30), min_size=6, max_size=6))
+def test_any_vector_is_a_link_or_a_refusal(values: list[float]) -> None:
+    for link in LINKS.values():
+        count = len(link.free_parameters())
+        try:
+            moved = link.with_free_parameters(values[:count])
+        except InputError:
+            continue
+        assert (
+            planning.expected_length(moved, pulses=10**8, method="analytic").bits >= 0
+            if isinstance(moved, DecoyBB84Link) and moved.source.intensities[0] > sum(moved.source.intensities[1:])
+            else True
+        )
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_the_optimum_beats_the_start_and_its_neighbours(kind: str) -> None:
+    link = LINKS[kind]
+    start = planning.expected_length(link, pulses=10**10)
+    plan = planning.optimise(link, pulses=10**10)
+    assert plan.result.bits > start.bits
+    assert plan.result.bits == planning.expected_length(plan.link, pulses=10**10).bits
+    best = plan.link.free_parameters()
+    for index in range(len(best)):
+        for step in (-0.3, 0.3):
+            moved = list(best)
+            moved[index] += step
+            neighbour = planning.expected_length(plan.link.with_free_parameters(moved), pulses=10**10)
+            assert neighbour.bits <= plan.result.bits * 1.01
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_rates_fall_with_distance_and_stay_below_what_a_line_can_carry(kind: str) -> None:
+    distances = [0, 40, 80, 120]
+    plans = planning.rate_curve(LINKS[kind], distances_km=distances, pulses=10**11)
+    rates = [plan.bits_per_pulse for plan in plans]
+    assert all(near >= far for near, far in itertools.pairwise(rates))
+    assert rates[1] > 0
+    for distance, rate in zip(distances[1:], rates[1:], strict=True):
+        assert rate < planning.repeaterless_limit(Fibre(length_km=distance).transmittance)
+
+
+def test_how_long_for_a_million_bits_at_eighty_kilometres() -> None:
+    link = dataclasses.replace(TWO_DECOYS, fibre=Fibre(length_km=80))
+    plan = planning.time_to_collect(link, secret_bits=10**6)
+    assert plan.result.bits >= 10**6
+    assert plan.seconds == pytest.approx(plan.pulses / 1e9)
+    shorter = planning.optimise(plan.link, pulses=int(plan.pulses * 0.97))
+    assert shorter.result.bits < 10**6
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    lines: list[str] = []
+    first = planning.optimise(ONE_DECOY, pulses=10**9, progress=lines.append)
+    assert planning.optimise(ONE_DECOY, pulses=10**9) == first
+    assert any("evaluations" in line for line in lines)
+
+
+def test_options_reach_the_bound() -> None:
+    default = planning.expected_length(TWO_DECOYS, pulses=10**10)
+    assert planning.expected_length(TWO_DECOYS, pulses=10**10, bound="wiesemann-2026").bound == "wiesemann-2026"
+    assert planning.expected_length(TWO_DECOYS, pulses=10**10, concentration="serfling").bits < default.bits
+    assert planning.expected_length(TWO_DECOYS, pulses=10**10, efficiency=1.3).bits < default.bits
+    with pytest.raises(ConfigurationError):
+        planning.optimise(TWO_DECOYS, pulses=10**10, bound="guess")
+
+
+@pytest.mark.parametrize(("pulses", "efficiency"), [(0, 1.1), (2**54, 1.1), (10**6, 0.9), (10**6, math.nan)])
+def test_what_cannot_be_is_refused(pulses: int, efficiency: float) -> None:
+    with pytest.raises(InputError):
+        planning.expected_length(PAIRS, pulses=pulses, efficiency=efficiency)
+
+
+def test_limits_of_asking() -> None:
+    with pytest.raises(InputError):
+        planning.time_to_collect(PAIRS, secret_bits=0)
+    far = dataclasses.replace(PAIRS, fibre=Fibre(length_km=400))
+    with pytest.raises(ConfigurationError, match="were wanted"):
+        planning.time_to_collect(far, secret_bits=10**6, most_pulses=10**10)
+    with pytest.raises(InputError):
+        BBM92Link(pairs_per_slot=0.0)
+    with pytest.raises(InputError):
+        planning.repeaterless_limit(1.0)
+    assert planning.repeaterless_limit(0.5) == 1.0
+
+
+@pytest.mark.slow
+def test_a_curve_of_forty_points_takes_less_than_a_minute_of_one_core() -> None:
+    started = time.process_time()
+    plans = planning.rate_curve(TWO_DECOYS, distances_km=[5.0 * step for step in range(40)], pulses=10**11)
+    assert time.process_time() - started < 60
+    assert len(plans) == 40
