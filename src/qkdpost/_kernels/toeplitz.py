@@ -159,7 +159,10 @@ def _add_blocks(
     coarse: Words,
     fine: Words,
 ) -> None:
-    """Transform `products` back and add them to `output`; each has two blocks, and output begins with the first's second."""
+    """Transform `products` back and add them, two blocks each, to `output`.
+
+    Each begins one block after the one before, and the first begins one block before `output` does.
+    """
     count = 1 << levels
     size = 2 * count
     for index in range(products.size // size):
