@@ -39,6 +39,8 @@ __all__ = ["DecoyMethod", "SinglePhotons", "count_events", "estimate_single_phot
 
 DecoyMethod = Literal["linear-program", "analytic"]
 _WEAKER = 1
+_ROUNDING = 1e-11
+"""What the analytic bounds are moved by, in parts of the class, for floating point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +158,13 @@ class _Bounds:
         bound = 0.0
         if not self.linear or _has_analytic_bound(self.source):
             vacuum = vacuum_lower(self.source, intervals) if vacuum_cap is None else vacuum_cap
-            bound = single_photons_lower(self.source, intervals, vacuum)
+            bound = single_photons_lower(self.source, intervals, vacuum) - _ROUNDING * total
         if self.linear:
             bound = max(bound, self._program(total, intervals, vacuum_cap).least(1))
         return min(float(total), max(0.0, bound))
 
     def errors(self, total: int, intervals: Intervals) -> float:
-        bound = single_photon_errors_upper(self.source, intervals)
+        bound = single_photon_errors_upper(self.source, intervals) + _ROUNDING * total
         return min(bound, self._program(total, intervals).most(1)) if self.linear else min(bound, float(total))
 
     def vacuum_cap(self, total: int, errors: Sequence[int] | None, intervals: Intervals | None) -> float:
