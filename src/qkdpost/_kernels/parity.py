@@ -48,9 +48,10 @@ BLOCK, KIND, WHICH = range(3)
 NATURAL, PERMUTED, SUBSET = range(3)
 MASKS = 8
 # Columns of a frame: passes begun; the first of those begun last; what was asked last, and how many parities; totals
-# of parities and errors; which passes have marks; how many single members were found.
-STARTED, FIRST, ASKED, COUNT, PARITIES, ERRORS, MARKED, FOUND = range(8)
-COLUMNS = 8
+# of parities and errors; which passes have marks; which of these may have marks of short ranges; how many single members
+# were found.
+STARTED, FIRST, ASKED, COUNT, PARITIES, ERRORS, MARKED, SHORTS, FOUND = range(9)
+COLUMNS = 9
 # What ASKED may say: nothing asked yet, parities of whole blocks, parities of left halves, frame is done.
 NOTHING, BLOCKS, HALVES, DONE = range(4)
 # The words of 64 places of a tree.
@@ -282,7 +283,10 @@ def correct_bit(cells: Words, plan: Integers, orders: Orders, columns: int, posi
             if plan[CORRECTING] != 0:
                 cells[tree + STRIDE * (place >> 6)] ^= np.uint64(1) << np.uint64(place & 63)
         if index < started:
-            turn_mark(cells, plan, columns, index, tree, range_start(cells, tree, place))
+            start = range_start(cells, tree, place)
+            turn_mark(cells, plan, columns, index, tree, start)
+            if is_short(cells, tree, start, plan[LENGTH]):
+                cells[columns + SHORTS] |= np.uint64(1) << np.uint64(index)
 
 
 @lean_kernel
@@ -407,6 +411,7 @@ def learn_blocks(cells: Words, plan: Integers, orders: Orders, columns: int, mis
             turn_mark(cells, plan, columns, index, subset_tree(cells, plan, columns, index), 0)
         read += 1
     for index in range(first, started):
+        cells[columns + SHORTS] |= np.uint64(1) << np.uint64(index)
         correct_single_blocks(cells, plan, orders, columns, index)
     return read
 
@@ -489,16 +494,17 @@ def learn_halves(cells: Words, plan: Integers, columns: int, pending: Words, mis
         tree = signed(cells[record_of(plan, columns, index)])
         middle = middle_of(cells, plan, index, start, end)
         cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
-        if get_bit(mismatch, read) != np.uint64(0):
-            end = middle
-        else:
-            if start >> 6 == middle >> 6:
-                both = np.uint64(1) << np.uint64(start & 63) | np.uint64(1) << np.uint64(middle & 63)
-                cells[tree + STRIDE * (start >> 6) + ODD] ^= both
-            else:
-                turn_mark(cells, plan, columns, index, tree, start)
-                turn_mark(cells, plan, columns, index, tree, middle)
-            start = middle
+        left_odd = get_bit(mismatch, read)
+        if start >> 6 == middle >> 6:
+            # Which half is odd is anybody's guess: moving the mark must not be a branch.
+            both = np.uint64(1) << np.uint64(start & 63) | np.uint64(1) << np.uint64(middle & 63)
+            cells[tree + STRIDE * (start >> 6) + ODD] ^= both * (np.uint64(1) - left_odd)
+        elif left_odd == np.uint64(0):
+            turn_mark(cells, plan, columns, index, tree, start)
+            turn_mark(cells, plan, columns, index, tree, middle)
+        end = middle if left_odd != np.uint64(0) else end
+        start = start if left_odd != np.uint64(0) else middle
+        cells[columns + SHORTS] |= np.uint64(end - start <= SHORT) << np.uint64(index)
         read += 1
         if middle_of(cells, plan, index, start, end) == start:
             pending[found] = np.uint64(index) << np.uint64(48) | np.uint64(start) << np.uint64(24) | np.uint64(end)
@@ -557,12 +563,17 @@ def ask_next(cells: Words, plan: Integers, columns: int, pending: Words, paritie
     """
     before = written
     marked = cells[columns + MARKED]
+    limit = before + plan[LENGTH]
     while marked != np.uint64(0):
         index = trailing_zeros(marked)
         marked &= marked - np.uint64(1)
         short_only = written > before
-        limit = before + plan[LENGTH]
+        so_far = written
         written = ask_ranges(cells, plan, columns, index, short_only, limit, pending, parities, written)
+        if short_only and written == so_far and written < limit:
+            cells[columns + SHORTS] &= ~(np.uint64(1) << np.uint64(index))
+        if written > before:
+            marked &= cells[columns + SHORTS]
     if written > before:
         cells[columns + ASKED] = np.uint64(HALVES)
         cells[columns + COUNT] = np.uint64(written - before)

@@ -15,7 +15,7 @@ __all__ = ["Batch", "Block", "Shared"]
 
 # Bits in work at once. Of a frame there are 3 trees of 3 bits for each bit, and for the few frames that need a subset
 # searched, 3 bits for each bit and such pass: about 1.5 bytes for each bit in work.
-_BITS_IN_WORK = 1 << 23
+_BITS_IN_WORK = 1 << 24
 
 
 class Shared:

@@ -6,13 +6,17 @@ both know the next list; the side that corrects flips its bits, the reference on
 parities, its length is known in advance, and no bit of it can lead outside.
 
 The schedule is that of Martinez-Mateo et al. (Quantum Inf. Comput. 15, 453, arXiv 1407.3257) with all known parities
-taking part (sub-block reuse): all blocks of a pass are asked at once; while any known range is odd, the odd ranges of
-the earliest pass that has one, which are the smallest, are halved, all of them in one round, for they are disjoint;
-a corrected bit turns the parity of every known range that holds it. Two things differ from that paper and are measured
-in benchmarks/quality:
+taking part (sub-block reuse). All blocks of a pass are asked at once. While any known range is odd, these are halved in
+one round: the odd ranges of the earliest pass that has any, which are disjoint and mostly the smallest; and the odd ranges
+of at most 16 places in every pass, which seldom hold the error that another search is after. (Without the latter,
+efficiency at 1 % is 0.7 % worse and a frame takes 40 % more rounds; with longer ones it is worse again.) A corrected bit
+turns the parity of every known range that holds it. Two things differ from that paper and are measured in
+benchmarks/quality:
 
 - a pass of half-frame blocks is a random subset, searched in the frame's own order;
 - the parities of consecutive passes of this kind are asked in one round, since each is asked in any case.
+
+Frames do not wait for each other: a block takes the rounds of its slowest frame.
 
 Leakage: one bit for each parity asked. The last block of a pass after the first is not asked, nor is a right half.
 Each host's messages are given by its peer's and by the error pattern; what that means for the key is told in
@@ -66,8 +70,8 @@ def cascade(
             left.
         frame_bits: length of a frame in bits, 1 to 2^20.
         parameters: block sizes of the passes, the same on both hosts.
-        seed: 32 bytes, the same on both hosts, drawn after the quantum phase; may be public. Permutations and
-            subsets come from it.
+        seed: 32 bytes, the same on both hosts and fresh for each block, drawn after the quantum phase; may be public.
+            Permutations and subsets come from it.
         reference: whether these bits are the ones that are kept.
 
     Yields:
