@@ -7,10 +7,10 @@ parities, its length is known in advance, and no bit of it can lead outside.
 
 The schedule is that of Martinez-Mateo et al. (Quantum Inf. Comput. 15, 453, arXiv 1407.3257) with all known parities
 taking part (sub-block reuse). All blocks of a pass are asked at once. While any known range is odd, these are halved in
-one round: the odd ranges of the earliest pass that has any, which are disjoint and mostly the smallest; and the odd ranges
-of at most 16 places in every pass, which seldom hold the error that another search is after. (Without the latter,
-efficiency at 1 % is 0.7 % worse and a frame takes 40 % more rounds; with longer ones it is worse again.) A corrected bit
-turns the parity of every known range that holds it. Two things differ from that paper and are measured in
+one round: the odd ranges of the earliest pass that has any, which are disjoint and mostly the smallest; and the odd
+ranges of at most 16 places in every pass, which seldom hold the error that another search is after. (Without the latter
+the efficiency at 1 % is 0.7 % worse and a frame takes 40 % more rounds; with longer ones it is worse again.) A
+corrected bit turns the parity of every known range that holds it. Two things differ from that paper and are measured in
 benchmarks/quality:
 
 - a pass of half-frame blocks is a random subset, searched in the frame's own order;
