@@ -21,13 +21,17 @@ from qkdpost._kernels._jit import kernel
 from qkdpost._kernels.basis_conversion_small import convert_small, restore_small
 from qkdpost._kernels.clmul_lanes import (
     high_halves,
+    last_of_eight,
     last_to_first,
     load,
     low_halves,
+    lower_to_upper,
+    previous_eight,
     previous_words,
     shift_down,
     shift_up,
     store,
+    upper_to_lower,
     xor,
 )
 
@@ -182,3 +186,35 @@ def _unhalve_eights(words: Words, start: int, count: int, up: int) -> None:
         upper = xor(upper, shift_down(last_to_first(upper), 64 - up))
         store(words, block, low_halves(lower, upper))
         store(words, block + 8, high_halves(lower, upper))
+
+
+@kernel
+def _halve_sixteens(words: Words, start: int, count: int, shift: int) -> None:
+    """Do a halving with d = 256 or d < 64 on every block of sixteen words."""
+    for block in range(start, start + count, 16):
+        lower = load(words, block)
+        upper = load(words, block + 8)
+        if shift == 256:
+            upper = xor(upper, upper_to_lower(upper))
+            lower = xor(lower, lower_to_upper(upper))
+        else:
+            upper = xor(upper, shift_down(last_of_eight(upper), 64 - shift))
+            lower = xor(lower, xor(shift_up(upper, shift), shift_down(previous_eight(upper), 64 - shift)))
+        store(words, block, lower)
+        store(words, block + 8, upper)
+
+
+@kernel
+def _unhalve_sixteens(words: Words, start: int, count: int, shift: int) -> None:
+    """Undo `_halve_sixteens`."""
+    for block in range(start, start + count, 16):
+        lower = load(words, block)
+        upper = load(words, block + 8)
+        if shift == 256:
+            lower = xor(lower, lower_to_upper(upper))
+            upper = xor(upper, upper_to_lower(upper))
+        else:
+            lower = xor(lower, xor(shift_up(upper, shift), shift_down(previous_eight(upper), 64 - shift)))
+            upper = xor(upper, shift_down(last_of_eight(upper), 64 - shift))
+        store(words, block, lower)
+        store(words, block + 8, upper)

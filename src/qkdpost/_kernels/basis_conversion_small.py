@@ -16,16 +16,12 @@ from qkdpost._kernels.clmul_lanes import (
     high_words,
     interleave_high,
     interleave_low,
-    last_of_eight,
     load,
     low_words,
-    lower_to_upper,
     odd_lanes,
-    previous_eight,
     shift_down,
     shift_up,
     store,
-    upper_to_lower,
     xor,
 )
 
@@ -47,38 +43,6 @@ _OVERFLOW_8_2, _LOWER_8_2 = _mask(16, 8, 10), _mask(16, 2, 8)
 _OVERFLOW_4_1, _LOWER_4_1 = _mask(8, 4, 5), _mask(8, 1, 4)
 _OVERFLOW_8_4, _LOWER_8_4 = _mask(16, 8, 12), _mask(16, 4, 8)
 _OVERFLOW_2_1, _LOWER_2_1 = _mask(4, 2, 3), _mask(4, 1, 2)
-
-
-@kernel
-def _halve_sixteens(words: Words, start: int, count: int, shift: int) -> None:
-    """Do a halving with d = 256 or d < 64 on every block of sixteen words."""
-    for block in range(start, start + count, 16):
-        lower = load(words, block)
-        upper = load(words, block + 8)
-        if shift == 256:
-            upper = xor(upper, upper_to_lower(upper))
-            lower = xor(lower, lower_to_upper(upper))
-        else:
-            upper = xor(upper, shift_down(last_of_eight(upper), 64 - shift))
-            lower = xor(lower, xor(shift_up(upper, shift), shift_down(previous_eight(upper), 64 - shift)))
-        store(words, block, lower)
-        store(words, block + 8, upper)
-
-
-@kernel
-def _unhalve_sixteens(words: Words, start: int, count: int, shift: int) -> None:
-    """Undo `_halve_sixteens`."""
-    for block in range(start, start + count, 16):
-        lower = load(words, block)
-        upper = load(words, block + 8)
-        if shift == 256:
-            lower = xor(lower, lower_to_upper(upper))
-            upper = xor(upper, upper_to_lower(upper))
-        else:
-            lower = xor(lower, xor(shift_up(upper, shift), shift_down(previous_eight(upper), 64 - shift)))
-            upper = xor(upper, shift_down(last_of_eight(upper), 64 - shift))
-        store(words, block, lower)
-        store(words, block + 8, upper)
 
 
 @kernel
