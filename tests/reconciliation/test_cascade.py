@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from qkdpost import shared_random
+from qkdpost._kernels import cascade_round, frames, permutation
+from qkdpost._kernels._jit import JIT_ENABLED
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
 from qkdpost.reconciliation import METHODS, CascadeOutcome, CascadeParameters, cascade, parameters_for, reconcile
@@ -300,3 +303,19 @@ def test_seed_changes_the_permutations() -> None:
     other = shared_random.expand(SEED, b"other", 32)
     first, second = (run(reference, noisy, 4096, parameters, seed)[0] for seed in (SEED, other))
     assert first.frame_parities.tolist() != second.frame_parities.tolist()
+
+
+def test_warm_compiles_what_is_used() -> None:
+    if not JIT_ENABLED:
+        pytest.skip("nothing is compiled")
+    modules = (cascade_round, frames, permutation)
+    for module in modules:
+        module.warm()
+    outermost: list[Any] = [getattr(module, name) for module in modules for name in module.__all__ if name != "warm"]
+    before = [len(one.overloads) for one in outermost]
+    rng = np.random.default_rng(9)
+    reference, noisy = strings(rng, rng.random(5000) < 0.03)
+    reconcile(reference, noisy, qber=0.03, frame_bits=1000)
+    shared_random.sample_positions(SEED, b"", 100, 70)
+    assert min(before) >= 1
+    assert [len(one.overloads) for one in outermost] == before

@@ -117,6 +117,8 @@ def warm() -> None:
     cells = np.zeros(6, dtype=np.uint64)
     words = np.zeros(1, dtype=np.uint64)
     scratch = np.zeros(64, dtype=np.uint64)
-    load_frames(words, 0, 1, cells, 0, 6, 1)
+    own = words.copy()
+    own.flags.writeable = False
+    load_frames(own, 0, 1, cells, 0, 6, 1)
     permute_frames(cells, 0, 6, 1, np.zeros(2, dtype=np.uint32), 1, scratch, scratch.copy())
     store_frames(cells, 0, 6, 1, 1, words, 0)

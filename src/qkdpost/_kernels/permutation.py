@@ -76,6 +76,7 @@ def list_ones(words: NDArray[np.uint64], bound: int, invert: bool, output: NDArr
 def warm() -> None:
     """Compile every kernel of this file."""
     stream = np.zeros(4, dtype=np.uint32)
+    stream.flags.writeable = False
     shuffle(np.zeros(2, dtype=np.uint32), 1, stream)
     words = np.zeros(1, dtype=np.uint64)
     draw_subset(words, 2, 1, stream)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels import parity
+from qkdpost._kernels.cascade_round import advance
 from qkdpost._kernels.frames import load_frames, permute_frames, store_frames
 from qkdpost.bits import Bits
 from qkdpost.reconciliation.cascade_parameters import CascadeParameters
@@ -68,7 +69,7 @@ class Batch:
     def ask(self) -> bool:
         """Take in `mismatch` and put the next list's own parities in `parities`; return whether there are any."""
         self._asked, self._pending = self._pending, self._asked
-        count = parity.advance(
+        count = advance(
             self._cells, self._plan, self._orders, self.mismatch.words, self._asked, self._pending, self._output
         )
         self.parities = Bits(self._output[: (count + 63) // 64].copy(), count)
