@@ -7,6 +7,7 @@ noise, which nobody can decode.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -103,13 +104,7 @@ def test_ten_iterations(benchmark: Any) -> None:
     code, _ = _code(256, 0.03, 1.2)
     fast = DECODERS["fast"]
     assert isinstance(fast, LayeredDecoder)
-    limited = LayeredDecoder(
-        dtype=fast.dtype,
-        units_per_nat=fast.units_per_nat,
-        correction=fast.correction,
-        most_magnitude=fast.most_magnitude,
-        most_iterations=ITERATIONS,
-    ).compile(code)
+    limited = dataclasses.replace(fast, most_iterations=ITERATIONS).compile(code)
     decoded = benchmark(limited.decode, _noise(code, 64), error_rate_ppm=30_000)
     assert not decoded.converged.any()
     benchmark.extra_info["frames"] = 64

@@ -46,14 +46,15 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
     errors = _errors(generator, 70, 0.035)
     syndromes = _syndromes(errors)
     decoded = decoder.compile(SMALL).decode(_pack(syndromes), error_rate_ppm=35_000)
-    level = round(decoder.units_per_nat * math.log(0.965 / 0.035))
+    arithmetic = decoder.arithmetic(SMALL)
+    level = round(arithmetic.units_per_nat * math.log(0.965 / 0.035))
     for frame in range(0, 70, 9):
         pattern, iterations, found = layered_min_sum(
             SMALL,
             syndromes[frame],
             [level] * SMALL.frame_bits,
-            correction=decoder.correction,
-            most_magnitude=decoder.most_magnitude,
+            correction=arithmetic.correction,
+            most_magnitude=arithmetic.most_magnitude,
             bits_of_type=8 * np.dtype(decoder.dtype).itemsize,
             iterations=min(decoder.most_iterations, int(decoded.iterations[frame])),
         )
@@ -144,12 +145,13 @@ class TestConduct:
 _TINY = """
 import hashlib
 import numpy as np
-from qkdpost.reconciliation.ldpc_decoders import LayeredDecoder
+from qkdpost.reconciliation.ldpc_decoders import Arithmetic, LayeredDecoder
 from qkdpost.reconciliation.lifting import lift
 code = lift(3, {2: 2, 3: 6}, 64, seed=1)
 syndromes = np.random.default_rng(1).integers(0, 1 << 63, (3, 3), dtype=np.uint64)
 for dtype in (np.int8, np.int16):
-    decoder = LayeredDecoder(dtype=dtype, units_per_nat=3, correction=17, most_magnitude=36, most_iterations=2)
+    counting = Arithmetic(units_per_nat=3, correction=17, most_magnitude=36)
+    decoder = LayeredDecoder(dtype=dtype, few_checks=counting, many_checks=counting, most_iterations=2)
     decoded = decoder.compile(code).decode(syndromes, error_rate_ppm=30_000)
     print(hashlib.sha256(decoded.errors.tobytes()).hexdigest(), decoded.iterations.tolist())
 """

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.errors import InputError
-from qkdpost.reconciliation.density_evolution import FINE, Arithmetic, Ensemble, error_rate_of_efficiency, evolve
+from qkdpost.reconciliation.density_evolution import FINE, Ensemble, error_rate_of_efficiency, evolve
+from qkdpost.reconciliation.ldpc_decoders import Arithmetic
 
 __all__ = ["DEGREES", "search_degrees", "threshold_efficiency"]
 
@@ -78,7 +79,7 @@ def _converges(ensemble: Ensemble, efficiency: float, iterations: int, arithmeti
     if efficiency <= 1.0:
         return False
     error_rate = error_rate_of_efficiency(ensemble.syndrome_fraction, efficiency)
-    return evolve(ensemble, error_rate, iterations, arithmetic) is not None
+    return evolve(ensemble, error_rate, iterations, arithmetic, in_order=arithmetic != FINE) is not None
 
 
 def _ensemble(rows: int, degrees: list[int], counts: NDArray[np.int64]) -> Ensemble:

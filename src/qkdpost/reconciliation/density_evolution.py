@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.density import combine_densities
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.ldpc_decoders import Arithmetic
 
 __all__ = [
     "FINE",
-    "Arithmetic",
     "Ensemble",
     "binary_entropy",
     "check_table",
@@ -37,15 +37,6 @@ _TARGET_ERROR = 1e-5
 _LEAST_PROGRESS = 0.9995
 
 Density = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arithmetic:
-    """How a decoder counts, as in `qkdpost.reconciliation.ldpc_decoders.LayeredDecoder`; magnitudes up to 127."""
-
-    units_per_nat: int
-    correction: int
-    most_magnitude: int
 
 
 FINE = Arithmetic(units_per_nat=8, correction=40, most_magnitude=_TOP)
@@ -116,7 +107,9 @@ def check_table(correction: int) -> NDArray[np.uint8]:
     return table
 
 
-def evolve(ensemble: Ensemble, error_rate: float, iterations: int, arithmetic: Arithmetic = FINE) -> int | None:
+def evolve(
+    ensemble: Ensemble, error_rate: float, iterations: int, arithmetic: Arithmetic = FINE, *, in_order: bool = False
+) -> int | None:
     """Return after how many flooding iterations the decoder converges, or None if it does not within `iterations`.
 
     Args:
@@ -124,6 +117,7 @@ def evolve(ensemble: Ensemble, error_rate: float, iterations: int, arithmetic: A
         error_rate: of the binary symmetric channel.
         iterations: the most to try.
         arithmetic: of the decoder.
+        in_order: round as often as the decoder does; slower, and needed where the arithmetic is coarse.
     """
     table = check_table(arithmetic.correction)
     channel = np.zeros(_FOURIER_SIZE)
@@ -134,7 +128,7 @@ def evolve(ensemble: Ensemble, error_rate: float, iterations: int, arithmetic: A
     messages[_TOP + level], messages[_TOP - level] = 1 - error_rate, error_rate
     errors: list[float] = []
     for iteration in range(1, iterations + 1):
-        outgoing = _check_density(messages, ensemble, table, arithmetic.most_magnitude)
+        outgoing = _check_density(messages, ensemble, table, arithmetic.most_magnitude, in_order)
         messages = _variable_density(np.fft.rfft(outgoing), ensemble, channel_transform)
         errors.append(float(messages[:_TOP].sum() + messages[_TOP] / 2))
         if errors[-1] < _TARGET_ERROR:
@@ -150,23 +144,31 @@ def _combine(left: Density, right: Density, table: NDArray[np.uint8]) -> Density
     return output
 
 
-def _power(density: Density, count: int, table: NDArray[np.uint8]) -> Density:
-    """Combine `count` independent copies; pairwise by doubling, where the decoder goes one by one."""
-    result: Density | None = None
+def _power(density: Density, count: int, table: NDArray[np.uint8], in_order: bool) -> Density:
+    """Combine `count` independent copies: one by one as the decoder does, or by doubling, which rounds less often."""
+    if in_order:
+        result = density
+        for _ in range(count - 1):
+            result = _combine(result, density, table)
+        return result
+    doubled = density
+    chosen: Density | None = None
     while True:
         if count & 1:
-            result = density if result is None else _combine(result, density, table)
+            chosen = doubled if chosen is None else _combine(chosen, doubled, table)
         count >>= 1
         if not count:
-            return result if result is not None else density
-        density = _combine(density, density, table)
+            return density if chosen is None else chosen
+        doubled = _combine(doubled, doubled, table)
 
 
-def _check_density(messages: Density, ensemble: Ensemble, table: NDArray[np.uint8], most_magnitude: int) -> Density:
+def _check_density(
+    messages: Density, ensemble: Ensemble, table: NDArray[np.uint8], most_magnitude: int, in_order: bool
+) -> Density:
     """Return the density of check-to-variable messages, level l at index l modulo the transform's size.
 
-    The edge of least magnitude gets the combination of all others; every other edge gets that of all edges, itself
-    among them, but with its own sign taken out.
+    An edge of least magnitude gets the combination of all others; every other edge gets that of all edges, itself
+    among them, but with its own sign taken out. That the others are larger is left out of their combination.
     """
     incoming = np.zeros((2, 256))
     positive, negative = messages[_TOP:], messages[_TOP::-1].copy()
@@ -174,15 +176,17 @@ def _check_density(messages: Density, ensemble: Ensemble, table: NDArray[np.uint
     incoming[0, : 2 * _TOP + 1 : 2] = positive + negative
     incoming[1, : 2 * _TOP + 1 : 2] = positive - negative
     incoming[1, 0] = 0.0
-    unsigned = np.vstack([incoming[0], incoming[0]])
+    at_least = np.cumsum(incoming[0][::-1])[::-1]
     degree, more = divmod(ensemble.edges, ensemble.rows)
-    others = _power(incoming, degree - 1, table)
+    others = _power(incoming, degree - 1, table, in_order)
     outgoing = np.zeros((2, 256))
     for check_degree, checks in ((degree, ensemble.rows - more), (degree + 1, more)):
         if check_degree > degree:
             others = _combine(others, incoming, table)
-        whole = _combine(others, unsigned, table)
-        outgoing += checks * check_degree / ensemble.edges * (whole + (others - whole) / check_degree)
+        among_least = incoming[0] * at_least ** (check_degree - 1)
+        rest = incoming[0] - among_least
+        answer = others * among_least.sum() + _combine(others, np.vstack([rest, rest]), table)
+        outgoing += checks * check_degree / ensemble.edges * answer
     magnitudes = np.minimum(most_magnitude, (np.arange(256) + 1) >> 1)
     probability = np.bincount(magnitudes, weights=outgoing[0], minlength=_TOP + 1)
     signed = np.bincount(magnitudes, weights=outgoing[1], minlength=_TOP + 1)

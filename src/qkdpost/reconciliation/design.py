@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from qkdpost._kernels.syndromes import compute_syndromes
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import codes as tables
 from qkdpost.reconciliation.degree_search import threshold_efficiency
-from qkdpost.reconciliation.density_evolution import FINE, Arithmetic, Ensemble, error_rate_of_efficiency
+from qkdpost.reconciliation.density_evolution import FINE, Ensemble, error_rate_of_efficiency
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code, manifest
-from qkdpost.reconciliation.ldpc_decoders import DECODERS
+from qkdpost.reconciliation.ldpc_decoders import DECODERS, LayeredDecoder
 from qkdpost.reconciliation.ldpc_layout import untainted_bits
 from qkdpost.reconciliation.lifting import count_short_cycles, lift
 
@@ -34,7 +33,8 @@ __all__ = ["base_rank", "build_code", "check_family", "failure_rate", "fit_water
 Words = NDArray[np.uint64]
 _SIZES = {64: 4, 256: 4, 1024: 3}
 """Sizes of a block, and how far to look for cycles when lifting."""
-_ARITHMETICS = {"fast": Arithmetic(units_per_nat=3, correction=17, most_magnitude=36), "accurate": FINE}
+_ITERATIONS = 160
+"""Flooding iterations within which an ensemble must converge, about 80 of the layered schedule."""
 _TABLE_DIRECTORY = Path(tables.__file__).parent
 
 
@@ -93,7 +93,7 @@ def _entry(name: str, ensemble: Mapping[str, Any], size: int, directory: Path) -
     rows, seed = int(ensemble["rows"]), int(ensemble["seed"])
     code = build_code(rows, columns, size, seed)
     (directory / f"{name}.bin").write_bytes(code.edges.astype("<u2").tobytes())
-    thresholds = _thresholds(rows, tuple(sorted(columns.items())))
+    thresholds = _thresholds(code, columns)
     return {
         "rows": rows,
         "columns": code.columns,
@@ -113,14 +113,21 @@ def _entry(name: str, ensemble: Mapping[str, Any], size: int, directory: Path) -
     }
 
 
-@cache
-def _thresholds(rows: int, columns: tuple[tuple[int, int], ...]) -> dict[str, float]:
-    """Return each decoder's threshold as an efficiency, within 160 flooding iterations."""
-    ensemble = Ensemble(rows=rows, columns=dict(columns))
+def _thresholds(code: QuasiCyclicCode, columns: Mapping[int, int]) -> dict[str, float]:
+    """Return each decoder's threshold as an efficiency; that of 16 bits by the finest arithmetic there is."""
+    arithmetics = {"fast": _fast().arithmetic(code), "accurate": FINE}
+    ensemble = Ensemble(rows=code.rows, columns=columns)
     return {
-        decoder: round(threshold_efficiency(ensemble, 160, arithmetic=arithmetic), 4)
-        for decoder, arithmetic in _ARITHMETICS.items()
+        decoder: round(threshold_efficiency(ensemble, _ITERATIONS, arithmetic=arithmetic), 4)
+        for decoder, arithmetic in arithmetics.items()
     }
+
+
+def _fast() -> LayeredDecoder:
+    decoder = DECODERS["fast"]
+    if not isinstance(decoder, LayeredDecoder):
+        raise ConfigurationError("the family is designed for the layered decoder; something else is registered as fast")
+    return decoder
 
 
 def _write_manifest(entries: Mapping[str, Any], directory: Path) -> None:

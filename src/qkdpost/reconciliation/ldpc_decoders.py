@@ -19,7 +19,7 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
 
-__all__ = ["DECODERS", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder"]
+__all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder"]
 
 Words = NDArray[np.uint64]
 
@@ -71,22 +71,39 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arithmetic:
+    """How a layered decoder counts.
+
+    Args:
+        units_per_nat: how finely log-likelihood ratios are cut.
+        correction: the check's correction at equal magnitudes, in quarters of a half unit.
+        most_magnitude: at which a check's messages are held, in units.
+    """
+
+    units_per_nat: int
+    correction: int
+    most_magnitude: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayeredDecoder:
     """Layered belief propagation with corrected min-sum on a register of frames (`qkdpost._kernels.belief`).
 
     Args:
         dtype: int8 for 64 frames side by side, int16 for 32.
-        units_per_nat: how finely log-likelihood ratios are cut.
-        correction: the check's correction at equal magnitudes, in quarters of a half unit.
-        most_magnitude: at which a check's messages are held, in units.
+        few_checks: arithmetic for codes with at most 0.36 checks a bit, where ratios grow large.
+        many_checks: arithmetic for the others, where they are small.
         most_iterations: after which a frame is given up.
     """
 
     dtype: type[np.int8] | type[np.int16]
-    units_per_nat: int
-    correction: int
-    most_magnitude: int
+    few_checks: Arithmetic
+    many_checks: Arithmetic
     most_iterations: int
+
+    def arithmetic(self, code: QuasiCyclicCode) -> Arithmetic:
+        """Return how this decoder counts for `code`."""
+        return self.many_checks if 100 * code.rows > 36 * code.columns else self.few_checks
 
     def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
         """Return this decoder made ready for `code`, with its working memory."""
@@ -96,6 +113,7 @@ class LayeredDecoder:
 class _CompiledLayeredDecoder:
     def __init__(self, decoder: LayeredDecoder, code: QuasiCyclicCode) -> None:
         self._decoder, self._code = decoder, code
+        self._arithmetic = decoder.arithmetic(code)
         dtype = np.dtype(decoder.dtype)
         lanes = 64 // dtype.itemsize
         degrees = np.diff(code.row_starts.astype(np.int64))
@@ -121,7 +139,7 @@ class _CompiledLayeredDecoder:
         iterations = np.zeros(frames, dtype=np.int32)
         converged = np.zeros(frames, dtype=np.uint8)
         decode_layered(
-            *self._structure, decoder.correction, decoder.most_magnitude, decoder.most_iterations,
+            *self._structure, self._arithmetic.correction, self._arithmetic.most_magnitude, decoder.most_iterations,
             self._channel(error_rate_ppm, known, unknown), np.ascontiguousarray(syndromes), *self._scratch,
             errors, iterations, converged,
         )  # fmt: skip
@@ -133,10 +151,10 @@ class _CompiledLayeredDecoder:
     def _channel(self, error_rate_ppm: int, known: Bits | None, unknown: Bits | None) -> NDArray[Any]:
         if not 1 <= error_rate_ppm < 500_000:
             raise InputError(f"error_rate_ppm must lie in 1 ... 499999, found {error_rate_ppm}")
-        decoder = self._decoder
-        largest = np.iinfo(decoder.dtype).max
-        level = round(decoder.units_per_nat * math.log((1_000_000 - error_rate_ppm) / error_rate_ppm))
-        channel = np.full(self._code.frame_bits, min(max(level, 1), largest), dtype=decoder.dtype)
+        dtype = self._decoder.dtype
+        largest = np.iinfo(dtype).max
+        level = round(self._arithmetic.units_per_nat * math.log((1_000_000 - error_rate_ppm) / error_rate_ppm))
+        channel = np.full(self._code.frame_bits, min(max(level, 1), largest), dtype=dtype)
         for bits, value in ((known, largest), (unknown, 0)):
             if bits is None:
                 continue
@@ -154,10 +172,15 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return raw[start : start + count].view(dtype).reshape(shape)
 
 
+_FINE = Arithmetic(units_per_nat=64, correction=300, most_magnitude=2000)
+
 DECODERS: dict[str, Decoder] = {
-    "fast": LayeredDecoder(dtype=np.int8, units_per_nat=3, correction=17, most_magnitude=36, most_iterations=40),
-    "accurate": LayeredDecoder(
-        dtype=np.int16, units_per_nat=64, correction=300, most_magnitude=2000, most_iterations=120
+    "fast": LayeredDecoder(
+        dtype=np.int8,
+        few_checks=Arithmetic(units_per_nat=3, correction=17, most_magnitude=36),
+        many_checks=Arithmetic(units_per_nat=4, correction=21, most_magnitude=40),
+        most_iterations=40,
     ),
+    "accurate": LayeredDecoder(dtype=np.int16, few_checks=_FINE, many_checks=_FINE, most_iterations=120),
 }
 """The decoders by name; a plain dict, to which others may be added."""
