@@ -138,7 +138,7 @@ def test_the_best_path_is_chosen() -> None:
 
 def assembly(path: str, triple: str, features: str) -> str:
     """Return the assembly of one product on `path` for another machine."""
-    from llvmlite import binding, ir  # noqa: PLC0415
+    from llvmlite import binding, ir
 
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
