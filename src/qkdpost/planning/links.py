@@ -7,7 +7,7 @@ its parameters an optimiser may turn, as a vector of unbounded real numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -76,6 +76,19 @@ class DecoyBB84Link:
         tally = self.expected_tally(pulses)
         leakage = _leakage(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
         return decoy_bb84.secret_length(tally, **leakage, epsilon=epsilon, **options)
+
+    def starting_points(self) -> Iterator[DecoyBB84Link]:
+        """Yield a coarse grid of choices to start a search from."""
+        count = len(self.source.intensities)
+        for strongest, part in _INTENSITIES:
+            upper = [strongest * part**step for step in range(count if count == 2 else count - 1)]
+            intensities = (*upper, *self.source.intensities[len(upper) :])
+            for weight in (1.0, 3.0):
+                total = weight + count - 1
+                probabilities = (weight / total, *(1.0 / total for _ in range(count - 1)))
+                if intensities[-2] > intensities[-1]:
+                    source = replace(self.source, intensities=intensities, probabilities=probabilities)
+                    yield from (replace(self, source=source, test_probability=bias) for bias in _BIASES)
 
     def free_parameters(self) -> list[float]:
         """Return intensities, their probabilities and the basis bias."""
@@ -148,6 +161,10 @@ class SinglePhotonBB84Link:
         leakage = _leakage(tally.key_bits, wrong, efficiency, epsilon)
         return single_photon.secret_length(tally, **leakage, epsilon=epsilon, **options)
 
+    def starting_points(self) -> Iterator[SinglePhotonBB84Link]:
+        """Yield a coarse grid of choices to start a search from."""
+        yield from (replace(self, test_probability=bias) for bias in _BIASES)
+
     def free_parameters(self) -> list[float]:
         """Return attenuation and basis bias."""
         return [_logit(min(0.999, self.attenuation)), _logit(self.test_probability)]
@@ -205,6 +222,11 @@ class BBM92Link:
         leakage = _leakage(tally.key_bits, wrong, efficiency, epsilon)
         return bbm92.secret_length(tally, **leakage, epsilon=epsilon, **options)
 
+    def starting_points(self) -> Iterator[BBM92Link]:
+        """Yield a coarse grid of choices to start a search from."""
+        for pairs in (0.1, 0.01):
+            yield from (replace(self, pairs_per_slot=pairs, test_probability=bias) for bias in _BIASES)
+
     def free_parameters(self) -> list[float]:
         """Return the brightness and the basis bias."""
         return [math.log(self.pairs_per_slot), _logit(self.test_probability)]
@@ -213,6 +235,10 @@ class BBM92Link:
         """Return the same link with other choices."""
         return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=_share(values[1]))
 
+
+_BIASES = (0.5, 0.3, 0.15, 0.07, 0.03, 0.01, 0.003)
+_INTENSITIES = ((0.5, 0.4), (0.5, 0.2), (0.35, 0.5))
+"""The strongest intensity, and the next as a part of it."""
 
 AnyLink: TypeAlias = DecoyBB84Link | SinglePhotonBB84Link | BBM92Link
 

@@ -19,7 +19,6 @@ from qkdpost.security.result import SecretLength
 __all__ = ["Plan", "optimise", "rate_curve", "repeaterless_limit", "time_to_collect"]
 
 Progress = Callable[[str], None]
-_BIASES = (0.5, 0.3, 0.15, 0.07, 0.03, 0.01, 0.003)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +63,10 @@ def optimise(
 ) -> Plan:
     """Return the link with the choices that give the longest expected key; deterministic.
 
-    Nelder and Mead's search over the link's free parameters, started at its own, on the sum of the bound's terms,
-    which tells better from worse also where no key is left. Decoy bounds are searched with the analytic method,
-    first with Hoeffding's intervals and from there with those asked for; the answer is by the method asked for.
+    Nelder and Mead's search over the link's free parameters, started at its own or at the best point of a coarse
+    grid, on the sum of the bound's terms or, where no key is left, on the share of the costs that is earned. Decoy
+    bounds are searched with the analytic method, first with Hoeffding's intervals and from there with those asked
+    for; the answer is by the method asked for.
 
     Args:
         link: devices, and choices to start from.
@@ -90,11 +90,14 @@ def optimise(
     stages = [options]
     if isinstance(link, DecoyBB84Link) and options.get("bound", "variable-length") == "variable-length":
         stages = [options | {"method": "analytic", "intervals": "hoeffding"}, options | {"method": "analytic"}]
-    best = _best_bias(link, judged_by(stages[0]))
+    best = link
     for number, settings in enumerate(stages):
         judge = judged_by(settings)
-        if number == 0 or judge(best).bits:
-            best = _searched(best, judge, most_evaluations // (1 + 2 * number), 0.4 / 4**number, progress)
+        keyless = judge(best).bits == 0
+        if number == 0 or keyless:
+            best = max((best, link, *link.starting_points()), key=lambda choice: _score(judge(choice)))
+        few = number > 0 and not keyless
+        best = _searched(best, judge, most_evaluations // (3 if few else 1), 0.1 if few else 0.4, progress)
     result = judged_by(options)(best)
     if _score(result) < _score(found):
         best, result = link, found
@@ -181,13 +184,15 @@ def repeaterless_limit(transmittance: float) -> float:
 
 
 def _score(result: SecretLength) -> float:
-    return math.fsum(term.bits for term in result.terms)
+    """Return the sum of the terms if it is positive, else what share of the costs is earned, less one.
 
-
-def _best_bias(link: AnyLink, evaluate: Callable[[AnyLink], SecretLength]) -> AnyLink:
-    """Return the link with the best of a few basis biases: where the test is too small, a search finds no slope."""
-    choices = [link, *(replace(link, test_probability=bias) for bias in _BIASES)]
-    return max(choices, key=lambda choice: _score(evaluate(choice)))
+    Where there is no key, the sum itself would reward making less of everything.
+    """
+    total = math.fsum(term.bits for term in result.terms)
+    if total > 0.0:
+        return total
+    earned = math.fsum(term.bits for term in result.terms if term.bits > 0.0 or term.name == "phase errors")
+    return earned / (earned - total) - 1.0
 
 
 def _searched(
