@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,10 +135,6 @@ def test_linear_program_of_the_standard_block(intervals: str, expected: tuple[fl
 
 def test_what_a_wrong_solver_says_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Multipliers at random give a valid, looser bound; so does a refusal to answer."""
-    from types import SimpleNamespace  # noqa: PLC0415
-
-    import numpy as np  # noqa: PLC0415
-
     key = INTERVALS["clopper-pearson"](KEY, TAIL)
     honest = DecoyProgram(THREE, sum(KEY), key)
     right = honest.least(1), honest.most(1)

@@ -6,7 +6,8 @@ import pytest
 
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security import decoy_bb84
-from qkdpost.security.decoy_published import DecoyAcceptance, DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
+from qkdpost.security.decoy_lengths import DecoyAcceptance
+from qkdpost.security.decoy_published import DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.photon_statistics import PhotonStatistics

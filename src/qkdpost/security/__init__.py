@@ -41,7 +41,7 @@ Data for choosing the correction
 from __future__ import annotations
 
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
-from qkdpost.security.decoy_published import DecoyAcceptance
+from qkdpost.security.decoy_lengths import DecoyAcceptance
 from qkdpost.security.detectors import DetectorMismatch
 from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm

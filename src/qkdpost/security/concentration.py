@@ -9,11 +9,11 @@ so itself, because papers print it that way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from scipy import special
 
 from qkdpost.errors import InputError
+from qkdpost.security.crossing import first_below, limit_below, refined_limit
 from qkdpost.security.tails import binomial_log_tail, hypergeometric_log_tail, relative_deviance
 
 __all__ = [
@@ -75,7 +75,7 @@ def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, t
         most = key_bits + test_errors
         if log_tail(most) > target:
             return key_bits
-    return _first_below(log_tail, target, test_errors, most) - 1 - test_errors
+    return first_below(log_tail, target, test_errors, most) - 1 - test_errors
 
 
 def hypergeometric_key_errors_lower(key_bits: int, test_bits: int, test_errors: int, tail: float) -> int:
@@ -117,9 +117,9 @@ def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
         return binomial_log_tail(seen, trials - seen, probability, 1.0 - probability)
 
     near = float(special.betainccinv(seen + 1.0, trials - seen, tail))
-    limit = _refined(log_tail, target, seen / trials, near, 1.0)
+    limit = refined_limit(log_tail, target, seen / trials, near, 1.0)
     if limit is None:
-        limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_upper(trials, seen, tail), 1.0)
+        limit = limit_below(log_tail, target, seen / trials, kullback_leibler_upper(trials, seen, tail), 1.0)
     return min(1.0, max(limit, (seen + 1) / trials))
 
 
@@ -138,9 +138,9 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
         return binomial_log_tail(trials - seen, seen, 1.0 - probability, probability)
 
     near = float(special.betaincinv(float(seen), trials - seen + 1.0, tail))
-    limit = _refined(log_tail, target, seen / trials, near, 0.0)
+    limit = refined_limit(log_tail, target, seen / trials, near, 0.0)
     if limit is None:
-        limit = _limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)
+        limit = limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)
     return max(0.0, min(limit, (seen - 1) / trials))
 
 
@@ -211,7 +211,7 @@ def binomial_at_most(trials: int, probability: float, tail: float) -> int:
     high = min(trials - 1, math.ceil(chernoff_at_most(trials * probability, tail)) + 1)
     if trials == 0 or log_tail(high) > target:
         return trials
-    return 0 if log_tail(0) <= target else _first_below(log_tail, target, 0, high)
+    return 0 if log_tail(0) <= target else first_below(log_tail, target, 0, high)
 
 
 def chernoff_at_most(expected: float, tail: float) -> float:
@@ -253,7 +253,7 @@ def fair_coin_tosses(heads: int, most: int, tail: float) -> int:
     high = min(most, enough)
     if high <= heads or log_tail(high) > target:
         return most
-    return _first_below(log_tail, target, heads, high) - 1
+    return first_below(log_tail, target, heads, high) - 1
 
 
 def hoeffding_deviation(trials: int, tail: float) -> float:
@@ -354,72 +354,3 @@ def _divergence(frequency: float, probability: float) -> float:
     failure = 1.0 - probability
     excess = frequency - probability
     return probability * relative_deviance(excess / probability) + failure * relative_deviance(-excess / failure)
-
-
-def _refined(log_tail: Callable[[float], float], target: float, seen: float, near: float, end: float) -> float | None:
-    """Return a certified limit next to one that a special function gave, or None if that was not close enough."""
-    if not min(seen, end) < near < max(seen, end):
-        return None
-    found = log_tail(near)
-    if not abs(found - target) < 1e-3 * abs(target):
-        return None
-    limit = seen + (near - seen) * math.sqrt((target - 1e-9) / found)
-    limit = min(1.0, max(0.0, limit * (1.0 + math.copysign(4.5e-16, end - seen))))
-    return limit if target - 1e-8 < log_tail(limit) <= target else None
-
-
-def _limit_below(log_tail: Callable[[float], float], target: float, seen: float, loose: float, end: float) -> float:
-    """Return a limit between `seen` and `end` whose tail is certified, found from a loose one by false position.
-
-    The limit is then moved outward by a few units in the last place, the rounding of `binomial_log_tail`.
-    """
-    goal = math.sqrt(-target)
-    near, far = seen, loose
-    step = math.copysign(min(abs(far - seen), abs(end - far)) * 1e-9, end - seen)
-    while log_tail(far) > target:
-        far = min(1.0, max(0.0, far + step))
-        step *= 2.0
-    above, below, side = -goal, math.sqrt(-max(log_tail(far), -1e300)) - goal, 0
-    for _ in range(60):
-        part = above / (above - below) if above < below else 0.5
-        guess = near + (far - near) * min(max(part, 0.001), 0.999)
-        if abs(far - near) <= 1e-13 * abs(far - seen) or guess in (near, far):
-            break
-        value = log_tail(guess)
-        distance = math.sqrt(-max(value, -1e300)) - goal
-        if value > target:
-            near, above = guess, distance
-            below = below / 2.0 if side == 1 else below
-            side = 1
-        else:
-            far, below = guess, distance
-            above = above / 2.0 if side == -1 else above
-            side = -1
-    return far * (1.0 + math.copysign(4.5e-16, end - seen))
-
-
-def _first_below(log_tail: Callable[[int], float], target: float, low: int, high: int) -> int:
-    """Return the least whole number whose logarithm of a tail is at most `target`; it falls from low to high.
-
-    The root of minus the logarithm is nearly a straight line in the count, so false position (Illinois) on it
-    needs about ten evaluations. `high` is known to be below the target and `low` above; only `high`, which was
-    always evaluated, is returned: a wrong step could cost tightness, never safety.
-    """
-    goal = math.sqrt(-target)
-    above, below = -goal, math.sqrt(-max(log_tail(high), -1e300)) - goal
-    side = 0
-    while high - low > 1:
-        part = above / (above - below) if above < below else 0.5
-        guess = low + round((high - low) * part)
-        guess = min(max(guess, low + 1), high - 1)
-        value = log_tail(guess)
-        distance = math.sqrt(-max(value, -1e300)) - goal
-        if value > target:
-            low, above = guess, distance
-            below = below / 2.0 if side == 1 else below
-            side = 1
-        else:
-            high, below = guess, distance
-            above = above / 2.0 if side == -1 else above
-            side = -1
-    return high

@@ -45,7 +45,7 @@ from qkdpost.security.decoy_estimate import (
     estimate_single_photons,
     point_estimate,
 )
-from qkdpost.security.decoy_published import DecoyAcceptance, published_length
+from qkdpost.security.decoy_lengths import DecoyAcceptance, published_length
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm

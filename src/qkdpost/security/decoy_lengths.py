@@ -1,0 +1,186 @@
+"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `decoy_published`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.security import assumptions as assume
+from qkdpost.security.decoy_published import (
+    DecoyCounts,
+    PublishedEstimate,
+    estimate_without_deviations,
+    lim_2014,
+    rusca_2018,
+    wiesemann_2026,
+)
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
+from qkdpost.security.photon_statistics import PhotonStatistics
+from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
+from qkdpost.security.variable_length import correction_terms
+from qkdpost.tallies import DecoyTally
+
+__all__ = ["DecoyAcceptance", "published_length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoyAcceptance:
+    """The thresholds of a fixed-length protocol, set before the data are seen.
+
+    A block is accepted if its estimates are at least this good and its leakage at most this large; the length is
+    that of the thresholds, never that of the data.
+
+    Args:
+        vacuum: the least key detections without a photon; 0 if there is no vacuum term.
+        single_photons: the least key detections by one photon.
+        phase_error_rate: the largest.
+        leakage_bits: the most that may be disclosed, verification included.
+    """
+
+    vacuum: int = 0
+    single_photons: int
+    phase_error_rate: float
+    leakage_bits: int
+
+    def __post_init__(self) -> None:
+        if min(self.vacuum, self.single_photons, self.leakage_bits) < 0 or not 0.0 <= self.phase_error_rate <= 0.5:
+            raise InputError("acceptance thresholds: counts must not be negative, the rate must lie in 0 ... 1/2")
+
+
+def published_length(
+    bound: str,
+    tally: DecoyTally,
+    *,
+    leakage_bits: int,
+    verification_bits: int | None,
+    epsilon: Epsilon,
+    two_way: bool,
+    acceptance: DecoyAcceptance | None,
+    assumptions: Sequence[str],
+) -> SecretLength:
+    """Return the length of a published bound; see `decoy_bb84.secret_length`.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: an unknown bound, a tally that it is not made for, or verification charged too little.
+    """
+    if bound not in _RULES:
+        raise ConfigurationError(f"there is no bound {bound!r}; there are variable-length, {', '.join(_RULES)}")
+    rule = _RULES[bound](len(tally.intensities), epsilon)
+    counts = DecoyCounts(
+        source=PhotonStatistics(tally.intensities, tally.probabilities),
+        key_counts=tally.key_counts,
+        test_counts=tally.test_counts,
+        test_errors=tally.test_errors,
+        key_errors=tally.key_errors,
+    )
+    found = rule.evaluate(counts)
+    vacuum = 0.0 if two_way else found.vacuum
+    singles, rate, charged, abort = found.key, found.phase_error_rate, leakage_bits, ""
+    thresholds = assume.THRESHOLDS_ARE_THE_COUNTS
+    if acceptance is not None:
+        abort = _abort(acceptance, vacuum, found, leakage_bits)
+        vacuum, singles = float(0 if two_way else acceptance.vacuum), float(acceptance.single_photons)
+        rate, charged = acceptance.phase_error_rate, max(leakage_bits, acceptance.leakage_bits)
+        thresholds = assume.FIXED_BEFORE_DATA
+    costs = correction_terms(charged, verification_bits, epsilon)
+    terms = (
+        Term(name="single photons", bits=singles, explanation=f"of {tally.key_bits} key detections"),
+        Term(name="phase errors", bits=-singles * binary_entropy(rate), explanation=f"-s h({rate:.5f})"),
+        Term(name="vacuum", bits=vacuum, explanation="dropped: two-way correction" if two_way else "one-way"),
+        *costs,
+        Term(name="smoothing and hash", bits=-rule.penalty_bits, explanation=rule.penalty),
+    )
+    asymptotic = estimate_without_deviations(counts)
+    return secret_length_of_terms(
+        terms,
+        bound=bound,
+        form="fixed-length",
+        rigorous=rule.rigorous,
+        assumptions=(*assumptions, thresholds),
+        epsilon=rule.ledger,
+        phase_error_rate=rate,
+        asymptotic_bits=asymptotic.key * (1.0 - binary_entropy(asymptotic.phase_error_rate))
+        + (0.0 if two_way else asymptotic.vacuum)
+        + costs[0].bits,
+        abort=abort,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """One published bound for one budget."""
+
+    evaluate: Callable[[DecoyCounts], PublishedEstimate]
+    penalty_bits: float
+    penalty: str
+    rigorous: bool
+    ledger: EpsilonLedger
+
+
+def _wiesemann_rule(intensities: int, budget: Epsilon) -> _Rule:
+    events = 10 if intensities == 2 else 12
+    parts = events + 5
+    smoothing = budget.secrecy / parts
+    return _Rule(
+        evaluate=lambda counts: wiesemann_2026(counts, smoothing),
+        penalty_bits=4.0 * math.log2(parts / budget.secrecy) - 1.0,
+        penalty=f"4 log2({parts} / (2^(1/4) eps_sec)): one chain rule, and the hash",
+        rigorous=True,
+        ledger=_ledger("wiesemann-2026", budget, smoothing, 2.0, events),
+    )
+
+
+def _lim_rule(intensities: int, budget: Epsilon) -> _Rule:
+    return _Rule(
+        evaluate=lambda counts: lim_2014(counts, budget.secrecy),
+        penalty_bits=6.0 * math.log2(21.0 / budget.secrecy),
+        penalty="6 log2(21 / eps_sec): two chain rules, and the hash",
+        rigorous=False,
+        ledger=_ledger("lim-2014", budget, budget.secrecy / 21.0, 4.0, 12),
+    )
+
+
+def _rusca_rule(intensities: int, budget: Epsilon) -> _Rule:
+    return _Rule(
+        evaluate=lambda counts: rusca_2018(counts, budget.secrecy),
+        penalty_bits=6.0 * math.log2(19.0 / budget.secrecy),
+        penalty="6 log2(19 / eps_sec): two chain rules, and the hash",
+        rigorous=False,
+        ledger=_ledger("rusca-2018", budget, budget.secrecy / 19.0, 4.0, 10),
+    )
+
+
+_RULES = {"wiesemann-2026": _wiesemann_rule, "lim-2014": _lim_rule, "rusca-2018": _rusca_rule}
+
+
+def _ledger(proof: str, budget: Epsilon, part: float, smoothings: float, events: int) -> EpsilonLedger:
+    return EpsilonLedger(
+        proof=proof,
+        budget=budget,
+        terms=(
+            EpsilonTerm(name="smoothing", value=part, weight=2.0 * smoothings, meaning="sampling and chain rules"),
+            EpsilonTerm(name="eps_PA", value=part, weight=1.0, meaning="the hash is not quite uniform"),
+            EpsilonTerm(name="decoy", value=part, weight=float(events), meaning="one of the decoy events"),
+        ),
+    )
+
+
+def _abort(acceptance: DecoyAcceptance, vacuum: float, found: PublishedEstimate, leakage_bits: int) -> str:
+    for name, observed, threshold, good in (
+        ("detections without a photon", vacuum, acceptance.vacuum, vacuum >= acceptance.vacuum),
+        ("single photons", found.key, acceptance.single_photons, found.key >= acceptance.single_photons),
+        (
+            "phase-error rate",
+            found.phase_error_rate,
+            acceptance.phase_error_rate,
+            found.phase_error_rate <= acceptance.phase_error_rate,
+        ),
+        ("leakage", leakage_bits, acceptance.leakage_bits, leakage_bits <= acceptance.leakage_bits),
+    ):
+        if not good:
+            return f"not accepted: {name} {observed:.6g} is worse than the threshold {threshold:.6g}"
+    return ""
