@@ -109,11 +109,25 @@ def test_claims_of_what_is_spent_or_not_there_are_refused(claimed: PadReference)
     assert pool.inventory() == before
 
 
-def test_a_claim_spends_what_it_skips() -> None:
+def test_a_claim_takes_the_next_piece_and_no_other() -> None:
     pool, _ = pools()
-    pool.claim(reference(30, 20))
-    assert pool.spent_bytes == 50
-    assert pool.reserve(1).offset == 50
+    for offset in (30, 1, 100):
+        with pytest.raises(RemoteProtocolError):
+            pool.claim(reference(offset, 20))
+    pool.claim(reference(0, 20))
+    with pytest.raises(RemoteProtocolError):
+        pool.claim(reference(0, 20))
+    assert pool.spent_bytes == 20
+
+
+def test_refilled_segments_are_spent_first_and_do_not_pile_up() -> None:
+    pool, _ = pools()
+    pool.refill(NEW, bytes(50))
+    assert pool.reserve(48).segment == NEW
+    for number in range(2000):
+        pool.refill(number.to_bytes(16, "big") if number else b"x" * 16, bytes(48))
+    assert len(pool.inventory()) <= 1024
+    assert FIRST in {state.identifier for state in pool.inventory()}
 
 
 def test_refill() -> None:
@@ -129,10 +143,11 @@ def test_refill() -> None:
 
 def test_spent_bytes_are_erased() -> None:
     pool, _ = pools()
-    pool.claim(reference(10, 20))
+    pool.claim(reference(0, 20))
+    pool.skip(FIRST, 30)
     stored = pool.snapshot()
-    assert PRESHARED[32:62] not in stored
-    assert PRESHARED[32:40] not in stored
+    for start in range(32, 62, 4):
+        assert PRESHARED[start : start + 4] not in stored
     assert PRESHARED[62:] in stored
 
 
@@ -143,7 +158,7 @@ def state(identifier: bytes, next_offset: int, length: int) -> SegmentState:
 def test_reconcile_takes_the_farther_offset_on_both_sides() -> None:
     first, second = pools()
     first.reserve(10)
-    second.claim(reference(20, 10))
+    second.skip(FIRST, 30)
     lists = first.inventory(), second.inventory()
     first.reconcile(lists[1], largest_skip_bytes=100)
     second.reconcile(lists[0], largest_skip_bytes=100)
@@ -233,14 +248,14 @@ def test_whatever_happens_pads_never_overlap(steps: list[tuple[str, int, int]]) 
 
 def test_a_restored_pool_goes_on_where_the_snapshot_was() -> None:
     pool, _ = pools()
-    pool.refill(NEW, bytes(50))
+    pool.refill(NEW, bytes(range(50)))
     piece = pool.reserve(20)
     restored = KeyPool.restore(pool.snapshot())
     assert restored.inventory() == pool.inventory()
     assert (restored.hash_key, restored.spent_bytes) == (pool.hash_key, 20)
     with pytest.raises(LocalProtocolError):
         restored.pad(piece, 0, 1)
-    assert restored.pad(restored.reserve(4), 0, 4) == PRESHARED[52:56]
+    assert restored.pad(restored.reserve(4), 0, 4) == bytes(range(20, 24))
 
 
 @pytest.mark.parametrize("snapshot", [b"", b"\x00", b"\x93\xa0"])

@@ -15,6 +15,7 @@ __all__ = ["KeyPool", "PadReference", "SegmentState"]
 HASH_KEY_BYTES = 32
 IDENTIFIER_BYTES = 16
 PRESHARED_SEGMENT = bytes(IDENTIFIER_BYTES)
+MOST_SEGMENTS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,8 @@ class KeyPool:
         """
         if count < 1:
             raise InputError(f"a pad has at least 1 byte; found {count}")
-        for identifier, segment in self._segments.items():
+        # Slices of new keys first: each is spent by the next block, so that segments do not pile up.
+        for identifier, segment in reversed(self._segments.items()):
             if segment.usable and segment.left >= count:
                 reference = PadReference(segment=identifier, offset=segment.next_offset, length=count)
                 self._take(reference, segment)
@@ -132,19 +134,19 @@ class KeyPool:
         )
 
     def claim(self, reference: PadReference) -> None:
-        """Spend the piece that the peer reserved, and whatever of its segment lies before it.
+        """Spend the piece that the peer reserved: the next one of its segment, for after `reconcile` both count alike.
 
         Raises:
-            RemoteProtocolError: no such segment, or bytes that are spent already or past its end.
+            RemoteProtocolError: no such segment, or another piece than the next.
         """
         segment = self._segments.get(reference.segment)
         if segment is None or not segment.usable:
             raise RemoteProtocolError("the peer named a segment of authentication key that the hosts do not share")
         end = reference.offset + reference.length
-        if reference.length < 1 or reference.offset < segment.next_offset or end > len(segment.key):
+        if reference.length < 1 or reference.offset != segment.next_offset or end > len(segment.key):
             raise RemoteProtocolError(
                 f"the peer named bytes {reference.offset} ... {end - 1} of authentication key; "
-                f"{segment.next_offset} ... {len(segment.key) - 1} are unspent"
+                f"the next are {segment.next_offset} ... {len(segment.key) - 1}"
             )
         self._take(reference, segment)
 
@@ -186,6 +188,9 @@ class KeyPool:
     def refill(self, identifier: bytes, key: Bits | bytes) -> None:
         """Add a segment, a slice of a new key that both hosts hold and nobody else uses.
 
+        Of segments that only one side holds, as after a last message that was lost, the oldest are spent unused once
+        there are very many.
+
         Args:
             identifier: 16 bytes, the same on both hosts, never used for another segment.
             key: whole bytes of key. Secret.
@@ -202,6 +207,9 @@ class KeyPool:
         content = bytearray(key.to_bytes() if isinstance(key, Bits) else key)
         if content:
             self._segments[bytes(identifier)] = _Segment(content)
+        if len(self._segments) > MOST_SEGMENTS:
+            oldest = next(name for name in self._segments if name != PRESHARED_SEGMENT)
+            self._spend(oldest, len(self._segments[oldest].key))
 
     def inventory(self) -> tuple[SegmentState, ...]:
         """Return the segments that are not spent, for the peer; public."""

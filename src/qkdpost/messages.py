@@ -33,6 +33,7 @@ __all__ = [
     "Hello",
     "Message",
     "Parities",
+    "Ready",
     "SampleSeed",
     "SegmentEntry",
     "SiftReply",
@@ -94,18 +95,29 @@ class Hello(Struct, frozen=True, array_like=True, tag=0):
     segments: Annotated[tuple[SegmentEntry, ...], Meta(max_length=4096)]
 
 
+class Ready(Struct, frozen=True, array_like=True, tag=18):
+    """The answer to a greeting: it was heard. Before this no block is opened and no pad is spent."""
+
+    nonce: Octets16
+
+
 class Close(Struct, frozen=True, array_like=True, tag=1):
     """The opener has no more records and no block in flight: the connection may end."""
 
 
 class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
-    """The opener starts a block over `batches` submitted records from `first_batch` on, and names its pads."""
+    """The opener starts a block over `batches` submitted records from `first_batch` on, and names its pads.
+
+    `commitment` is drawn when the opener's records are in. Nobody else can have opened the block before: what the peer
+    tells of its own records in answer was not told while the opener's were still being measured.
+    """
 
     block: BlockNumber
     first_batch: Count
-    batches: Annotated[int, Meta(ge=1, le=2**32)]
+    batches: Annotated[int, Meta(ge=1, le=2**16)]
     segment: Octets16
     offset: Count
+    commitment: Octets16
 
 
 class Abort(Struct, frozen=True, array_like=True, tag=3):
@@ -188,7 +200,7 @@ class ComparedBits(Struct, frozen=True, array_like=True, tag=8):
 class CorrectionStart(Struct, frozen=True, array_like=True, tag=9):
     """How the key will be corrected: method, error rate assumed, and seed of what both derive at random.
 
-    `method` is 0 for Cascade, and one more than the place of a code among the sorted names for LDPC.
+    `method` is 0 for Cascade, and one more than the index of the code for LDPC.
     """
 
     block: BlockNumber
@@ -236,10 +248,11 @@ class BlockTag(Struct, frozen=True, array_like=True, tag=13):
 
 
 class BlockVerdict(Struct, frozen=True, array_like=True, tag=14):
-    """Whether the corrector found the whole block equal."""
+    """Whether the corrector found the whole block equal, and how many bits its own bound then allows."""
 
     block: BlockNumber
     equal: bool
+    bound_bits: Count
 
 
 class AmplificationProposal(Struct, frozen=True, array_like=True, tag=15):
@@ -277,4 +290,4 @@ BlockMessage: TypeAlias = (
     | Confirmation
     | WindowChoice
 )
-Message: TypeAlias = Hello | Close | BlockMessage
+Message: TypeAlias = Hello | Ready | Close | BlockMessage

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkdpost import simulation
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
-from qkdpost.messages import AbortReason, Close, Confirmation, Hello
-from qkdpost.session.codec import decode
+from qkdpost.messages import (
+    AbortReason,
+    BlockOpen,
+    Close,
+    Confirmation,
+    FrameVerdict,
+    Hello,
+    Parities,
+    Ready,
+)
+from qkdpost.session.codec import decode, encode
 from qkdpost.session.states import ConnectionState
 from support.link import Pair, bb84_records, frames, small_link
 
@@ -147,7 +159,7 @@ def test_a_line_cut_anywhere_costs_one_block_and_no_more(place: tuple[str, int])
 def test_every_message_type_was_in_the_conversation() -> None:
     kinds = {type(decode(frame)).__name__ for role in CLEAN.sent for frame in CLEAN.sent[role]}
     assert kinds >= {
-        "Hello", "BlockOpen", "DetectionReport", "SiftReply", "SampleSeed", "ComparedBits", "CorrectionStart",
+        "Hello", "Ready", "BlockOpen", "DetectionReport", "SiftReply", "SampleSeed", "ComparedBits", "CorrectionStart",
         "Parities", "FrameTags", "FrameVerdict", "BlockTag", "BlockVerdict", "AmplificationProposal", "Confirmation",
         "Close",
     }  # fmt: skip
@@ -167,3 +179,111 @@ def test_noise_after_the_greeting(noise: bytes, role: str) -> None:
         assert pair.sessions[role].state is ConnectionState.BROKEN
     pair.collect()
     assert pair.keys(role) == {}
+
+
+def forged_opening(pair: Pair, **fields: object) -> None:
+    """Let Alice hear a true greeting and then a block that Bob never opened."""
+    alice, bob = pair.sessions["alice"], pair.sessions["bob"]
+    bob.receive_data(alice.data_to_send())
+    alice.receive_data(bob.data_to_send())
+    while alice.data_to_send():
+        pass
+    segment = pair.pools["alice"].inventory()[0]
+    opening = BlockOpen(block=0, first_batch=0, batches=1, segment=segment.identifier, offset=0, commitment=bytes(16))
+    assert alice.state is ConnectionState.OPEN
+    alice.receive_data(encode(msgspec.structs.replace(opening, **fields)))
+
+
+def reconnected(pair: Pair) -> None:
+    for session in pair.sessions.values():
+        session.connection_lost()
+        session.connect()
+    pair.run()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"offset": 960}, {"first_batch": 2**53}, {"batches": 2**16}, {"first_batch": 500}, {"block": 2**53}],
+    ids=str,
+)
+def test_a_forged_opening_burns_one_block_at_most(fields: dict[str, object]) -> None:
+    pair = Pair(replace(LINK, block_detections=4000))
+    pair.sessions["alice"].submit(RECORDS[0])
+    with contextlib.suppress(*NAMED):
+        forged_opening(pair, **fields)
+    pair.collect()
+    assert pair.pools["alice"].spent_bytes <= 48
+    pair.sessions["alice"].connection_lost()
+    alice, bob = bb84_records(4000, qber=0.004, seed=5)
+    pair.sessions["bob"].submit(RECORDS[1])
+    pair.sessions["alice"].submit(alice)
+    pair.sessions["bob"].submit(bob)
+    pair.sessions["bob"].connection_lost()
+    for session in pair.sessions.values():
+        session.connect()
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_half_lost_connections_do_not_drive_the_pools_apart() -> None:
+    pair = fresh_pair(finish=False)
+    for _ in range(6):
+        bob, alice = pair.sessions["bob"], pair.sessions["alice"]
+        bob.receive_data(alice.data_to_send())  # and what Bob says is lost
+        while bob.data_to_send():
+            pass
+        for session in (alice, bob):
+            session.connection_lost()
+            session.connect()
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_a_peer_that_empties_its_list_of_pads_takes_no_records() -> None:
+    pair = fresh_pair(finish=False)
+    bob = pair.sessions["bob"]
+    hello = decode(next(iter(frames(pair.sessions["alice"].data_to_send()))))
+    bob.receive_data(encode(msgspec.structs.replace(hello, segments=())))  # type: ignore[type-var]
+    own = decode(next(iter(frames(bob.data_to_send()))))
+    bob.receive_data(encode(Ready(nonce=own.nonce)))  # type: ignore[union-attr]
+    reconnected(pair)
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_errors_are_counted_within_what_there_is() -> None:
+    """A verdict that counts more errors of an intensity than it has bits is the peer's fault, and said so."""
+    link = replace(
+        LINK,
+        kind="decoy-bb84",
+        intensities=(0.5, 0.15),
+        intensity_probabilities=(0.6, 0.4),
+        test_probabilities=(0.3, 0.3),
+        largest_block_detections=2**20,
+        block_detections=2**20,
+    )
+    rng = np.random.default_rng(3)
+    pair = Pair(link)
+    pair.submit(*simulation.decoy_bb84(link, pulses=10_000_000, fibre_km=10, rng=rng))  # type: ignore[arg-type]
+    pair.finish()
+
+    def inflate(_: str, __: int, frame: bytes) -> list[bytes]:
+        message = decode(frame)
+        if not isinstance(message, FrameVerdict):
+            return [frame]
+        return [encode(msgspec.structs.replace(message, errors=(0, 10**6)))]
+
+    with pytest.raises(RemoteProtocolError, match="more errors"):
+        pair.run(inflate)
+
+
+def test_a_flood_of_empty_messages_is_not_held() -> None:
+    pair = Pair(LINK)
+    forged_opening(pair)  # Alice has no record yet, and waits
+    with pytest.raises(RemoteProtocolError):
+        for number in range(10**7):
+            pair.sessions["alice"].receive_data(encode(Parities(block=0, round=number, count=0, parities=b"")))
+    assert pair.sessions["alice"].blocks_in_flight == 0

@@ -11,6 +11,7 @@ from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, R
 from qkdpost.key_pool import KeyPool
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, FrameTags, Parities
+from qkdpost.session.block import Block
 from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session
@@ -265,13 +266,52 @@ def test_records_that_were_left_are_flushed_over_the_next_connection() -> None:
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
-def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qkdpost.session.stages import amplification
-
+def test_bounds_that_differ_by_rounding_give_the_shorter_key(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = Pair(small_link())
     pair.submit(*bb84_records())
-    real = amplification._own_bound
-    monkeypatch.setattr(amplification, "_own_bound", lambda block: real(block) - (1 if block.role == "bob" else 0))
+    real = Block.own_bound
+    monkeypatch.setattr(Block, "own_bound", lambda block: real(block) - (3 if block.role == "bob" else 0))
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    report = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
+    assert report.secret is not None
+    assert report.key_length_bits + report.authentication_bits == report.secret.bits - 3
+
+
+def test_records_are_not_gathered_beyond_the_largest_block() -> None:
+    pair = Pair(small_link(block_detections=10_000, largest_block_detections=10_000))
+    for seed in range(3):
+        pair.submit(*bb84_records(6000, seed=seed))
+    pair.finish()
+    pair.run()
+    assert sorted(pair.keys("alice")) == [0, 1, 2]
+    assert pair.keys("alice") == pair.keys("bob")
+
+
+def test_without_authentication_key_the_records_stay() -> None:
+    pair = Pair(small_link(block_detections=8000), preshared=bytes(32))
+    for seed in range(3):
+        pair.submit(*bb84_records(seed=seed))
+    pair.run()
+    assert [event.reason for event in pair.aborts("bob")] == [AbortReason.KEY_POOL_EXHAUSTED]
+    for pool in pair.pools.values():
+        pool.refill(b"supplied by hand", bytes(range(96)))
+    for session in pair.sessions.values():
+        session.connection_lost()
+        session.connect()
+    pair.finish()
+    pair.run()
+    assert len(pair.keys("alice")) == 3
+    assert pair.keys("alice") == pair.keys("bob")
+
+
+def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = Pair(small_link())
+    pair.submit(*bb84_records())
+    real = Block.own_bound
+    answers = iter((10**6, 0))  # what Bob tells Alice, and what he then allows
+    monkeypatch.setattr(Block, "own_bound", lambda block: next(answers) if block.role == "bob" else real(block))
     pair.finish()
     pair.run()
     for role in ("alice", "bob"):

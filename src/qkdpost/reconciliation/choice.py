@@ -24,7 +24,7 @@ CASCADE_BITS_PER_MS = 10_000
 
 
 def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> int:
-    """Return 0 for Cascade, or one more than the place of the LDPC code among the sorted names.
+    """Return 0 for Cascade, or one more than the index of the LDPC code.
 
     Args:
         link: names the method, or "auto".
@@ -38,7 +38,7 @@ def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen:
         plan = plan_of(link, block_bits, qber_ppm, errors_seen)
     except InputError:
         return 0
-    return 1 + sorted(code_names()).index(plan.code)
+    return 1 + code_names().index(plan.code)
 
 
 def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> LdpcPlan:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from qkdpost.errors import ConfigurationError, InputError
 
-__all__ = ["QuasiCyclicCode", "code_names", "load_code", "manifest"]
+__all__ = ["QuasiCyclicCode", "code_names", "load_code", "manifest", "manifest_digest"]
 
 _TABLES = "qkdpost.reconciliation.codes"
 
@@ -100,6 +100,13 @@ def manifest() -> dict[str, Any]:
     text = resources.files(_TABLES).joinpath("manifest.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text)
     return content
+
+
+@cache
+def manifest_digest() -> str:
+    """Return a name for the shipped family: two installations that have it alike plan alike."""
+    text = resources.files(_TABLES).joinpath("manifest.json").read_bytes()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def code_names() -> tuple[str, ...]:

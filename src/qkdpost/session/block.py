@@ -52,6 +52,7 @@ class Block:
     """The error pattern, as far as the corrector found it; the reference is only told counts."""
     key_errors: tuple[int, ...] | None = None
     verification_bits: int | None = None
+    peer_bound_bits: int = 0
     seed: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
     length_bits: int = 0
     key: SecretKey | None = field(default=None, repr=False)
@@ -76,6 +77,10 @@ class Block:
             secret = at_fixed_length(secret, self.link.planned_key_bits)
         self.report.secret = secret
         return secret
+
+    def own_bound(self) -> int:
+        """Return how many bits this host's bound allows of the corrected bits."""
+        return min(self.secret_length().bits, len(self.bits))
 
     def drop(self, kept: Bits) -> None:
         """Give up all bits but those under `kept`, charged with all that they are."""

@@ -21,6 +21,7 @@ from qkdpost.session.states import Stage
 __all__ = ["PADS_OF_A_BLOCK_BYTES", "Blocks"]
 
 PADS_OF_A_BLOCK_BYTES = PAD_BYTES * TAGS_OF_A_BLOCK
+COMMITMENT_BYTES = 16
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class Blocks:
     queue: RecordQueue
     flights: dict[int, Flight] = field(default_factory=dict)
     unanswered_aborts: set[int] = field(default_factory=set)
+    exhausted: bool = False
+    """Whether this connection ran out of authentication key with nothing in flight that could bring more."""
     _next_number: int = 0
 
     @property
@@ -42,27 +45,42 @@ class Blocks:
         """Whether nothing is in flight and nothing is awaited."""
         return not self.flights and not self.unanswered_aborts
 
+    def next_run(self, flushed_below: int) -> tuple[int, int] | None:
+        """Return first number and count of the records that the next block would cover, or None."""
+        link = self.connection.link
+        return self.queue.next_run(link.block_detections, link.largest_block_detections, flushed_below)
+
     # Opening.
 
     def open_next(self, flushed_below: int) -> bool:
-        """Open a block over the oldest records, if there are enough and a place is free; the opener calls this."""
-        link = self.connection.link
-        if len(self.flights) >= link.blocks_in_flight:
+        """Open a block over the oldest records, if there are enough and a place is free; the opener calls this.
+
+        Without authentication key none is opened, and the records stay. The blocks in flight may bring new key; if
+        there are none, that is told once.
+        """
+        run = self.next_run(flushed_below)
+        if run is None or len(self.flights) >= self.connection.link.blocks_in_flight or self.exhausted:
             return False
-        run = self.queue.next_run(link.block_detections, flushed_below)
-        if run is None:
-            return False
-        first, batches = run
-        number = self._next_number
-        self._next_number += 1
-        self.queue.claim(first, batches)
         try:
             pads = self.connection.pool.reserve(PADS_OF_A_BLOCK_BYTES)
         except KeyPoolExhausted as error:
-            self.queue.release(first)
-            self._report_abort(self._new_report(number), AbortReason.KEY_POOL_EXHAUSTED, str(error))
-            return True
-        opening = BlockOpen(block=number, first_batch=first, batches=batches, segment=pads.segment, offset=pads.offset)
+            if self.idle:
+                self.exhausted = True
+                report = self._new_report(self._next_number)
+                self._report_abort(report, AbortReason.KEY_POOL_EXHAUSTED, str(error))
+            return False
+        number = self._next_number
+        self._next_number += 1
+        first, batches = run
+        self.queue.claim(first, batches)
+        opening = BlockOpen(
+            block=number,
+            first_batch=first,
+            batches=batches,
+            segment=pads.segment,
+            offset=pads.offset,
+            commitment=self.connection.random_source(COMMITMENT_BYTES),
+        )
         flight = self._new_flight(opening, pads)
         self._send(flight.block, opening)
         self._run(flight, flight.advance)
@@ -77,14 +95,12 @@ class Blocks:
         link = self.connection.link
         if opening.block < self._next_number:
             raise RemoteProtocolError(f"block {opening.block} was opened before")
-        if opening.first_batch < self.queue.first_unclaimed:
-            raise RemoteProtocolError(f"batch {opening.first_batch} is spent already")
         if len(self.flights) >= link.blocks_in_flight:
             raise RemoteProtocolError(f"more than {link.blocks_in_flight} blocks in flight")
         pads = PadReference(segment=opening.segment, offset=opening.offset, length=PADS_OF_A_BLOCK_BYTES)
+        self.queue.claim(opening.first_batch, opening.batches)
         self.connection.pool.claim(pads)
         self._next_number = opening.block + 1
-        self.queue.claim(opening.first_batch, opening.batches)
         flight = self._new_flight(opening, pads)
         _record_received(flight.block, opening, frame)
         self._run(flight, flight.advance)
@@ -152,7 +168,7 @@ class Blocks:
             self._report_abort(block.report, abort.reason, abort.detail)
             return
         if flight.done:
-            self._land(flight)
+            self._land(flight, confirmed=True)
             if block.key is not None:
                 self.connection.events.append(KeyReady(block=block.number, key=block.key, report=block.report))
 
@@ -194,11 +210,11 @@ class Blocks:
             self._land(flight)
             self._report_abort(flight.block.report, reason, detail)
 
-    def _land(self, flight: Flight) -> None:
+    def _land(self, flight: Flight, *, confirmed: bool = False) -> None:
         block = flight.block
         del self.flights[block.number]
         self.connection.pool.release(block.pads)
-        self.queue.release(block.first_batch)
+        self.queue.release(block.first_batch, confirmed=confirmed)
 
     def _report_abort(self, report: BlockReport, reason: AbortReason, detail: str) -> None:
         report.abort_reason = reason.name.lower()

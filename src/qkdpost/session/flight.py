@@ -16,6 +16,9 @@ from qkdpost.session.states import ACCEPTED, Stage
 
 __all__ = ["Flight", "Host"]
 
+MESSAGE_OVERHEAD_BYTES = 256
+"""About what a message takes in memory besides its content."""
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -48,6 +51,9 @@ class Flight:
             RemoteProtocolError: the stage does not accept it, or more is sent than this host agreed to hold.
             AbortBlock: the block ends without key.
         """
+        if not any(type(message) in ACCEPTED[self.block.role, stage] for stage in Stage if stage >= self.stage):
+            raise RemoteProtocolError(f"{type(message).__name__} has no place after {self.stage.name.lower()}")
+        size += MESSAGE_OVERHEAD_BYTES
         self._inbox_bytes += size
         if self._inbox_bytes > self.largest_inbox_bytes:
             raise RemoteProtocolError(

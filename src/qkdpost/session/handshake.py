@@ -8,6 +8,7 @@ from qkdpost.config import LinkConfig
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.key_pool import KeyPool, SegmentState
 from qkdpost.messages import PROTOCOL_VERSION, Hello, SegmentEntry
+from qkdpost.reconciliation.ldpc_codes import manifest_digest
 
 __all__ = ["check_hello", "make_hello", "peer_segments"]
 
@@ -20,12 +21,20 @@ def make_hello(role: str, link: LinkConfig, pool: KeyPool, random_source: Callab
         version=PROTOCOL_VERSION,
         role=role,
         nonce=random_source(NONCE_BYTES),
-        configuration=link.to_fields(),
+        configuration=_agreed_fields(link),
         segments=tuple(
             SegmentEntry(identifier=state.identifier, next_offset=state.next_offset, length=state.length)
             for state in pool.inventory()
         ),
     )
+
+
+def _agreed_fields(link: LinkConfig) -> dict[str, str]:
+    """Return what both hosts must have alike: the link, and the codes that it may choose from."""
+    fields = link.to_fields()
+    if link.reconciliation != "cascade":
+        fields["installed LDPC codes"] = manifest_digest()
+    return fields
 
 
 def check_hello(hello: Hello, role: str, link: LinkConfig) -> None:
@@ -40,7 +49,7 @@ def check_hello(hello: Hello, role: str, link: LinkConfig) -> None:
     wanted = "bob" if role == "alice" else "alice"
     if hello.role != wanted:
         raise RemoteProtocolError(f"this host is {role}, the peer must be {wanted}; it says {hello.role!r}")
-    own = link.to_fields()
+    own = _agreed_fields(link)
     for name in sorted(own.keys() | hello.configuration.keys()):
         if own.get(name) != hello.configuration.get(name):
             raise RemoteProtocolError(

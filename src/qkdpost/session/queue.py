@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qkdpost.errors import InputError, LocalProtocolError
+from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
 
-__all__ = ["RecordQueue"]
+__all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
+
+LOOKAHEAD_BATCHES = 1024
+"""How far ahead of the records submitted here a peer may claim."""
 
 
 @dataclass(slots=True)
 class RecordQueue:
     """Numbered records; a block claims a run of numbers, and each record is handed out once, to its block.
 
-    A host may claim numbers whose records have not been submitted yet. Numbers that lie between the claims of two
-    blocks are spent: the peer has no record that belongs to them.
+    A host may claim numbers whose records have not been submitted yet. A record is spent when a block has taken it.
+    What a block claimed and did not take is dropped only if the block ended well, for then the claim was the peer's:
+    the numbers below it belong to blocks that the peer has given up, or has no record for.
     """
 
     next_batch: int = 0
     """The number that the next record gets."""
-    first_unclaimed: int = 0
-    """No block may claim a number below this."""
+    first_usable: int = 0
+    """Records below this number are spent."""
     finished: bool = False
     """Whether the application will submit no more."""
     _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
@@ -40,15 +44,23 @@ class RecordQueue:
         if number < self.next_batch:
             raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
         self.next_batch = number + 1
-        if number >= self.first_unclaimed or self._is_claimed(number):
+        if number >= self.first_usable or self._is_claimed(number):
             self._records[number] = record
 
     def claim(self, first: int, count: int) -> None:
-        """Give the numbers first ... first + count - 1 to a block, and drop what lies unclaimed below them."""
-        for number in [number for number in self._records if self.first_unclaimed <= number < first]:
-            del self._records[number]
+        """Give the numbers first ... first + count - 1 to a block.
+
+        Raises:
+            RemoteProtocolError: another block claims beyond `first`, or the numbers lie too far ahead.
+        """
+        if first < self._claimed_below():
+            raise RemoteProtocolError(f"batch {first} belongs to another block in flight")
+        if first + count > self.next_batch + LOOKAHEAD_BATCHES:
+            raise RemoteProtocolError(
+                f"the peer is {first + count - self.next_batch} records ahead; at most {LOOKAHEAD_BATCHES} are "
+                "allowed. If a host was started anew, number its records where the other stands"
+            )
         self._claims[first] = first + count
-        self.first_unclaimed = first + count
 
     def take(self, batch: int) -> RawRecords | None:
         """Hand out a claimed record for good, or None if it has not been submitted yet."""
@@ -58,28 +70,35 @@ class RecordQueue:
         """Whether record `batch` may still be submitted."""
         return not self.finished and batch >= self.next_batch
 
-    def release(self, first: int) -> None:
-        """End the claim that begins at `first`: what its block did not take is spent with it."""
+    def release(self, first: int, *, confirmed: bool) -> None:
+        """End the claim that begins at `first`; a confirmed one spends all numbers up to its end."""
         end = self._claims.pop(first, first)
-        for number in [number for number in self._records if first <= number < end]:
-            del self._records[number]
+        if confirmed:
+            self.first_usable = max(self.first_usable, end)
+            for number in [n for n in self._records if n < end and not self._is_claimed(n)]:
+                del self._records[number]
 
-    def next_run(self, enough: int, flushed_below: int) -> tuple[int, int] | None:
+    def next_run(self, enough: int, most: int, flushed_below: int) -> tuple[int, int] | None:
         """Return first number and count of the oldest adjoining records that make a block, or None.
 
-        They do if they hold `enough` detections, if a gap in the numbers follows, or if all are to be flushed.
+        They do if they hold `enough` detections, if one more record would bring them above `most`, if a gap in the
+        numbers follows, or if all are to be flushed.
         """
-        numbers = sorted(number for number in self._records if number >= self.first_unclaimed)
+        numbers = sorted(number for number in self._records if number >= self._claimed_below())
         total = 0
         for place, number in enumerate(numbers):
-            if number != numbers[0] + place:
+            more = detections_in(self._records[number])
+            if place and (number != numbers[0] + place or total + more > most or place == LOOKAHEAD_BATCHES // 2):
                 return numbers[0], place
-            total += detections_in(self._records[number])
+            total += more
             if total >= enough:
                 return numbers[0], place + 1
         if numbers and numbers[-1] < flushed_below:
             return numbers[0], len(numbers)
         return None
+
+    def _claimed_below(self) -> int:
+        return max(self._claims.values(), default=0)
 
     def _is_claimed(self, number: int) -> bool:
         return any(first <= number < end for first, end in self._claims.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -14,7 +15,7 @@ from qkdpost.errors import (
     RemoteProtocolError,
 )
 from qkdpost.key_pool import KeyPool
-from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message
+from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import RawRecords
 from qkdpost.session.blocks import PADS_OF_A_BLOCK_BYTES, Blocks
@@ -84,6 +85,7 @@ class Session:
         self._buffer.clear()
         connection = self._connection
         connection.outgoing.clear()
+        connection.peer_greeting = b""
         self._blocks = Blocks(connection, self._queue)
         self._hello = make_hello(self.role, self.link, connection.pool, connection.random_source)
         connection.greeting = connection.send(self._hello)
@@ -98,7 +100,9 @@ class Session:
         Raises:
             InputError: a record of another type, too large a record, or a number used already.
             LocalProtocolError: after `finish`.
-            RemoteProtocolError, AuthenticationError: what the peer sent ahead of this record was wrong.
+
+        What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events tell of
+        every block that died, and the record is held for the next connection.
         """
         if not isinstance(record, self._record_type):
             raise InputError(
@@ -111,12 +115,12 @@ class Session:
                 f"({self.link.largest_block_detections}); submit it in pieces"
             )
         self._queue.append(record, batch)
-        self._guarded(self._go_on)
+        self._go_on_or_break()
 
     def flush(self) -> None:
         """Let the records submitted so far become a block even if they are few (Bob; Alice follows)."""
         self._flushed_below = self._queue.next_batch
-        self._guarded(self._go_on)
+        self._go_on_or_break()
 
     def finish(self) -> None:
         """Say that no more records come: the rest becomes a block, and the connection ends after the last."""
@@ -178,6 +182,10 @@ class Session:
     def _connected(self) -> bool:
         return self.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN)
 
+    def _go_on_or_break(self) -> None:
+        with contextlib.suppress(RemoteProtocolError, AuthenticationError):
+            self._guarded(self._go_on)
+
     def _guarded(self, action: Callable[[], None]) -> None:
         """Whatever goes wrong, no block survives it."""
         try:
@@ -205,6 +213,8 @@ class Session:
         match message:
             case Hello():
                 self._greet(message, frame)
+            case Ready() if self._peer_greeted:
+                self._hear_ready(message, frame)
             case _ if self.state is ConnectionState.HANDSHAKE:
                 raise RemoteProtocolError(f"the peer sent {type(message).__name__} before its greeting")
             case Close() | BlockOpen() if self.role != "alice":
@@ -215,11 +225,13 @@ class Session:
                 self._blocks.open_by_peer(message, frame)
             case Abort():
                 self._blocks.abort_by_peer(message)
+            case Ready():
+                raise RemoteProtocolError("the peer answers a greeting before its own")
             case _:
                 self._blocks.deliver(message, frame)
 
     def _greet(self, hello: Hello, frame: bytes) -> None:
-        if self.state is not ConnectionState.HANDSHAKE:
+        if self.state is not ConnectionState.HANDSHAKE or self._peer_greeted:
             raise RemoteProtocolError("the peer greeted twice")
         check_hello(hello, self.role, self.link)
         connection = self._connection
@@ -228,8 +240,18 @@ class Session:
         connection.peer_greeting = frame
         pair = (self._hello.nonce, hello.nonce)
         connection.nonces = b"".join(pair if self.role == "alice" else reversed(pair))
+        connection.send(Ready(nonce=hello.nonce))
+
+    @property
+    def _peer_greeted(self) -> bool:
+        return bool(self._connection.peer_greeting)
+
+    def _hear_ready(self, ready: Ready, frame: bytes) -> None:
+        """The peer heard the greeting, and so reckons with what this side's key pool has spent."""
+        if self.state is not ConnectionState.HANDSHAKE or ready.nonce != self._hello.nonce:
+            raise RemoteProtocolError("the peer answers a greeting that this host did not send")
         self.state = ConnectionState.OPEN
-        connection.events.append(HandshakeCompleted())
+        self._connection.events.append(HandshakeCompleted())
 
     def _go_on(self) -> None:
         if self.state is ConnectionState.OPEN:
@@ -241,7 +263,7 @@ class Session:
             return
         while self._blocks.open_next(self._flushed_below):
             pass
-        nothing_left = self._queue.next_run(1, self._flushed_below) is None
+        nothing_left = self._blocks.next_run(self._flushed_below) is None or self._blocks.exhausted
         if self._queue.finished and self._blocks.idle and nothing_left:
             self._connection.send(Close())
             self._close()

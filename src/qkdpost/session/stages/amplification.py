@@ -22,8 +22,8 @@ AUTHENTICATION_BITS = 8 * PAD_BYTES * TAGS_OF_A_BLOCK
 
 
 def lead(block: Block) -> Program[None]:
-    """Propose the length that this host's bound allows."""
-    length = _own_bound(block)
+    """Propose the length that both hosts' bounds allow: they may differ by rounding, and less is always allowed."""
+    length = min(block.own_bound(), block.peer_bound_bits)
     if length <= AUTHENTICATION_BITS:
         raise AbortBlock(AbortReason.NO_KEY_LEFT, _why_none(block, length))
     seed = _draw_seed(block, modified_seed_bits(len(block.bits), length))
@@ -38,7 +38,7 @@ def follow(block: Block) -> Program[None]:
     proposal = expect((yield RECEIVE), AmplificationProposal)
     if proposal.ledger != block.ledger.to_tuple():
         raise RemoteProtocolError("the peer's ledger of disclosed bits differs from this host's")
-    length = _own_bound(block)
+    length = block.own_bound()
     if not AUTHENTICATION_BITS < proposal.length_bits <= length:
         raise AbortBlock(
             AbortReason.LENGTH_REFUSED,
@@ -46,10 +46,6 @@ def follow(block: Block) -> Program[None]:
         )
     seed_bits = modified_seed_bits(len(block.bits), proposal.length_bits)
     block.seed, block.length_bits = peer_bits(proposal.seed, seed_bits, "Toeplitz seed"), proposal.length_bits
-
-
-def _own_bound(block: Block) -> int:
-    return min(block.secret_length().bits, len(block.bits))
 
 
 def _why_none(block: Block, length: int) -> str:

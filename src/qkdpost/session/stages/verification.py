@@ -36,7 +36,9 @@ def lead(block: Block) -> Program[None]:
     tag = hash_tag(block.bits, key, _block_tag_bits(block))
     _disclose_block(block, len(tag))
     yield BlockTag(block=block.number, hash_key=key, tag=tag.to_bytes())
-    _accept(expect((yield RECEIVE), BlockVerdict).equal)
+    answer = expect((yield RECEIVE), BlockVerdict)
+    _accept(answer.equal)
+    block.peer_bound_bits = answer.bound_bits
 
 
 def follow(block: Block) -> Program[None]:
@@ -51,7 +53,8 @@ def follow(block: Block) -> Program[None]:
     tag = hash_tag(block.bits, whole.hash_key, _block_tag_bits(block))
     _disclose_block(block, len(tag))
     verdict = tag == peer_bits(whole.tag, len(tag), "block tag")
-    yield BlockVerdict(block=block.number, equal=verdict)
+    bound = block.own_bound() if verdict else 0
+    yield BlockVerdict(block=block.number, equal=verdict, bound_bits=bound)
     _accept(verdict)
 
 
@@ -114,8 +117,11 @@ def _take_errors(block: Block, verdict: FrameVerdict) -> None:
         raise RemoteProtocolError("the peer counts errors where, and only where, correction published them")
     if verdict.corrected is None:
         return
-    if max(verdict.corrected, sum(verdict.errors)) > block.report.key_bits:
-        raise RemoteProtocolError(f"the peer counts more errors than the {block.report.key_bits} bits of the key")
+    labels = block.compared.key_labels if block.compared is not None else None
+    most = [labels.where(number).weight() for number in range(expected)] if labels is not None else []
+    too_many = any(count > bits for count, bits in zip(verdict.errors, most, strict=True))
+    if too_many or verdict.corrected > block.report.key_bits:
+        raise RemoteProtocolError("the peer counts more errors than there are bits")
     block.report.key_errors = verdict.corrected
     block.key_errors = verdict.errors or None
 
