@@ -168,7 +168,8 @@ def main() -> None:
                 print(
                     f"{length:8d} {p['decoder']:>8} {rounds:5d} {error_rate:7.4f} {p['f']:6.4f}"
                     f" {p['failure_rate']:6.4f} {p['f_FER']:7.4f} {p['limit']:6.4f} {p['iterations']:9.1f}"
-                    f" {p['rounds']:6.1f} {p['mbit_per_s']:6.1f} {p['wrong_frames']:5d} {p['frames']:6d} {' '.join(p['codes'])}",
+                    f" {p['rounds']:6.1f} {p['mbit_per_s']:6.1f} {p['wrong_frames']:5d} {p['frames']:6d}"
+                    f" {' '.join(p['codes'])}",
                     flush=True,
                 )
     if arguments.json:

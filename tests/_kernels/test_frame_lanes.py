@@ -68,7 +68,7 @@ def test_binary_operations_agree_with_their_description(dtype: type) -> None:
     output = np.zeros((len(BINARY), *left.shape), dtype=dtype)
     _binary(left, right, output)
     for place, function in enumerate(BINARY):
-        written = getattr(function, "py_func", function)
+        written = getattr(function, "__wrapped__", function)
         for row in range(left.shape[0]):
             assert np.array_equal(output[place, row], written(left[row], right[row])), (function, row)
 

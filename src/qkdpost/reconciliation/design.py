@@ -191,7 +191,7 @@ def measure_waterfall(name: str, decoder: str, frames: int, seed: int = 1) -> tu
     """Return middle and width of a code's waterfall, from efficiencies between few failures and many."""
     entry = manifest()["codes"][name]
     step = 0.012 * (256 / entry["size"]) ** 0.5
-    start = entry["threshold_efficiency"]["fast"] + 2 * step
+    start = entry["threshold_efficiency"]["accurate"] + 2 * step
     points: list[tuple[float, int, int]] = []
     for direction in (step, -step):
         efficiency = start if direction > 0 else start - step
