@@ -39,8 +39,9 @@ class Bits:
             raise InputError(f"{length} bits need {(length + 63) // 64} words, found {words.size}")
         if length % 64 and int(words[-1]) >> (length % 64):
             raise InputError(f"bits past the end of {length} bits are set; they must be zero")
-        if words.flags.writeable or not words.flags.c_contiguous:
-            words = np.ascontiguousarray(words).view()
+        flags = words.flags
+        if flags.writeable or not flags.c_contiguous:
+            words = words.view() if flags.c_contiguous else words.copy()
             words.flags.writeable = False
         self._words = words
         self._length = length

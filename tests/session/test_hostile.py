@@ -214,7 +214,7 @@ def test_a_forged_opening_burns_one_block_at_most(fields: dict[str, object]) -> 
     pair.collect()
     assert pair.pools["alice"].spent_bytes <= 48
     pair.sessions["alice"].connection_lost()
-    alice, bob = bb84_records(4000, qber=0.004, seed=5)
+    alice, bob = bb84_records(6000, qber=0.004, seed=5)
     pair.sessions["bob"].submit(RECORDS[1])
     pair.sessions["alice"].submit(alice)
     pair.sessions["bob"].submit(bob)

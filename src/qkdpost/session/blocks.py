@@ -99,7 +99,11 @@ class Blocks:
             raise RemoteProtocolError(f"more than {link.blocks_in_flight} blocks in flight")
         pads = PadReference(segment=opening.segment, offset=opening.offset, length=PADS_OF_A_BLOCK_BYTES)
         self.queue.claim(opening.first_batch, opening.batches)
-        self.connection.pool.claim(pads)
+        try:
+            self.connection.pool.claim(pads)
+        except RemoteProtocolError:
+            self.queue.release(opening.first_batch, confirmed=False)
+            raise
         self._next_number = opening.block + 1
         flight = self._new_flight(opening, pads)
         _record_received(flight.block, opening, frame)

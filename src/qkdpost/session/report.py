@@ -22,6 +22,8 @@ class BlockReport:
         role: "alice" or "bob".
         kind: the kind of QKD.
         rounds: rounds that both sides recorded, before sifting (matched pairs where both detect).
+        double_clicks: events of this side's records, sifted or not, in which both detectors of a basis clicked.
+        cross_clicks: and those in which detectors of both bases did; a proof for a passive receiver must bound them.
         sifted_key_bits: sifted rounds that may become key.
         sifted_test_bits: sifted rounds of the test basis.
         test_bits: rounds compared in public for the bound.
@@ -54,6 +56,8 @@ class BlockReport:
     role: str
     kind: str
     rounds: int = 0
+    double_clicks: int = 0
+    cross_clicks: int = 0
     sifted_key_bits: int = 0
     sifted_test_bits: int = 0
     test_bits: int = 0
@@ -113,6 +117,7 @@ class BlockReport:
     def __str__(self) -> str:
         rows = [
             ("rounds seen by both sides", f"{self.rounds:,}"),
+            ("own double / cross clicks", f"{self.double_clicks:,} / {self.cross_clicks:,} events"),
             ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
             ("QBER of test rounds", str(estimate_error_rate(self.test_errors, self.test_bits))),
             ("QBER of the set-up sample", str(estimate_error_rate(self.setup_errors, self.setup_bits))),

@@ -79,6 +79,7 @@ class _Line:
         self._idle = idle
         self._pending = bytearray()
         self._moved = time.monotonic()
+        self._wanted = selectors.EVENT_READ
         self.ended = False
 
     def step(self) -> None:
@@ -91,7 +92,9 @@ class _Line:
             return
         wanted = selectors.EVENT_WRITE if self._pending else 0
         wanted |= 0 if state is ConnectionState.CLOSED else selectors.EVENT_READ
-        self.selector.modify(self._connection, wanted)
+        if wanted != self._wanted:
+            self.selector.modify(self._connection, wanted)
+            self._wanted = wanted
         # With fresh data there may be more to do here, which must not wait for the line.
         ready = self.selector.select(0 if data else self._patience())
         if ready or data:

@@ -21,6 +21,7 @@ def sift(block: Block) -> Program[None]:
     sifted = yield from (protocol.alice_sift if block.role == "alice" else protocol.bob_sift)(task)
     report = block.report
     report.rounds = sifted.rounds
+    report.double_clicks, report.cross_clicks = sifted.double_clicks, sifted.cross_clicks
     report.sifted_key_bits = len(sifted.key_bits)
     report.sifted_test_bits = len(sifted.test_bits)
     block.sifted = sifted
