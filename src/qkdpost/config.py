@@ -42,8 +42,9 @@ class LinkConfig:
             with a source that sometimes sends two), "decoy-bb84" (weak coherent pulses of several intensities),
             "bbm92" (both detect, in numbered slots) or "bbm92-time-tags" (both detect and record time tags).
         test: "basis": the test basis is disclosed whole and the key comes from the key basis (any basis bias);
-            "sample": a random sample of all sifted rounds is disclosed and the key comes from the rest (assumes
-            that both bases are chosen with equal probability).
+            "sample": a random sample of all sifted rounds is disclosed and the key comes from the rest, of both
+            bases (any basis bias, but the rarer basis must be frequent enough that its sample bounds the phase
+            errors of the other's key).
         sample_fraction: which part of the sifted rounds "sample" discloses.
         block_detections: a block closes as soon as it holds so many detections; submitted records are not split.
         largest_block_detections: no block may hold more; it bounds what a peer can make this host allocate.

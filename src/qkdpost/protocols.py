@@ -16,12 +16,12 @@ from qkdpost.security.result import SecretLength
 from qkdpost.sifting.by_slots import answer_slots, match_to_detections, match_to_prepared, report_slots
 from qkdpost.sifting.by_time_tags import answer_time_tags, report_time_tags
 from qkdpost.sifting.task import SiftingTask
-from qkdpost.tallies import DecoyTally, SinglePhotonTally
+from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 from qkdpost.tallying import ComparedRounds, tally_decoy_pulses, tally_qubits, tally_single_photons
 
 __all__ = ["PROTOCOLS", "AnyTally", "Protocol"]
 
-AnyTally: TypeAlias = Tally | DecoyTally | SinglePhotonTally
+AnyTally: TypeAlias = Tally | SampledTally | DecoyTally | SinglePhotonTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

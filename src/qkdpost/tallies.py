@@ -1,7 +1,8 @@
-"""What the bounds for pulses need to know of a block: counts per basis and intensity; all of it public.
+"""What the bounds need to know of a block, beyond `records.Tally`: counts per basis and intensity; all of it public.
 
-`records.Tally` is the tally of rounds that carry one qubit each. These two are for sources that sometimes send
-none or several: weak coherent pulses with decoy intensities, and single-photon sources with a measured g2.
+`records.Tally` is the tally of rounds that carry one qubit each, key in one basis and test in the other;
+`SampledTally` that of such rounds with key and test in both. The other two are for sources that sometimes send none
+or several photons: weak coherent pulses with decoy intensities, and single-photon sources with a measured g2.
 """
 
 from __future__ import annotations
@@ -13,10 +14,36 @@ from dataclasses import dataclass
 
 from qkdpost.errors import InputError
 
-__all__ = ["DecoyTally", "SinglePhotonTally"]
+__all__ = ["DecoyTally", "SampledTally", "SinglePhotonTally"]
 
 LARGEST_COUNT = 2**53
 MOST_INTENSITIES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledTally:
+    """Counts of a block of which a random sample of all sifted rounds was compared, and the rest makes key.
+
+    Each is a pair: first the rounds with both sides in the key basis, then those with both in the test basis. Both
+    bases make key here; that of one is judged by the sample of the other.
+
+    Args:
+        key_bits: sifted bits that were not compared, and may become key.
+        test_bits: sampled rounds, compared in public.
+        test_errors: how many of these differed.
+    """
+
+    key_bits: tuple[int, int]
+    test_bits: tuple[int, int]
+    test_errors: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for name in ("key_bits", "test_bits", "test_errors"):
+            counts = getattr(self, name)
+            if len(counts) != 2:
+                raise InputError(f"{name} needs one count for each of 2 bases; found {len(counts)}")
+            _check_counts(name, counts, 2)
+        _check_errors("sampled", self.test_errors, self.test_bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.records import Labels, Tally
-from qkdpost.tallies import DecoyTally, SinglePhotonTally
+from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = ["ComparedRounds", "tally_decoy_pulses", "tally_qubits", "tally_single_photons"]
 
@@ -19,6 +19,9 @@ class ComparedRounds:
     Args:
         key_bits: how many bits may become key.
         test_difference: where the two sides' test bits differ.
+        key_bits_in_key_basis: how many of the key bits, the first, are of the key basis; the others are of the test
+            basis.
+        test_bits_in_key_basis: how many of the test bits, the first, are of the key basis.
         pulses: how many pulses the block's records cover.
         key_labels: the intensity of each of the key bits, with decoy states.
         test_labels: the same of the test bits.
@@ -26,6 +29,8 @@ class ComparedRounds:
 
     key_bits: int
     test_difference: Bits = field(repr=False)
+    key_bits_in_key_basis: int
+    test_bits_in_key_basis: int
     pulses: int
     key_labels: Labels | None = None
     test_labels: Labels | None = None
@@ -36,9 +41,21 @@ class ComparedRounds:
         return self.test_difference.weight()
 
 
-def tally_qubits(link: LinkConfig, rounds: ComparedRounds, key_errors: tuple[int, ...] | None) -> Tally:
-    """Tally rounds that carry one qubit each."""
+def tally_qubits(link: LinkConfig, rounds: ComparedRounds, key_errors: tuple[int, ...] | None) -> Tally | SampledTally:
+    """Tally rounds that carry one qubit each; for each basis apart where the sample and the key are of both."""
+    if link.test == "sample":
+        return _tally_sample(rounds)
     return Tally(key_bits=rounds.key_bits, test_bits=len(rounds.test_difference), test_errors=rounds.test_errors)
+
+
+def _tally_sample(rounds: ComparedRounds) -> SampledTally:
+    key, test = rounds.key_bits_in_key_basis, rounds.test_bits_in_key_basis
+    errors = rounds.test_difference[:test].weight()
+    return SampledTally(
+        key_bits=(key, rounds.key_bits - key),
+        test_bits=(test, len(rounds.test_difference) - test),
+        test_errors=(errors, rounds.test_errors - errors),
+    )
 
 
 def tally_single_photons(

@@ -17,6 +17,7 @@ __all__ = [
     "PHASE_RANDOMISED_PULSES",
     "PHOTONS_WITHOUT_COHERENCE",
     "PREPARED_QUBITS",
+    "SAMPLE_OF_BOTH_BASES",
     "SOURCE_ASSUMED",
     "SOURCE_MONITORED",
     "SQUASHED_RECEIVER",
@@ -40,6 +41,10 @@ SQUASHED_RECEIVERS = (
 )
 PREPARED_QUBITS = "the source sends single photons in the four states of two conjugate bases, without side channel"
 UNTRUSTED_SOURCE = "nothing is assumed of the source of pairs; it may be the eavesdropper's"
+SAMPLE_OF_BOTH_BASES = (
+    "the probabilities of the bases are the same in every round, and the compared rounds were drawn at random from "
+    "all sifted ones, after detection"
+)
 TRUSTED_LABORATORIES = "devices send nothing out that the protocol does not; the random generators are uniform"
 ERROR_PATTERN_PUBLIC = (
     "two-way correction: the error pattern is given to the eavesdropper and every parity of the reference's key is "

@@ -1,8 +1,9 @@
 """Secret length of BB84 with one qubit in each pulse.
 
 The source sends single photons (or qubits of any kind) in two conjugate bases; key bits come from the key basis,
-and all rounds of the test basis are disclosed. Sources that also send several photons have their own rooms:
-`decoy_bb84` and `single_photon`.
+and all rounds of the test basis are disclosed. Or a random sample of both bases is disclosed and the rest of
+both makes key; see `sampled`. Sources that also send several photons have their own rooms: `decoy_bb84` and
+`single_photon`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubit_rounds import Concentration, length_of_qubits
+from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubit_rounds import length_of_qubits
 from qkdpost.security.result import SecretLength
+from qkdpost.tallies import SampledTally
 
 __all__ = ["ASSUMPTIONS", "secret_length"]
 
@@ -27,7 +30,7 @@ ASSUMPTIONS = (
 
 
 def secret_length(
-    tally: Tally,
+    tally: Tally | SampledTally,
     *,
     leakage_bits: int,
     epsilon: Epsilon | float,
@@ -39,8 +42,8 @@ def secret_length(
     """Return how many secret bits a block of BB84 with single photons may keep.
 
     Args:
-        tally: the block's counts. Frames that were given up stay in `key_bits` if all of their bits are in
-            `leakage_bits`, as the ledger has it.
+        tally: the block's counts; a `SampledTally` if the sample and the key are of both bases. Frames
+            that were given up stay in `key_bits` if all of their bits are in `leakage_bits`, as the ledger has it.
         leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
         epsilon: the budget, or a total that `Epsilon.split` divides. Its correctness is what verification achieves.
         bound: "variable-length", the theorem of `variable_length`; or a fixed-length one, of which
@@ -57,8 +60,8 @@ def secret_length(
 
     Raises:
         InputError: impossible numbers of bits.
-        ConfigurationError: an unknown bound or concentration, verification charged too little, or a tolerated
-            error rate that is missing or has no use.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, a tolerated error
+            rate that is missing or has no use, or a fixed-length bound for a sample of both bases.
     """
     return length_of_qubits(
         tally,

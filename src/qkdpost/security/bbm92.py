@@ -10,8 +10,10 @@ from __future__ import annotations
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubit_rounds import Concentration, length_of_qubits
+from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubit_rounds import length_of_qubits
 from qkdpost.security.result import SecretLength
+from qkdpost.tallies import SampledTally
 
 __all__ = ["ASSUMPTIONS", "secret_length"]
 
@@ -27,7 +29,7 @@ ASSUMPTIONS = (
 
 
 def secret_length(
-    tally: Tally,
+    tally: Tally | SampledTally,
     *,
     leakage_bits: int,
     epsilon: Epsilon | float,
@@ -39,7 +41,8 @@ def secret_length(
     """Return how many secret bits a block of BBM92 may keep.
 
     Args:
-        tally: the block's counts, coincidences of equal bases.
+        tally: the block's counts, coincidences of equal bases; a `SampledTally` if the sample and the key are of
+            both bases.
         leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
         epsilon: the budget, or a total that `Epsilon.split` divides.
         bound: as in `bb84.secret_length`.
@@ -49,8 +52,8 @@ def secret_length(
 
     Raises:
         InputError: impossible numbers of bits.
-        ConfigurationError: an unknown bound or concentration, verification charged too little, or a tolerated
-            error rate that is missing or has no use.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, a tolerated error
+            rate that is missing or has no use, or a fixed-length bound for a sample of both bases.
     """
     return length_of_qubits(
         tally,

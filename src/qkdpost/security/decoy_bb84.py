@@ -49,7 +49,7 @@ from qkdpost.security.decoy_lengths import DecoyAcceptance, published_length
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
-from qkdpost.security.qubit_rounds import Concentration
+from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.result import SecretLength
 from qkdpost.security.variable_length import AMPLIFICATION_SHARE, divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.tallies import DecoyTally

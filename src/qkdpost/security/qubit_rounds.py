@@ -3,26 +3,25 @@
 All rest on one fact. Bases are chosen at random and detection does not depend on them, so the rounds of the test
 basis are a uniformly random subset of all sifted rounds, and the error pattern that a measurement of *all* of them
 in the test basis would have shown is fixed before that subset is known. The unseen part of this pattern is the
-phase errors of the key.
+phase errors of the key. Where a sample of both bases is compared and both make key, see `sampled`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Tally
-from qkdpost.security.assumptions import FIXED_BEFORE_DATA
-from qkdpost.security.concentration import hypergeometric_key_errors, serfling_deviation
+from qkdpost.security.assumptions import FIXED_BEFORE_DATA, SAMPLE_OF_BOTH_BASES
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.fixed_length import asymptotic_bits, lim_2021, tlgr_2012, tomamichel_leverrier_2017
+from qkdpost.security.phase_errors import Concentration, most_phase_errors
 from qkdpost.security.result import SecretLength
+from qkdpost.security.sampled import asymptotic_bits_of_samples, phase_error_bound_of_samples
 from qkdpost.security.variable_length import divide_secrecy, ledger_of_theorem, variable_length
+from qkdpost.tallies import SampledTally
 
-__all__ = ["Concentration", "length_of_qubits", "phase_error_bound", "variable_length_of_qubits"]
-
-Concentration = Literal["hypergeometric", "serfling"]
+__all__ = ["length_of_qubits", "phase_error_bound", "variable_length_of_qubits"]
 
 _FIXED_LENGTH = {
     "tomamichel-leverrier-2017": tomamichel_leverrier_2017,
@@ -32,7 +31,7 @@ _FIXED_LENGTH = {
 
 
 def variable_length_of_qubits(
-    tally: Tally,
+    tally: Tally | SampledTally,
     *,
     leakage_bits: int,
     verification_bits: int | None,
@@ -40,17 +39,25 @@ def variable_length_of_qubits(
     concentration: Concentration,
     assumptions: Sequence[str],
 ) -> SecretLength:
-    """Apply the variable-length theorem with B_1 = all key bits and B_e from the random sample.
+    """Apply the variable-length theorem with B_1 = all key bits and B_e from the test bits.
+
+    With a `SampledTally`, the key bits are those of both bases, and B_e is that of `sampled`.
 
     Raises:
         InputError: impossible numbers of bits.
         ConfigurationError: an unknown concentration, or verification charged too little.
     """
     attempt, amplification = divide_secrecy(epsilon)
-    rate, explanation = phase_error_bound(tally, attempt, concentration)
+    if isinstance(tally, SampledTally):
+        rate, explanation = phase_error_bound_of_samples(tally, attempt, concentration)
+        certified, asymptotic = sum(tally.key_bits), asymptotic_bits_of_samples(tally)
+        assumptions = (*assumptions, SAMPLE_OF_BOTH_BASES)
+    else:
+        rate, explanation = phase_error_bound(tally, attempt, concentration)
+        certified, asymptotic = tally.key_bits, asymptotic_bits(tally)
     return variable_length(
         bound="variable-length",
-        certified_bits=tally.key_bits,
+        certified_bits=certified,
         certified_explanation="sifted key bits, one qubit each",
         phase_error_rate=rate,
         phase_error_explanation=explanation,
@@ -64,13 +71,13 @@ def variable_length_of_qubits(
             f"more phase errors than the {concentration} bound at tail eps_AT^2 allows",
         ),
         amplification_epsilon=amplification,
-        asymptotic_bits=asymptotic_bits(tally),
+        asymptotic_bits=asymptotic,
         assumptions=assumptions,
     )
 
 
 def length_of_qubits(
-    tally: Tally,
+    tally: Tally | SampledTally,
     *,
     leakage_bits: int,
     epsilon: Epsilon,
@@ -84,8 +91,8 @@ def length_of_qubits(
 
     Raises:
         InputError: impossible numbers of bits.
-        ConfigurationError: an unknown bound or concentration, verification charged too little, or a tolerated
-            error rate that is missing or has no use.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, a tolerated error
+            rate that is missing or has no use, or a fixed-length bound for a sample of both bases.
     """
     if bound == "variable-length":
         if tolerated_error_rate is not None:
@@ -101,6 +108,8 @@ def length_of_qubits(
     if bound not in _FIXED_LENGTH:
         names = ", ".join(("variable-length", *_FIXED_LENGTH))
         raise ConfigurationError(f"there is no bound {bound!r}; there are {names}")
+    if isinstance(tally, SampledTally):
+        raise ConfigurationError(f"{bound} is for key of one basis and test of the other, not a sample of both bases")
     if tolerated_error_rate is None:
         raise ConfigurationError(f"{bound} is fixed-length: give the tolerated_error_rate that was set beforehand")
     return _FIXED_LENGTH[bound](
@@ -132,13 +141,8 @@ def phase_error_bound(tally: Tally, smoothing: float, concentration: Concentrati
     """
     key, test, errors = tally.key_bits, tally.test_bits, tally.test_errors
     seen = f"{errors} errors in {test} test bits"
-    if concentration not in ("hypergeometric", "serfling"):
-        raise ConfigurationError(f"concentration must be 'hypergeometric' or 'serfling'; found {concentration!r}")
+    worst = most_phase_errors(key, test, errors, smoothing**2, concentration)
     if key == 0 or test == 0:
         return 0.5, f"-n h(1/2): {seen} bound nothing"
-    if concentration == "hypergeometric":
-        worst = hypergeometric_key_errors(key, test, errors, smoothing**2)
-        rate = min(0.5, worst / key)
-        return rate, f"-n h({rate:.5f}): {seen}, at most {worst} in the key (exact hypergeometric)"
-    rate = min(0.5, errors / test + serfling_deviation(key, test, smoothing**2))
-    return rate, f"-n h({rate:.5f}): {seen}, plus Serfling's deviation"
+    rate = min(0.5, worst / key)
+    return rate, f"-n h({rate:.5f}): {seen}, at most {worst:.0f} in the key ({concentration})"

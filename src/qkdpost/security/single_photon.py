@@ -30,7 +30,8 @@ from qkdpost.security import assumptions as assume
 from qkdpost.security.concentration import binomial_at_most, chernoff_at_most
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubit_rounds import Concentration, phase_error_bound
+from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubit_rounds import phase_error_bound
 from qkdpost.security.result import SecretLength
 from qkdpost.security.variable_length import divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.tallies import SinglePhotonTally

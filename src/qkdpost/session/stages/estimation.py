@@ -1,9 +1,10 @@
 """Estimation: which rounds are compared in public, and how many of them differ.
 
 With test "basis" all rounds of the test basis are compared, and a small sample of the key basis only to set up
-correction. With test "sample" a random sample of all sifted rounds is compared and serves for both. Which rounds are
-sampled is drawn after sifting, by the reference, and follows for both hosts from one seed. Every compared round is
-removed from the key.
+correction. With test "sample" a random sample of all sifted rounds is compared and serves for both; the rest of both
+bases makes key, and how much of either came from which basis goes into the tally. Which rounds are sampled is drawn
+after sifting, by the reference, and follows for both hosts from one seed. Every compared round is removed from the
+key.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ LEAST_SETUP_BITS = 64
 
 @dataclass(frozen=True, slots=True)
 class _Disclosure:
-    """This side's bits of the rounds compared, and of the rest."""
+    """This side's bits of the rounds compared, and of the rest; bits of the key basis come first in each."""
 
     test: Bits
     setup: Bits
     key: Bits
     key_labels: Labels | None
+    test_bits_in_key_basis: int
+    key_bits_in_key_basis: int
 
 
 def lead(block: Block) -> Program[None]:
@@ -83,8 +86,23 @@ def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
     sampled, key = candidates.select(mask), candidates.select(~mask)
     if block.link.test == "basis":
         labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
-        return _Disclosure(test=sifted.test_bits, setup=sampled, key=key, key_labels=labels)
-    return _Disclosure(test=sampled, setup=Bits.zeros(0), key=key, key_labels=None)
+        return _Disclosure(
+            test=sifted.test_bits,
+            setup=sampled,
+            key=key,
+            key_labels=labels,
+            test_bits_in_key_basis=0,
+            key_bits_in_key_basis=len(key),
+        )
+    in_key_basis = mask[: len(sifted.key_bits)].weight()
+    return _Disclosure(
+        test=sampled,
+        setup=Bits.zeros(0),
+        key=key,
+        key_labels=None,
+        test_bits_in_key_basis=in_key_basis,
+        key_bits_in_key_basis=len(sifted.key_bits) - in_key_basis,
+    )
 
 
 def _compare(block: Block, sifted: SiftedKey, own: _Disclosure, peer: ComparedBits) -> None:
@@ -100,6 +118,8 @@ def _compare(block: Block, sifted: SiftedKey, own: _Disclosure, peer: ComparedBi
     block.compared = ComparedRounds(
         key_bits=len(own.key),
         test_difference=test_difference,
+        key_bits_in_key_basis=own.key_bits_in_key_basis,
+        test_bits_in_key_basis=own.test_bits_in_key_basis,
         pulses=sifted.pulses,
         key_labels=own.key_labels,
         test_labels=sifted.test_labels,

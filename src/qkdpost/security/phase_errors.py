@@ -1,0 +1,43 @@
+"""From the errors of one complementary sample to the phase errors of the key rounds that it stands for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from qkdpost.errors import ConfigurationError
+from qkdpost.security.concentration import hypergeometric_key_errors, serfling_deviation
+
+__all__ = ["Concentration", "most_phase_errors"]
+
+Concentration = Literal["hypergeometric", "serfling"]
+
+
+def most_phase_errors(
+    key_bits: int, test_bits: int, test_errors: int, tail: float, concentration: Concentration
+) -> float:
+    """Bound how many of the key rounds have a phase error, at a probability of failure.
+
+    The test rounds are those of the complementary basis, a uniformly random subset of key and test rounds together.
+
+    Args:
+        key_bits: the rounds that were not seen in this basis.
+        test_bits: the rounds that were.
+        test_errors: how many of these differed.
+        tail: the probability of failure; for a smoothing parameter eps, eps^2.
+        concentration: "hypergeometric", exact, whole numbers; or "serfling".
+
+    Returns:
+        The number, 0 ... key_bits; all of them where nothing was tested.
+
+    Raises:
+        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        ConfigurationError: an unknown concentration.
+    """
+    if concentration not in ("hypergeometric", "serfling"):
+        raise ConfigurationError(f"concentration must be 'hypergeometric' or 'serfling'; found {concentration!r}")
+    if key_bits == 0 or test_bits == 0:
+        return float(key_bits)
+    if concentration == "hypergeometric":
+        return float(hypergeometric_key_errors(key_bits, test_bits, test_errors, tail))
+    rate = test_errors / test_bits + serfling_deviation(key_bits, test_bits, tail)
+    return key_bits * min(1.0, rate)
