@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkdpost._kernels._lean import lean_kernel
+from qkdpost._kernels._jit import lean_kernel
 from qkdpost._kernels.bit_counting import ones, trailing_zeros
 from qkdpost._kernels.parity import (
     ASKED,

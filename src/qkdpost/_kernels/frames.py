@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels._jit import kernel
-from qkdpost._kernels._lean import lean_kernel
+from qkdpost._kernels._jit import kernel, lean_kernel
 
 __all__ = ["load_frames", "permute_frames", "store_frames", "warm"]
 

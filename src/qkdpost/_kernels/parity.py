@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels._lean import lean_kernel
+from qkdpost._kernels._jit import lean_kernel
 from qkdpost._kernels.bit_counting import leading_zeros, ones, trailing_zeros
 
 __all__ = [
