@@ -11,6 +11,9 @@ from qkdpost.tallies import check_intensities
 
 __all__ = ["LinkConfig"]
 
+LONGEST_FIELD = 256
+"""Characters of a field's text in the handshake."""
+
 KINDS = ("bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84")
 _CHOICES = {
     "kind": KINDS,
@@ -71,6 +74,8 @@ class LinkConfig:
         test_probabilities: how probably Alice and Bob choose the test basis; a single-photon source needs them.
         dead_time_ps: clicks of one detector closer than this to its last are echoes and dropped (time tags only).
         coincidence_window_ps: half the width of the coincidence window; 0 means found from the data.
+        tick_ps: length of the tick in which times are told, 0.1 ... 10,000 (time tags only); records of other ticks
+            are converted. 0: both hosts' records must have the same.
 
     Raises:
         ConfigurationError: a field is out of range, or fields contradict each other.
@@ -101,6 +106,7 @@ class LinkConfig:
     test_probabilities: tuple[float, float] = (0.0, 0.0)
     dead_time_ps: float = 0.0
     coincidence_window_ps: float = 0.0
+    tick_ps: float = 0.0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -115,13 +121,26 @@ class LinkConfig:
         self._check_real("dead_time_ps", 0.0, 1e12)
         self._check_real("round_trip_ms", 0.0, 1e6)
         self._check_real("coincidence_window_ps", 0.0, 1e9)
+        self._check_real("tick_ps", 0.0, 1e4)
+        if 0.0 < self.tick_ps < 0.1:
+            raise ConfigurationError(f"tick_ps must be 0 or at least 0.1; found {self.tick_ps!r}")
         self._check_source()
         if self.block_detections > self.largest_block_detections:
             raise ConfigurationError("block_detections must not exceed largest_block_detections")
+        for name, text in self.to_fields().items():
+            if len(text) > LONGEST_FIELD:
+                raise ConfigurationError(f"{name} takes {len(text)} characters; at most {LONGEST_FIELD} can be told")
 
     def _check_source(self) -> None:
         for name in ("intensities", "intensity_probabilities", "test_probabilities"):
-            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            try:
+                object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            except (TypeError, ValueError):
+                raise ConfigurationError(f"{name} must be numbers; found {getattr(self, name)!r:.256}") from None
+        if len(self.test_probabilities) != 2 or not all(0.0 <= value <= 1.0 for value in self.test_probabilities):
+            raise ConfigurationError(
+                f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities!r:.256}"
+            )
         if (self.kind == "decoy-bb84") != bool(self.intensities):
             raise ConfigurationError(
                 f"intensities are given with kind 'decoy-bb84' and only there; found {self.kind!r}"
@@ -134,9 +153,9 @@ class LinkConfig:
         if self.kind == "single-photon-bb84":
             self._check_real("mean_photons", 1e-9, 20.0)
             self._check_real("g2", 0.0, 1e6)
-            if len(self.test_probabilities) != 2 or not all(0.0 < value < 1.0 for value in self.test_probabilities):
+            if not all(0.0 < value < 1.0 for value in self.test_probabilities):
                 raise ConfigurationError(
-                    f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities}"
+                    f"test_probabilities of a single-photon source lie between 0 and 1; found {self.test_probabilities}"
                 )
         if self.kind in ("decoy-bb84", "single-photon-bb84", "bbm92-time-tags") and self.test != "basis":
             raise ConfigurationError(f"kind {self.kind!r} needs test 'basis'; found {self.test!r}")

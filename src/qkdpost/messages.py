@@ -128,10 +128,15 @@ class Abort(Struct, frozen=True, array_like=True, tag=3):
 
 
 class CalibrationClicks(Struct, frozen=True, array_like=True, tag=4):
-    """The time tags of the sender's test basis with their outcomes, for calibration; disclosed whole anyway."""
+    """Part of the time tags of the sender's test basis with their outcomes, for calibration; disclosed whole anyway.
+
+    `first_tick` and `span_ticks` are those of the clicks in this part, which can thus be read without the others.
+    """
 
     block: BlockNumber
     batch: Count
+    part: Count
+    last: bool
     count: Count
     first_tick: Tick
     span_ticks: Count

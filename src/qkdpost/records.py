@@ -199,6 +199,8 @@ class SiftedKey:
         pulses: how many pulses or slots the records covered.
         key_labels: with decoy states, the intensity of each of the key bits; public.
         test_labels: the same for the test bits.
+        double_clicks: in how many events of this side's records, sifted or not, both detectors of a basis clicked.
+        cross_clicks: and in how many detectors of both bases did.
     """
 
     key_bits: Bits
@@ -207,6 +209,8 @@ class SiftedKey:
     pulses: int = 0
     key_labels: Labels | None = None
     test_labels: Labels | None = None
+    double_clicks: int = 0
+    cross_clicks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from qkdpost.sifting.slot_coding import decode_slots, encode_slots
 from qkdpost.sifting.task import SiftingTask
 
 __all__ = [
+    "PART_DETECTIONS",
     "Matched",
     "SlotMatcher",
     "answer_slots",
@@ -104,6 +105,7 @@ def report_slots(task: SiftingTask) -> Program[SiftedKey]:
                 pulses=record.pulses,
                 key_labels=key_labels,
                 test_labels=test_labels,
+                double_clicks=record.double_clicks,
             )
         )
     return join_sifted(parts)
@@ -130,6 +132,7 @@ def answer_slots(task: SiftingTask, matcher: SlotMatcher) -> Program[SiftedKey]:
                 pulses=record.pulses,
                 key_labels=key_labels,
                 test_labels=test_labels,
+                double_clicks=record.double_clicks if isinstance(record, Detections) else 0,
             )
         )
     return join_sifted(parts)
@@ -144,6 +147,8 @@ def join_sifted(parts: list[SiftedKey]) -> SiftedKey:
         pulses=sum(part.pulses for part in parts),
         key_labels=_join_labels([part.key_labels for part in parts]),
         test_labels=_join_labels([part.test_labels for part in parts]),
+        double_clicks=sum(part.double_clicks for part in parts),
+        cross_clicks=sum(part.cross_clicks for part in parts),
     )
 
 

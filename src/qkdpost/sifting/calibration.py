@@ -12,12 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.coincidence import collect_differences
-from qkdpost.errors import InputError
 from qkdpost.records import TimeTags
-from qkdpost.sifting.clicks import LARGEST_TICK, LEAST_TICK_PS
+from qkdpost.sifting.clicks import check_tags
 from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak, find_clock
+from qkdpost.sifting.work import OutOfWork, WorkBudget
 
-__all__ = ["Calibration", "ChannelDelays", "calibrate", "choose_window", "correct", "find_channel_delays"]
+__all__ = [
+    "Calibration",
+    "ChannelDelays",
+    "calibrate",
+    "choose_window",
+    "correct",
+    "find_channel_delays",
+    "largest_window_ticks",
+]
 
 BIN_PS = 2_000.0
 FINE_BIN_PS = 25.0
@@ -26,6 +34,9 @@ SPREAD_PS = 50_000.0
 REFINEMENTS = 3
 ENOUGH_CLICKS = 2**17
 """Of more disclosed clicks an even choice of about so many fixes delays and window."""
+LARGEST_WINDOW_PS = 10_000.0
+"""No window that is chosen from the data is wider."""
+UNITS_PER_PAIR = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,7 @@ def calibrate(
     *,
     search_ps: float | None,
     largest_drift_ppm: float = 10.0,
+    work: WorkBudget | None = None,
 ) -> Calibration:
     """Find clock and delays of `tags` against clicks that the other side disclosed.
 
@@ -70,16 +82,18 @@ def calibrate(
         reference_channels: small integers that tell apart detectors of different delay; shape as the ticks.
         search_ps: the clock's offset is looked for within +- this; None if the clocks agree already.
         largest_drift_ppm: its drift is looked for within +- this.
+        work: what it may cost; by default a new budget for so many clicks.
 
     Raises:
-        NoCoincidencePeak: the records show no coincidences.
-        InputError: own ticks leave the range of +-2^61.
+        NoCoincidencePeak: the records show no coincidences, or not within the work allowed.
+        InputError: own tags do not pass `clicks.check_tags`.
     """
-    _check_own_tags(tags)
+    check_tags(tags)
+    work = work or WorkBudget.for_clicks(tags.clicks)
     some = slice(None, None, 1 + reference_ticks.size // ENOUGH_CLICKS)
     some_ticks, some_channels = reference_ticks[some], reference_channels[some]
     if search_ps is None:
-        return Calibration(clock=None, delays=find_channel_delays(tags, some_ticks, some_channels))
+        return Calibration(clock=None, delays=find_channel_delays(tags, some_ticks, some_channels, work))
     clock = find_clock(
         reference_ticks,
         tags.ticks,
@@ -87,12 +101,13 @@ def calibrate(
         bin_ticks=max(1, round(BIN_PS / tags.tick_ps)),
         spread_ticks=round(SPREAD_PS / tags.tick_ps),
         largest_drift_ppm=largest_drift_ppm,
+        work=work,
     )
     for _ in range(REFINEMENTS):
         moved = _on_reference_clock(tags, clock)
-        delays = find_channel_delays(moved, some_ticks, some_channels)
-        clock = _refine(clock, tags, moved, delays, (some_ticks, delays.reference[some_channels]))
-    delays = find_channel_delays(_on_reference_clock(tags, clock), some_ticks, some_channels)
+        delays = find_channel_delays(moved, some_ticks, some_channels, work)
+        clock = _refine(clock, tags, moved, delays, (some_ticks, delays.reference[some_channels]), work)
+    delays = find_channel_delays(_on_reference_clock(tags, clock), some_ticks, some_channels, work)
     return Calibration(clock=clock, delays=delays)
 
 
@@ -111,7 +126,7 @@ def correct(tags: TimeTags, calibration: Calibration) -> TimeTags:
 
 
 def find_channel_delays(
-    tags: TimeTags, reference_ticks: NDArray[np.int64], reference_channels: NDArray[np.uint8]
+    tags: TimeTags, reference_ticks: NDArray[np.int64], reference_channels: NDArray[np.uint8], work: WorkBudget
 ) -> ChannelDelays:
     """Find the delay of each own channel against the reference, and of the reference's channels among themselves.
 
@@ -123,11 +138,12 @@ def find_channel_delays(
         tags: own clicks on the reference's clock.
         reference_ticks: the reference's clicks.
         reference_channels: their channels, small integers.
+        work: is charged.
 
     Raises:
-        NoCoincidencePeak: no pair of channels has a peak.
+        NoCoincidencePeak: no pair of channels has a peak, or too little work is left.
     """
-    first, second = _differences(reference_ticks, tags.ticks, round(SPREAD_PS / tags.tick_ps))
+    first, second = _differences(reference_ticks, tags.ticks, round(SPREAD_PS / tags.tick_ps), work)
     channels = int(reference_channels.max(initial=0)) + 1
     lags = tags.ticks[second] - reference_ticks[first]
     pair = reference_channels[first].astype(np.int64) * 4 + tags.channels[second]
@@ -149,7 +165,11 @@ def find_channel_delays(
 
 
 def choose_window(
-    tags: TimeTags, reference_ticks: NDArray[np.int64], *, other_errors: float = 0.02, largest_ps: float = 10_000.0
+    tags: TimeTags,
+    reference_ticks: NDArray[np.int64],
+    *,
+    other_errors: float = 0.02,
+    work: WorkBudget | None = None,
 ) -> int:
     """Return the half width, in ticks, of the coincidence window that leaves most key.
 
@@ -161,14 +181,15 @@ def choose_window(
         tags: own clicks, corrected.
         reference_ticks: the peer's disclosed clicks, with their channels' delays taken off, in any order.
         other_errors: e, the error rate of true coincidences.
-        largest_ps: no window is wider; accidentals are counted from there to five times as far.
+        work: what it may cost; by default a new budget for so many clicks.
 
     Raises:
-        NoCoincidencePeak: no window leaves any key.
+        NoCoincidencePeak: no window leaves any key, or too little work is left.
     """
-    largest = max(2, round(largest_ps / tags.tick_ps))
+    # Accidentals are counted from the largest window to five times as far.
+    largest = largest_window_ticks(tags.tick_ps)
     reference = np.sort(reference_ticks[:: 1 + reference_ticks.size // ENOUGH_CLICKS], kind="stable")
-    first, second = _differences(reference, tags.ticks, 5 * largest)
+    first, second = _differences(reference, tags.ticks, 5 * largest, work or WorkBudget.for_clicks(tags.clicks))
     distances = np.abs(tags.ticks[second] - reference[first])
     counts = np.bincount(distances, minlength=5 * largest + 1)
     background = counts[largest + 1 :].sum() / (8 * largest)
@@ -183,28 +204,39 @@ def choose_window(
     return int(np.argmax(gain))
 
 
+def largest_window_ticks(tick_ps: float) -> int:
+    """Return the largest half width of a coincidence window that is chosen from the data."""
+    return max(2, round(LARGEST_WINDOW_PS / tick_ps))
+
+
 def _on_reference_clock(tags: TimeTags, clock: ClockModel) -> TimeTags:
     """Return the clicks with the clock taken off, which leaves them in order, but not the delays."""
     ticks = tags.ticks - np.rint(clock.to_reference(tags.ticks)).astype(np.int64)
     return TimeTags(ticks=ticks, channels=tags.channels, tick_ps=tags.tick_ps)
 
 
-def _check_own_tags(tags: TimeTags) -> None:
-    if tags.tick_ps < LEAST_TICK_PS:
-        raise InputError(f"tick_ps must be at least {LEAST_TICK_PS}; found {tags.tick_ps}")
-    if tags.clicks and max(-int(tags.ticks[0]), int(tags.ticks[-1])) > LARGEST_TICK:
-        raise InputError("ticks must lie within +-2^61")
-
-
 def _differences(
-    reference: NDArray[np.int64], ticks: NDArray[np.int64], reach: int
+    reference: NDArray[np.int64], ticks: NDArray[np.int64], reach: int, work: WorkBudget
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of all pairs at most `reach` apart; a limit keeps a peer from making them too many."""
-    room = 4 * (reference.size + ticks.size) + 2**16
+    """Return the indices of all pairs at most `reach` apart, the earliest if they are more than chance can make.
+
+    Raises:
+        NoCoincidencePeak: too little work is left to look at so many.
+    """
+    room = 8 * reference.size + 2**16
+    try:
+        work.spend(reference.size + ticks.size // 2 + UNITS_PER_PAIR * min(room, _count_pairs(reference, ticks, reach)))
+    except OutOfWork:
+        raise NoCoincidencePeak("no coincidence peak within the work allowed: clicks lie too close together") from None
     first = np.empty(room, dtype=np.int64)
     second = np.empty(room, dtype=np.int64)
     count = collect_differences(reference, ticks, -reach, reach, first, second)
     return first[:count], second[:count]
+
+
+def _count_pairs(reference: NDArray[np.int64], ticks: NDArray[np.int64], reach: int) -> int:
+    ends = np.searchsorted(ticks, reference + reach, side="right")
+    return int((ends - np.searchsorted(ticks, reference - reach)).sum())
 
 
 def _peak(lags: NDArray[np.int64], tick_ps: float) -> tuple[float, float]:
@@ -249,6 +281,7 @@ def _refine(
     moved: TimeTags,
     delays: ChannelDelays,
     reference: tuple[NDArray[np.int64], NDArray[np.float64]],
+    work: WorkBudget,
 ) -> ClockModel:
     """Return the clock after a straight line was fitted to what the coincidences' differences still show.
 
@@ -256,7 +289,7 @@ def _refine(
     drift of less than a tick. `reference` are its times and how late each is.
     """
     reach = round(SPREAD_PS / moved.tick_ps)
-    first, second = _differences(reference[0], moved.ticks, reach)
+    first, second = _differences(reference[0], moved.ticks, reach, work)
     late = delays.own[moved.channels[second]] - reference[1][first]
     own = tags.ticks[second]
     rest = (own - reference[0][first] - round(clock.offset_ticks)).astype(np.float64)

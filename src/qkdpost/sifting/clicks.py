@@ -15,9 +15,13 @@ from qkdpost.errors import InputError
 from qkdpost.records import TEST_BASIS, TimeTags
 
 __all__ = [
+    "LARGEST_SPAN_TICKS",
     "LARGEST_TICK",
+    "LARGEST_TICK_PS",
     "LEAST_TICK_PS",
     "ClickEvents",
+    "check_tags",
+    "dead_time_ticks",
     "merge_clicks",
     "select_clicks",
     "suppress_echoes",
@@ -28,8 +32,14 @@ __all__ = [
 LARGEST_TICK = 2**61
 """Ticks stay within +-this, so that no difference of two of them overflows 64 bits."""
 
+LARGEST_SPAN_TICKS = 2**53 - 1
+"""The longest record that can be told: two hours and a half of picoseconds."""
+
 LEAST_TICK_PS = 0.1
 """No detector is a hundredth as exact; shorter ticks would only make histograms long."""
+
+LARGEST_TICK_PS = 10_000.0
+"""Longer ticks hide what tells pairs from chance."""
 
 UNDECIDED = 2
 # For each set of channels that clicked (bit c: channel c): basis and bit, UNDECIDED where they must be drawn.
@@ -80,13 +90,38 @@ def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
     return TimeTags(ticks=ticks, channels=tags.channels, tick_ps=tick_ps)
 
 
+def check_tags(tags: TimeTags) -> None:
+    """Check that the times can be calibrated, and be told to a peer.
+
+    Raises:
+        InputError: the ticks leave the range of +-2^61, span 2^53 or more, or are no sane length.
+    """
+    if not LEAST_TICK_PS <= tags.tick_ps <= LARGEST_TICK_PS:
+        raise InputError(f"tick_ps must lie in {LEAST_TICK_PS} ... {LARGEST_TICK_PS}; found {tags.tick_ps}")
+    if not tags.clicks:
+        return
+    first, last = int(tags.ticks[0]), int(tags.ticks[-1])
+    if max(-first, last) > LARGEST_TICK:
+        raise InputError("ticks must lie within +-2^61")
+    if last - first > LARGEST_SPAN_TICKS:
+        raise InputError(f"a record spans less than 2^53 ticks; found {last - first}: submit it in pieces")
+
+
+def dead_time_ticks(dead_time_ps: float, tick_ps: float) -> int:
+    """Return how far apart two clicks of a detector are at least: the dead time rounded up, or one tick.
+
+    In one tick a detector clicks once; what says otherwise would be merged into one event anyway.
+    """
+    return max(1, int(np.ceil(dead_time_ps / tick_ps)))
+
+
 def suppress_echoes(tags: TimeTags, dead_time_ps: float) -> TimeTags:
-    """Drop every click that follows another one of its channel, kept or not, by less than `dead_time_ps`.
+    """Drop every click that follows another one of its channel, kept or not, by less than `dead_time_ticks`.
 
     Such clicks are electrical echoes or afterpulses: no photon can be seen while the detector recovers.
     """
     keep = np.empty(tags.clicks, dtype=np.uint8)
-    dead_time = int(np.ceil(dead_time_ps / tags.tick_ps))
+    dead_time = dead_time_ticks(dead_time_ps, tags.tick_ps)
     if mark_first_clicks(tags.ticks, tags.channels, dead_time, keep) == tags.clicks:
         return tags
     return select_clicks(tags, keep.view(np.bool_))

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.coincidence import mark_first_clicks
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.sifting.clicks import LARGEST_TICK
 from qkdpost.sifting.lag_search import Lag, LagSearch, TooSparse
+from qkdpost.sifting.work import OutOfWork, WorkBudget
 
-__all__ = ["ClockModel", "NoCoincidencePeak", "check_peer_ticks", "find_clock"]
+__all__ = ["ClockModel", "NoCoincidencePeak", "check_peer_clicks", "check_peer_ticks", "find_clock"]
 
 FIRST_CLICKS = 256
-LARGEST_WORK = 10**9
-"""Differences and bins to be counted for one stretch; seconds."""
-MIDDLES = (0.5, 0.25, 0.75)
-"""Where in the record stretches are laid, one after another."""
+MIDDLES = {0.5: 2, 0.25: 4, 0.75: 4}
+"""Where in the record stretches are laid, one after another; and each may take one part in so many of the work."""
 
 
 class NoCoincidencePeak(InputError):
@@ -55,6 +55,7 @@ def find_clock(
     bin_ticks: int,
     spread_ticks: int,
     largest_drift_ppm: float = 10.0,
+    work: WorkBudget | None = None,
 ) -> ClockModel:
     """Find offset and linear drift of `ticks` against `reference_ticks` from their coincidences.
 
@@ -70,43 +71,51 @@ def find_clock(
         bin_ticks: the width of a bin; a few times the jitter.
         spread_ticks: how far the delays of the channels may differ.
         largest_drift_ppm: the drift is looked for within +- this.
+        work: what the search may cost; it takes three quarters at most. By default a new budget for so many clicks.
 
     Returns:
         The clock, good to about `bin_ticks` over the whole record.
 
     Raises:
-        NoCoincidencePeak: nothing stands out.
+        NoCoincidencePeak: nothing stands out, or not within the work allowed.
     """
     if not reference_ticks.size or not ticks.size:
         raise NoCoincidencePeak("no coincidence peak: one of the records is empty")
-    density = ticks.size / (1 + int(ticks[-1]) - int(ticks[0]))
-    for place in MIDDLES:
+    work = work or WorkBudget.for_clicks(ticks.size)
+    allowed = 3 * work.left // 4
+    for place, part in MIDDLES.items():
+        share = WorkBudget(allowed // part)
         middle = int(place * reference_ticks.size)
-        search = LagSearch(reference_ticks, ticks, middle=middle, bin_ticks=bin_ticks)
-        clicks = min(FIRST_CLICKS, reference_ticks.size)
-        with suppress(TooSparse):
-            while True:
-                drifts = search.drifts(clicks, 0.0, largest_drift_ppm * 1e-6)
-                if drifts.size * 2 * search_ticks * (clicks * density + 1 / bin_ticks) > LARGEST_WORK:
-                    break
-                lags = search.scan(clicks, drifts, search_ticks)
-                found = search.confirm(
-                    clicks,
-                    lags,
-                    largest_drift=largest_drift_ppm * 1e-6,
-                    reach_ticks=search_ticks,
-                    spread_ticks=spread_ticks,
-                )
-                if found:
-                    lag = search.follow(*found, spread_ticks=spread_ticks)
-                    return _clock_of(lag, search.origin)
-                if clicks >= reference_ticks.size:
-                    break
-                clicks *= 2
+        search = LagSearch(reference_ticks, ticks, middle=middle, bin_ticks=bin_ticks, work=share)
+        try:
+            lag = _search(search, reference_ticks.size, search_ticks, spread_ticks, largest_drift_ppm * 1e-6)
+        finally:
+            work.spend(share.spent)
+        if lag is not None:
+            return _clock_of(lag, search.origin)
     raise NoCoincidencePeak(
         f"no coincidence peak within +-{search_ticks} ticks and +-{largest_drift_ppm} ppm between "
         f"{reference_ticks.size} and {ticks.size} clicks; check that the records overlap, or widen the search"
     )
+
+
+def _search(
+    search: LagSearch, most_clicks: int, search_ticks: int, spread_ticks: int, largest_drift: float
+) -> Lag | None:
+    """Return the lag that stands out in growing stretches around one place, or None."""
+    clicks = min(FIRST_CLICKS, most_clicks)
+    with suppress(TooSparse, OutOfWork):
+        while True:
+            lags = search.scan(clicks, search.drifts(clicks, 0.0, largest_drift), search_ticks)
+            found = search.confirm(
+                clicks, lags, largest_drift=largest_drift, reach_ticks=search_ticks, spread_ticks=spread_ticks
+            )
+            if found:
+                return search.follow(*found, spread_ticks=spread_ticks)
+            if clicks >= most_clicks:
+                break
+            clicks *= 2
+    return None
 
 
 def _clock_of(lag: Lag, origin: int) -> ClockModel:
@@ -126,4 +135,29 @@ def check_peer_ticks(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
         raise RemoteProtocolError("the peer's ticks leave the range of +-2^61")
     if ticks.size > 1 and bool((ticks[1:] < ticks[:-1]).any()):
         raise RemoteProtocolError("the peer's ticks are not in the order of time")
+    return ticks
+
+
+def check_peer_clicks(ticks: NDArray[np.int64], outcomes: NDArray[np.uint8], dead_time_ticks: int) -> NDArray[np.int64]:
+    """Return `ticks` that a peer sent, if it can have recorded them and dropped its echoes as the link demands.
+
+    Both hosts drop a detector's clicks within the dead time of the one before, in ticks of the same length: a peer
+    that tells such clicks has not done so, and they are refused rather than dropped. At least a tick lies between
+    two clicks of one detector, so that no tick holds more clicks than there are detectors.
+
+    Args:
+        ticks: times, shape (n,).
+        outcomes: which detector clicked, 0 ... 3; shape (n,).
+        dead_time_ticks: from `clicks.dead_time_ticks`.
+
+    Raises:
+        RemoteProtocolError: the ticks are out of order or range, or two of a detector are closer than that.
+    """
+    check_peer_ticks(ticks)
+    kept = mark_first_clicks(ticks, outcomes, dead_time_ticks, np.empty(ticks.size, dtype=np.uint8))
+    if kept != ticks.size:
+        raise RemoteProtocolError(
+            f"{ticks.size - kept} of the peer's {ticks.size} clicks follow another of their detector by less than "
+            f"{dead_time_ticks} ticks, the dead time of the link"
+        )
     return ticks

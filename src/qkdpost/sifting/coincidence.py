@@ -28,6 +28,7 @@ from qkdpost.sifting.bbm92 import SlotMatch
 from qkdpost.sifting.calibration import Calibration, calibrate, choose_window, correct
 from qkdpost.sifting.clicks import ClickEvents, merge_clicks, suppress_echoes, test_basis_clicks, to_tick_length
 from qkdpost.sifting.slot_coding import LARGEST_SPAN
+from qkdpost.sifting.work import WorkBudget
 
 __all__ = [
     "PairedTags",
@@ -49,6 +50,7 @@ def calibrate_to_test_clicks(
     search_ps: float = 1e9,
     largest_drift_ppm: float = 10.0,
     window_ticks: int | None = None,
+    work: WorkBudget | None = None,
 ) -> tuple[Calibration, int]:
     """Step 3, the beginning: find Bob's clock, delays and window from Alice's clicks of the test basis.
 
@@ -59,17 +61,21 @@ def calibrate_to_test_clicks(
         search_ps: the offset of the clocks is looked for within +- this.
         largest_drift_ppm: their drift is looked for within +- this.
         window_ticks: half the width of the window, or None to choose it.
+        work: what all of it may cost; by default a new budget for so many clicks.
 
     Returns:
         The calibration, and half the width of the window in ticks.
 
     Raises:
-        NoCoincidencePeak: the records show no coincidences.
+        NoCoincidencePeak: the records show no coincidences, or not within the work allowed.
     """
-    calibration = calibrate(tags, peer_ticks, peer_channels, search_ps=search_ps, largest_drift_ppm=largest_drift_ppm)
+    work = work or WorkBudget.for_clicks(tags.clicks)
+    calibration = calibrate(
+        tags, peer_ticks, peer_channels, search_ps=search_ps, largest_drift_ppm=largest_drift_ppm, work=work
+    )
     if window_ticks is None:
         late = np.rint(calibration.delays.reference[peer_channels]).astype(np.int64)
-        window_ticks = choose_window(correct(tags, calibration), peer_ticks - late)
+        window_ticks = choose_window(correct(tags, calibration), peer_ticks - late, work=work)
     return calibration, window_ticks
 
 

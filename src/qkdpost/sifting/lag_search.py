@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from qkdpost._kernels.coincidence import bins_from, count_differences
+from qkdpost.sifting.work import WorkBudget
 
 __all__ = ["Lag", "LagSearch", "TooSparse"]
 
@@ -23,6 +24,9 @@ CANDIDATES = 256
 MOST_DRIFTS = 2**17
 MOST_CLICKS = 2**17
 """Of a stretch with more clicks an even choice of so many is enough to follow a peak that has been found."""
+UNITS_PER_HISTOGRAM = 10_000
+UNITS_PER_PLACE = 500
+UNITS_PER_CLICK_COUNTED = 25
 
 
 class TooSparse(Exception):
@@ -39,10 +43,22 @@ class Lag:
 
 
 class LagSearch:
-    """Two lists of times, looked at in stretches of `reference` around one of its clicks."""
+    """Two lists of times, looked at in stretches of `reference` around one of its clicks.
 
-    def __init__(self, reference: NDArray[np.int64], ticks: NDArray[np.int64], *, middle: int, bin_ticks: int) -> None:
+    Every method but `length` and `drifts` charges what it does to `work`, and raises `OutOfWork` rather than do it.
+    """
+
+    def __init__(
+        self,
+        reference: NDArray[np.int64],
+        ticks: NDArray[np.int64],
+        *,
+        middle: int,
+        bin_ticks: int,
+        work: WorkBudget,
+    ) -> None:
         """Look at `reference` around its click number `middle`, in bins of `bin_ticks`."""
+        self._work = work
         self._reference = reference
         self._ticks = ticks
         self._middle = middle
@@ -67,8 +83,12 @@ class LagSearch:
         return int(stretch[-1]) - int(stretch[0])
 
     def scan(self, clicks: int, drifts: NDArray[np.float64], reach_ticks: int) -> list[Lag]:
-        """Return the places within +-reach_ticks that chance would hardly make, the fullest first."""
+        """Return the places within +-reach_ticks that chance would hardly make, the fullest first.
+
+        It takes half of the work left at most, so that what it finds can be followed.
+        """
         bins = 2 * reach_ticks // self._bin + 1
+        self._charge(clicks, drifts, -reach_ticks, bins, most=self._work.left // 2)
         mean = 2 * float(self._histogram(clicks, float(drifts[0]), -reach_ticks, bins).mean())
         least = max(3, int(poisson.isf(min(0.5, CANDIDATES / (bins * drifts.size)), mean)))
         places, counts = np.empty((2, 4 * CANDIDATES), dtype=np.int64)
@@ -76,6 +96,7 @@ class LagSearch:
         for drift in drifts.tolist():
             histogram = self._histogram(clicks, drift, -reach_ticks, bins)
             size = bins_from(histogram, least, places, counts)
+            self._work.spend(UNITS_PER_PLACE * size)
             for place, count in zip(places[:size].tolist(), counts[:size].tolist(), strict=True):
                 found.append(Lag(count, (place + 1.0) * self._bin - reach_ticks, drift))
         return sorted(found, key=lambda lag: -lag.count)[: 2 * CANDIDATES]
@@ -124,7 +145,9 @@ class LagSearch:
     def _fullest(self, clicks: int, lag: Lag, reach: float) -> Lag:
         lowest, bins = int(lag.ticks) - 3 * self._bin, 6
         best = Lag(-1, lag.ticks, lag.drift)
-        for drift in self.drifts(clicks, lag.drift, reach).tolist():
+        drifts = self.drifts(clicks, lag.drift, reach)
+        self._charge(clicks, drifts, lowest, bins)
+        for drift in drifts.tolist():
             histogram = self._histogram(clicks, drift, lowest, bins)
             sums = histogram[1:] + histogram[:-1]
             place = int(np.argmax(sums))
@@ -136,6 +159,7 @@ class LagSearch:
         bins = 2 * spread_ticks // self._bin + 2
         lowest = int(lag.ticks) - spread_ticks
         best, sharpness = lag, -1.0
+        self._charge(clicks, drifts, lowest, bins, most_clicks=MOST_CLICKS)
         for drift in drifts.tolist():
             histogram = self._histogram(clicks, drift, lowest, bins, MOST_CLICKS)
             squares = float(np.square(histogram[1:] + histogram[:-1], dtype=np.float64).sum())
@@ -151,6 +175,7 @@ class LagSearch:
         source, whose teeth chance does not explain either.
         """
         bins = 2 * reach_ticks // self._bin + 1
+        self._charge(clicks, np.array([lag.drift]), -reach_ticks, bins)
         histogram = self._histogram(clicks, lag.drift, -reach_ticks, bins)
         chance = float(poisson.sf(lag.count - 1, 2 * float(histogram.mean()))) * bins * drifts
         if chance > FALSE_PEAK_PROBABILITY:
@@ -163,14 +188,44 @@ class LagSearch:
     def _histogram(
         self, clicks: int, drift: float, lowest: int, bins: int, most_clicks: int | None = None
     ) -> NDArray[np.int32]:
-        stretch = self._stretch(clicks)
-        if most_clicks is not None:
-            stretch = stretch[:: -(-stretch.size // most_clicks)]
-        expected = stretch + np.rint((stretch - self.origin) * drift).astype(np.int64)
+        expected = self._expected(clicks, drift, most_clicks)
         ends = np.searchsorted(self._ticks, [expected[0] + lowest, expected[-1] + lowest + bins * self._bin])
         histogram = np.zeros(bins, dtype=np.int32)
         count_differences(expected, self._ticks[ends[0] : ends[1]], lowest, self._bin, histogram)
         return histogram
+
+    def _charge(
+        self,
+        clicks: int,
+        drifts: NDArray[np.float64],
+        lowest: int,
+        bins: int,
+        *,
+        most_clicks: int | None = None,
+        most: int | None = None,
+    ) -> None:
+        """Charge one histogram for each of `drifts`, which increase, and one more.
+
+        The differences are counted for the drift in the middle, over as much more at both ends as the others move
+        the clicks: no histogram holds more.
+        """
+        expected = self._expected(clicks, float(drifts[0] + drifts[-1]) / 2, most_clicks)
+        self._work.spend(UNITS_PER_CLICK_COUNTED * expected.size, most=most)
+        furthest = max(abs(int(expected[0]) - self.origin), abs(int(expected[-1]) - self.origin))
+        more = 2 + int(1.01 * float(drifts[-1] - drifts[0]) / 2 * furthest)
+        first = np.searchsorted(self._ticks, expected + (lowest - more))
+        end = np.searchsorted(self._ticks, expected + (lowest + bins * self._bin + more))
+        differences = int((end - first).sum())
+        passed = expected.size + int(end[-1] - first[0]) // 2
+        self._work.spend((drifts.size + 1) * (UNITS_PER_HISTOGRAM + differences + bins + passed), most=most)
+
+    def _expected(self, clicks: int, drift: float, most_clicks: int | None) -> NDArray[np.int64]:
+        """Return where own clicks of the same pairs are expected if the clocks differ by `drift` alone."""
+        stretch = self._stretch(clicks)
+        if most_clicks is not None:
+            stretch = stretch[:: -(-stretch.size // most_clicks)]
+        expected: NDArray[np.int64] = stretch + np.rint((stretch - self.origin) * drift).astype(np.int64)
+        return expected
 
     def _stretch(self, clicks: int) -> NDArray[np.int64]:
         first = min(self._middle - clicks // 2, self._reference.size - clicks)
