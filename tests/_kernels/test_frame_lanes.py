@@ -46,6 +46,7 @@ def _others(left: Any, right: Any, words: Any, output: Any, masks: Any) -> None:
         lanes.store_lanes(output[2], row, lanes.choose(words[row], first, second))
         lanes.store_lanes(output[3], row, lanes.negate_where(words[row], first))
         lanes.store_lanes(output[4], row, lanes.spread(left, 40 + row))
+        lanes.store_lanes(output[5], row, lanes.combine_magnitudes(first, second, lanes.spread(left, 100)))
         masks[0, row] = lanes.negative(first)
         masks[1, row] = lanes.equal(first, second)
 
@@ -73,6 +74,15 @@ def test_binary_operations_agree_with_their_description(dtype: type) -> None:
             assert np.array_equal(output[place, row], written(left[row], right[row])), (function, row)
 
 
+def test_magnitudes_combine_nearly_exactly_in_half_words() -> None:
+    """At 128 units a nat the combination is that of sum-product to 0.05 nat."""
+    combine = getattr(lanes.combine_magnitudes, "__wrapped__", lanes.combine_magnitudes)
+    left, right = (grid.ravel().astype(np.int16) for grid in np.meshgrid(*[np.arange(1, 1200, 11)] * 2))
+    exact = 2 * np.arctanh(np.tanh(left / 256) * np.tanh(right / 256))
+    found = combine(left, right, np.full(left.size, 288, dtype=np.int16)) / 128
+    assert np.abs(found - exact).max() < 0.05
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])
 def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     left, right = _rows(dtype, 2)
@@ -81,7 +91,7 @@ def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     padded = np.zeros((left.shape[0], 64), dtype=np.bool_)
     padded[:, : left.shape[1]] = flags
     words = np.packbits(padded, axis=1, bitorder="little").view("<u8").reshape(-1)
-    output = np.zeros((5, *left.shape), dtype=dtype)
+    output = np.zeros((6, *left.shape), dtype=dtype)
     masks = np.zeros((2, left.shape[0]), dtype=np.uint64)
     _others(left, right, words, output, masks)
     unsigned = np.dtype(f"u{left.itemsize}")
@@ -90,6 +100,10 @@ def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     assert np.array_equal(output[2], np.where(flags, left, right))
     assert np.array_equal(output[3], np.where(flags, (-left.astype(np.int64)).astype(dtype), left))
     assert np.array_equal(output[4], np.repeat(np.arange(40, 80, dtype=dtype)[:, None], left.shape[1], axis=1))
+    combine = getattr(lanes.combine_magnitudes, "__wrapped__", lanes.combine_magnitudes)
+    for row in range(left.shape[0]):
+        slack = np.full(left.shape[1], 100, dtype=dtype)
+        assert np.array_equal(output[5, row], combine(left[row], right[row], slack))
     for place, expected in enumerate((left < 0, left == right)):
         found = np.unpackbits(masks[place].view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
         assert np.array_equal(found[:, : left.shape[1]].astype(np.bool_), expected)

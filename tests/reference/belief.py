@@ -63,10 +63,17 @@ def layered_min_sum(
     posterior = list(channel)
     messages = [dict.fromkeys(bits, 0) for bits in neighbours]
 
+    def soft(x: int) -> int:
+        lines = [correction - x]
+        if bits_of_type == 16:
+            lines.append(2 * (correction * 177 // 288 - x))
+            lines.append((correction + correction * 98 // 288 - x) >> 1)
+            lines.append((correction + correction * 191 // 288 - x) >> 2)
+        return max(0, *lines)
+
     def combine(left: int, right: int) -> int:
-        near = max(0, correction - abs(left - right))
-        far = max(0, correction - min(top, left + right))
-        return max(0, min(left, right) - ((near - far) >> 2))
+        loss = (soft(abs(left - right)) - soft(min(top, left + right))) >> 2
+        return max(0, min(left, right) - loss)
 
     for iteration in range(1, iterations + 1):
         for row in range(code.rows):

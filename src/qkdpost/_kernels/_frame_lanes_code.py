@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = [
     "lower_choose",
+    "lower_combine",
     "lower_equal",
     "lower_load",
     "lower_magnitude",
@@ -143,6 +144,51 @@ def lower_choose(typing: Any, mask: Any, chosen: Any, otherwise: Any) -> Any:
         return builder.select(lane_types.word_to_mask(builder, word, first.type.count), first, second)
 
     return chosen(mask, chosen, otherwise), emit
+
+
+def lower_combine(typing: Any, left: Any, right: Any, slack: Any) -> Any:
+    from qkdpost._kernels import _frame_lane_types as lane_types  # noqa: PLC0415
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first, second, start = arguments
+        low = lane_types.call_named(builder, "umin", [first, second])
+        high = lane_types.call_named(builder, "umax", [first, second])
+        near = _soft(builder, builder.sub(high, low), start)
+        far = _soft(builder, lane_types.call_named(builder, "uadd.sat", [first, second]), start)
+        loss = builder.lshr(builder.sub(near, far), _constant(start.type, 2))
+        return lane_types.call_named(builder, "usub.sat", [low, loss])
+
+    return left(left, right, slack), emit
+
+
+def _soft(builder: Any, value: Any, start: Any) -> Any:
+    """Return four times the soft step at `value`: one line for bytes, the largest of four for half-words."""
+    from qkdpost._kernels import _frame_lane_types as lane_types  # noqa: PLC0415
+
+    def line(intercept: Any) -> Any:
+        return lane_types.call_named(builder, "usub.sat", [intercept, value])
+
+    def part(numerator: int) -> Any:
+        return builder.udiv(builder.mul(start, _constant(start.type, numerator)), _constant(start.type, 288))
+
+    if start.type.element.width == 8:
+        return line(start)
+    steep = line(part(177))
+    lines = [
+        builder.add(steep, steep),
+        builder.lshr(line(builder.add(start, part(98))), _constant(start.type, 1)),
+        builder.lshr(line(builder.add(start, part(191))), _constant(start.type, 2)),
+    ]
+    largest = line(start)
+    for other in lines:
+        largest = lane_types.call_named(builder, "umax", [largest, other])
+    return largest
+
+
+def _constant(vector: Any, value: int) -> Any:
+    from llvmlite import ir  # noqa: PLC0415
+
+    return ir.Constant(vector, [value] * vector.count)
 
 
 def lower_negate(typing: Any, mask: Any, lanes: Any) -> Any:

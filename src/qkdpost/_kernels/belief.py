@@ -6,11 +6,12 @@ What is sought is the error pattern that has the given syndrome.
 
 A check combines the magnitudes of its messages pairwise,
 
-    f(a, b) = min(a, b) - (c(|a - b|) - c(a + b)) / 4,   c(x) = max(0, correction - x),
+    f(a, b) = min(a, b) - (c(|a - b|) - c(a + b)) / 4,
 
-which is the exact combination ln((1 + exp(a + b)) / (exp(a) + exp(b))) with ln(1 + exp(-x)) replaced by a line (the
-approximation A-min* of Jones et al., MILCOM 2003: the edge of least magnitude is answered by all others, every other
-edge by all edges). So a check is kept as two magnitudes, and two masks for each edge: where it was least, and signs.
+which is the exact combination ln((1 + exp(a + b)) / (exp(a) + exp(b))) with ln(1 + exp(-x)) replaced by a line in 8
+bits and by the largest of four in 16 bits (see `combine_magnitudes`). As in the approximation A-min* of Jones et al.
+(MILCOM 2003) the edge of least magnitude is answered by all others, and every other edge by all edges.
+So a check is kept as two magnitudes, and two masks for each edge: where it was least, and signs.
 Magnitudes inside a check are in half units, unsigned; messages and posteriors in units, signed and saturated.
 """
 
@@ -26,6 +27,7 @@ from qkdpost._kernels.frame_lanes import (
     add_saturated,
     add_unsigned_saturated,
     choose,
+    combine_magnitudes,
     equal,
     larger_unsigned,
     load_lanes,
@@ -36,9 +38,7 @@ from qkdpost._kernels.frame_lanes import (
     smaller_unsigned,
     spread,
     store_lanes,
-    subtract,
     subtract_saturated,
-    subtract_unsigned_saturated,
 )
 
 __all__ = ["decode_layered", "unsatisfied_frames", "update_layer", "warm"]
@@ -73,7 +73,7 @@ def update_layer(
         edge_bits: as the module says, shape (base edges,).
         edge_shifts: as the module says, shape (base edges,).
         size: bits of a block.
-        correction: c(0), in half units.
+        correction: the line of slope 1 starts there, in half units.
         most_magnitude: at which the check's messages are held, in units.
         syndromes: for each check the mask of frames whose syndrome bit is 1, shape (checks,).
         posterior: log-likelihood ratios, positive for no error, shape (bits, lanes).
@@ -111,14 +111,8 @@ def update_layer(
             doubled = add_unsigned_saturated(absolute, absolute)
             higher = larger_unsigned(doubled, least)
             least = smaller_unsigned(doubled, least)
-            low = smaller_unsigned(combined, higher)
-            near = subtract_unsigned_saturated(slack, subtract(larger_unsigned(combined, higher), low))
-            far = subtract_unsigned_saturated(slack, add_unsigned_saturated(combined, higher))
-            combined = subtract_unsigned_saturated(low, shift_right_unsigned(subtract(near, far), 2))
-        low = smaller_unsigned(combined, least)
-        near = subtract_unsigned_saturated(slack, subtract(larger_unsigned(combined, least), low))
-        far = subtract_unsigned_saturated(slack, add_unsigned_saturated(combined, least))
-        whole = subtract_unsigned_saturated(low, shift_right_unsigned(subtract(near, far), 2))
+            combined = combine_magnitudes(combined, higher, slack)
+        whole = combine_magnitudes(combined, least, slack)
         new_least = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(combined, rounding), 1))
         new_other = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(whole, rounding), 1))
         store_lanes(magnitudes, two * check, new_least)

@@ -19,6 +19,7 @@ __all__ = [
     "add_saturated",
     "add_unsigned_saturated",
     "choose",
+    "combine_magnitudes",
     "equal",
     "larger_unsigned",
     "load_lanes",
@@ -131,6 +132,29 @@ def choose(mask: np.uint64, chosen: Lanes, otherwise: Lanes) -> Lanes:
 def negate_where(mask: np.uint64, lanes: Lanes) -> Lanes:
     """Return the lanes with those of the mask negated."""
     return np.where(_lanes_of_mask(mask, lanes.size), -lanes, lanes)
+
+
+@intrinsic(code.lower_combine)
+def combine_magnitudes(left: Lanes, right: Lanes, slack: Lanes) -> Lanes:
+    """Return min(a, b) - floor((c(|a - b|) - c(a + b)) / 4), all unsigned, a + b held within the type.
+
+    With s the slack, c(x) is max(0, s - x) for bytes. For half-words it is the largest of that, of two lines that are
+    steeper and flatter by 2, and of one flatter by 4; they touch 4 ln(1 + exp(-x)) if s is 2.25 units of x.
+    """
+    first, second, start = (_unsigned(lanes).astype(np.int64) for lanes in (left, right, slack))
+    top = np.iinfo(_unsigned(left).dtype).max
+
+    def soft(x: NDArray[np.int64]) -> NDArray[np.int64]:
+        line = np.maximum(0, start - x)
+        if left.itemsize == 1:
+            return line
+        steep = 2 * np.maximum(0, start * 177 // 288 - x)
+        flat = np.maximum(0, start + start * 98 // 288 - x) >> 1
+        flatter = np.maximum(0, start + start * 191 // 288 - x) >> 2
+        return np.maximum.reduce([line, steep, flat, flatter])
+
+    loss = (soft(np.abs(first - second)) - soft(np.minimum(top, first + second))) >> 2
+    return np.maximum(0, np.minimum(first, second) - loss).astype(left.dtype)
 
 
 def _unsigned(lanes: Lanes) -> Lanes:

@@ -172,7 +172,7 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     return raw[start : start + count].view(dtype).reshape(shape)
 
 
-_FINE = Arithmetic(units_per_nat=64, correction=300, most_magnitude=2000)
+_FINE = Arithmetic(units_per_nat=64, correction=288, most_magnitude=2000)
 
 DECODERS: dict[str, Decoder] = {
     "fast": LayeredDecoder(
