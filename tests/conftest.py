@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import settings
 
 settings.register_profile("qkdpost", deadline=None)  # the first example may compile a kernel
 settings.load_profile("qkdpost")
+
+UNCOMPILED_SECONDS = float(os.environ.get("QKDPOST_UNCOMPILED_SECONDS", "3"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +27,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def patience_with_uncompiled_kernels() -> Iterator[None]:
+    """With NUMBA_DISABLE_JIT kernels are some thousand times slower: what takes too long is skipped, and said so."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0"):
+        yield
+        return
+
+    def give_up(*_: object) -> None:
+        pytest.skip(f"takes more than {UNCOMPILED_SECONDS} s uncompiled")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, UNCOMPILED_SECONDS)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")
