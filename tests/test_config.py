@@ -27,6 +27,16 @@ from qkdpost.errors import ConfigurationError
         ("sample_fraction", 1.0),
         ("dead_time_ps", -1.0),
         ("coincidence_window_ps", float("inf")),
+        ("tick_ps", 0.05),
+        ("tick_ps", 1e5),
+        ("tick_ps", float("nan")),
+        ("test_probabilities", ()),
+        ("test_probabilities", (0.1,) * 3),
+        ("test_probabilities", (0.1,) * 10_000),
+        ("test_probabilities", (0.1, 1.1)),
+        ("test_probabilities", (0.1, float("nan"))),
+        ("test_probabilities", ("a", "b")),
+        ("test_probabilities", 0.5),
         ("bound", "wishful"),
         ("concentration", "gaussian"),
         ("reconciliation", "none"),
@@ -67,6 +77,23 @@ def test_the_digest_names_the_configuration() -> None:
     assert link.digest() == LinkConfig().digest()
     assert link.digest() != replace(link, frame_bits=2**13).digest()
     assert LinkConfig(dead_time_ps=5).digest() == LinkConfig(dead_time_ps=5.0).digest()
+
+
+def test_every_field_fits_into_the_greeting() -> None:
+    long = 0.1234567890123456789
+    most = LinkConfig(
+        kind="decoy-bb84",
+        intensities=tuple(long / (number + 1) for number in range(8)),
+        intensity_probabilities=(0.125,) * 8,
+        test_probabilities=(long, long),
+    )
+    assert max(len(text) for text in most.to_fields().values()) <= 256
+
+
+def test_a_field_too_long_to_be_told_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qkdpost.config.LONGEST_FIELD", 12)
+    with pytest.raises(ConfigurationError, match="characters"):
+        LinkConfig(reconciliation="cascade", cascade_parameters="near-optimal")
 
 
 def test_every_field_is_told_to_the_peer() -> None:

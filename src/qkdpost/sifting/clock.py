@@ -16,9 +16,9 @@ from qkdpost.sifting.work import OutOfWork, WorkBudget
 
 __all__ = ["ClockModel", "NoCoincidencePeak", "check_peer_clicks", "check_peer_ticks", "find_clock"]
 
-FIRST_CLICKS = 256
-MIDDLES = {0.5: 2, 0.25: 4, 0.75: 4}
-"""Where in the record stretches are laid, one after another; and each may take one part in so many of the work."""
+FIRST_CLICKS = 64
+MIDDLES = {0.5: 4, 0.25: 1, 0.75: 1}
+"""Where in the record stretches are laid, one after another, and how many sixths of the work each may take."""
 
 
 class NoCoincidencePeak(InputError):
@@ -71,7 +71,7 @@ def find_clock(
         bin_ticks: the width of a bin; a few times the jitter.
         spread_ticks: how far the delays of the channels may differ.
         largest_drift_ppm: the drift is looked for within +- this.
-        work: what the search may cost; it takes three quarters at most. By default a new budget for so many clicks.
+        work: what the search may cost; it takes seven eighths at most. By default a new budget for so many clicks.
 
     Returns:
         The clock, good to about `bin_ticks` over the whole record.
@@ -82,9 +82,9 @@ def find_clock(
     if not reference_ticks.size or not ticks.size:
         raise NoCoincidencePeak("no coincidence peak: one of the records is empty")
     work = work or WorkBudget.for_clicks(ticks.size)
-    allowed = 3 * work.left // 4
-    for place, part in MIDDLES.items():
-        share = WorkBudget(allowed // part)
+    allowed = 7 * work.left // 8
+    for place, sixths in MIDDLES.items():
+        share = WorkBudget(sixths * allowed // 6)
         middle = int(place * reference_ticks.size)
         search = LagSearch(reference_ticks, ticks, middle=middle, bin_ticks=bin_ticks, work=share)
         try:

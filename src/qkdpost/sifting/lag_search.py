@@ -85,10 +85,10 @@ class LagSearch:
     def scan(self, clicks: int, drifts: NDArray[np.float64], reach_ticks: int) -> list[Lag]:
         """Return the places within +-reach_ticks that chance would hardly make, the fullest first.
 
-        It takes half of the work left at most, so that what it finds can be followed.
+        It takes three quarters of the work left at most, so that what it finds can be followed.
         """
         bins = 2 * reach_ticks // self._bin + 1
-        self._charge(clicks, drifts, -reach_ticks, bins, most=self._work.left // 2)
+        self._charge(clicks, drifts, -reach_ticks, bins, most=3 * self._work.left // 4)
         mean = 2 * float(self._histogram(clicks, float(drifts[0]), -reach_ticks, bins).mean())
         least = max(3, int(poisson.isf(min(0.5, CANDIDATES / (bins * drifts.size)), mean)))
         places, counts = np.empty((2, 4 * CANDIDATES), dtype=np.int64)
