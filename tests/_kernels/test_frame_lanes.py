@@ -16,9 +16,7 @@ BINARY = (
     lanes.add_unsigned_saturated,
     lanes.larger_unsigned,
     lanes.smaller_unsigned,
-    lanes.subtract,
     lanes.subtract_saturated,
-    lanes.subtract_unsigned_saturated,
 )
 
 
@@ -31,9 +29,7 @@ def _binary(left: Any, right: Any, output: Any) -> None:
         lanes.store_lanes(output[1], row, lanes.add_unsigned_saturated(first, second))
         lanes.store_lanes(output[2], row, lanes.larger_unsigned(first, second))
         lanes.store_lanes(output[3], row, lanes.smaller_unsigned(first, second))
-        lanes.store_lanes(output[4], row, lanes.subtract(first, second))
-        lanes.store_lanes(output[5], row, lanes.subtract_saturated(first, second))
-        lanes.store_lanes(output[6], row, lanes.subtract_unsigned_saturated(first, second))
+        lanes.store_lanes(output[4], row, lanes.subtract_saturated(first, second))
 
 
 @kernel

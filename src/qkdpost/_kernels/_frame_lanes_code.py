@@ -17,7 +17,6 @@ __all__ = [
     "lower_shift",
     "lower_spread",
     "lower_store",
-    "lower_subtract",
 ]
 
 Lowering = Callable[..., Any]
@@ -74,13 +73,6 @@ def lower_named(name: str) -> Lowering:
         return left(left, right), emit
 
     return lowering
-
-
-def lower_subtract(typing: Any, left: Any, right: Any) -> Any:
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.sub(*arguments)
-
-    return left(left, right), emit
 
 
 def lower_magnitude(typing: Any, lanes: Any) -> Any:

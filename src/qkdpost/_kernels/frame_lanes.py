@@ -30,9 +30,7 @@ __all__ = [
     "smaller_unsigned",
     "spread",
     "store_lanes",
-    "subtract",
     "subtract_saturated",
-    "subtract_unsigned_saturated",
 ]
 
 Lanes = NDArray[Any]
@@ -56,12 +54,6 @@ def spread(array: Lanes, value: int) -> Lanes:
     return np.full(array.shape[1], value, dtype=np.int64).astype(array.dtype)
 
 
-@intrinsic(code.lower_subtract)
-def subtract(left: Lanes, right: Lanes) -> Lanes:
-    """Return left - right; overflow wraps."""
-    return left - right
-
-
 @intrinsic(code.lower_named("sadd.sat"))
 def add_saturated(left: Lanes, right: Lanes) -> Lanes:
     """Return left + right, signed, held within the type."""
@@ -78,12 +70,6 @@ def subtract_saturated(left: Lanes, right: Lanes) -> Lanes:
 def add_unsigned_saturated(left: Lanes, right: Lanes) -> Lanes:
     """Return left + right, unsigned, held within the type."""
     return _saturated(_unsigned(left).astype(np.int64) + _unsigned(right), _unsigned(left).dtype).view(left.dtype)
-
-
-@intrinsic(code.lower_named("usub.sat"))
-def subtract_unsigned_saturated(left: Lanes, right: Lanes) -> Lanes:
-    """Return left - right, unsigned, or 0 where right is larger."""
-    return np.maximum(_unsigned(left).astype(np.int64) - _unsigned(right), 0).astype(left.dtype)
 
 
 @intrinsic(code.lower_named("umin"))
