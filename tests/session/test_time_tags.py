@@ -166,8 +166,16 @@ def test_what_no_honest_peer_tells_is_refused(name: str) -> None:
         converse(link(), [alice], [bob], alter_alice=alter)
 
 
-@pytest.mark.parametrize("change", ["order", "tick", "too many", "repeated"])
-def test_parts_that_do_not_go_together_are_refused(change: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ("order", "before the end of the part before"),
+        ("tick", "different length"),
+        ("too many", "more than a block may hold"),
+        ("repeated", "expected part 1"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(change: str, error: str) -> None:
     alice, bob = records(1.5)
 
     def alter(message: BlockMessage) -> list[BlockMessage]:
@@ -180,7 +188,7 @@ def test_parts_that_do_not_go_together_are_refused(change: str) -> None:
         return [message, message] if change == "repeated" else [message]
 
     allowed = 80_000 if change == "too many" else 2**20
-    with pytest.raises(RemoteProtocolError):
+    with pytest.raises(RemoteProtocolError, match=error):
         converse(link(largest_block_detections=allowed), [alice], [bob], alter_alice=alter)
 
 

@@ -168,6 +168,16 @@ def test_clicks_within_the_dead_time_are_refused() -> None:
             check_peer_clicks(equal, np.zeros(2, dtype=np.uint8), 1)
 
 
+def test_differences_that_only_the_steepest_drift_shows_are_charged(counted: Counter) -> None:
+    """Own clicks lie where the last of the drifts expects them, and far from where the others do."""
+    reference = np.concatenate([np.zeros(1), np.full(20_000, 10**9)]).astype(np.int64)
+    ticks = np.full(2_000, 10**9 + 10_000)
+    work = WorkBudget(10**11)
+    search = lag_search.LagSearch(reference, ticks, middle=0, bin_ticks=100, work=work)
+    search.scan(reference.size, np.linspace(-1e-5, 1e-5, 201), 100)
+    assert 20_000 * 2_000 < counted["units"] <= work.spent
+
+
 def test_the_account() -> None:
     work = WorkBudget(100)
     work.spend(60)
