@@ -11,6 +11,7 @@ from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, R
 from qkdpost.key_pool import KeyPool
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, FrameTags, Parities
+from qkdpost.records import TimeTags
 from qkdpost.session.block import Block
 from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
@@ -215,6 +216,9 @@ def test_misuse_is_a_local_error() -> None:
         alice.submit(bb84_records()[1])
     with pytest.raises(LocalProtocolError, match="open already"):
         alice.connect()
+    tagger = Session(role="alice", link=small_link(kind="bbm92-time-tags"), auth_key=KeyPool(PRESHARED))
+    with pytest.raises(InputError, match="tick_ps"):
+        tagger.submit(TimeTags(ticks=[0, 1], channels=[0, 1], tick_ps=1e9))
     alice.finish()
     with pytest.raises(LocalProtocolError, match="finish"):
         alice.submit(bb84_records()[0])

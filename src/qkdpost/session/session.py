@@ -17,7 +17,7 @@ from qkdpost.errors import (
 from qkdpost.key_pool import KeyPool
 from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.protocols import PROTOCOLS
-from qkdpost.records import RawRecords
+from qkdpost.records import RawRecords, TimeTags
 from qkdpost.session.blocks import PADS_OF_A_BLOCK_BYTES, Blocks
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode
@@ -26,6 +26,7 @@ from qkdpost.session.events import ConnectionClosed, Event, HandshakeCompleted
 from qkdpost.session.handshake import check_hello, make_hello, peer_segments
 from qkdpost.session.queue import RecordQueue, detections_in
 from qkdpost.session.states import ConnectionState
+from qkdpost.sifting.clicks import check_tags
 
 __all__ = ["Session"]
 
@@ -98,7 +99,8 @@ class Session:
             batch: its number, if the application counts; must grow. By default one more than the last.
 
         Raises:
-            InputError: a record of another type, too large a record, or a number used already.
+            InputError: a record of another type, too large a record, time tags that cannot be told, or a number used
+                already.
             LocalProtocolError: after `finish`.
 
         What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events tell of
@@ -114,6 +116,8 @@ class Session:
                 f"a record of {detections_in(record)} detections exceeds largest_block_detections "
                 f"({self.link.largest_block_detections}); submit it in pieces"
             )
+        if isinstance(record, TimeTags):
+            check_tags(record)
         self._queue.append(record, batch)
         self._go_on_or_break()
 
