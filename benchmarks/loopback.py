@@ -42,7 +42,6 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
         with socket.create_server(("127.0.0.1", 0)) as server:
             port.send(server.getsockname()[1])
             connection = server.accept()[0]
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     run(role, link, record, connection, 1)
     profile = cProfile.Profile()
     if options.profile and role == "bob":

@@ -120,6 +120,8 @@ class Bits:
         """Return the bits at which `mask`, of the same length, is one, in order."""
         self._check_same_length(mask)
         length = mask.weight()
+        if length == self._length:
+            return self
         output = np.zeros((length + 63) // 64, dtype=np.uint64)
         select_bits(self._words, mask.words, output)
         return Bits(output, length)
@@ -139,7 +141,7 @@ class Bits:
 
     def spread(self, mask: Bits) -> Bits:
         """Return a vector as long as `mask` with these bits, in order, under its ones and zeros elsewhere."""
-        return Bits.zeros(len(mask)).replace(mask, self)
+        return self if mask.weight() == len(self) == len(mask) else Bits.zeros(len(mask)).replace(mask, self)
 
     def take(self, positions: NDArray[np.integer[Any]]) -> Bits:
         """Return the bits at `positions` (integers, shape (k,)), in that order.
@@ -216,6 +218,8 @@ BitsLike: TypeAlias = Bits | NDArray[np.uint8] | NDArray[np.bool_] | Sequence[in
 def concatenate(parts: Iterable[Bits]) -> Bits:
     """Return the vectors of `parts` one after another as one."""
     listed = list(parts)
+    if len(listed) == 1:
+        return listed[0]
     length = sum(len(part) for part in listed)
     words = np.zeros((length + 63) // 64, dtype=np.uint64)
     offset = 0

@@ -25,6 +25,12 @@ def select_bits(words: Words, mask: Words, output: Words) -> int:
     for index in range(mask.size):
         rest = mask[index]
         word = words[index]
+        if rest == ~np.uint64(0):
+            place = written & np.uint64(63)
+            output[written >> np.uint64(6)] = accumulator | word << place
+            accumulator = np.uint64(0) if place == np.uint64(0) else word >> (np.uint64(64) - place)
+            written += np.uint64(64)
+            continue
         while rest != np.uint64(0):
             lowest = rest & (~rest + one)
             place = written & np.uint64(63)

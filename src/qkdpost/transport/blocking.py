@@ -17,6 +17,7 @@ __all__ = ["run"]
 
 CHUNK_BYTES = 2**18
 IDLE_SECONDS = 0.05
+AWAKE_SECONDS = 2e-4
 
 
 def run(
@@ -43,6 +44,8 @@ def run(
             yielded first.
     """
     connection.setblocking(False)
+    with contextlib.suppress(OSError):  # small messages must not wait for an acknowledgement; only TCP knows the option
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     line = _Line(session, connection, timeout_seconds, idle)
     error: QkdpostError | None = None
     try:
@@ -79,52 +82,62 @@ class _Line:
         self._idle = idle
         self._pending = bytearray()
         self._moved = time.monotonic()
-        self._wanted = selectors.EVENT_READ
         self.ended = False
 
     def step(self) -> None:
         """Send and receive what can be, or wait."""
-        data = self._session.data_to_send()
-        self._pending += data
+        self._pending += self._session.data_to_send()
         state = self._session.state
         if state is ConnectionState.BROKEN or (state is ConnectionState.CLOSED and not self._pending):
             self.ended = True
             return
-        wanted = selectors.EVENT_WRITE if self._pending else 0
-        wanted |= 0 if state is ConnectionState.CLOSED else selectors.EVENT_READ
-        if wanted != self._wanted:
-            self.selector.modify(self._connection, wanted)
-            self._wanted = wanted
-        # With fresh data there may be more to do here, which must not wait for the line.
-        ready = self.selector.select(0 if data else self._patience())
-        if ready or data:
+        moved = self._send() if self._pending else False
+        if state is not ConnectionState.CLOSED:
+            moved |= self._receive()
+        if moved:
             self._moved = time.monotonic()
-        if ready:
-            self._move(ready[0][1])
-        elif not data:
-            self._wait_or_give_up()
+        else:
+            self._wait(selectors.EVENT_READ if state is not ConnectionState.CLOSED else 0)
 
-    def _patience(self) -> float | None:
-        return self._timeout if self._idle is None else IDLE_SECONDS
-
-    def _wait_or_give_up(self) -> None:
-        waited = time.monotonic() - self._moved
-        if self._timeout is not None and waited >= self._timeout:
+    def _wait(self, wanted: int) -> None:
+        wanted |= selectors.EVENT_WRITE if self._pending else 0
+        self.selector.modify(self._connection, wanted)
+        # To sleep and be woken takes longer than a near peer's answer to a round of correction.
+        awake_until = time.perf_counter() + AWAKE_SECONDS
+        while time.perf_counter() < awake_until:
+            if self.selector.select(0):
+                return
+        if self.selector.select(self._patience()):
+            return
+        if self._timeout is not None and time.monotonic() - self._moved >= self._timeout:
             self._session.connection_lost()
             self.ended = True
         elif self._idle is not None:
             self._idle()
 
-    def _move(self, ready: int) -> None:
+    def _patience(self) -> float | None:
+        return self._timeout if self._idle is None else IDLE_SECONDS
+
+    def _send(self) -> bool:
         try:
-            if ready & selectors.EVENT_WRITE:
-                del self._pending[: self._connection.send(memoryview(self._pending)[:CHUNK_BYTES])]
-            data = self._connection.recv(CHUNK_BYTES) if ready & selectors.EVENT_READ else None
+            sent = self._connection.send(memoryview(self._pending)[:CHUNK_BYTES])
         except BlockingIOError:
-            return
+            return False
+        except OSError:
+            self._session.connection_lost()
+            return True
+        del self._pending[:sent]
+        return True
+
+    def _receive(self) -> bool:
+        try:
+            data = self._connection.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return False
         except OSError:
             data = b""
         if data:
             self._session.receive_data(data)
-        elif data is not None:
+        else:
             self._session.connection_lost()
+        return True

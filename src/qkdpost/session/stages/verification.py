@@ -74,8 +74,7 @@ def _disclose_block(block: Block, tag_bits: int) -> None:
 
 
 def _equal_frames(differences: Bits, tag_bits: int) -> Bits:
-    frames = len(differences) // tag_bits
-    return Bits.from_array([not differences[i * tag_bits : (i + 1) * tag_bits].weight() for i in range(frames)])
+    return Bits.from_array(~np.asarray(differences, dtype=np.bool_).reshape(-1, tag_bits).any(axis=1))
 
 
 def _drop_frames(block: Block, equal: Bits) -> None:
