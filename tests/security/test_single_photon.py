@@ -100,6 +100,15 @@ def test_properties(tally: SinglePhotonTally, leakage: int, epsilon: float, data
     assert bits(leaked=leakage + 10) <= result.bits
 
 
+@pytest.mark.parametrize("g2", [5e-324, 1.1e-308, 2.3e-308, 1e-290, 1e-200])
+def test_a_nearly_perfect_source_is_as_good_as_a_perfect_one(g2: float) -> None:
+    def bits(value: float) -> int:
+        tally = dataclasses.replace(S1, g2=value)
+        return single_photon.secret_length(tally, leakage_bits=52_000, epsilon=1e-10).bits
+
+    assert bits(g2) == bits(0.0)
+
+
 @given(tallies(), st.floats(0.1101, 0.5))
 def test_no_key_above_the_threshold(tally: SinglePhotonTally, rate: float) -> None:
     noisy = dataclasses.replace(tally, test_errors=math.ceil(rate * tally.test_bits))

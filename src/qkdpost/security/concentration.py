@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 LARGEST_COUNT = 2**53
+SMALLEST_PROBABILITY = 1e-250
 """Counts above this are not whole numbers in floating point, and are refused."""
 SMALLEST_TAIL = 1e-200
 """Probabilities below this are refused: they would underflow somewhere, and nobody can mean them."""
@@ -204,6 +205,8 @@ def binomial_at_most(trials: int, probability: float, tail: float) -> int:
     if not 0.0 <= probability <= 1.0:
         raise InputError(f"a probability lies in 0 ... 1; found {probability}")
     target = math.log(check_tail(tail))
+    # Near the smallest floats digits are lost; taken larger, the count can only be too high.
+    probability = max(probability, SMALLEST_PROBABILITY) if probability > 0.0 else 0.0
 
     def log_tail(most: int) -> float:
         return binomial_log_tail(trials - most - 1, most + 1, 1.0 - probability, probability)
