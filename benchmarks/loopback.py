@@ -1,7 +1,7 @@
 """Sifted bits to key between two processes over TCP on loopback, and how much of the time is spent outside kernels.
 
     python -m benchmarks.loopback [--block-bits 4194304] [--blocks 8] [--in-flight 4] [--qber 0.03]
-        [--reconciliation cascade|ldpc]
+        [--reconciliation cascade|ldpc] [--one-block]
 
 Both processes draw the same records from one seed and keep their own half. The clock runs from the greeting to the last
 key, after one block that is not counted. With --profile, Bob's process also tells which share of its processor time was
@@ -14,6 +14,7 @@ import argparse
 import cProfile
 import multiprocessing
 import pstats
+import resource
 import socket
 import time
 from multiprocessing.connection import Connection
@@ -32,7 +33,8 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
     qp.warmup()
     link = qp.LinkConfig(
         kind="bb84",
-        block_detections=1,
+        block_detections=2**30 if options.one_block else 1,
+        largest_block_detections=2**30 if options.one_block else 2**26,
         blocks_in_flight=options.in_flight,
         reconciliation=options.reconciliation,
     )
@@ -48,7 +50,10 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
         profile.enable()
     elapsed, busy, bits = run(role, link, record, connection, options.blocks)
     profile.disable()
-    results.send((role, elapsed, busy, bits, outside_kernels(profile) if options.profile and role == "bob" else None))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    results.send(
+        (role, elapsed, busy, bits, memory, outside_kernels(profile) if options.profile and role == "bob" else None)
+    )
 
 
 def run(
@@ -88,6 +93,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=4)
     parser.add_argument("--qber", type=float, default=0.03)
     parser.add_argument("--reconciliation", choices=("cascade", "ldpc"), default="cascade")
+    parser.add_argument("--one-block", action="store_true", help="gather all records into one block")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
@@ -98,8 +104,9 @@ def main() -> None:
     bob = context.Process(target=host, args=("bob", options, int(port_out.recv()), results_in))
     bob.start()
     for _ in range(2):
-        role, elapsed, busy, bits, share = results_out.recv()
+        role, elapsed, busy, bits, memory, share = results_out.recv()
         line = f"{role}: {bits / elapsed / 1e6:.1f} Mbit/s, processor busy {busy / elapsed:.0%} of {elapsed:.2f} s"
+        line += f"; peak memory {memory:.0f} MiB"
         print(line + (f"; {share:.0%} of it outside kernels (profiled)" if share is not None else ""))
     alice.join()
     bob.join()

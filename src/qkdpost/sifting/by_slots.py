@@ -19,7 +19,7 @@ from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, DetectionReport, SiftReply
 from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, SiftedKey
-from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
+from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared, split_by_basis
 from qkdpost.sifting.bbm92 import match_detections
 from qkdpost.sifting.slot_coding import decode_slots, encode_slots
 from qkdpost.sifting.task import SiftingTask
@@ -64,6 +64,16 @@ class Matched:
     labels: Labels | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """What the reporting side needs of a record once it is told: not the slots, which take most of the memory."""
+
+    bases: Bits
+    bits: Bits
+    pulses: int
+    double_clicks: int
+
+
 SlotMatcher: TypeAlias = Callable[[Any, NDArray[np.int64], Bits], Matched]
 
 
@@ -86,16 +96,17 @@ def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bit
 
 def report_slots(task: SiftingTask) -> Program[SiftedKey]:
     """Report the detections of every batch of the block and keep those that the peer matched."""
-    records: list[Detections] = []
+    reported: list[_Reported] = []
     for batch in task.numbers:
-        record: Detections = yield NeedBatch(batch)
-        records.append(record)
-        yield from reports(task.block, batch, record)
+        detections: Detections = yield NeedBatch(batch)
+        reported.append(_Reported(detections.bases, detections.bits, detections.pulses, detections.double_clicks))
+        yield from reports(task.block, batch, detections)
+        del detections
     parts: list[SiftedKey] = []
     intensities = len(task.link.intensities)
-    for batch, record in zip(task.numbers, records, strict=True):
-        mask, both, labels = yield from hear_replies(batch, record.slots.size, intensities)
-        key_bits, test_bits = sift_detections(record, mask)
+    for batch, record in zip(task.numbers, reported, strict=True):
+        mask, both, labels = yield from hear_replies(batch, len(record.bits), intensities)
+        key_bits, test_bits = split_by_basis(record.bases, record.bits, mask)
         key_labels, test_labels = split_labels(labels, record.bases.select(mask))
         parts.append(
             SiftedKey(
