@@ -51,9 +51,8 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
     elapsed, busy, bits = run(role, link, record, connection, options.blocks)
     profile.disable()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    results.send(
-        (role, elapsed, busy, bits, memory, outside_kernels(profile) if options.profile and role == "bob" else None)
-    )
+    share = outside_kernels(profile) if options.profile and role == "bob" else None
+    results.send((role, elapsed, busy, bits, memory, share))
 
 
 def run(
