@@ -17,6 +17,7 @@ import pstats
 import resource
 import socket
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -38,21 +39,27 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
         blocks_in_flight=options.in_flight,
         reconciliation=options.reconciliation,
     )
-    if isinstance(port, int):
-        connection = socket.create_connection(("127.0.0.1", port))
-    else:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port.send(server.getsockname()[1])
-            connection = server.accept()[0]
-    run(role, link, record, connection, 1)
+    lines = connections(port)
+    run(role, link, record, next(lines), 1)
     profile = cProfile.Profile()
     if options.profile and role == "bob":
         profile.enable()
-    elapsed, busy, bits = run(role, link, record, connection, options.blocks)
+    elapsed, busy, bits = run(role, link, record, next(lines), options.blocks)
     profile.disable()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     share = outside_kernels(profile) if options.profile and role == "bob" else None
     results.send((role, elapsed, busy, bits, memory, share))
+
+
+def connections(port: Connection | int) -> Iterator[socket.socket]:
+    """Give a fresh connection for each session: Bob calls, Alice answers and tells her port first."""
+    if isinstance(port, int):
+        while True:
+            yield socket.create_connection(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port.send(server.getsockname()[1])
+        while True:
+            yield server.accept()[0]
 
 
 def run(
