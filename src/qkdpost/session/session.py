@@ -77,6 +77,8 @@ class Session:
     def connect(self) -> None:
         """Start a connection: the first, or the next after one that ended. Queues the greeting.
 
+        Each connection wants a stream of its own: what a peer sends on the old one after its end is not read.
+
         Raises:
             LocalProtocolError: a connection is open.
         """
