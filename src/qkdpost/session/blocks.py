@@ -58,8 +58,10 @@ class Blocks:
         Without authentication key none is opened, and the records stay. The blocks in flight may bring new key; if
         there are none, that is told once.
         """
+        if len(self.flights) >= self.connection.link.blocks_in_flight or self.exhausted:
+            return False
         run = self.next_run(flushed_below)
-        if run is None or len(self.flights) >= self.connection.link.blocks_in_flight or self.exhausted:
+        if run is None:
             return False
         try:
             pads = self.connection.pool.reserve(PADS_OF_A_BLOCK_BYTES)

@@ -12,7 +12,7 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import BlockMessage
 from qkdpost.session.block import Block
 from qkdpost.session.stages import PROGRAMS
-from qkdpost.session.states import ACCEPTED, Stage
+from qkdpost.session.states import ACCEPTED, STILL_ACCEPTED, Stage
 
 __all__ = ["Flight", "Host"]
 
@@ -51,7 +51,7 @@ class Flight:
             RemoteProtocolError: the stage does not accept it, or more is sent than this host agreed to hold.
             AbortBlock: the block ends without key.
         """
-        if not any(type(message) in ACCEPTED[self.block.role, stage] for stage in Stage if stage >= self.stage):
+        if type(message) not in STILL_ACCEPTED[self.block.role, self.stage]:
             raise RemoteProtocolError(f"{type(message).__name__} has no place after {self.stage.name.lower()}")
         size += MESSAGE_OVERHEAD_BYTES
         self._inbox_bytes += size

@@ -269,8 +269,9 @@ class Session:
             return
         while self._blocks.open_next(self._flushed_below):
             pass
-        nothing_left = self._blocks.next_run(self._flushed_below) is None or self._blocks.exhausted
-        if self._queue.finished and self._blocks.idle and nothing_left:
+        if not self._queue.finished or not self._blocks.idle:
+            return
+        if self._blocks.next_run(self._flushed_below) is None or self._blocks.exhausted:
             self._connection.send(Close())
             self._close()
 

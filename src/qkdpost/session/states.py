@@ -22,7 +22,7 @@ from qkdpost.messages import (
     WindowChoice,
 )
 
-__all__ = ["ACCEPTED", "ConnectionState", "Stage"]
+__all__ = ["ACCEPTED", "STILL_ACCEPTED", "ConnectionState", "Stage"]
 
 
 class ConnectionState(IntEnum):
@@ -64,3 +64,9 @@ ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
     ("bob", Stage.CONFIRMATION): frozenset({Confirmation}),
 }
 """By role and stage. Alice's parities may reach Bob early, and Bob's Alice: both speak at once in a round."""
+
+STILL_ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
+    (role, stage): frozenset[type[BlockMessage]]().union(*(ACCEPTED[role, later] for later in Stage if later >= stage))
+    for role, stage in ACCEPTED
+}
+"""By role and stage: what this stage or a later one accepts, and so may wait."""
