@@ -50,9 +50,11 @@ def follow(block: Block) -> Program[None]:
 
 def _why_none(block: Block, length: int) -> str:
     secret = block.report.secret
-    if length or secret is None:
-        return f"{length} bits would not pay the {AUTHENTICATION_BITS} bits of authentication"
-    return str(secret.reason)
+    if secret is not None and secret.reason:
+        return secret.reason
+    if not block.peer_bound_bits:
+        return "the peer's own bound leaves nothing"
+    return f"{length} bits would not pay the {AUTHENTICATION_BITS} bits of authentication"
 
 
 def _draw_seed(block: Block, count: int) -> Bits:

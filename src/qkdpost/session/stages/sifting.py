@@ -25,7 +25,7 @@ def sift(block: Block) -> Program[None]:
     report.sifted_key_bits = len(sifted.key_bits)
     report.sifted_test_bits = len(sifted.test_bits)
     block.sifted = sifted
-    if min(len(sifted.key_bits), len(sifted.key_bits) + len(sifted.test_bits)) < LEAST_SIFTED_BITS:
+    if len(sifted.key_bits) < LEAST_SIFTED_BITS:
         raise AbortBlock(
             AbortReason.TOO_FEW_BITS,
             f"{len(sifted.key_bits)} sifted bits of the key basis; at least {LEAST_SIFTED_BITS} are needed",
