@@ -1,8 +1,8 @@
 """The ledger: every bit that a block disclosed, by cause and direction.
 
-Both hosts keep one, fed by each stage that discloses, and the two must be equal before a length is agreed. What the ledger
-holds beyond plain counts is what the security proof asks: whether correction was two-way. A corrector that answers
-the reference publishes the error pattern W = X xor Y; given W its own messages are functions of the reference's
+Both hosts keep one, fed by each stage that discloses, and the two must be equal before a length is agreed. What the
+ledger holds beyond plain counts is what the security proof asks: whether correction was two-way. A corrector that
+answers the reference publishes the error pattern W = X xor Y; given W its own messages are functions of the reference's
 parities, so the reference's parities alone are charged, and the vacuum term of a decoy bound must go (Tupkary and
 Luetkenhaus, Phys. Rev. Applied 20, 064040; conditions in `qkdpost.security`).
 """
