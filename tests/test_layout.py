@@ -18,6 +18,7 @@ ORDER = [
     "messages",
     "conversation",
     "leakage",
+    "link_parts",
     "config",
     "shared_random",
     "compilation",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.tallies import check_intensities
 
 __all__ = ["LinkConfig"]
@@ -21,9 +23,16 @@ _CHOICES = {
     "reconciliation": ("cascade", "ldpc", "auto"),
     "ldpc_fallback": ("cascade", "drop"),
     "cascade_parameters": ("near-optimal", "original", "yan", "optimised", "power-of-two"),
-    "bound": ("variable-length",),
+    "bound": ("variable-length", "tomamichel-leverrier-2017", "lim-2021", "wiesemann-2026"),
     "concentration": ("hypergeometric", "serfling"),
 }
+_QUBITS = ("bb84", "bbm92", "bbm92-time-tags")
+_FIXED_LENGTH: dict[str, tuple[type[QubitAcceptance | DecoyAcceptance], tuple[str, ...]]] = {
+    "tomamichel-leverrier-2017": (QubitAcceptance, _QUBITS),
+    "lim-2021": (QubitAcceptance, _QUBITS),
+    "wiesemann-2026": (DecoyAcceptance, ("decoy-bb84",)),
+}
+"""The thresholds that each fixed-length bound takes, and the kinds that it is for."""
 _RANGES: dict[str, tuple[int, int]] = {
     "block_detections": (1, 2**30),
     "largest_block_detections": (1, 2**30),
@@ -63,10 +72,20 @@ class LinkConfig:
         ldpc_fallback: what becomes of frames that failed in the end: "cascade" corrects them, "drop" gives them up.
         frame_tag_bits: length of the universal hash by which a wrong frame is found.
         epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.
-        bound: the security proof that gives the length of the key.
+        bound: the security proof that gives the length of the key: "variable-length", for every kind; or a published
+            fixed-length one: "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round, "wiesemann-2026" for
+            decoy states with three intensities, or with two and two-way correction. Published formulas that are no
+            bounds (lim-2014, rusca-2018) are not offered here, nor is tlgr-2012, which its successors improve on.
+        acceptance: the thresholds of a fixed-length bound, set before the data are seen: a `QubitAcceptance` or, for
+            "wiesemann-2026", a `DecoyAcceptance` (both in `qkdpost.security`). Each host enforces them on what it saw
+            itself. `planning.plan_fixed_length` makes them.
         planned_key_bits: 0: the length follows from the counts (variable-length); else the length that was set before
-            any data were seen: a block gives so many bits or none (fixed-length).
-        concentration: the tail bound inside it, "hypergeometric" (exact) or "serfling".
+            any data were seen: a block gives so many bits, if the variable-length bound allows them, or none.
+        concentration: the tail bound inside "variable-length", "hypergeometric" (exact) or "serfling".
+        detectors: how different Bob's two detectors may be, a `DetectorMismatch` (in `qkdpost.security`); None: they
+            are taken to be alike. For kind "decoy-bb84" with the variable-length bound, and only with one-way
+            correction: "ldpc" with `ldpc_blind_rounds` 0 and `ldpc_fallback` "drop". No proof joins a difference of
+            detectors with a public error pattern; and none is at hand here for the other kinds.
         intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without.
         intensity_probabilities: with which each intensity is chosen.
         mean_photons: mean photon number of a pulse of a single-photon source, an upper confidence limit.
@@ -97,8 +116,10 @@ class LinkConfig:
     frame_tag_bits: int = 24
     epsilon: float = 1e-10
     bound: str = "variable-length"
+    acceptance: QubitAcceptance | DecoyAcceptance | None = None
     planned_key_bits: int = 0
     concentration: str = "hypergeometric"
+    detectors: DetectorMismatch | None = None
     intensities: tuple[float, ...] = ()
     intensity_probabilities: tuple[float, ...] = ()
     mean_photons: float = 0.0
@@ -125,6 +146,8 @@ class LinkConfig:
         if 0.0 < self.tick_ps < 0.1:
             raise ConfigurationError(f"tick_ps must be 0 or at least 0.1; found {self.tick_ps!r}")
         self._check_source()
+        self._check_bound()
+        self._check_detectors()
         if self.block_detections > self.largest_block_detections:
             raise ConfigurationError("block_detections must not exceed largest_block_detections")
         for name, text in self.to_fields().items():
@@ -159,6 +182,103 @@ class LinkConfig:
                 )
         if self.kind in ("decoy-bb84", "single-photon-bb84", "bbm92-time-tags") and self.test != "basis":
             raise ConfigurationError(f"kind {self.kind!r} needs test 'basis'; found {self.test!r}")
+
+    def _check_bound(self) -> None:
+        """Check that a fixed-length bound has its thresholds, and a session what its proof needs."""
+        if self.bound not in _FIXED_LENGTH:
+            if self.acceptance is not None:
+                raise ConfigurationError(f"bound {self.bound!r} has no acceptance thresholds; leave acceptance out")
+            return
+        thresholds, kinds = _FIXED_LENGTH[self.bound]
+        self._coerce("acceptance", thresholds)
+        if self.kind not in kinds or self.test != "basis":
+            raise ConfigurationError(f"bound {self.bound!r} is for kinds {', '.join(kinds)}, each with test 'basis'")
+        if not isinstance(self.acceptance, thresholds):
+            raise ConfigurationError(
+                f"bound {self.bound!r} is fixed-length: acceptance must be a {thresholds.__name__} that was set before "
+                f"the data are seen; found {self.acceptance!r:.256}"
+            )
+        if self.planned_key_bits:
+            raise ConfigurationError(
+                f"with bound {self.bound!r} the length follows from acceptance; leave planned_key_bits at 0"
+            )
+        if isinstance(self.acceptance, DecoyAcceptance):
+            self._check_decoy_acceptance(self.acceptance)
+        smallest = sum(self.exact_sizes or ())
+        if smallest > self.largest_block_detections:
+            raise ConfigurationError(
+                f"acceptance asks for {smallest} sifted bits; "
+                f"largest_block_detections is {self.largest_block_detections}"
+            )
+
+    def _check_decoy_acceptance(self, acceptance: DecoyAcceptance) -> None:
+        analytic = self.intensities[-1] > 0.0 if len(self.intensities) == 2 else False
+        if len(self.intensities) == 3:
+            analytic = self.intensities[0] > self.intensities[1] + self.intensities[2]
+        if not analytic:
+            raise ConfigurationError(
+                f"bound {self.bound!r} is for two intensities above 0, or three of which the first exceeds the sum of "
+                f"the others; found {self.intensities}"
+            )
+        if len(self.intensities) == 2 and self.reconciliation != "cascade" and not self.ldpc_blind_rounds:
+            raise ConfigurationError(
+                f"bound {self.bound!r} with two intensities needs the errors of the key, which one-way correction does "
+                "not tell: use reconciliation 'cascade', or ldpc_blind_rounds of 1 or more"
+            )
+        if acceptance.vacuum and not self.corrects_one_way:
+            raise ConfigurationError(
+                "acceptance with a vacuum term needs one-way correction: reconciliation 'ldpc', ldpc_blind_rounds 0, "
+                "ldpc_fallback 'drop'; two-way correction tells the bits of empty pulses to whoever caused the clicks"
+            )
+
+    def _check_detectors(self) -> None:
+        if self.detectors is None:
+            return
+        self._coerce("detectors", DetectorMismatch)
+        if not isinstance(self.detectors, DetectorMismatch):
+            raise ConfigurationError(f"detectors must be a DetectorMismatch or None; found {self.detectors!r:.256}")
+        if self.kind != "decoy-bb84" or self.bound != "variable-length":
+            raise ConfigurationError(
+                "detectors that are not alike are covered by kind 'decoy-bb84' with bound 'variable-length' alone; "
+                f"found {self.kind!r}, {self.bound!r}"
+            )
+        if not self.corrects_one_way:
+            raise ConfigurationError(
+                "with detectors that are not alike no proof allows two-way correction: set reconciliation 'ldpc', "
+                "ldpc_blind_rounds 0, ldpc_fallback 'drop'"
+            )
+
+    def _coerce(self, name: str, kind: type[QubitAcceptance | DecoyAcceptance | DetectorMismatch]) -> None:
+        """Make a record of its fields, as they come out of JSON."""
+        value = getattr(self, name)
+        if isinstance(value, Mapping):
+            try:
+                object.__setattr__(self, name, kind(**value))
+            except (TypeError, InputError) as error:
+                raise ConfigurationError(f"{name}: {error}") from None
+
+    @property
+    def exact_sizes(self) -> tuple[int, int] | None:
+        """How many key and test bits a block must have exactly, where the proof speaks of fixed numbers."""
+        if isinstance(self.acceptance, QubitAcceptance):
+            return self.acceptance.key_bits, self.acceptance.test_bits
+        return None
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether the correction that is asked for publishes no error pattern, whatever happens.
+
+        What did happen is told by the ledger alone; where the bound rests on it, a block that no code can correct is
+        given up instead of being handed to Cascade.
+        """
+        return self.reconciliation == "ldpc" and self.ldpc_blind_rounds == 0 and self.ldpc_fallback == "drop"
+
+    @property
+    def needs_one_way(self) -> bool:
+        """Whether the bound holds for one-way correction only."""
+        return self.detectors is not None or (
+            isinstance(self.acceptance, DecoyAcceptance) and self.acceptance.vacuum > 0
+        )
 
     def to_fields(self) -> dict[str, str]:
         """Return every field as text that is the same on every platform."""

@@ -66,11 +66,11 @@ class Protocol:
 
 
 def _named_bound(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
-    return {"bound": link.bound}
+    return {"bound": link.bound, "acceptance": link.acceptance}
 
 
 def _bound_and_direction(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
-    return {"bound": link.bound, "two_way": ledger.two_way}
+    return _named_bound(link, ledger) | {"two_way": ledger.two_way, "detectors": link.detectors}
 
 
 def _nothing_more(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:

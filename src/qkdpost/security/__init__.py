@@ -40,9 +40,8 @@ Data for choosing the correction
 
 from __future__ import annotations
 
+from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
-from qkdpost.security.decoy_lengths import DecoyAcceptance
-from qkdpost.security.detectors import DetectorMismatch
 from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
@@ -53,6 +52,7 @@ __all__ = [
     "Epsilon",
     "EpsilonLedger",
     "EpsilonTerm",
+    "QubitAcceptance",
     "SecretLength",
     "Term",
     "at_fixed_length",

@@ -71,6 +71,6 @@ THRESHOLDS_ARE_THE_COUNTS = (
     "length computed from what was observed is not covered by this fixed-length bound"
 )
 FIXED_BEFORE_DATA = (
-    "block sizes, tolerated error rate and leakage were fixed before the data were seen, and the block is aborted "
-    "when it does not meet them"
+    "the thresholds (block sizes or least counts, worst error rate, most leakage) were fixed before the data were "
+    "seen, and the block is aborted when it does not meet them"
 )

@@ -8,6 +8,7 @@ both makes key; see `sampled`. Sources that also send several photons have their
 
 from __future__ import annotations
 
+from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import Epsilon
@@ -38,6 +39,7 @@ def secret_length(
     concentration: Concentration = "hypergeometric",
     verification_bits: int | None = None,
     tolerated_error_rate: float | None = None,
+    acceptance: QubitAcceptance | None = None,
 ) -> SecretLength:
     """Return how many secret bits a block of BB84 with single photons may keep.
 
@@ -56,12 +58,14 @@ def secret_length(
             tags that are in the leakage, and a number here, which says that they are, is checked to be at least
             ceil(log2(1 / eps_EV)) + 1.
         tolerated_error_rate: for fixed-length bounds, and only for these: the test error rate up to which the
-            block is accepted, set before the data were seen.
+            block is accepted, set before the data were seen. The tally's sizes and the leakage are then taken to be
+            those that were set.
+        acceptance: for these bounds, in its place: all thresholds, which the tally and the leakage are compared with.
 
     Raises:
         InputError: impossible numbers of bits.
-        ConfigurationError: an unknown bound or concentration, verification charged too little, a tolerated error
-            rate that is missing or has no use, or a fixed-length bound for a sample of both bases.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
+            missing or have no use, or a fixed-length bound for a sample of both bases.
     """
     return length_of_qubits(
         tally,
@@ -71,5 +75,6 @@ def secret_length(
         concentration=concentration,
         verification_bits=verification_bits,
         tolerated_error_rate=tolerated_error_rate,
+        acceptance=acceptance,
         assumptions=ASSUMPTIONS,
     )

@@ -7,6 +7,7 @@ detection that does not depend on it, on *both* sides now, and never asks what w
 
 from __future__ import annotations
 
+from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import Epsilon
@@ -37,6 +38,7 @@ def secret_length(
     concentration: Concentration = "hypergeometric",
     verification_bits: int | None = None,
     tolerated_error_rate: float | None = None,
+    acceptance: QubitAcceptance | None = None,
 ) -> SecretLength:
     """Return how many secret bits a block of BBM92 may keep.
 
@@ -49,11 +51,12 @@ def secret_length(
         concentration: as in `bb84.secret_length`.
         verification_bits: as in `bb84.secret_length`.
         tolerated_error_rate: as in `bb84.secret_length`.
+        acceptance: as in `bb84.secret_length`.
 
     Raises:
         InputError: impossible numbers of bits.
-        ConfigurationError: an unknown bound or concentration, verification charged too little, a tolerated error
-            rate that is missing or has no use, or a fixed-length bound for a sample of both bases.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
+            missing or have no use, or a fixed-length bound for a sample of both bases.
     """
     return length_of_qubits(
         tally,
@@ -63,5 +66,6 @@ def secret_length(
         concentration=concentration,
         verification_bits=verification_bits,
         tolerated_error_rate=tolerated_error_rate,
+        acceptance=acceptance,
         assumptions=ASSUMPTIONS,
     )

@@ -1,4 +1,16 @@
-"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `decoy_published`."""
+"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `decoy_published`.
+
+Acceptance
+    The length is that of the thresholds. A block is accepted if the estimates that its observed counts give are at
+    least as good, and its leakage at most as large. As the estimates are functions of the counts, this is a set of
+    counts, leakages and error patterns that was fixed beforehand; nothing else about it enters the proof. For each
+    announced vector of counts, labels are independent given the photon numbers, and the test rounds a random subset, so
+    that the estimates fail with the probabilities of the ledger, whatever the vector; failing *and* being accepted is
+    not more likely. States are kept sub-normalised by the probability of being accepted, and nothing is ever divided
+    by it. Given that the estimates hold, a smooth min-entropy that suffices for the counts seen suffices for the
+    thresholds, for it grows with the single photons (and those without) and falls with the phase-error rate.
+    Observed numbers of detections need not be exact: the set may hold blocks of many sizes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +18,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.errors import ConfigurationError
+from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
 from qkdpost.security.decoy_published import (
     DecoyCounts,
@@ -23,31 +36,7 @@ from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.variable_length import correction_terms
 from qkdpost.tallies import DecoyTally
 
-__all__ = ["DecoyAcceptance", "published_length"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecoyAcceptance:
-    """The thresholds of a fixed-length protocol, set before the data are seen.
-
-    A block is accepted if its estimates are at least this good and its leakage at most this large; the length is
-    that of the thresholds, never that of the data.
-
-    Args:
-        vacuum: the least key detections without a photon; 0 if there is no vacuum term.
-        single_photons: the least key detections by one photon.
-        phase_error_rate: the largest.
-        leakage_bits: the most that may be disclosed, verification included.
-    """
-
-    vacuum: int = 0
-    single_photons: int
-    phase_error_rate: float
-    leakage_bits: int
-
-    def __post_init__(self) -> None:
-        if min(self.vacuum, self.single_photons, self.leakage_bits) < 0 or not 0.0 <= self.phase_error_rate <= 0.5:
-            raise InputError("acceptance thresholds: counts must not be negative, the rate must lie in 0 ... 1/2")
+__all__ = ["DecoyAcceptance", "published_estimate", "published_length"]
 
 
 def published_length(
@@ -67,9 +56,7 @@ def published_length(
         InputError: impossible numbers of bits.
         ConfigurationError: an unknown bound, a tally that it is not made for, or verification charged too little.
     """
-    if bound not in _RULES:
-        raise ConfigurationError(f"there is no bound {bound!r}; there are variable-length, {', '.join(_RULES)}")
-    rule = _RULES[bound](len(tally.intensities), epsilon)
+    rule = _rule(bound, len(tally.intensities), epsilon)
     counts = DecoyCounts(
         source=PhotonStatistics(tally.intensities, tally.probabilities),
         key_counts=tally.key_counts,
@@ -82,6 +69,9 @@ def published_length(
     singles, rate, charged, abort = found.key, found.phase_error_rate, leakage_bits, ""
     thresholds = assume.THRESHOLDS_ARE_THE_COUNTS
     if acceptance is not None:
+        if verification_bits is None:  # the threshold covers verification, so what will come of it counts now
+            verification_bits = epsilon.verification_charge_bits
+            leakage_bits += verification_bits
         abort = _abort(acceptance, vacuum, found, leakage_bits)
         vacuum, singles = float(0 if two_way else acceptance.vacuum), float(acceptance.single_photons)
         rate, charged = acceptance.phase_error_rate, max(leakage_bits, acceptance.leakage_bits)
@@ -108,6 +98,15 @@ def published_length(
         + costs[0].bits,
         abort=abort,
     )
+
+
+def published_estimate(bound: str, counts: DecoyCounts, epsilon: Epsilon) -> PublishedEstimate:
+    """Return what a published bound makes of counts at a budget: what acceptance thresholds are compared with.
+
+    Raises:
+        ConfigurationError: an unknown bound, or counts that it is not made for.
+    """
+    return _rule(bound, len(counts.source.intensities), epsilon).evaluate(counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +168,14 @@ def _ledger(proof: str, budget: Epsilon, part: float, smoothings: float, events:
     )
 
 
+def _rule(bound: str, intensities: int, budget: Epsilon) -> _Rule:
+    if bound not in _RULES:
+        raise ConfigurationError(f"there is no bound {bound!r}; there are variable-length, {', '.join(_RULES)}")
+    return _RULES[bound](intensities, budget)
+
+
 def _abort(acceptance: DecoyAcceptance, vacuum: float, found: PublishedEstimate, leakage_bits: int) -> str:
+    """Return which threshold was missed and by what, or nothing."""
     for name, observed, threshold, good in (
         ("detections without a photon", vacuum, acceptance.vacuum, vacuum >= acceptance.vacuum),
         ("single photons", found.key, acceptance.single_photons, found.key >= acceptance.single_photons),
@@ -182,5 +188,5 @@ def _abort(acceptance: DecoyAcceptance, vacuum: float, found: PublishedEstimate,
         ("leakage", leakage_bits, acceptance.leakage_bits, leakage_bits <= acceptance.leakage_bits),
     ):
         if not good:
-            return f"not accepted: {name} {observed:.6g} is worse than the threshold {threshold:.6g}"
+            return f"not accepted: {name} {observed:.10g} is worse than the threshold {threshold:.10g}"
     return ""

@@ -7,71 +7,18 @@ delta1 and delta2 bounding how far the receiver's measurement is from one whose 
 
 e being the bound for alike detectors and gamma(delta) the excess of a binomial fraction over its mean delta. The
 formulas for delta1 and delta2 are those of the authors' published program, for an active choice of basis with two
-detectors of efficiencies and dark count probabilities that are known up to a relative deviation.
+detectors of efficiencies and dark count probabilities that are known up to a relative deviation; they are properties
+of `DetectorMismatch`, which a `LinkConfig` carries.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-from qkdpost.errors import InputError
+from qkdpost.link_parts import DetectorMismatch
 from qkdpost.security.concentration import binomial_at_most
 
 __all__ = ["DetectorMismatch", "worse_phase_error_rate"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorMismatch:
-    """How different the receiver's two detectors may be.
-
-    Args:
-        dark_count_probability: per detector and gate.
-        efficiency_deviation: the largest relative deviation of an efficiency from its nominal value.
-        dark_count_deviation: the largest relative deviation of a dark count probability.
-        random_swap: whether the two detectors are exchanged at random in every round.
-
-    Raises:
-        InputError: a value outside 0 ... 1.
-    """
-
-    dark_count_probability: float
-    efficiency_deviation: float
-    dark_count_deviation: float
-    random_swap: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("dark_count_probability", "efficiency_deviation", "dark_count_deviation"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise InputError(f"{name} must lie in 0 ... 1; found {getattr(self, name)}")
-
-    @property
-    def delta1(self) -> float:
-        """How much the mismatch may add to an error rate."""
-        low, _, spread, ratio = self._parts()
-        if self.random_swap:
-            return 4.0 * (1.0 - math.sqrt(1.0 - (1.0 - low) ** 2 * spread**2 / 2.0))
-        by_loss = 4.0 * (1.0 - math.sqrt(1.0 - (1.0 - low) ** 2 * spread))
-        high = self.dark_count_probability * (1.0 + self.dark_count_deviation)
-        none = 1.0 - (1.0 - low) ** 2
-        by_dark_counts = (1.0 - ratio) * high * (2.0 - low) / none if none > 0.0 else 0.0
-        return max(by_dark_counts, by_loss)
-
-    @property
-    def delta2(self) -> float:
-        """How much of the rounds the mismatch may hide."""
-        low, _, spread, ratio = self._parts()
-        if self.random_swap:
-            return (1.0 - low) ** 2 * spread**2 / 2.0
-        return max(1.0 - ratio, (1.0 - low) ** 2 * spread)
-
-    def _parts(self) -> tuple[float, float, float, float]:
-        low = self.dark_count_probability * (1.0 - self.dark_count_deviation)
-        high = self.dark_count_probability * (1.0 + self.dark_count_deviation)
-        spread = 1.0 - (1.0 - self.efficiency_deviation) / (1.0 + self.efficiency_deviation)
-        both = 1.0 - (1.0 - high) ** 2
-        ratio = (1.0 - (1.0 - low) ** 2) / both if both > 0.0 else 1.0
-        return low, high, spread, ratio
 
 
 def worse_phase_error_rate(rate: float, rounds: int, mismatch: DetectorMismatch, tail: float, *, exact: bool) -> float:

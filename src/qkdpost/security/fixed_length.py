@@ -1,8 +1,8 @@
 """Published fixed-length bounds for qubit rounds: their length is set by thresholds, before the data are seen.
 
 Here the tally's block sizes and the leakage are taken to be those that were fixed, and only the observed error rate
-is compared with the tolerated one. A session that wants to use one of these must enforce the rest: stop at exactly
-these block sizes, and abort when correction needs more than the leakage that was set.
+is compared with the tolerated one. The rest is enforced by `QubitAcceptance`: a session cuts every block to exactly its
+sizes and gives it up where correction needed more than the leakage that was set.
 """
 
 from __future__ import annotations

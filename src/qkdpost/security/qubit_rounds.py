@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qkdpost.errors import ConfigurationError
+from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security.assumptions import FIXED_BEFORE_DATA, SAMPLE_OF_BOTH_BASES
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.fixed_length import asymptotic_bits, lim_2021, tlgr_2012, tomamichel_leverrier_2017
 from qkdpost.security.phase_errors import Concentration, most_phase_errors
-from qkdpost.security.result import SecretLength
+from qkdpost.security.result import SecretLength, refused
 from qkdpost.security.sampled import asymptotic_bits_of_samples, phase_error_bound_of_samples
 from qkdpost.security.variable_length import divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.tallies import SampledTally
@@ -85,18 +86,21 @@ def length_of_qubits(
     concentration: Concentration,
     verification_bits: int | None,
     tolerated_error_rate: float | None,
+    acceptance: QubitAcceptance | None,
     assumptions: Sequence[str],
 ) -> SecretLength:
     """Apply the bound of that name; see `bb84.secret_length`.
 
     Raises:
         InputError: impossible numbers of bits.
-        ConfigurationError: an unknown bound or concentration, verification charged too little, a tolerated error
-            rate that is missing or has no use, or a fixed-length bound for a sample of both bases.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
+            missing or have no use, or a fixed-length bound for a sample of both bases.
     """
     if bound == "variable-length":
-        if tolerated_error_rate is not None:
-            raise ConfigurationError("a variable-length bound has no tolerated error rate; leave it out")
+        if tolerated_error_rate is not None or acceptance is not None:
+            raise ConfigurationError(
+                "a variable-length bound has no tolerated error rate and no acceptance thresholds; leave it out"
+            )
         return variable_length_of_qubits(
             tally,
             leakage_bits=leakage_bits,
@@ -110,9 +114,20 @@ def length_of_qubits(
         raise ConfigurationError(f"there is no bound {bound!r}; there are {names}")
     if isinstance(tally, SampledTally):
         raise ConfigurationError(f"{bound} is for key of one basis and test of the other, not a sample of both bases")
-    if tolerated_error_rate is None:
-        raise ConfigurationError(f"{bound} is fixed-length: give the tolerated_error_rate that was set beforehand")
-    return _FIXED_LENGTH[bound](
+    reason = ""
+    if acceptance is not None and tolerated_error_rate is None:
+        if verification_bits is None:  # the threshold covers verification, so what will come of it counts now
+            verification_bits = epsilon.verification_charge_bits
+            leakage_bits += verification_bits
+        reason = _missed(acceptance, tally, leakage_bits)
+        leakage_bits = max(leakage_bits, acceptance.leakage_bits)
+        tolerated_error_rate = acceptance.tolerated_error_rate
+    elif acceptance is not None or tolerated_error_rate is None:
+        raise ConfigurationError(
+            f"{bound} is fixed-length: give the acceptance thresholds, or the tolerated_error_rate, that were set "
+            "beforehand"
+        )
+    result = _FIXED_LENGTH[bound](
         tally,
         leakage_bits=leakage_bits,
         verification_bits=verification_bits,
@@ -120,6 +135,20 @@ def length_of_qubits(
         tolerated_error_rate=tolerated_error_rate,
         assumptions=(*assumptions, FIXED_BEFORE_DATA),
     )
+    return refused(result, reason) if reason else result
+
+
+def _missed(acceptance: QubitAcceptance, tally: Tally, leakage_bits: int) -> str:
+    """Return which threshold of block size or leakage was missed, or nothing; the error rate is the bound's own."""
+    for name, found, wanted in (
+        ("key bits", tally.key_bits, acceptance.key_bits),
+        ("test bits", tally.test_bits, acceptance.test_bits),
+    ):
+        if found != wanted:
+            return f"not accepted: {found} {name}, where exactly {wanted} were set"
+    if leakage_bits > acceptance.leakage_bits:
+        return f"not accepted: leakage {leakage_bits} is worse than the threshold {acceptance.leakage_bits}"
+    return ""
 
 
 def phase_error_bound(tally: Tally, smoothing: float, concentration: Concentration) -> tuple[float, str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.epsilon import EpsilonLedger
 
-__all__ = ["Form", "SecretLength", "Term", "at_fixed_length", "secret_length_of_terms"]
+__all__ = ["Form", "SecretLength", "Term", "at_fixed_length", "refused", "secret_length_of_terms"]
 
 Form = Literal["variable-length", "fixed-length"]
 
@@ -104,6 +104,11 @@ def at_fixed_length(result: SecretLength, planned_bits: int) -> SecretLength:
         return replace(result, form="fixed-length", bits=planned_bits)
     reason = result.reason or f"not accepted: the block allows {result.bits} bits, {planned_bits} were planned"
     return replace(result, form="fixed-length", bits=0, reason=reason)
+
+
+def refused(result: SecretLength, reason: str) -> SecretLength:
+    """Return the answer for a block that was not accepted: no bits, and why."""
+    return replace(result, bits=0, reason=reason)
 
 
 def secret_length_of_terms(

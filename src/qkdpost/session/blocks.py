@@ -208,7 +208,7 @@ class Blocks:
         flight = self._flight(abort)
         self._land(flight)
         self.connection.send(abort)
-        self._report_abort(flight.block.report, abort.reason, "the peer gave the block up for this reason")
+        self._report_abort(flight.block.report, abort.reason, _why_given_up(flight.block.report, abort.reason))
 
     def kill_all(self, reason: AbortReason, detail: str) -> None:
         """End every block because the connection ended."""
@@ -226,6 +226,12 @@ class Blocks:
         report.abort_reason = reason.name.lower()
         report.abort_detail = detail
         self.connection.events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
+
+
+def _why_given_up(report: BlockReport, reason: AbortReason) -> str:
+    """Say that the peer ended the block, and what this side knows of the reason."""
+    known = report.secret.reason if reason is AbortReason.NO_KEY_LEFT and report.secret is not None else ""
+    return f"the peer gave the block up for this reason{'; by the counts here: ' if known else ''}{known}"
 
 
 def _record_received(block: Block, message: BlockMessage, frame: bytes) -> None:

@@ -26,6 +26,7 @@ class BlockReport:
         cross_clicks: and those in which detectors of both bases did; a proof for a passive receiver must bound them.
         sifted_key_bits: sifted rounds that may become key.
         sifted_test_bits: sifted rounds of the test basis.
+        surplus_bits: sifted bits of either basis that were discarded to meet sizes which were set beforehand.
         test_bits: rounds compared in public for the bound.
         test_errors: how many of them differed.
         setup_bits: key-basis rounds disclosed to set up correction; they are no longer key.
@@ -60,6 +61,7 @@ class BlockReport:
     cross_clicks: int = 0
     sifted_key_bits: int = 0
     sifted_test_bits: int = 0
+    surplus_bits: int = 0
     test_bits: int = 0
     test_errors: int = 0
     setup_bits: int = 0
@@ -119,6 +121,7 @@ class BlockReport:
             ("rounds seen by both sides", f"{self.rounds:,}"),
             ("own double / cross clicks", f"{self.double_clicks:,} / {self.cross_clicks:,} events"),
             ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
+            *([("discarded above the set sizes", f"{self.surplus_bits:,} bits")] if self.surplus_bits else []),
             ("QBER of test rounds", str(estimate_error_rate(self.test_errors, self.test_bits))),
             ("QBER of the set-up sample", str(estimate_error_rate(self.setup_errors, self.setup_bits))),
             ("QBER of the key, exact", self._key_errors_in_words()),

@@ -5,6 +5,9 @@ correction. With test "sample" a random sample of all sifted rounds is compared 
 bases makes key, and how much of either came from which basis goes into the tally. Which rounds are sampled is drawn
 after sifting, by the reference, and follows for both hosts from one seed. Every compared round is removed from the
 key.
+
+Where a fixed-length proof speaks of exact numbers of key and test rounds, what is above them is discarded, at random
+by the same seed: neither compared nor key. Either host gives a block up that has too few.
 """
 
 from __future__ import annotations
@@ -49,13 +52,11 @@ def lead(block: Block) -> Program[None]:
     yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
     peer = expect((yield RECEIVE), ComparedBits)
     _compare(block, sifted, own, peer)
-    best = block.secret_length(at_best=True)
-    if not best.bits:
-        raise AbortBlock(AbortReason.NO_KEY_LEFT, f"even without leakage: {best.reason}")
+    _stop_if_hopeless(block)
 
 
 def follow(block: Block) -> Program[None]:
-    """Take the sample, and disclose the same rounds."""
+    """Take the sample, disclose the same rounds, and stop the block as the reference does."""
     sifted = _sifted(block)
     drawn = expect((yield RECEIVE), SampleSeed)
     if (drawn.key_bits, drawn.test_bits) != (len(sifted.key_bits), len(sifted.test_bits)):
@@ -67,42 +68,75 @@ def follow(block: Block) -> Program[None]:
     peer = expect((yield RECEIVE), ComparedBits)
     yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
     _compare(block, sifted, own, peer)
+    _stop_if_hopeless(block)
+
+
+def _stop_if_hopeless(block: Block) -> None:
+    """End the block where not even correction without a leak would leave key; each host finds out by itself."""
+    best = block.secret_length(at_best=True)
+    if not best.bits:
+        raise AbortBlock(AbortReason.NO_KEY_LEFT, f"even without leakage: {best.reason}")
 
 
 def _sifted(block: Block) -> SiftedKey:
+    """Return what sifting left, if it is enough for the sizes that the link has set."""
     if block.sifted is None:
         raise LocalProtocolError("estimation comes after sifting")
+    if block.link.exact_sizes is not None:
+        key_bits, test_bits = block.link.exact_sizes
+        sampled = sample_size(len(block.sifted.key_bits))
+        for basis, found, needed in (
+            ("key", len(block.sifted.key_bits), key_bits + sampled),
+            ("test", len(block.sifted.test_bits), test_bits),
+        ):
+            if found < needed:
+                extra = f" and a sample of {sampled}" if basis == "key" else ""
+                raise AbortBlock(
+                    AbortReason.TOO_FEW_BITS,
+                    f"not accepted: {found} sifted bits of the {basis} basis; the threshold {basis}_bits"
+                    f"{extra} needs {needed}",
+                )
     return block.sifted
 
 
 def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
     if block.link.test == "basis":
-        candidates, count = sifted.key_bits, sample_size(len(sifted.key_bits))
-    else:
-        candidates = concatenate((sifted.key_bits, sifted.test_bits))
-        count = max(1, int(len(candidates) * block.link.sample_fraction))
-    positions = sample_positions(seed, b"sample", len(candidates), count)
-    mask = Bits.from_positions(positions, len(candidates))
-    sampled, key = candidates.select(mask), candidates.select(~mask)
-    if block.link.test == "basis":
-        labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
-        return _Disclosure(
-            test=sifted.test_bits,
-            setup=sampled,
-            key=key,
-            key_labels=labels,
-            test_bits_in_key_basis=0,
-            key_bits_in_key_basis=len(key),
-        )
+        return _choose_by_basis(block, sifted, seed)
+    candidates = concatenate((sifted.key_bits, sifted.test_bits))
+    mask = _drawn(seed, b"sample", len(candidates), max(1, int(len(candidates) * block.link.sample_fraction)))
     in_key_basis = mask[: len(sifted.key_bits)].weight()
     return _Disclosure(
-        test=sampled,
+        test=candidates.select(mask),
         setup=Bits.zeros(0),
-        key=key,
+        key=candidates.select(~mask),
         key_labels=None,
         test_bits_in_key_basis=in_key_basis,
         key_bits_in_key_basis=len(sifted.key_bits) - in_key_basis,
     )
+
+
+def _choose_by_basis(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
+    mask = _drawn(seed, b"sample", len(sifted.key_bits), sample_size(len(sifted.key_bits)))
+    setup, key, test = sifted.key_bits.select(mask), sifted.key_bits.select(~mask), sifted.test_bits
+    labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
+    if block.link.exact_sizes is not None:
+        key_bits, test_bits = block.link.exact_sizes
+        block.report.surplus_bits = len(key) - key_bits + len(test) - test_bits
+        key = key.select(~_drawn(seed, b"surplus of the key basis", len(key), len(key) - key_bits))
+        test = test.select(~_drawn(seed, b"surplus of the test basis", len(test), len(test) - test_bits))
+    return _Disclosure(
+        test=test,
+        setup=setup,
+        key=key,
+        key_labels=labels,
+        test_bits_in_key_basis=0,
+        key_bits_in_key_basis=len(key),
+    )
+
+
+def _drawn(seed: bytes, label: bytes, length: int, count: int) -> Bits:
+    """Return a mask of `length` bits with `count` set, uniformly random, alike on both hosts."""
+    return Bits.from_positions(sample_positions(seed, label, length, count), length)
 
 
 def _compare(block: Block, sifted: SiftedKey, own: _Disclosure, peer: ComparedBits) -> None:

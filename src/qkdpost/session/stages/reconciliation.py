@@ -6,10 +6,10 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from qkdpost.bits import Bits
-from qkdpost.conversation import PAUSE, RECEIVE, Program, expect, peer_bits
+from qkdpost.conversation import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.leakage import Cause
-from qkdpost.messages import CorrectionStart, Parities
+from qkdpost.messages import AbortReason, CorrectionStart, Parities
 from qkdpost.reconciliation.cascade import cascade
 from qkdpost.reconciliation.cascade_parameters import parameters_for
 from qkdpost.reconciliation.choice import method_number, plan_of
@@ -31,6 +31,7 @@ def lead(block: Block) -> Program[None]:
     qber_ppm = min(max(block.qber_ppm, LEAST_QBER_PPM), MOST_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
     method = method_number(block.link, len(block.bits), qber_ppm, block.errors_seen)
+    _check_direction(block, method, qber_ppm)
     yield CorrectionStart(block=block.number, method=method, qber_ppm=qber_ppm, seed=seed)
     yield PAUSE
     yield from _correct(block, method, qber_ppm, seed)
@@ -44,7 +45,18 @@ def follow(block: Block) -> Program[None]:
     own = method_number(block.link, len(block.bits), start.qber_ppm, block.errors_seen)
     if start.method != own:
         raise RemoteProtocolError(f"the peer proposes correction by method {start.method}; the link asks for {own}")
+    _check_direction(block, own, start.qber_ppm)
     yield from _correct(block, start.method, start.qber_ppm, start.seed)
+
+
+def _check_direction(block: Block, method: int, qber_ppm: int) -> None:
+    """Give the block up rather than let Cascade publish an error pattern that the bound has no room for."""
+    if block.link.needs_one_way and not method:
+        raise AbortBlock(
+            AbortReason.NO_KEY_LEFT,
+            f"no LDPC code corrects an error rate of {qber_ppm / 1e4:.2f} %, and the bound does not allow two-way "
+            "correction",
+        )
 
 
 def _correct(block: Block, method: int, qber_ppm: int, seed: bytes) -> Program[None]:
