@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import InputError
+from qkdpost.security import tails
 from qkdpost.security.concentration import (
     binomial_at_most,
     clopper_pearson_lower,
@@ -128,6 +130,7 @@ def test_inversion_of_huge_blocks_is_tight_and_safe(scale: int) -> None:
 def test_blocks_of_terms_overstate_little(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = hypergeometric_log_tail(2_000_000, 1_010_000, 1_000_000, 500_000)
     monkeypatch.setattr("qkdpost.security.tails.MOST_TERMS", 256)
+    monkeypatch.setattr("qkdpost.security.tails.BLOCKS", 256)
     blocks = hypergeometric_log_tail(2_000_000, 1_010_000, 1_000_000, 500_000)
     assert exact < blocks < exact + 0.05
     assert MOST_TERMS > 256
@@ -159,6 +162,40 @@ def test_binomial_tails_of_every_small_case() -> None:
                 exact = _log(sampling.binomial_tail(trials, probability, seen))
                 found = binomial_log_tail(seen, trials - seen, float(probability), float(1 - probability))
                 assert exact - 1e-13 * abs(exact) <= found <= exact + 2 * MARGIN + 2e-12 * abs(exact)
+
+
+@settings(max_examples=150)
+@given(st.integers(2, 400), st.data())
+def test_a_continued_fraction_cut_anywhere_overstates_the_sum(trials: int, data: st.DataObject) -> None:
+    success = Fraction(data.draw(st.integers(1, 1023)), 1024)
+    seen = data.draw(st.integers(0, min(trials - 1, math.floor(trials * success))))
+    assume(seen < trials * success)
+    ratio, term, total = (1 - success) / success, Fraction(1), Fraction(1)
+    for step in range(seen):
+        term *= ratio * Fraction(seen - step, trials - seen + 1 + step)
+        total += term
+    distance = float(trials * success - seen)
+    found = [
+        1.0 / tails._continued_fraction(seen, trials - seen, float(success), float(1 - success), distance, levels)
+        for levels in (0, 2, 4, 10, 2 * seen)
+    ]
+    assert found[-1] == pytest.approx(float(total), rel=1e-12)
+    assert all(cut >= float(total) * (1 - 1e-12) for cut in found)
+    assert all(rough >= fine * (1 - 1e-12) for rough, fine in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize("trials", [10**3, 10**6, 10**9, 10**12, 10**15])
+@pytest.mark.parametrize("deviations", [1.1, 2.5, 6.0, 12.0])
+@pytest.mark.parametrize("success", [1e-9, 3e-5, 0.02, 0.6, 0.999])
+def test_a_binomial_tail_is_the_same_by_fraction_and_by_sum(
+    monkeypatch: pytest.MonkeyPatch, trials: int, deviations: float, success: float
+) -> None:
+    seen = max(0, math.floor(trials * success - deviations * math.sqrt(trials * success * (1 - success))))
+    by_fraction = binomial_log_tail(seen, trials - seen, success, 1 - success)
+    monkeypatch.setattr("qkdpost.security.tails._MOST_LEVELS", -1)
+    by_sum = binomial_log_tail(seen, trials - seen, success, 1 - success)
+    few = 28 / deviations * math.sqrt(trials * success * (1 - success)) < MOST_TERMS
+    assert by_fraction - 1e-10 <= by_sum <= by_fraction + (1e-10 if few else 0.02)
 
 
 def test_clopper_pearson_vectors() -> None:

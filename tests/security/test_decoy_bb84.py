@@ -26,6 +26,14 @@ STANDARD = DecoyTally(
     test_counts=(700_000, 270_000, 400),
     test_errors=(7_000, 2_900, 200),
 )
+ONE_DECOY = DecoyTally(
+    intensities=(0.5, 0.15),
+    probabilities=(0.7, 0.3),
+    key_counts=(9_000_000, 1_000_000),
+    test_counts=(900_000, 100_000),
+    key_errors=(90_000, 12_000),
+    test_errors=(9_000, 1_200),
+)
 T1 = SinglePhotons(key=11076372.700738952, test=11676174.585127302, test_errors=31803.80808893034)
 T2 = SinglePhotons(key=7172349.89447704, test=658547.3215676426, test_errors=13260.839882795748)
 LEAKAGE = {"T1": 520739.63195106894, "T2": 939777.0741206666}
@@ -313,18 +321,20 @@ def test_unknown_names_are_refused(option: str) -> None:
         decoy_bb84.secret_length(STANDARD, leakage_bits=0, epsilon=1e-10, **{option: "guess"})
 
 
+@pytest.mark.parametrize("tally", [STANDARD, ONE_DECOY], ids=["two decoys", "one decoy"])
 @pytest.mark.parametrize(
     ("options", "most"),
     [
         ({}, 50e-3),
+        ({"method": "analytic"}, 1e-3),
         ({"method": "analytic", "intervals": "hoeffding"}, 1e-3),
         ({"bound": "wiesemann-2026"}, 1e-3),
     ],
 )
-def test_time(options: dict[str, str], most: float) -> None:
+def test_time(tally: DecoyTally, options: dict[str, str], most: float) -> None:
     took = []
     for _ in range(15):
         started = time.perf_counter()
-        decoy_bb84.secret_length(STANDARD, leakage_bits=939_778, epsilon=1e-10, **options)
+        decoy_bb84.secret_length(tally, leakage_bits=939_778, epsilon=1e-10, **options)
         took.append(time.perf_counter() - started)
     assert min(took) < most

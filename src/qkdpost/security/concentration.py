@@ -37,6 +37,8 @@ __all__ = [
 LARGEST_COUNT = 2**53
 SMALLEST_PROBABILITY = 1e-250
 """Counts above this are not whole numbers in floating point, and are refused."""
+NEAREST_TO_ONE = 1e-9
+"""Upper limits this near to one are one: the distance has too few digits left."""
 SMALLEST_TAIL = 1e-200
 """Probabilities below this are refused: they would underflow somewhere, and nobody can mean them."""
 
@@ -71,12 +73,11 @@ def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, t
     def log_tail(marked: int) -> float:
         return hypergeometric_log_tail(population, marked, test_bits, test_errors)
 
-    most = _by_serfling(key_bits, test_bits, test_errors, target)
-    if log_tail(most) > target:
-        most = key_bits + test_errors
-        if log_tail(most) > target:
-            return key_bits
-    return first_below(log_tail, target, test_errors, most) - 1 - test_errors
+    if test_bits == 0:
+        return key_bits
+    near = round(population * _rate_by_normal_law(key_bits, test_bits, test_errors, _deviations(target)))
+    mean = test_errors * (population / test_bits)
+    return first_below(log_tail, target, test_errors, key_bits + test_errors, near, mean) - 1 - test_errors
 
 
 def hypergeometric_key_errors_lower(key_bits: int, test_bits: int, test_errors: int, tail: float) -> int:
@@ -118,7 +119,9 @@ def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
         return binomial_log_tail(seen, trials - seen, probability, 1.0 - probability)
 
     near = float(special.betainccinv(seen + 1.0, trials - seen, tail))
-    limit = refined_limit(log_tail, target, seen / trials, near, 1.0)
+    if not near < 1.0 - NEAREST_TO_ONE:
+        return 1.0
+    limit = refined_limit(log_tail, target, near, lambda at: _fall(seen, trials - seen, at, 1.0 - at), 1.0)
     if limit is None:
         limit = limit_below(log_tail, target, seen / trials, kullback_leibler_upper(trials, seen, tail), 1.0)
     return min(1.0, max(limit, (seen + 1) / trials))
@@ -139,7 +142,7 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
         return binomial_log_tail(trials - seen, seen, 1.0 - probability, probability)
 
     near = float(special.betaincinv(float(seen), trials - seen + 1.0, tail))
-    limit = refined_limit(log_tail, target, seen / trials, near, 0.0)
+    limit = refined_limit(log_tail, target, near, lambda at: _fall(trials - seen, seen, 1.0 - at, at), -1.0)
     if limit is None:
         limit = limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)
     return max(0.0, min(limit, (seen - 1) / trials))
@@ -211,10 +214,9 @@ def binomial_at_most(trials: int, probability: float, tail: float) -> int:
     def log_tail(most: int) -> float:
         return binomial_log_tail(trials - most - 1, most + 1, 1.0 - probability, probability)
 
-    high = min(trials - 1, math.ceil(chernoff_at_most(trials * probability, tail)) + 1)
-    if trials == 0 or log_tail(high) > target:
-        return trials
-    return 0 if log_tail(0) <= target else first_below(log_tail, target, 0, high)
+    mean, deviations = trials * probability, _deviations(target)
+    near = math.ceil(mean + deviations * math.sqrt(mean * (1.0 - probability)) + deviations**2 / 6.0)
+    return first_below(log_tail, target, -1, trials - 1, near, mean)
 
 
 def chernoff_at_most(expected: float, tail: float) -> float:
@@ -252,11 +254,11 @@ def fair_coin_tosses(heads: int, most: int, tail: float) -> int:
     def log_tail(tosses: int) -> float:
         return binomial_log_tail(heads, tosses - heads, 0.5, 0.5)
 
-    enough = math.ceil(2.0 * (heads - target + math.sqrt(target**2 - 2.0 * target * heads))) + 1  # Hoeffding
-    high = min(most, enough)
-    if high <= heads or log_tail(high) > target:
+    if most <= heads:
         return most
-    return first_below(log_tail, target, heads, high) - 1
+    deviations = _deviations(target)
+    near = round((deviations + math.sqrt(deviations**2 + 8.0 * heads)) ** 2 / 4.0)
+    return first_below(log_tail, target, heads, most, near, 2.0 * heads) - 1
 
 
 def hoeffding_deviation(trials: int, tail: float) -> float:
@@ -326,13 +328,25 @@ def _serfling(key_bits: int, test_bits: int, log_inverse_tail: float) -> float:
     return math.sqrt(scale * log_inverse_tail / 2.0)
 
 
-def _by_serfling(key_bits: int, test_bits: int, test_errors: int, target: float) -> int:
-    """Return a number of errors in all rounds that Serfling's inequality already excludes, or the most there can be."""
-    most = key_bits + test_errors
-    deviation = _serfling(key_bits, test_bits, -target)
-    if not deviation < 1.0:
-        return most
-    return min(most, test_errors + math.ceil(key_bits * (test_errors / test_bits + deviation)) + 1)
+def _deviations(target: float) -> float:
+    """Return about how many standard deviations out the logarithm of a normal tail is `target`; at least 0.
+
+    Only tells searches where to look first.
+    """
+    deviations = math.sqrt(-2.0 * target)
+    for _ in range(2):
+        deviations = math.sqrt(max(0.0, -2.0 * (target + math.log(2.5066 * max(0.4, deviations)))))
+    return deviations
+
+
+def _rate_by_normal_law(key_bits: int, test_bits: int, test_errors: int, deviations: float) -> float:
+    """Return about the rate at which so few errors in a sample lie so far out; only tells a search where to look."""
+    fresh = key_bits / (key_bits + test_bits)
+    skewness = (1.0 - 2.0 * test_errors / test_bits) * (2.0 * fresh - 1.0)
+    seen = max(0.0, test_errors + 0.5 - (deviations**2 - 1.0) / 6.0 * skewness)
+    spread = deviations**2 * fresh
+    root = math.sqrt(max(0.0, (2.0 * seen + spread) ** 2 - 4.0 * (1.0 + spread / test_bits) * seen**2))
+    return (2.0 * seen + spread + root) / (2.0 * (test_bits + spread))
 
 
 def _check_sample(key_bits: int, test_bits: int, test_errors: int) -> None:
@@ -348,6 +362,15 @@ def _check_trials(trials: int, seen: int) -> None:
     check_count("seen", seen)
     if trials == 0 or seen > trials:
         raise InputError(f"{seen} successes in {trials} trials cannot be")
+
+
+def _fall(seen: int, missed: int, success: float, failure: float) -> float:
+    """Return how fast ln P[X <= seen] falls with the probability of success, from below.
+
+    It is missed / failure in units of the sum over its leading term, which is at most 1 / (1 - the first ratio).
+    """
+    first = seen * failure / ((missed + 1.0) * success)
+    return missed / failure * max(1e-9, 1.0 - first)
 
 
 def _divergence(frequency: float, probability: float) -> float:

@@ -12,29 +12,36 @@ from collections.abc import Callable
 __all__ = ["first_below", "limit_below", "refined_limit"]
 
 
-def first_below(log_tail: Callable[[int], float], target: float, low: int, high: int) -> int:
-    """Return the least whole number whose logarithm of a tail is at most `target`; it falls from low to high.
+def first_below(log_tail: Callable[[int], float], target: float, low: int, high: int, near: int, flat: float) -> int:
+    """Return the least whole number up to `high` whose logarithm of a tail is at most `target`.
 
-    `high` is known to be below the target and `low` above; only `high`, which was always evaluated, is returned.
+    Only a number is returned that was evaluated and found below the target, or `high + 1` where there is none.
+
+    Args:
+        log_tail: falls from low to high.
+        target: a negative number.
+        low: known to be above the target.
+        high: the largest number that is asked for.
+        near: where to look first.
+        flat: where the tail is about one half; the root of minus its logarithm rises like a line from there.
     """
-    goal = math.sqrt(-target)
-    above, below = -goal, math.sqrt(-max(log_tail(high), -1e300)) - goal
-    side = 0
-    while high - low > 1:
-        part = above / (above - below) if above < below else 0.5
-        guess = low + round((high - low) * part)
-        guess = min(max(guess, low + 1), high - 1)
+    goal, certified = math.sqrt(-target), high + 1
+    before, root_before = flat, 0.0
+    guess = near
+    for step in range(200):
+        guess = min(max(guess, low + 1), certified - 1)
         value = log_tail(guess)
-        distance = math.sqrt(-max(value, -1e300)) - goal
-        if value > target:
-            low, above = guess, distance
-            below = below / 2.0 if side == 1 else below
-            side = 1
+        low, certified = (guess, certified) if value > target else (low, guess)
+        if certified - low <= 1:
+            break
+        root = math.sqrt(-value) if value > -math.inf else math.inf
+        slope = (root - root_before) / (guess - before) if guess != before else 0.0
+        if 0.0 < slope < math.inf and not (step > 8 and step % 2):
+            before, root_before = float(guess), root
+            guess = math.ceil(guess + (goal - root) / slope)
         else:
-            high, below = guess, distance
-            above = above / 2.0 if side == -1 else above
-            side = -1
-    return high
+            guess = (low + certified) // 2
+    return certified
 
 
 def limit_below(log_tail: Callable[[float], float], target: float, seen: float, loose: float, end: float) -> float:
@@ -68,14 +75,29 @@ def limit_below(log_tail: Callable[[float], float], target: float, seen: float, 
 
 
 def refined_limit(
-    log_tail: Callable[[float], float], target: float, seen: float, near: float, end: float
+    log_tail: Callable[[float], float], target: float, near: float, slope: Callable[[float], float], outward: float
 ) -> float | None:
-    """Return a certified limit next to one that a special function gave, or None if that was not close enough."""
-    if not min(seen, end) < near < max(seen, end):
-        return None
-    found = log_tail(near)
-    if not abs(found - target) < 1e-3 * abs(target):
-        return None
-    limit = seen + (near - seen) * math.sqrt((target - 1e-9) / found)
-    limit = min(1.0, max(0.0, limit * (1.0 + math.copysign(4.5e-16, end - seen))))
-    return limit if target - 1e-8 < log_tail(limit) <= target else None
+    """Return a certified limit next to one that a special function gave, or None if that was not close enough.
+
+    The given one is moved outward by what lowers the logarithm by more than the margins of `tails`, and taken if its
+    tail is then certified; else moved once more, by what was found there.
+
+    Args:
+        log_tail: of a limit; falls outward.
+        target: a negative number.
+        near: what a special function gave.
+        slope: how fast the logarithm falls at a limit, from below.
+        outward: 1.0 for an upper limit, -1.0 for a lower one.
+    """
+    value, spare = target, 5e-10 + 2e-12 * abs(target)
+    for _ in range(2):
+        near += outward * (value - target + spare) / slope(near)
+        near *= 1.0 + outward * 4.5e-16
+        if not 0.0 < near < 1.0:
+            return None
+        value = log_tail(near)
+        if target - 1e-8 < value <= target:
+            return near
+        if not abs(value - target) < 1e-3 * abs(target):
+            return None
+    return None

@@ -16,8 +16,9 @@ rounds of the key free, which is valid and gives little.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from qkdpost.errors import ConfigurationError
@@ -91,13 +92,7 @@ def estimate_single_photons(
     if intervals not in INTERVALS:
         raise ConfigurationError(f"intervals must be one of {', '.join(INTERVALS)}; found {intervals!r}")
     interval = INTERVALS[intervals]
-    classes = _Classes(
-        key=interval(tally.key_counts, tail),
-        test=interval(tally.test_counts, tail),
-        test_errors=interval(tally.test_errors, tail),
-        key_errors=None if tally.key_errors is None else interval(tally.key_errors, tail),
-    )
-    return _bounds(tally, classes, method, tail)
+    return _bounds(tally, _classes(tally, lambda counts: interval(counts, tail)), method, tail)
 
 
 def point_estimate(tally: DecoyTally, method: DecoyMethod) -> SinglePhotons:
@@ -106,14 +101,9 @@ def point_estimate(tally: DecoyTally, method: DecoyMethod) -> SinglePhotons:
     Intervals of a few standard deviations are widened only as far as some photon numbers are compatible with them.
     """
     for deviations in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0):
-        classes = _Classes(
-            key=_narrow(tally.key_counts, deviations),
-            test=_narrow(tally.test_counts, deviations),
-            test_errors=_narrow(tally.test_errors, deviations),
-            key_errors=None if tally.key_errors is None else _narrow(tally.key_errors, deviations),
-        )
+        classes = _classes(tally, partial(_narrow, deviations=deviations))
         try:
-            return _bounds(tally, classes, method, 0.4, strict=True)
+            return _bounds(tally, classes, method, None)
         except IncompatibleCounts:
             continue
     return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
@@ -129,11 +119,20 @@ class _Classes:
     key_errors: Intervals | None
 
 
-def _bounds(
-    tally: DecoyTally, classes: _Classes, method: DecoyMethod, tail: float, *, strict: bool = False
-) -> SinglePhotons:
+def _classes(tally: DecoyTally, interval: Callable[[Sequence[int]], Intervals]) -> _Classes:
+    """Return all intervals; those of the key's errors where they are used, with two intensities."""
+    key_errors = tally.key_errors if len(tally.intensities) == 2 else None
+    return _Classes(
+        key=interval(tally.key_counts),
+        test=interval(tally.test_counts),
+        test_errors=interval(tally.test_errors),
+        key_errors=None if key_errors is None else interval(key_errors),
+    )
+
+
+def _bounds(tally: DecoyTally, classes: _Classes, method: DecoyMethod, tail: float | None) -> SinglePhotons:
     source = PhotonStatistics(tally.intensities, tally.probabilities)
-    bounds = _Bounds(source, method == "linear-program", strict, tail)
+    bounds = _Bounds(source, method == "linear-program", tail)
     key_cap = test_cap = None
     if len(tally.intensities) == 2:
         key_cap = bounds.vacuum_cap(tally.key_bits, tally.key_errors, classes.key_errors)
@@ -147,12 +146,14 @@ def _bounds(
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """Bounds for one class of rounds at a time: the analytic ones, and the better of these and the program's."""
+    """Bounds for one class of rounds at a time: the analytic ones, and the better of these and the program's.
+
+    Without a tail they are point estimates: mean counts that contradict each other are then an error.
+    """
 
     source: PhotonStatistics
     linear: bool
-    strict: bool
-    tail: float
+    tail: float | None
 
     def single_photons(self, total: int, intervals: Intervals, vacuum_cap: float | None) -> float:
         bound = 0.0
@@ -174,10 +175,12 @@ class _Bounds:
         wrong = vacuum_upper_by_errors(self.source, intervals, _WEAKER)
         if self.linear:
             wrong = min(wrong, self._program(sum(errors), intervals).most(0))
+        if self.tail is None:
+            return min(float(total), 2.0 * wrong)
         return float(fair_coin_tosses(min(total, math.floor(max(0.0, wrong))), total, self.tail))
 
     def _program(self, total: int, intervals: Intervals, vacuum_cap: float | None = None) -> DecoyProgram:
-        return DecoyProgram(self.source, total, intervals, vacuum_cap, self.strict)
+        return DecoyProgram(self.source, total, intervals, vacuum_cap, strict=self.tail is None)
 
 
 def _has_analytic_bound(source: PhotonStatistics) -> bool:

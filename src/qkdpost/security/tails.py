@@ -5,6 +5,18 @@ the big parts of the factorials cancel on paper instead of in floating point, so
 its digits. The smaller ones follow by the exact ratio of neighbours, and what is cut off is bounded by a geometric
 series, since these ratios only fall. `MARGIN` is then added for rounding: a result of this file is never below
 the true logarithm.
+
+Away from its mean the binomial sum is not added up but taken from a continued fraction. With x successes seen, m
+trials left, odds r = failure / success and n = x + m, the sum in units of its leading term is the hypergeometric
+function F(1, -x; m + 1; -r), whose fraction of Gauss has, in its even part, positive elements only:
+
+    1 / (b_0 + a_1 / (b_1 + a_2 / (b_2 + ...))),   a_k = d_k e_k,   b_k = 1 - d_(k+1) + e_k,   e_0 = 0,
+    d_k = r (x - k + 1)(m + k - 1) / ((m + 2 k - 2)(m + 2 k - 1)),   e_k = r k (n + k) / ((m + 2 k - 1)(m + 2 k)).
+
+It ends at k = x. Cut before a_k with k odd it is too large, as is any fraction of positive elements: that is where
+it is cut. With D = n success - x, the distance from the mean, 1 - d_(k+1) is the quotient of
+(m + k) D + success (m (3 k + 1) + 2 k (2 k + 1)) + failure k (m + k) and success (m + 2 k)(m + 2 k + 1), so that
+nothing cancels while x lies below the mean.
 """
 
 from __future__ import annotations
@@ -22,9 +34,13 @@ MARGIN = 1e-10
 RELATIVE_MARGIN = 1e-12
 """The same in proportion to the logarithm itself, for probabilities that are astronomically small."""
 MOST_TERMS = 16_384
-"""A sum with more terms is bounded in blocks, which overstates the probability by less than two in a thousand."""
+"""A sum with more terms is bounded in blocks."""
+BLOCKS = 2_048
+"""So many of them overstate a probability beyond two standard deviations by less than two in a thousand."""
 _CUT = -28.0
 """Terms below exp(-28) of the leading one are not added but bounded together."""
+_MOST_LEVELS = 120
+"""Of a continued fraction; closer to the mean than that many levels allow, the sum is added up."""
 _SMALL_LOG_FACTORIALS = tuple(math.log(math.factorial(n)) for n in range(16))
 
 
@@ -81,11 +97,39 @@ def binomial_log_tail(seen: int, missed: int, success: float, failure: float) ->
     deviation = seen - trials * success if success <= failure else trials * failure - missed
     leading = _stirling(trials) - _stirling(seen) - _stirling(missed)
     leading -= _deviance(trials * success, deviation) + _deviance(trials * failure, -deviation)
+    levels = _levels(-deviation, trials * success * failure)
+    if levels <= _MOST_LEVELS:
+        return _with_margin(leading - math.log(_continued_fraction(seen, missed, success, failure, -deviation, levels)))
 
     def ratios(steps: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray((seen - steps) / (missed + 1.0 + steps) * (failure / success))
 
     return _with_margin(leading + _log_sum(ratios, seen))
+
+
+def _levels(distance: float, variance: float) -> int:
+    """Return how many levels of the continued fraction leave less than `MARGIN`; an even number.
+
+    Its error falls as that of the fraction for the normal distribution does, like exp(-2 z sqrt(2 k)) at z standard
+    deviations from the mean; too few levels could only make the sum too large.
+    """
+    if distance <= 0.0:
+        return _MOST_LEVELS + 1
+    return 2 * math.ceil(64.0 * variance / distance**2) + 8
+
+
+def _continued_fraction(seen: int, missed: int, success: float, failure: float, distance: float, levels: int) -> float:
+    """Return one over the sum of all terms in units of the leading one, from below; see the module."""
+    trials, odds = seen + missed, failure / success
+    fraction = even_above = 0.0
+    for k in range(min(levels, seen), -1, -1):
+        double = missed + 2.0 * k
+        scale = double * (double + 1.0)
+        even = odds * k * (trials + k) / ((double - 1.0) * double) if k else 0.0
+        gap = (missed + k) * (distance + failure * k) + success * (missed * (3.0 * k + 1.0) + 2.0 * k * (2.0 * k + 1.0))
+        rest = odds * (seen - k) * (missed + k) / scale * even_above / fraction if fraction else 0.0
+        fraction, even_above = gap / (success * scale) + even + rest, even
+    return fraction
 
 
 def _with_margin(log_probability: float) -> float:
@@ -158,9 +202,8 @@ def _log_sum(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], terms
         needed = min(terms_below, math.ceil(_CUT / math.log(first)))
     elif terms_below > MOST_TERMS:
         return math.inf  # the tail holds about half of all probability or more: it is bounded by one
-    stride = -(-needed // MOST_TERMS)
-    if stride > 1:
-        return _log_sum_in_blocks(ratios, needed, stride)
+    if needed > MOST_TERMS:
+        return _log_sum_in_blocks(ratios, needed, -(-needed // BLOCKS))
     steps = ratios(np.arange(needed + 1, dtype=np.float64))
     with np.errstate(over="ignore"):
         terms = np.cumprod(steps[:needed])
@@ -172,7 +215,10 @@ def _log_sum(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], terms
 
 
 def _log_sum_in_blocks(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], needed: int, stride: int) -> float:
-    """Bound the sum by taking the ratio at the start of each block for the whole block; ratios below one."""
+    """Bound the sum by taking the ratio at the start of each block for the whole block; ratios below one.
+
+    With s standard deviations to where the terms are cut and z to the mean this overstates by exp(s / (2 z B)) at most.
+    """
     starts = np.arange(0, needed, stride, dtype=np.float64)
     ratio = ratios(starts)
     whole_blocks = stride * np.log(ratio)
