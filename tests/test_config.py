@@ -1,11 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import json
+from dataclasses import asdict, fields, replace
 
 import pytest
 
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
+from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
+
+QUBITS = QubitAcceptance(key_bits=1000, test_bits=100, tolerated_error_rate=0.02, leakage_bits=200)
+DECOYS = DecoyAcceptance(single_photons=1000, phase_error_rate=0.05, leakage_bits=200)
+DETECTORS = DetectorMismatch(dark_count_probability=1e-6, efficiency_deviation=0.01, dark_count_deviation=0.1)
+ONE_WAY = {"reconciliation": "ldpc", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop"}
+TWO_DECOYS = {"kind": "decoy-bb84", "intensities": (0.5, 0.1, 0.0), "intensity_probabilities": (0.5, 0.25, 0.25)}
+ONE_DECOY = {"kind": "decoy-bb84", "intensities": (0.5, 0.1), "intensity_probabilities": (0.5, 0.5)}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +95,18 @@ def test_every_field_fits_into_the_greeting() -> None:
         intensities=tuple(long / (number + 1) for number in range(8)),
         intensity_probabilities=(0.125,) * 8,
         test_probabilities=(long, long),
+        detectors=DetectorMismatch(
+            dark_count_probability=long / 1e9, efficiency_deviation=long / 10, dark_count_deviation=long / 10
+        ),
+        **ONE_WAY,
     )
     assert max(len(text) for text in most.to_fields().values()) <= 256
+    large = 2**53
+    for thresholds in (
+        QubitAcceptance(key_bits=large, test_bits=large, tolerated_error_rate=long, leakage_bits=large),
+        DecoyAcceptance(vacuum=large, single_photons=large, phase_error_rate=long, leakage_bits=large),
+    ):
+        assert len(repr(thresholds)) <= 256
 
 
 def test_a_field_too_long_to_be_told_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +117,83 @@ def test_a_field_too_long_to_be_told_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_every_field_is_told_to_the_peer() -> None:
     assert LinkConfig().to_fields().keys() == {item.name for item in fields(LinkConfig)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"acceptance": QUBITS}, "leave acceptance out"),
+        ({"bound": "lim-2021"}, "acceptance must be a QubitAcceptance"),
+        ({"bound": "lim-2021", "acceptance": DECOYS}, "acceptance must be a QubitAcceptance"),
+        ({"bound": "lim-2021", "acceptance": 5}, "acceptance must be a QubitAcceptance"),
+        ({"bound": "lim-2021", "acceptance": {"key_bits": 5}}, "acceptance"),
+        ({"bound": "lim-2021", "acceptance": asdict(QUBITS) | {"test_bits": -5}}, "test_bits"),
+        ({"bound": "lim-2021", "acceptance": QUBITS, "test": "sample"}, "test 'basis'"),
+        ({"bound": "lim-2021", "acceptance": QUBITS, "planned_key_bits": 100}, "planned_key_bits"),
+        (
+            {"bound": "lim-2021", "acceptance": QUBITS, "largest_block_detections": 1099, "block_detections": 1000},
+            "largest_block_detections",
+        ),
+        ({"bound": "lim-2021", "acceptance": QUBITS} | TWO_DECOYS, "is for kinds bb84"),
+        ({"bound": "wiesemann-2026", "acceptance": DECOYS}, "is for kinds decoy-bb84"),
+        ({"bound": "wiesemann-2026"} | TWO_DECOYS, "acceptance must be a DecoyAcceptance"),
+        ({"bound": "lim-2014", "acceptance": DECOYS} | TWO_DECOYS, "bound must be one of"),
+        ({"bound": "rusca-2018", "acceptance": DECOYS} | ONE_DECOY, "bound must be one of"),
+        ({"bound": "tlgr-2012", "acceptance": QUBITS}, "bound must be one of"),
+        (
+            {"bound": "wiesemann-2026", "acceptance": DECOYS} | TWO_DECOYS | {"intensities": (0.5, 0.4, 0.2)},
+            "exceeds the sum",
+        ),
+        ({"bound": "wiesemann-2026", "acceptance": DECOYS} | ONE_DECOY | {"intensities": (0.5, 0.0)}, "above 0"),
+        ({"bound": "wiesemann-2026", "acceptance": replace(DECOYS, vacuum=10)} | TWO_DECOYS, "vacuum term"),
+        (ONE_DECOY | ONE_WAY, "two intensities"),
+        (ONE_DECOY | {"reconciliation": "auto", "ldpc_blind_rounds": 0}, "two intensities"),
+        ({"detectors": DETECTORS} | TWO_DECOYS, "one-way|two-way"),
+        ({"detectors": DETECTORS} | TWO_DECOYS | ONE_WAY | {"ldpc_blind_rounds": 1}, "two-way"),
+        ({"detectors": DETECTORS} | TWO_DECOYS | ONE_WAY | {"ldpc_fallback": "cascade"}, "two-way"),
+        ({"detectors": DETECTORS} | TWO_DECOYS | ONE_WAY | {"reconciliation": "auto"}, "two-way"),
+        ({"detectors": DETECTORS} | ONE_WAY, "kind 'decoy-bb84'"),
+        ({"detectors": DETECTORS, "kind": "bbm92"} | ONE_WAY, "kind 'decoy-bb84'"),
+        (
+            {"detectors": DETECTORS, "bound": "wiesemann-2026", "acceptance": DECOYS} | TWO_DECOYS | ONE_WAY,
+            "'variable-length' alone",
+        ),
+        ({"detectors": 0.01} | TWO_DECOYS | ONE_WAY, "must be a DetectorMismatch"),
+        ({"detectors": {"efficiency": 0.01}} | TWO_DECOYS | ONE_WAY, "detectors"),
+    ],
+    ids=str,
+)
+def test_what_a_proof_needs_is_asked_for_when_the_link_is_built(fields: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigurationError, match=match):
+        LinkConfig(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        LinkConfig(bound="lim-2021", acceptance=QUBITS),
+        LinkConfig(bound="wiesemann-2026", acceptance=DECOYS, **TWO_DECOYS),
+        LinkConfig(detectors=DETECTORS, **TWO_DECOYS, **ONE_WAY),
+    ],
+    ids=["qubits", "decoys", "detectors"],
+)
+def test_a_link_survives_json(link: LinkConfig) -> None:
+    again = LinkConfig(**json.loads(json.dumps(asdict(link))))
+    assert again == link
+    assert again.digest() == link.digest()
+
+
+def test_thresholds_and_detectors_are_in_the_digest() -> None:
+    link = LinkConfig(bound="lim-2021", acceptance=QUBITS)
+    for name, value in (("key_bits", 1001), ("test_bits", 99), ("tolerated_error_rate", 0.03), ("leakage_bits", 201)):
+        assert replace(link, acceptance=replace(QUBITS, **{name: value})).digest() != link.digest()
+    spread = LinkConfig(detectors=DETECTORS, **TWO_DECOYS, **ONE_WAY)
+    assert replace(spread, detectors=replace(DETECTORS, random_swap=True)).digest() != spread.digest()
+
+
+def test_no_flag_claims_one_way_correction() -> None:
+    """A configuration says what may happen; what did is in the ledger. Only three fields together exclude two-way."""
+    assert LinkConfig(**ONE_WAY).corrects_one_way
+    for change in ({"reconciliation": "cascade"}, {"ldpc_blind_rounds": 1}, {"ldpc_fallback": "cascade"}):
+        assert not LinkConfig(**ONE_WAY | change).corrects_one_way
+    assert not {item.name for item in fields(LinkConfig)} & {"two_way", "one_way", "corrects_one_way", "needs_one_way"}

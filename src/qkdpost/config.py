@@ -63,19 +63,19 @@ class LinkConfig:
         blocks_in_flight: how many blocks may be worked on at once, to hide the round-trip time.
         frame_bits: bits of one frame of error correction.
         reconciliation: the method of error correction: "cascade" (least disclosed, many rounds), "ldpc" (few rounds)
-            or "auto" (chosen for each block by `reconciliation_of`).
+            or "auto" (chosen for each block by `qkdpost.reconciliation.choice`).
         round_trip_ms: round-trip time of the line, for "auto".
         cascade_parameters: the named set of block sizes for Cascade.
         ldpc_frame_bits: bits of one frame of the LDPC code.
         ldpc_blind_rounds: how often more may be disclosed of frames that failed; 0, with the fallback
-            "drop", makes correction one-way.
+            "drop", makes correction one-way (of blocks that some code corrects; the ledger tells what happened).
         ldpc_fallback: what becomes of frames that failed in the end: "cascade" corrects them, "drop" gives them up.
         frame_tag_bits: length of the universal hash by which a wrong frame is found.
         epsilon: total security parameter of a block's key: secrecy, correctness and authentication together.
         bound: the security proof that gives the length of the key: "variable-length", for every kind; or a published
             fixed-length one: "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round, "wiesemann-2026" for
-            decoy states with three intensities, or with two and two-way correction. Published formulas that are no
-            bounds (lim-2014, rusca-2018) are not offered here, nor is tlgr-2012, which its successors improve on.
+            decoy states with two or three intensities. Published formulas that are no bounds (lim-2014, rusca-2018)
+            are not offered here, nor is tlgr-2012, which its successors improve on.
         acceptance: the thresholds of a fixed-length bound, set before the data are seen: a `QubitAcceptance` or, for
             "wiesemann-2026", a `DecoyAcceptance` (both in `qkdpost.security`). Each host enforces them on what it saw
             itself. `planning.plan_fixed_length` makes them.
@@ -83,10 +83,11 @@ class LinkConfig:
             any data were seen: a block gives so many bits, if the variable-length bound allows them, or none.
         concentration: the tail bound inside "variable-length", "hypergeometric" (exact) or "serfling".
         detectors: how different Bob's two detectors may be, a `DetectorMismatch` (in `qkdpost.security`); None: they
-            are taken to be alike. For kind "decoy-bb84" with the variable-length bound, and only with one-way
-            correction: "ldpc" with `ldpc_blind_rounds` 0 and `ldpc_fallback` "drop". No proof joins a difference of
-            detectors with a public error pattern; and none is at hand here for the other kinds.
-        intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without.
+            are taken to be alike. For kind "decoy-bb84" with three intensities or more and the variable-length bound,
+            and only with one-way correction: "ldpc" with `ldpc_blind_rounds` 0 and `ldpc_fallback` "drop". No proof
+            joins a difference of detectors with a public error pattern; and none is at hand here for other kinds.
+        intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without. With
+            two, correction must be two-way: their bound needs to know the errors of the key.
         intensity_probabilities: with which each intensity is chosen.
         mean_photons: mean photon number of a pulse of a single-photon source, an upper confidence limit.
         g2: its second-order correlation at zero delay, an upper confidence limit.
@@ -173,6 +174,11 @@ class LinkConfig:
                 check_intensities(self.intensities, self.intensity_probabilities)
             except InputError as error:
                 raise ConfigurationError(str(error)) from None
+        if len(self.intensities) == 2 and self.reconciliation != "cascade" and not self.ldpc_blind_rounds:
+            raise ConfigurationError(
+                "with two intensities the pulses without a photon are bounded by the errors of the key, which one-way "
+                "correction does not tell: use reconciliation 'cascade', or ldpc_blind_rounds of 1 or more"
+            )
         if self.kind == "single-photon-bb84":
             self._check_real("mean_photons", 1e-9, 20.0)
             self._check_real("g2", 0.0, 1e6)
@@ -219,11 +225,6 @@ class LinkConfig:
             raise ConfigurationError(
                 f"bound {self.bound!r} is for two intensities above 0, or three of which the first exceeds the sum of "
                 f"the others; found {self.intensities}"
-            )
-        if len(self.intensities) == 2 and self.reconciliation != "cascade" and not self.ldpc_blind_rounds:
-            raise ConfigurationError(
-                f"bound {self.bound!r} with two intensities needs the errors of the key, which one-way correction does "
-                "not tell: use reconciliation 'cascade', or ldpc_blind_rounds of 1 or more"
             )
         if acceptance.vacuum and not self.corrects_one_way:
             raise ConfigurationError(

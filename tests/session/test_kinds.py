@@ -169,3 +169,18 @@ def test_a_planned_length_is_given_whole_or_not_at_all() -> None:
     for role in ("alice", "bob"):
         assert pair.keys(role) == {}
         assert [event.reason for event in pair.aborts(role)] == [AbortReason.NO_KEY_LEFT]
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_every_kind_has_a_fixed_length_form(name: str) -> None:
+    both = records(name)
+    for planned in (1000, 10**7):
+        result = qp.distill(*both, replace(LINKS[name], planned_key_bits=planned))  # type: ignore[arg-type]
+        for report in (*result.reports, *result.peer_reports):
+            assert report.secret is not None
+            assert report.secret.form == "fixed-length"
+            if planned == 1000:
+                assert report.key_length_bits + report.authentication_bits == report.secret.bits == planned
+            else:
+                assert (report.secret.bits, report.abort_reason) == (0, "no_key_left")
+                assert "10000000 were planned" in report.secret.reason

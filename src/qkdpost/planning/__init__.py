@@ -6,6 +6,7 @@ expectation is no promise: half of all blocks count less.
 
 from __future__ import annotations
 
+from qkdpost.planning.acceptance import FixedLengthPlan, plan_fixed_length
 from qkdpost.planning.links import AnyLink, BBM92Link, DecoyBB84Link, SinglePhotonBB84Link, expected_length
 from qkdpost.planning.optimisation import Plan, optimise, rate_curve, repeaterless_limit, time_to_collect
 
@@ -13,10 +14,12 @@ __all__ = [
     "AnyLink",
     "BBM92Link",
     "DecoyBB84Link",
+    "FixedLengthPlan",
     "Plan",
     "SinglePhotonBB84Link",
     "expected_length",
     "optimise",
+    "plan_fixed_length",
     "rate_curve",
     "repeaterless_limit",
     "time_to_collect",

@@ -128,7 +128,10 @@ def secret_length(
     if detectors is not None:
         exact = concentration == "hypergeometric"
         rate = worse_phase_error_rate(rate, math.floor(photons.key), detectors, plan.detector_tail, exact=exact)
-        explanation += f", then detectors not alike: {rate:.5f}"
+        explanation = (
+            f"-n h({rate:.5f}) with detectors that are not alike (delta1 {detectors.delta1:.3g}, "
+            f"delta2 {detectors.delta2:.3g}); were they alike, {explanation}"
+        )
     point = point_estimate(tally, method)
     return variable_length(
         bound="variable-length",

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
@@ -77,9 +77,17 @@ def published_length(
         rate, charged = acceptance.phase_error_rate, max(leakage_bits, acceptance.leakage_bits)
         thresholds = assume.FIXED_BEFORE_DATA
     costs = correction_terms(charged, verification_bits, epsilon)
+    of_all, of_rate = f"of {tally.key_bits} key detections", f"-s h({rate:.5f})"
+    if acceptance is not None:
+        of_all = f"the threshold; the counts prove {found.key:.0f} {of_all}"
+        of_rate = f"{of_rate}, the threshold; the counts prove {found.phase_error_rate:.5f}"
+        costs = (
+            replace(costs[0], explanation=f"the threshold; with verification, {leakage_bits} of it used"),
+            costs[1],
+        )
     terms = (
-        Term(name="single photons", bits=singles, explanation=f"of {tally.key_bits} key detections"),
-        Term(name="phase errors", bits=-singles * binary_entropy(rate), explanation=f"-s h({rate:.5f})"),
+        Term(name="single photons", bits=singles, explanation=of_all),
+        Term(name="phase errors", bits=-singles * binary_entropy(rate), explanation=of_rate),
         Term(name="vacuum", bits=vacuum, explanation="dropped: two-way correction" if two_way else "one-way"),
         *costs,
         Term(name="smoothing and hash", bits=-rule.penalty_bits, explanation=rule.penalty),

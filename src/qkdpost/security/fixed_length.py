@@ -314,7 +314,7 @@ def _abort(tally: Tally, tolerated: float) -> str:
         return "nothing was tested"
     if Fraction(tally.test_errors, tally.test_bits) > Fraction(tolerated):
         observed = tally.test_errors / tally.test_bits
-        return f"not accepted: the observed error rate {observed:.5f} exceeds the tolerated {tolerated:.5f}"
+        return f"not accepted: the observed error rate {observed:.8g} exceeds the tolerated {tolerated:.8g}"
     return ""
 
 

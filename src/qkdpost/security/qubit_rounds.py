@@ -9,6 +9,7 @@ phase errors of the key. Where a sample of both bases is compared and both make 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import QubitAcceptance
@@ -114,12 +115,13 @@ def length_of_qubits(
         raise ConfigurationError(f"there is no bound {bound!r}; there are {names}")
     if isinstance(tally, SampledTally):
         raise ConfigurationError(f"{bound} is for key of one basis and test of the other, not a sample of both bases")
-    reason = ""
+    reason, used = "", ""
     if acceptance is not None and tolerated_error_rate is None:
         if verification_bits is None:  # the threshold covers verification, so what will come of it counts now
             verification_bits = epsilon.verification_charge_bits
             leakage_bits += verification_bits
         reason = _missed(acceptance, tally, leakage_bits)
+        used = f"the threshold; with verification, {leakage_bits} of it used"
         leakage_bits = max(leakage_bits, acceptance.leakage_bits)
         tolerated_error_rate = acceptance.tolerated_error_rate
     elif acceptance is not None or tolerated_error_rate is None:
@@ -135,6 +137,9 @@ def length_of_qubits(
         tolerated_error_rate=tolerated_error_rate,
         assumptions=(*assumptions, FIXED_BEFORE_DATA),
     )
+    if used:
+        terms = (replace(term, explanation=used) if term.name == "correction" else term for term in result.terms)
+        result = replace(result, terms=tuple(terms))
     return refused(result, reason) if reason else result
 
 

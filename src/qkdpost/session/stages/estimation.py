@@ -75,7 +75,8 @@ def _stop_if_hopeless(block: Block) -> None:
     """End the block where not even correction without a leak would leave key; each host finds out by itself."""
     best = block.secret_length(at_best=True)
     if not best.bits:
-        raise AbortBlock(AbortReason.NO_KEY_LEFT, f"even without leakage: {best.reason}")
+        known = "" if block.link.acceptance is not None else "even without leakage: "
+        raise AbortBlock(AbortReason.NO_KEY_LEFT, known + best.reason)
 
 
 def _sifted(block: Block) -> SiftedKey:

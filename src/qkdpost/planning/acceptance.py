@@ -1,0 +1,207 @@
+"""Acceptance thresholds of a fixed-length protocol, from what a block is expected to count.
+
+Counts scatter from block to block. Each threshold stands so many standard deviations on the safe side of what is
+expected that an honest block meets it nearly always; what the margin costs in length is the price of a fixed length.
+The thresholds say nothing about security, which holds for any that were set before the data were seen; ill-chosen
+ones only cost key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from qkdpost.config import LinkConfig
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.estimation import sample_size
+from qkdpost.leakage import Cause, Ledger
+from qkdpost.link_parts import DecoyAcceptance, QubitAcceptance
+from qkdpost.protocols import PROTOCOLS
+from qkdpost.records import Tally
+from qkdpost.security.decoy_lengths import published_estimate
+from qkdpost.security.decoy_published import DecoyCounts, PublishedEstimate
+from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.photon_statistics import PhotonStatistics
+from qkdpost.security.result import SecretLength
+from qkdpost.tallies import DecoyTally
+
+__all__ = ["FixedLengthPlan", "plan_fixed_length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedLengthPlan:
+    """A link with its thresholds set, and what a block that meets them gives.
+
+    Args:
+        config: the configuration for both hosts, with `bound` and `acceptance`.
+        result: the planned length with all its terms; a session takes what authentication costs off it. Where it is
+            zero, `result.reason` says why.
+    """
+
+    config: LinkConfig
+    result: SecretLength
+
+
+def plan_fixed_length(
+    config: LinkConfig,
+    expected: Tally | DecoyTally,
+    *,
+    bound: str,
+    efficiency: float = 1.2,
+    deviations: float = 4.0,
+    key_error_rate: float | None = None,
+) -> FixedLengthPlan:
+    """Set the thresholds of a fixed-length bound for blocks that are expected to count `expected`.
+
+    Args:
+        config: of the link; its `bound`, `acceptance` and `planned_key_bits` are replaced.
+        expected: the sifted counts of a block, as the planned link's `expected_tally(pulses)`, or those of past
+            blocks; of the type that the kind of link tallies. They must not be those of the block to be judged.
+        bound: "wiesemann-2026" for decoy states; "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round.
+        efficiency: f of error correction at worst: it may disclose f n h(error rate).
+        deviations: how many standard deviations each threshold is from what is expected: 4 miss one honest block in
+            thirty thousand or so, 3 one in seven hundred.
+        key_error_rate: that of the key, if it is not what `expected` has (with a `Tally`, that of the test).
+
+    Raises:
+        InputError: numbers that cannot be.
+        ConfigurationError: a bound that is not for this kind of link, or a tally of another kind.
+    """
+    if not efficiency >= 1.0 or not 0.0 <= deviations <= 40.0 or not 0.0 <= (key_error_rate or 0.0) <= 0.5:
+        raise InputError(
+            "efficiency must be 1 or more, deviations lie in 0 ... 40 and key_error_rate in 0 ... 1/2; "
+            f"found {efficiency}, {deviations}, {key_error_rate}"
+        )
+    wanted = DecoyTally if config.kind == "decoy-bb84" else Tally
+    if not isinstance(expected, wanted):
+        raise ConfigurationError(f"blocks of kind {config.kind!r} are tallied as {wanted.__name__}; found {expected!r}")
+    margin = _Margin(config, efficiency, deviations, key_error_rate)
+    acceptance: QubitAcceptance | DecoyAcceptance
+    counted: Tally | DecoyTally
+    if isinstance(expected, DecoyTally):
+        counted = _without_sample(expected)
+        acceptance = _decoy_thresholds(margin, counted, bound)
+    else:
+        acceptance = _qubit_thresholds(margin, expected)
+        errors = math.floor(Fraction(acceptance.tolerated_error_rate) * acceptance.test_bits)
+        counted = Tally(key_bits=acceptance.key_bits, test_bits=acceptance.test_bits, test_errors=errors)
+    planned = replace(config, bound=bound, acceptance=acceptance, planned_key_bits=0)
+    return FixedLengthPlan(config=planned, result=_result(planned, counted, acceptance.leakage_bits))
+
+
+@dataclass(frozen=True, slots=True)
+class _Margin:
+    """How far from what is expected the thresholds stand."""
+
+    config: LinkConfig
+    efficiency: float
+    deviations: float
+    key_error_rate: float | None
+
+    def below(self, count: int) -> int:
+        return max(0, math.floor(count - self.deviations * math.sqrt(count)))
+
+    def above(self, rate: float, bits: int) -> float:
+        """Return an error rate that so many bits at `rate` exceed too seldom; no error at all is not believed."""
+        errors = rate * bits
+        return min(0.5, (errors + self.deviations * math.sqrt(errors + 1.0)) / bits) if bits else 0.5
+
+    def leakage(self, key_bits: int, rate: float) -> int:
+        """Return what correction and verification of so many bits may disclose."""
+        config = self.config
+        rate = rate if self.key_error_rate is None else self.key_error_rate
+        correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
+        frames = -(-key_bits // config.frame_bits) * (config.frame_tag_bits + 1)
+        verdicts = 0 if config.reconciliation == "cascade" else -(-key_bits // config.ldpc_frame_bits)
+        return correction + frames + verdicts + Epsilon.split(config.epsilon).verification_charge_bits + 1
+
+
+def _qubit_thresholds(margin: _Margin, expected: Tally) -> QubitAcceptance:
+    sifted, test_bits = margin.below(expected.key_bits), margin.below(expected.test_bits)
+    key_bits = sifted - sample_size(sifted)
+    if not key_bits or not test_bits:
+        raise InputError(f"{expected.key_bits} key and {expected.test_bits} test bits are too few for thresholds")
+    rate = expected.test_errors / expected.test_bits
+    return QubitAcceptance(
+        key_bits=key_bits,
+        test_bits=test_bits,
+        tolerated_error_rate=min(margin.above(rate, test_bits), math.nextafter(0.5, 0.0)),
+        leakage_bits=margin.leakage(key_bits, rate),
+    )
+
+
+def _without_sample(expected: DecoyTally) -> DecoyTally:
+    """Take off what is sampled from the key to set up correction."""
+    sampled = sample_size(expected.key_bits)
+
+    def kept(counts: Sequence[int]) -> tuple[int, ...]:
+        return tuple(count - count * sampled // max(1, expected.key_bits) for count in counts)
+
+    errors = None if expected.key_errors is None else tuple(map(min, kept(expected.key_errors), expected.key_counts))
+    return replace(expected, key_counts=kept(expected.key_counts), key_errors=errors)
+
+
+def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> DecoyAcceptance:
+    epsilon = Epsilon.split(margin.config.epsilon)
+    counts = [counted.key_counts, counted.test_counts, counted.test_errors, counted.key_errors]
+
+    def estimate(vectors: Sequence[Sequence[float] | None]) -> PublishedEstimate:
+        key, test, errors, key_errors = vectors
+        source = PhotonStatistics(counted.intensities, counted.probabilities)
+        return published_estimate(
+            bound,
+            DecoyCounts(
+                source=source,
+                key_counts=key or (),
+                test_counts=test or (),
+                test_errors=errors or (),
+                key_errors=key_errors,
+            ),
+            epsilon,
+        )
+
+    found, spread = estimate(counts), _spread(estimate, counts)
+    wrong = counted.test_errors if counted.key_errors is None else counted.key_errors
+    bits = counted.test_bits if counted.key_errors is None else counted.key_bits
+    vacuum = found.vacuum - margin.deviations * spread.vacuum if margin.config.corrects_one_way else 0.0
+    return DecoyAcceptance(
+        vacuum=max(0, math.floor(vacuum)),
+        single_photons=max(0, math.floor(found.key - margin.deviations * spread.key)),
+        phase_error_rate=min(0.5, found.phase_error_rate + margin.deviations * spread.phase_error_rate),
+        leakage_bits=margin.leakage(counted.key_bits, min(0.5, sum(wrong) / max(1, bits))),
+    )
+
+
+Vectors = Sequence[Sequence[float] | None]
+
+
+def _spread(estimate: Callable[[Vectors], PublishedEstimate], counts: Vectors) -> PublishedEstimate:
+    """Return the standard deviation of each estimate where every count scatters by its own root."""
+    names = ("vacuum", "key", "test", "test_errors", "phase_error_rate")
+    squares = dict.fromkeys(names, 0.0)
+    for place, vector in enumerate(counts):
+        for label in range(len(vector or ())):
+            high, low = (estimate(_moved(counts, place, label, sign)) for sign in (1.0, -1.0))
+            for name in names:
+                squares[name] += ((getattr(high, name) - getattr(low, name)) / 2.0) ** 2
+    return PublishedEstimate(vacuum_upper=math.nan, **{name: math.sqrt(value) for name, value in squares.items()})
+
+
+def _moved(counts: Vectors, place: int, label: int, sign: float) -> Vectors:
+    vector = list(counts[place] or ())
+    vector[label] = max(0.0, vector[label] + sign * math.sqrt(vector[label] + 1.0))
+    return [*counts[:place], vector, *counts[place + 1 :]]
+
+
+def _result(planned: LinkConfig, counted: Tally | DecoyTally, leakage_bits: int) -> SecretLength:
+    """Apply the bound as a session does, at the thresholds."""
+    verification = Epsilon.split(planned.epsilon).verification_charge_bits
+    ledger = Ledger()
+    ledger.disclose(Cause.REFERENCE_PARITIES, leakage_bits - verification)
+    ledger.disclose(Cause.BLOCK_TAG, verification)
+    if not planned.corrects_one_way:
+        ledger.disclose(Cause.CORRECTOR_PARITIES, leakage_bits)
+    return PROTOCOLS[planned.kind].secret_length(planned, counted, ledger, verification)

@@ -1,0 +1,165 @@
+"""Which way correction spoke is told by the ledger, whatever the configuration calls itself; and what hangs on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import qkdpost as qp
+from qkdpost.leakage import Cause
+from qkdpost.messages import AbortReason, FrameVerdict, Parities
+from qkdpost.reconciliation import choice
+from qkdpost.session.codec import decode
+from qkdpost.session.events import KeyReady
+from qkdpost.session.report import BlockReport
+from qkdpost.session.stages import reconciliation
+from support.link import Pair, bb84_records, seeded_source, small_link
+
+ONE_WAY = {"reconciliation": "ldpc", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop"}
+SETTINGS: dict[str, tuple[dict[str, object], bool]] = {
+    "cascade": ({"reconciliation": "cascade"}, True),
+    "blind": ({"reconciliation": "ldpc", "ldpc_blind_rounds": 2}, True),
+    "blind, drop": ({"reconciliation": "ldpc", "ldpc_blind_rounds": 2, "ldpc_fallback": "drop"}, True),
+    "one attempt, no failure": ({"reconciliation": "ldpc", "ldpc_blind_rounds": 0}, False),
+    "one attempt, drop": (ONE_WAY, False),
+    "auto, near": ({"reconciliation": "auto", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop"}, True),
+    "auto, far": (
+        {"reconciliation": "auto", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop", "round_trip_ms": 100.0},
+        False,
+    ),
+}
+
+
+def report_of(pair: Pair, role: str) -> BlockReport:
+    ends = [event.report for event in pair.events[role] if isinstance(event, KeyReady)]
+    return (ends + [event.report for event in pair.aborts(role)])[0]
+
+
+def finished(**changes: object) -> Pair:
+    pair = Pair(small_link(ldpc_frame_bits=2**14, epsilon=1e-6, **changes))
+    pair.submit(*bb84_records(120_000, qber=0.02, test_fraction=0.2))
+    pair.finish()
+    pair.run()
+    return pair
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_ledger_tells_the_direction(name: str) -> None:
+    changes, two_way = SETTINGS[name]
+    pair = finished(**changes)
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    said = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, Parities)]
+    verdicts = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, FrameVerdict)]
+    for role in ("alice", "bob"):
+        ledger = report_of(pair, role).ledger
+        assert ledger.two_way == two_way
+        if not two_way:  # all that Bob said of the errors is one accept bit a frame, and each of these is charged
+            told = sum(message.count for message in said)
+            assert ledger.bits(Cause.FRAME_VERDICTS) == told + report_of(pair, role).frames
+    assert all((verdict.corrected is not None) == two_way for verdict in verdicts)
+
+
+def test_a_fallback_to_cascade_makes_it_two_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = reconciliation.plan_of
+    monkeypatch.setattr(reconciliation, "plan_of", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
+    pair = finished(reconciliation="ldpc", ldpc_blind_rounds=0, ldpc_fallback="cascade")
+    for role in ("alice", "bob"):
+        assert report_of(pair, role).ldpc_failed_frames > 0
+        assert report_of(pair, role).ledger.two_way
+
+
+def without_codes(*_: object, **__: object) -> None:
+    raise qp.InputError("no code corrects so many errors")
+
+
+def test_a_one_way_configuration_without_a_code_is_two_way_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "plan_of", without_codes)
+    pair = finished(**ONE_WAY)
+    assert pair.sessions["alice"].link.corrects_one_way
+    for role in ("alice", "bob"):
+        assert report_of(pair, role).ledger.two_way
+
+
+# Detectors that are not alike: only with one-way correction, and only as far as they are told.
+
+TWO_DECOYS = qp.LinkConfig(
+    kind="decoy-bb84",
+    intensities=(0.5, 0.15, 2e-4),
+    intensity_probabilities=(0.6, 0.3, 0.1),
+    test_probabilities=(0.3, 0.3),
+    ldpc_frame_bits=2**14,
+    **ONE_WAY,
+)
+SLIGHT = qp.security.DetectorMismatch(
+    dark_count_probability=1e-6, efficiency_deviation=0.001, dark_count_deviation=0.01
+)
+GROSS = replace(SLIGHT, efficiency_deviation=0.2)
+
+
+@pytest.fixture(scope="module")
+def decoy_records() -> tuple[Any, Any]:
+    return qp.simulation.decoy_bb84(TWO_DECOYS, pulses=20_000_000, fibre_km=10, rng=np.random.default_rng(5))
+
+
+def test_the_direction_decides_which_assumption_is_printed(decoy_records: tuple[Any, Any]) -> None:
+    for link, words in (
+        (TWO_DECOYS, "one-way correction"),
+        (replace(TWO_DECOYS, ldpc_blind_rounds=2), "two-way correction"),
+    ):
+        result = qp.distill(*decoy_records, link)
+        assert words in str(result.report.secret)
+        assert words in str(result.peer_reports[0].secret)
+
+
+def test_a_mismatch_of_detectors_shortens_the_key(decoy_records: tuple[Any, Any]) -> None:
+    alike = qp.distill(*decoy_records, TWO_DECOYS, random_source=seeded_source(b"one sample for all"))
+    swapped = replace(SLIGHT, efficiency_deviation=0.01, random_swap=True)
+    for detectors in (SLIGHT, swapped):
+        link = replace(TWO_DECOYS, detectors=detectors)
+        result = qp.distill(*decoy_records, link, random_source=seeded_source(b"one sample for all"))
+        assert 0 < len(result.key) < len(alike.key)
+        for report in (*result.reports, *result.peer_reports):
+            assert report.secret is not None
+            text = str(report.secret)
+            assert "two detectors differ by no more than stated" in text
+            assert "detectors that are not alike" in text
+            assert "does not depend on the basis" not in text
+            assert "does not depend on the basis" in str(alike.report.secret)
+
+
+def test_a_gross_mismatch_leaves_nothing_and_says_so(decoy_records: tuple[Any, Any]) -> None:
+    result = qp.distill(*decoy_records, replace(TWO_DECOYS, detectors=GROSS))
+    assert len(result.key) == 0
+    for report in (*result.reports, *result.peer_reports):
+        assert report.abort_reason == "no_key_left"
+        assert report.secret is not None
+        assert report.secret.bits == 0
+        assert "phase errors" in str(report.abort_detail)
+        assert "detectors that are not alike" in str(report.abort_detail)
+
+
+def test_a_mismatch_is_compared_in_the_greeting() -> None:
+    link = replace(TWO_DECOYS, detectors=SLIGHT)
+    alice = qp.Session(role="alice", link=link, auth_key=qp.KeyPool(bytes(200)))
+    bob = qp.Session(role="bob", link=replace(link, detectors=GROSS), auth_key=qp.KeyPool(bytes(200)))
+    with pytest.raises(qp.RemoteProtocolError, match="differ in detectors"):
+        alice.receive_data(bob.data_to_send())
+
+
+def test_with_a_mismatch_cascade_does_not_step_in(
+    decoy_records: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "plan_of", without_codes)
+    pair = Pair(replace(TWO_DECOYS, detectors=SLIGHT))
+    pair.submit(*decoy_records)
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") == {}
+    for role in ("alice", "bob"):
+        (event,) = pair.aborts(role)
+        assert event.reason is AbortReason.NO_KEY_LEFT
+        assert not event.report.ledger.two_way
+    assert "no LDPC code corrects" in pair.aborts("alice")[0].detail
