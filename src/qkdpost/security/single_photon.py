@@ -16,8 +16,10 @@ round enters the count of phase errors like any other. That the true numbers of 
 by virtual thinning, as `decoy_bb84` explains; x, the errors of *all* test rounds, bounds those of the kept ones.
 
 Then B_1 = s_key, B_e from s_key, s_test and x by exact inversion at the last third of eps_AT^2, and the theorem of
-`variable_length` gives the length. The argument is this library's own along known lines (the structure is that of
-Morrison et al., npj Quantum Inf. 9, 38 (2023) and Pousa et al., Opt. Express 32 (2024)).
+`variable_length` gives the length. A brighter source or one with more multi-photon pulses never gets more key: what
+whole errors add and take away is met by `envelope`, at a cost of one error at most. The argument is this library's
+own along known lines (the structure is that of Morrison et al., npj Quantum Inf. 9, 38 (2023) and Pousa et al., Opt.
+Express 32 (2024)).
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.concentration import binomial_at_most, chernoff_at_most
 from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.envelope import steady_entropy
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.phase_errors import Concentration
-from qkdpost.security.qubit_rounds import phase_error_bound
+from qkdpost.security.phase_errors import Concentration, most_phase_errors
 from qkdpost.security.result import SecretLength
 from qkdpost.security.variable_length import divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.tallies import SinglePhotonTally
@@ -90,7 +92,7 @@ def secret_length(
     lost_test = _at_most(tally.pulses_sent, tally.test_probability * multiple, tail, multiphoton)
     kept_key, kept_test = max(0, tally.key_bits - lost_key), max(0, tally.test_bits - lost_test)
     kept = Tally(key_bits=kept_key, test_bits=kept_test, test_errors=min(kept_test, tally.test_errors))
-    rate, explanation = phase_error_bound(kept, tail**0.5, concentration)
+    rate, steady, explanation = _phase_errors(kept, tail, concentration)
     monitored = assume.SOURCE_MONITORED if source_monitored else assume.SOURCE_ASSUMED
     return variable_length(
         bound="variable-length",
@@ -110,7 +112,19 @@ def secret_length(
         amplification_epsilon=amplification,
         asymptotic_bits=_asymptotic_bits(tally, multiple),
         assumptions=(*ASSUMPTIONS, monitored),
+        entropy_bits=steady,
     )
+
+
+def _phase_errors(kept: Tally, tail: float, concentration: Concentration) -> tuple[float, int | None, str]:
+    """Bound the phase-error rate; return it, the whole bits of entropy that are left if errors are whole, and how."""
+    worst = most_phase_errors(kept.key_bits, kept.test_bits, kept.test_errors, tail, concentration)
+    rate = min(0.5, worst / kept.key_bits) if kept.key_bits and kept.test_bits else 0.5
+    explanation = f"-n h({rate:.5f}): {kept.test_errors} errors in {kept.test_bits} test bits ({concentration})"
+    if concentration != "hypergeometric":
+        return rate, None, explanation
+    steady = steady_entropy(kept.key_bits, kept.test_bits, kept.test_errors, tail, int(worst))
+    return rate, steady, f"{explanation}, at most {worst:.0f} in the key; and up to one error more, see envelope"
 
 
 def _at_most(pulses: int, probability: float, tail: float, multiphoton: MultiphotonCount) -> int:

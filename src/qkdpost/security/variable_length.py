@@ -75,6 +75,7 @@ def variable_length(
     amplification_epsilon: float,
     asymptotic_bits: float,
     assumptions: Sequence[str],
+    entropy_bits: int | None = None,
 ) -> SecretLength:
     """Apply the theorem of this module.
 
@@ -90,16 +91,19 @@ def variable_length(
         amplification_epsilon: eps_PA.
         asymptotic_bits: the point estimate to compare with, before leakage.
         assumptions: what the caller's B_1 and B_e take for granted.
+        entropy_bits: what is kept of B_1 (1 - h(B_e)), if less than all of it.
 
     Raises:
         InputError: impossible numbers of bits.
         ConfigurationError: verification was charged less than its share of epsilon needs.
     """
-    entropy = binary_entropy(min(0.5, phase_error_rate))
+    hidden = certified_bits * binary_entropy(min(0.5, phase_error_rate))
+    if entropy_bits is not None:
+        hidden = max(hidden, float(certified_bits - entropy_bits))
     costs = correction_terms(leakage_bits, verification_bits, ledger.budget)
     terms = (
         Term(name="certified rounds", bits=float(certified_bits), explanation=certified_explanation),
-        Term(name="phase errors", bits=-certified_bits * entropy, explanation=phase_error_explanation),
+        Term(name="phase errors", bits=-hidden, explanation=phase_error_explanation),
         *costs,
         amplification_term(amplification_epsilon),
     )
