@@ -46,7 +46,7 @@ def run_two_hosts(alice: object, bob: object, link: qp.LinkConfig) -> int:
     if len(digests) == 2 and digests[0] == digests[1]:
         print("both hosts hold the same key")
         return 0
-    print("the hosts hold no common key")
+    print("the hosts hold no common key; the line 'no key' of each report says why")
     return 1
 
 

@@ -11,9 +11,13 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
-def run(name: str, *arguments: str) -> str:
+def start(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def run(name: str, *arguments: str) -> str:
+    done = start(name, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -32,6 +36,44 @@ def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
     output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km))
     assert "both hosts hold the same key" in output
     assert output.count("leakage charged") == 2
+    for line in ("secret length:", "form: variable-length, against coherent attacks", "  without finite-size terms", "  assumes:"):
+        assert output.count(line) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "pulses", "fibre_km", "bound"),
+    [
+        ("bb84", 4_000_000, 20, "lim-2021"),
+        ("bbm92", 200_000_000, 0, "lim-2021"),
+        ("decoy-bb84", 60_000_000, 20, "wiesemann-2026"),
+        ("one-decoy", 60_000_000, 20, "wiesemann-2026"),
+        ("single-photon-bb84", 20_000_000, 20, "variable-length"),
+    ],
+)
+def test_two_hosts_with_a_length_planned_beforehand(kind: str, pulses: int, fibre_km: int, bound: str) -> None:
+    output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km), "--fixed-length")
+    assert "both hosts hold the same key" in output
+    assert output.count(f"bound: {bound}") == output.count("form: fixed-length, against coherent attacks") == 2
+
+
+def test_two_hosts_say_why_there_is_no_key() -> None:
+    done = start("two_hosts.py", "--pulses", "3000000", "--fibre-km", "50")
+    assert done.returncode == 1
+    assert "the hosts hold no common key" in done.stdout
+    assert done.stdout.count("no key ") >= 2
+    assert "certified rounds" in done.stdout
+    done = start("two_hosts.py", "--pulses", "3000000", "--fibre-km", "50", "--fixed-length")
+    assert done.returncode == 1
+    assert "no key can be planned" in done.stderr
+    assert "would give some" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--pulses", "0"), ("--fibre-km", "nan"), ("--kind", "smoke")])
+def test_two_hosts_explain_what_they_cannot_take(arguments: tuple[str, ...]) -> None:
+    done = start("two_hosts.py", *arguments)
+    assert done.returncode == 2
+    assert "error:" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_time_tags(data_directory: Path) -> None:

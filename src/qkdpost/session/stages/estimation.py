@@ -86,18 +86,18 @@ def _sifted(block: Block) -> SiftedKey:
     if block.link.exact_sizes is not None:
         key_bits, test_bits = block.link.exact_sizes
         sampled = sample_size(len(block.sifted.key_bits))
-        for basis, found, needed in (
-            ("key", len(block.sifted.key_bits), key_bits + sampled),
-            ("test", len(block.sifted.test_bits), test_bits),
-        ):
-            if found < needed:
-                extra = f" and a sample of {sampled}" if basis == "key" else ""
-                raise AbortBlock(
-                    AbortReason.TOO_FEW_BITS,
-                    f"not accepted: {found} sifted bits of the {basis} basis; the threshold {basis}_bits"
-                    f"{extra} needs {needed}",
-                )
+        _check_size(
+            len(block.sifted.key_bits), key_bits + sampled, f"threshold key_bits {key_bits}, and a sample of {sampled}"
+        )
+        _check_size(len(block.sifted.test_bits), test_bits, f"threshold test_bits {test_bits}")
     return block.sifted
+
+
+def _check_size(found: int, needed: int, thresholds: str) -> None:
+    if found < needed:
+        raise AbortBlock(
+            AbortReason.TOO_FEW_BITS, f"not accepted: {found} sifted bits, where {needed} are needed ({thresholds})"
+        )
 
 
 def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
