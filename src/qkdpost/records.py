@@ -230,8 +230,8 @@ class Tally:
     def __post_init__(self) -> None:
         for name in ("key_bits", "test_bits", "test_errors"):
             value = getattr(self, name)
-            if not 0 <= value <= 2**53:
-                raise InputError(f"{name} must lie in 0 ... 2^53; found {value}")
+            if not 0 <= value <= 2**53 or value != int(value):
+                raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {value}")
         if self.test_errors > self.test_bits:
             raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
 

@@ -1,0 +1,122 @@
+"""Counts that cannot be are refused before any bound sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.records import Tally
+from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
+from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
+
+GOOD: dict[type, dict[str, Any]] = {
+    Tally: {"key_bits": 100, "test_bits": 50, "test_errors": 3},
+    SampledTally: {"key_bits": (100, 50), "test_bits": (50, 20), "test_errors": (3, 2)},
+    DecoyTally: {
+        "intensities": (0.5, 0.1, 0.0),
+        "probabilities": (0.5, 0.25, 0.25),
+        "key_counts": (100, 50, 3),
+        "test_counts": (50, 20, 2),
+        "test_errors": (3, 2, 1),
+        "key_errors": (3, 2, 1),
+    },
+    SinglePhotonTally: {
+        "pulses_sent": 1000,
+        "key_probability": 0.81,
+        "test_probability": 0.01,
+        "mean_photons": 0.1,
+        "g2": 0.01,
+        "key_bits": 100,
+        "test_bits": 50,
+        "test_errors": 3,
+    },
+}
+COUNTS = [
+    (kind, name)
+    for kind, values in GOOD.items()
+    for name in values
+    if name.endswith(("bits", "errors", "counts", "sent"))
+]
+BAD_COUNTS = (-1, 0.5, float("nan"), float("inf"), 2**53 + 1, 10**400)
+
+
+@pytest.mark.parametrize(("kind", "name"), COUNTS, ids=str)
+@pytest.mark.parametrize("value", BAD_COUNTS, ids=lambda value: str(value)[:20])
+def test_counts_are_whole_numbers_within_double_precision(kind: type, name: str, value: float) -> None:
+    good = GOOD[kind][name]
+    places = range(len(good)) if isinstance(good, tuple) else (0,)
+    for place in places:
+        bad = tuple(value if at == place else other for at, other in enumerate(good)) if len(places) > 1 else value
+        with pytest.raises(InputError):
+            kind(**GOOD[kind] | {name: bad})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (Tally, {"test_errors": 51}),
+        (SampledTally, {"test_errors": (3, 21)}),
+        (SampledTally, {"key_bits": (100,)}),
+        (SampledTally, {"key_bits": (2**53, 1)}),
+        (DecoyTally, {"test_errors": (3, 2, 3)}),
+        (DecoyTally, {"key_errors": (3, 2, 4)}),
+        (DecoyTally, {"key_counts": (100, 50)}),
+        (DecoyTally, {"key_counts": (2**53, 1, 1)}),
+        (DecoyTally, {"intensities": (0.1, 0.5, 0.0)}),
+        (DecoyTally, {"intensities": (0.5, 0.5, 0.0)}),
+        (DecoyTally, {"intensities": (0.5, 0.1, -0.1)}),
+        (DecoyTally, {"intensities": (float("nan"), 0.1, 0.0)}),
+        (DecoyTally, {"intensities": (0.5, 0.1)}),
+        (DecoyTally, {"probabilities": (0.5, 0.25, 0.2)}),
+        (DecoyTally, {"probabilities": (1.0, 0.5, -0.5)}),
+        (DecoyTally, {"probabilities": (0.5, 0.5, 0.0)}),
+        (DecoyTally, {"probabilities": (0.5, 0.25, float("nan"))}),
+        (SinglePhotonTally, {"test_errors": 51}),
+        (SinglePhotonTally, {"pulses_sent": 149}),
+        (SinglePhotonTally, {"key_probability": 1.0}),
+        (SinglePhotonTally, {"test_probability": 0.2}),
+        (SinglePhotonTally, {"mean_photons": 0.0}),
+        (SinglePhotonTally, {"mean_photons": float("nan")}),
+        (SinglePhotonTally, {"g2": -0.1}),
+        (SinglePhotonTally, {"g2": float("inf")}),
+    ],
+    ids=str,
+)
+def test_counts_that_contradict_each_other(kind: type, changes: dict[str, Any]) -> None:
+    kind(**GOOD[kind])
+    with pytest.raises(InputError):
+        kind(**GOOD[kind] | changes)
+
+
+BOUNDS = [
+    (bb84, Tally),
+    (bb84, SampledTally),
+    (bbm92, Tally),
+    (bbm92, SampledTally),
+    (decoy_bb84, DecoyTally),
+    (single_photon, SinglePhotonTally),
+]
+
+
+@pytest.mark.parametrize(("module", "kind"), BOUNDS, ids=lambda value: value.__name__)
+@pytest.mark.parametrize("epsilon", [0.0, 1.0, -1e-10, 2.0, float("nan"), 1e-70])
+def test_epsilon_out_of_range(module: Any, kind: type, epsilon: float) -> None:
+    with pytest.raises(ConfigurationError, match="epsilon"):
+        module.secret_length(kind(**GOOD[kind]), leakage_bits=0, epsilon=epsilon)
+
+
+@pytest.mark.parametrize(("module", "kind"), BOUNDS, ids=lambda value: value.__name__)
+@pytest.mark.parametrize("bits", [-1, 0.5, 2**53 + 1, float("nan")])
+def test_leakage_that_cannot_be(module: Any, kind: type, bits: float) -> None:
+    with pytest.raises(InputError):
+        module.secret_length(kind(**GOOD[kind]), leakage_bits=bits, epsilon=1e-10)
+
+
+@pytest.mark.parametrize(("module", "kind"), BOUNDS, ids=lambda value: value.__name__)
+def test_where_nothing_is_left_the_largest_cost_is_named(module: Any, kind: type) -> None:
+    result = module.secret_length(kind(**GOOD[kind]), leakage_bits=10_000, epsilon=1e-10)
+    assert result.bits == 0
+    assert "the largest is correction with 10000 bits" in result.reason or "nothing to make key of" in result.reason
+    assert f"no key: {result.reason}" in str(result)
