@@ -77,9 +77,10 @@ class KeyPool:
     new keys. The opener of a block reserves a piece, tells the peer which, and the peer claims it. Either host counts
     a piece as spent when it is reserved or claimed, whether it is used or not. Bytes are erased when handed out.
 
-    The pool must outlive the process: store `snapshot` whenever it changed and before anything is sent that was made
-    with it. A host that starts from an older snapshot would use pads twice, which discloses the hash keys; against
-    the loss of one host's latest snapshot `reconcile` helps, against the loss of both nothing does.
+    The pool must outlive the process: store `snapshot` whenever `revision` has grown and before anything is sent that
+    was made with it; a `Session` does so if it is told how (`save_pool`). A host that starts from an older snapshot
+    would use pads twice, which discloses the hash keys; against the loss of one host's latest snapshot `reconcile`
+    helps, against the loss of both nothing does.
 
     Args:
         preshared: at least 32 bytes, uniformly random, equal on both hosts and used for nothing else. Secret.
@@ -88,7 +89,7 @@ class KeyPool:
         InputError: less than the key of the hash.
     """
 
-    __slots__ = ("_hash_key", "_reserved", "_segments", "_spent_bytes")
+    __slots__ = ("_hash_key", "_reserved", "_revision", "_segments", "_spent_bytes")
 
     def __init__(self, preshared: bytes) -> None:
         if len(preshared) < HASH_KEY_BYTES:
@@ -97,6 +98,12 @@ class KeyPool:
         self._segments = {PRESHARED_SEGMENT: _Segment(bytearray(preshared[HASH_KEY_BYTES:]))}
         self._reserved: dict[PadReference, list[bytes | None]] = {}
         self._spent_bytes = 0
+        self._revision = 0
+
+    @property
+    def revision(self) -> int:
+        """Grows whenever a snapshot would differ from the last one."""
+        return self._revision
 
     @property
     def hash_key(self) -> bytes:
@@ -158,6 +165,7 @@ class KeyPool:
 
     def _spend(self, identifier: bytes, end: int) -> None:
         """Spend a segment up to `end`; one that is spent whole is forgotten."""
+        self._revision += 1
         segment = self._segments[identifier]
         self._spent_bytes += end - segment.next_offset
         segment.spend_to(end)
@@ -205,6 +213,7 @@ class KeyPool:
         if isinstance(key, Bits) and len(key) % 8:
             raise InputError(f"a segment has whole bytes; found {len(key)} bits")
         content = bytearray(key.to_bytes() if isinstance(key, Bits) else key)
+        self._revision += 1
         if content:
             self._segments[bytes(identifier)] = _Segment(content)
         if len(self._segments) > MOST_SEGMENTS:

@@ -53,9 +53,14 @@ def check_hello(hello: Hello, role: str, link: LinkConfig) -> None:
     for name in sorted(own.keys() | hello.configuration.keys()):
         if own.get(name) != hello.configuration.get(name):
             raise RemoteProtocolError(
-                f"the link configurations differ in {name}: {own.get(name)} here, "
-                f"{hello.configuration.get(name)} at the peer"
+                f"the link configurations differ in {_printable(name)}: {own.get(name)} here, "
+                f"{_printable(hello.configuration.get(name))} at the peer"
             )
+
+
+def _printable(text: str | None) -> str:
+    """Return what the peer wrote as it may go into a log: no line ends, no control sequences."""
+    return text if text is not None and text.isascii() and text.isprintable() else ascii(text)
 
 
 def peer_segments(hello: Hello) -> tuple[SegmentState, ...]:

@@ -17,6 +17,7 @@ from qkdpost.errors import (
 from qkdpost.key_pool import KeyPool
 from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.protocols import PROTOCOLS
+from qkdpost.reconciliation.choice import check_decoder
 from qkdpost.records import RawRecords, TimeTags
 from qkdpost.session.blocks import PADS_OF_A_BLOCK_BYTES, Blocks
 from qkdpost.session.buffer import ReceiveBuffer
@@ -43,9 +44,12 @@ class Session:
     Args:
         role: "alice" or "bob"; the peer must be the other.
         link: the configuration, equal on both hosts.
-        auth_key: the pool of pre-shared key; it is spent and refilled in place, and must be stored by the application
-            (`KeyPool.snapshot`) before what `data_to_send` returned is sent. Secret.
+        auth_key: the pool of pre-shared key; it is spent and refilled in place. Secret.
         random_source: returns so many truly random bytes; the operating system's generator by default.
+        save_pool: stores what it is given, the pool's `snapshot`, so that it survives a power cut when it returns. It
+            is called by `data_to_send` whenever the pool has changed, before any byte is handed out that was made with
+            it; if it raises, none is. Without it, the application must do the same: a pad that is used again after a
+            restart discloses the keys of the authentication. The snapshot is secret.
 
     Raises:
         ConfigurationError: an unknown role, or a kind of link that no protocol serves.
@@ -58,12 +62,16 @@ class Session:
         link: LinkConfig,
         auth_key: KeyPool,
         random_source: Callable[[int], bytes] = secrets.token_bytes,
+        save_pool: Callable[[bytes], None] | None = None,
     ) -> None:
         if role not in ROLES:
             raise ConfigurationError(f"role must be 'alice' or 'bob'; found {role!r}")
+        check_decoder(link)
         self.role = role
         self.link = link
         self._record_type = PROTOCOLS[link.kind].record_type(role)
+        self._save_pool = save_pool
+        self._saved_revision = -1
         self._queue = RecordQueue()
         self._flushed_below = 0
         self._buffer = ReceiveBuffer(link.largest_message_bytes)
@@ -153,13 +161,18 @@ class Session:
         """Return what must be sent to the peer now, and forget it; call it until it returns nothing.
 
         A session works in steps, so that the peer can begin with the first answer while the next is made: as long as
-        there is something to send, the rest of what was received waits.
+        there is something to send, the rest of what was received waits. The pool of authentication key is saved
+        first, if it has changed and the session was told how.
 
         Raises:
             RemoteProtocolError, AuthenticationError: as `receive_data`.
+            Exception: whatever `save_pool` raises; nothing is handed out then, and the next call tries again.
         """
-        if not self._connection.outgoing and self._connected:
-            self._guarded(self._work)
+        try:
+            if not self._connection.outgoing and self._connected:
+                self._guarded(self._work)
+        finally:
+            self._save()
         data = bytes(self._connection.outgoing)
         self._connection.outgoing.clear()
         return data
@@ -181,6 +194,13 @@ class Session:
 
     def __repr__(self) -> str:
         return f"Session(role={self.role!r}, state={self.state.name}, blocks_in_flight={self.blocks_in_flight})"
+
+    def _save(self) -> None:
+        pool = self._connection.pool
+        if self._save_pool is not None and self._saved_revision != pool.revision:
+            revision = pool.revision
+            self._save_pool(pool.snapshot())
+            self._saved_revision = revision
 
     # The connection.
 
