@@ -61,38 +61,62 @@ class DecoyLink:
         )
 
 
+CLASSES = ("key", "test", "key_errors", "test_errors")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnBlock:
-    """One block drawn at random, and what only nature knows of it."""
+class DrawnBlocks:
+    """Blocks drawn at random, and what only nature knows of them.
 
-    tally: DecoyTally
-    key_single: int
-    test_single: int
-    test_single_errors: int
-    key_phase_errors: int
+    Per class of rounds, `labels` are the counts by block and intensity, which are announced, and `photons` those by
+    block and photon number, which are not.
+    """
+
+    link: DecoyLink
+    labels: dict[str, NDArray[np.int64]]
+    photons: dict[str, NDArray[np.int64]]
+    key_phase_errors: NDArray[np.int64]
+
+    def tally(self, block: int) -> DecoyTally:
+        """What is announced of one block."""
+
+        def counts(name: str) -> tuple[int, ...]:
+            return tuple(int(count) for count in self.labels[name][block])
+
+        return DecoyTally(
+            intensities=self.link.intensities,
+            probabilities=self.link.probabilities,
+            key_counts=counts("key"),
+            test_counts=counts("test"),
+            key_errors=counts("key_errors"),
+            test_errors=counts("test_errors"),
+        )
+
+    def label_probabilities(self) -> NDArray[np.float64]:
+        """By photon number and intensity, how probable a label is given the photon number."""
+        joint = self.link.expected(1.0)["key"].T
+        return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
 
-def draw_block(link: DecoyLink, pulses: int, rng: np.random.Generator) -> DrawnBlock:
-    """Draw the counts of a block by label and photon number; key phase errors are as frequent as test errors."""
-    table = link.expected(1.0)
-    right_test, wrong_test = table["test"] - table["test_errors"], table["test_errors"]
-    right_key, wrong_key = table["key"] - table["key_errors"], table["key_errors"]
-    parts = np.concatenate([right_key.ravel(), wrong_key.ravel(), right_test.ravel(), wrong_test.ravel()])
-    drawn = rng.multinomial(pulses, np.append(parts, max(0.0, 1 - parts.sum())))[:-1]
-    rk, wk, rt, wt = drawn.reshape(4, *right_key.shape)
-    key_single = int((rk + wk)[:, 1].sum())
+def draw_blocks(link: DecoyLink, pulses: int, blocks: int, rng: np.random.Generator) -> DrawnBlocks:
+    """Draw blocks by label and photon number; the key's phase errors are as frequent as test errors."""
+    means = link.expected(1.0)
+    shape = means["key"].shape
+    parts = [means[basis] - means[f"{basis}_errors"] for basis in ("key", "test")]
+    parts += [means[f"{basis}_errors"] for basis in ("key", "test")]
+    cells = np.concatenate([part.ravel() for part in parts])
+    cells = np.append(cells, max(0.0, 1 - cells.sum()))
+    labels, photons = [], []
+    for start in range(0, blocks, 4000):
+        drawn = rng.multinomial(pulses, cells, size=min(4000, blocks - start))[:, :-1].reshape(-1, 4, *shape)
+        drawn[:, :2] += drawn[:, 2:]
+        labels.append(drawn.sum(axis=3))
+        photons.append(drawn.sum(axis=2))
+    by_label, by_photon = np.concatenate(labels), np.concatenate(photons)
     seen, wrong = link.yields(1)
-    return DrawnBlock(
-        tally=DecoyTally(
-            intensities=link.intensities,
-            probabilities=link.probabilities,
-            key_counts=tuple(int(x) for x in (rk + wk).sum(axis=1)),
-            test_counts=tuple(int(x) for x in (rt + wt).sum(axis=1)),
-            key_errors=tuple(int(x) for x in wk.sum(axis=1)),
-            test_errors=tuple(int(x) for x in wt.sum(axis=1)),
-        ),
-        key_single=key_single,
-        test_single=int((rt + wt)[:, 1].sum()),
-        test_single_errors=int(wt[:, 1].sum()),
-        key_phase_errors=int(rng.binomial(key_single, wrong / seen)),
+    return DrawnBlocks(
+        link=link,
+        labels={name: by_label[:, number] for number, name in enumerate(CLASSES)},
+        photons={name: by_photon[:, number] for number, name in enumerate(CLASSES)},
+        key_phase_errors=rng.binomial(by_photon[:, 0, 1], wrong / seen),
     )
