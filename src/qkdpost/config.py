@@ -33,6 +33,7 @@ _FIXED_LENGTH: dict[str, tuple[type[QubitAcceptance | DecoyAcceptance], tuple[st
     "wiesemann-2026": (DecoyAcceptance, ("decoy-bb84",)),
 }
 """The thresholds that each fixed-length bound takes, and the kinds that it is for."""
+LDPC_FAILURES_PERMILLE = (900, 700, 500, 300, 200, 100, 30, 10, 1)
 _RANGES: dict[str, tuple[int, int]] = {
     "block_detections": (1, 2**30),
     "largest_block_detections": (1, 2**30),
@@ -67,6 +68,11 @@ class LinkConfig:
         round_trip_ms: round-trip time of the line, for "auto".
         cascade_parameters: the named set of block sizes for Cascade.
         ldpc_frame_bits: bits of one frame of the LDPC code.
+        ldpc_decoder: the decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate"
+            (discloses less, takes several times as long), or the name of one that was registered in
+            `qkdpost.reconciliation.ldpc_decoders.DECODERS` before the session began.
+        ldpc_first_failures_permille: frames in a thousand that may fail when they are first tried, one of 900, 700,
+            500, 300, 200, 100, 30, 10 and 1: the more, the less is disclosed and the longer decoding takes.
         ldpc_blind_rounds: how often more may be disclosed of frames that failed; 0, with the fallback
             "drop", makes correction one-way (of blocks that some code corrects; the ledger tells what happened).
         ldpc_fallback: what becomes of frames that failed in the end: "cascade" corrects them, "drop" gives them up.
@@ -112,6 +118,8 @@ class LinkConfig:
     round_trip_ms: float = 0.0
     cascade_parameters: str = "near-optimal"
     ldpc_frame_bits: int = 2**16
+    ldpc_decoder: str = "fast"
+    ldpc_first_failures_permille: int = 300
     ldpc_blind_rounds: int = 3
     ldpc_fallback: str = "cascade"
     frame_tag_bits: int = 24
@@ -138,6 +146,7 @@ class LinkConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or not least <= value <= most:
                 raise ConfigurationError(f"{name} must be an integer in {least} ... {most}; found {value!r}")
+        self._check_ldpc()
         self._check_real("epsilon", 1e-30, 0.1)
         self._check_real("sample_fraction", 1e-6, 0.999)
         self._check_real("dead_time_ps", 0.0, 1e12)
@@ -154,6 +163,15 @@ class LinkConfig:
         for name, text in self.to_fields().items():
             if len(text) > LONGEST_FIELD:
                 raise ConfigurationError(f"{name} takes {len(text)} characters; at most {LONGEST_FIELD} can be told")
+
+    def _check_ldpc(self) -> None:
+        failures = self.ldpc_first_failures_permille
+        if not isinstance(failures, int) or isinstance(failures, bool) or failures not in LDPC_FAILURES_PERMILLE:
+            raise ConfigurationError(
+                f"ldpc_first_failures_permille must be one of {LDPC_FAILURES_PERMILLE}; found {failures!r}"
+            )
+        if not isinstance(self.ldpc_decoder, str) or not self.ldpc_decoder.isprintable() or not self.ldpc_decoder:
+            raise ConfigurationError(f"ldpc_decoder must name a decoder; found {self.ldpc_decoder!r:.256}")
 
     def _check_source(self) -> None:
         for name in ("intensities", "intensity_probabilities", "test_probabilities"):

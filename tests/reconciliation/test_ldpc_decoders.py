@@ -145,13 +145,16 @@ class TestConduct:
 _TINY = """
 import hashlib
 import numpy as np
-from qkdpost.reconciliation.ldpc_decoders import Arithmetic, LayeredDecoder
+from qkdpost.reconciliation.ldpc_decoders import Arithmetic, LayeredDecoder, Patience
 from qkdpost.reconciliation.lifting import lift
 code = lift(3, {2: 2, 3: 6}, 64, seed=1)
 syndromes = np.random.default_rng(1).integers(0, 1 << 63, (3, 3), dtype=np.uint64)
 for dtype in (np.int8, np.int16):
     counting = Arithmetic(units_per_nat=3, correction=17, most_magnitude=36)
-    decoder = LayeredDecoder(dtype=dtype, few_checks=counting, many_checks=counting, most_iterations=2)
+    decoder = LayeredDecoder(
+        dtype=dtype, few_checks=counting, many_checks=counting, most_iterations=2,
+        patience=Patience(first_iterations=1, most_missed_permille=1000, fewer_permille=0),
+    )
     decoded = decoder.compile(code).decode(syndromes, error_rate_ppm=30_000)
     print(hashlib.sha256(decoded.errors.tobytes()).hexdigest(), decoded.iterations.tolist())
 """

@@ -8,10 +8,19 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
+from qkdpost.config import LDPC_FAILURES_PERMILLE
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc_layout import untainted_count
-from qkdpost.reconciliation.rate_adaptation import FAILURE_WIDTHS, LdpcPlan, entropy_ppm, plan_ldpc
+from qkdpost.reconciliation.ldpc_layout import puncturable_count
+from qkdpost.reconciliation.rate_adaptation import (
+    FAILURE_WIDTHS,
+    PUNCTURING_LOSS_PERMILLE,
+    LdpcPlan,
+    disclosed_bits,
+    entropy_ppm,
+    plan_ldpc,
+)
 
 
 def _entropy(error_rate: float) -> float:
@@ -22,6 +31,12 @@ def _entropy(error_rate: float) -> float:
 def test_entropy_is_that_of_floating_point_rounded_up(error_rate_ppm: int) -> None:
     exact = 1e6 * _entropy(error_rate_ppm / 1e6)
     assert exact - 1e-5 <= entropy_ppm(error_rate_ppm) <= exact + 1 + 1e-5
+
+
+def test_the_link_offers_what_the_plan_knows() -> None:
+    assert set(LDPC_FAILURES_PERMILLE) == set(FAILURE_WIDTHS)
+    for permille, width in FAILURE_WIDTHS.items():
+        assert width == round(1000 * norm.isf(permille / 1000))
 
 
 @given(
@@ -45,10 +60,13 @@ def test_plans_are_consistent(
         uncertainty_permille=uncertainty,
     )
     assert plan.frames * (plan.key_bits - 1) < block_bits <= plan.frames * plan.key_bits
-    assert plan.punctured_bits <= untainted_count(plan.code)
+    assert plan.punctured_bits <= puncturable_count(plan.code)
     assert plan.blind_rounds in (0, rounds)
-    assert plan.blind_rounds * plan.revealed_bits <= plan.punctured_bits
-    assert plan.first_leakage_bits >= 0.99 * block_bits * entropy_ppm(error_rate_ppm) / 1e6
+    assert plan.key_bits + plan.punctured_bits + plan.shortened_bits == plan.frame_bits
+    entropy = block_bits * entropy_ppm(error_rate_ppm) / 1e6
+    assert plan.frames * plan.syndrome_bits >= 1.01 * entropy
+    if not rounds:
+        assert plan.first_leakage_bits >= 1.01 * entropy
 
 
 def test_more_errors_mean_more_leakage_without_jumps() -> None:
@@ -61,9 +79,32 @@ def test_more_errors_mean_more_leakage_without_jumps() -> None:
     assert all(abs(left - right) < 0.04 for left, right in pairwise(leakages))
 
 
-def test_a_floor_on_the_efficiency_is_kept() -> None:
-    plan = plan_ldpc(10**7, error_rate_ppm=50_000, least_efficiency_ppm=1_300_000)
-    assert plan.first_leakage_bits >= 1.299 * 10 * entropy_ppm(50_000)
+def test_blind_rounds_begin_lower_and_end_where_the_doubt_asks() -> None:
+    arguments = {"error_rate_ppm": 50_000, "uncertainty_permille": 50}
+    one_way = plan_ldpc(10**7, blind_rounds=0, **arguments)
+    blind = plan_ldpc(10**7, blind_rounds=3, **arguments)
+    sure = plan_ldpc(10**7, blind_rounds=3, error_rate_ppm=50_000, uncertainty_permille=0)
+    limit = 10 * entropy_ppm(50_000)
+    assert blind.first_leakage_bits < sure.first_leakage_bits < 1.12 * limit < one_way.first_leakage_bits
+    assert blind.frames * blind.syndrome_bits > 1.2 * limit
+
+
+def test_fewer_failures_at_first_disclose_more_at_once() -> None:
+    leakages = [
+        plan_ldpc(10**7, error_rate_ppm=30_000, first_failures_permille=failures).first_leakage_bits
+        for failures in sorted(FAILURE_WIDTHS)
+    ]
+    assert leakages == sorted(leakages, reverse=True)
+    assert leakages[0] > 1.05 * leakages[-1]
+
+
+@given(st.integers(1, 1000), st.integers(64, 40_000))
+def test_what_puncturing_costs_is_disclosed_too(permille: int, checks: int) -> None:
+    need = checks * permille // 1000
+    disclosed = disclosed_bits(need, checks)
+    loss = PUNCTURING_LOSS_PERMILLE / 1000
+    assert disclosed == pytest.approx(need * (1 + loss * (1 - disclosed / checks)), abs=1.5)
+    assert disclosed_bits(checks, checks) == checks
 
 
 def test_what_cannot_be_planned_is_refused() -> None:
@@ -88,11 +129,15 @@ def test_plans_that_contradict_themselves_cannot_be_built() -> None:
         {"code": "none"},
         {"key_bits": plan.key_bits + 1},
         {"block_bits": 10**7},
-        {"revealed_bits": plan.punctured_bits},
+        {"blind_rounds": -1},
         {"error_rate_ppm": 0},
+        {"first_failures_permille": 7},
         {
-            "punctured_bits": untainted_count(plan.code) + 1,
-            "shortened_bits": plan.frame_bits - plan.key_bits - untainted_count(plan.code) - 1,
+            "key_bits": 10**5 // 4,
+            "block_bits": 10**5,
+            "frames": 4,
+            "punctured_bits": puncturable_count(plan.code) + 1,
+            "shortened_bits": plan.frame_bits - 10**5 // 4 - puncturable_count(plan.code) - 1,
         },
     ):
         with pytest.raises(ConfigurationError):

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
+from qkdpost.errors import ConfigurationError
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason
 from qkdpost.protocols import PROTOCOLS
+from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
+from qkdpost.reconciliation.ldpc_decoders import DECODERS, CompiledDecoder
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link
 
@@ -100,6 +103,23 @@ def test_ldpc_takes_few_round_trips_and_tells_its_leakage() -> None:
     assert report.reconciliation_rounds <= 8
     assert report.ledger.two_way
     assert 1.0 < report.efficiency < 1.6
+
+
+def test_the_decoder_of_the_link_is_used_and_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    class Witness:
+        def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
+            used.append(code)
+            return DECODERS["fast"].compile(code)
+
+    monkeypatch.setitem(DECODERS, "witness", Witness())
+    pair = ldpc_pair(ldpc_decoder="witness")
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    assert used
+    with pytest.raises(ConfigurationError):
+        Pair(small_link(reconciliation="ldpc", ldpc_decoder="none"))
+    Pair(small_link(reconciliation="cascade", ldpc_decoder="none"))
 
 
 def test_without_blind_rounds_correction_is_one_way() -> None:

@@ -41,13 +41,18 @@ from qkdpost._kernels.frame_lanes import (
     subtract_saturated,
 )
 
-__all__ = ["decode_layered", "unsatisfied_frames", "update_layer", "warm"]
+__all__ = ["count_unsatisfied", "decode_layered", "unsatisfied_frames", "update_layer", "warm"]
 
 Words = NDArray[np.uint64]
 Lanes = NDArray[Any]
+Limits = NDArray[np.int64]
 
 _LANES_TO_REFILL = 8
 """Idle lanes that are worth a pass over all messages to fill them again."""
+_ITERATIONS_BETWEEN_COUNTS = 4
+"""How often a frame's unsatisfied checks are counted, to give it up if it does not converge ..."""
+_ROWS_BETWEEN_COUNTS = 4
+"""... and that of every fourth base row is enough."""
 
 
 @kernel
@@ -184,12 +189,32 @@ def _take_errors(done: np.uint64, frame_of: NDArray[np.int64], decisions: Words,
 
 
 @kernel
+def _parities_of_row(
+    row: int, row_starts: Words, edge_bits: Words, edge_shifts: Words, syndromes: Words, decisions: Words, sums: Words
+) -> np.uint64:
+    """Set `sums`, shape (size,), to the masks of frames that miss the checks of a base row; return all of them."""
+    size = sums.size
+    for index in range(size):
+        sums[index] = syndromes[row * size + index]
+    for edge in range(int(row_starts[row]), int(row_starts[row + 1])):
+        shift = int(edge_shifts[edge])
+        bit = int(edge_bits[edge])
+        for index in range(size - shift):
+            sums[index] ^= decisions[bit + shift + index]
+        for index in range(shift):
+            sums[size - shift + index] ^= decisions[bit + index]
+    found = np.uint64(0)
+    for index in range(size):
+        found |= sums[index]
+    return found
+
+
+@kernel
 def unsatisfied_frames(
     active: np.uint64,
     row_starts: Words,
     edge_bits: Words,
     edge_shifts: Words,
-    size: int,
     syndromes: Words,
     decisions: Words,
     sums: Words,
@@ -201,27 +226,130 @@ def unsatisfied_frames(
         row_starts: the code, as the module says.
         edge_bits: the code.
         edge_shifts: the code.
-        size: the code.
         syndromes: for each check the mask of frames whose syndrome bit is 1.
         decisions: for each bit the mask of frames that decide for an error.
         sums: scratch, shape (size,).
     """
     found = np.uint64(0)
     for row in range(row_starts.size - 1):
-        for index in range(size):
-            sums[index] = syndromes[row * size + index]
-        for edge in range(int(row_starts[row]), int(row_starts[row + 1])):
-            shift = int(edge_shifts[edge])
-            bit = int(edge_bits[edge])
-            for index in range(size - shift):
-                sums[index] ^= decisions[bit + shift + index]
-            for index in range(shift):
-                sums[size - shift + index] ^= decisions[bit + index]
-        for index in range(size):
-            found |= sums[index]
+        found |= _parities_of_row(row, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
         if found & active == active:
             break
     return found
+
+
+@kernel
+def _add_to_counters(sums: Words, planes: Words) -> None:
+    """Count, for each of 64 lanes, the ones in `sums`: bit i of plane p is digit p of the count of lane i."""
+    for index in range(sums.size):
+        carry = sums[index]
+        for plane in range(planes.size):
+            moved = planes[plane] & carry
+            planes[plane] ^= carry
+            carry = moved
+            if carry == np.uint64(0):
+                break
+
+
+@kernel
+def count_unsatisfied(
+    row_starts: Words,
+    edge_bits: Words,
+    edge_shifts: Words,
+    syndromes: Words,
+    decisions: Words,
+    sums: Words,
+    missed: NDArray[np.int64],
+) -> None:
+    """Write to `missed`, shape (lanes,), how many checks of every fourth base row each frame's decisions miss.
+
+    Arguments are those of `unsatisfied_frames`; the first base row counts.
+    """
+    planes = np.zeros(32, np.uint64)
+    for row in range(0, row_starts.size - 1, _ROWS_BETWEEN_COUNTS):
+        _parities_of_row(row, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
+        _add_to_counters(sums, planes)
+    for lane in range(missed.size):
+        missed[lane] = 0
+        for plane in range(planes.size):
+            missed[lane] |= int((planes[plane] >> np.uint64(lane)) & np.uint64(1)) << plane
+
+
+@kernel
+def _admit(frame_of: NDArray[np.int64], ages: NDArray[np.int64], waiting: int, frames: int) -> np.uint64:
+    """Give waiting frames to idle lanes, if enough are idle; return the mask of lanes that got one."""
+    fresh = np.uint64(0)
+    if waiting >= frames or np.sum(frame_of < 0) < _LANES_TO_REFILL:
+        return fresh
+    for lane in range(frame_of.size):
+        if frame_of[lane] < 0 and waiting < frames:
+            frame_of[lane] = waiting
+            ages[lane] = 0
+            waiting += 1
+            fresh |= np.uint64(1) << np.uint64(lane)
+    return fresh
+
+
+@kernel
+def _is_due(frame: np.int64, age: np.int64, trial: int) -> bool:
+    """Return whether a frame's unsatisfied checks are looked at after so many whole iterations."""
+    return frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0
+
+
+@kernel
+def _any_due(frame_of: NDArray[np.int64], ages: NDArray[np.int64], trial: int) -> bool:
+    due = 0
+    for lane in range(ages.size):
+        due += _is_due(frame_of[lane], ages[lane], trial)
+    return due > 0
+
+
+@kernel
+def _hopeless(
+    frame_of: NDArray[np.int64], ages: NDArray[np.int64], missed: NDArray[np.int64], checks: int, limits: Limits
+) -> np.uint64:
+    """Return the mask of lanes that miss more of a thousand checks than they may at their age."""
+    lanes = np.uint64(0)
+    for lane in range(ages.size):
+        allowed = limits[4] - limits[5] * (ages[lane] - limits[3])
+        if _is_due(frame_of[lane], ages[lane], limits[3]) and 1000 * missed[lane] > allowed * checks:
+            lanes |= np.uint64(1) << np.uint64(lane)
+    return lanes
+
+
+@kernel
+def _mark_done(
+    missed: np.uint64,
+    hopeless: np.uint64,
+    most_iterations: int,
+    frame_of: NDArray[np.int64],
+    ages: NDArray[np.int64],
+    iterations: NDArray[np.int32],
+    converged: NDArray[np.uint8],
+) -> np.uint64:
+    """Let every frame in work grow older; note and return the mask of those that are done."""
+    one = np.uint64(1)
+    done = np.uint64(0)
+    for lane in range(frame_of.size):
+        frame = frame_of[lane]
+        if frame < 0:
+            continue
+        ages[lane] += 1
+        satisfied = (missed >> np.uint64(lane)) & one == np.uint64(0)
+        given_up = (hopeless >> np.uint64(lane)) & one != np.uint64(0)
+        if satisfied or given_up or ages[lane] >= most_iterations:
+            done |= one << np.uint64(lane)
+            iterations[frame] = ages[lane]
+            converged[frame] = satisfied
+    return done
+
+
+@kernel
+def _release(done: np.uint64, frame_of: NDArray[np.int64]) -> None:
+    """Make the lanes of mask `done` idle."""
+    for lane in range(frame_of.size):
+        if (done >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
+            frame_of[lane] = -1
 
 
 @kernel
@@ -229,10 +357,7 @@ def decode_layered(
     row_starts: Words,
     edge_bits: Words,
     edge_shifts: Words,
-    size: int,
-    correction: int,
-    most_magnitude: int,
-    most_iterations: int,
+    limits: Limits,
     channel: Lanes,
     frame_syndromes: Words,
     posterior: Lanes,
@@ -252,10 +377,9 @@ def decode_layered(
         row_starts: the code, as the module says.
         edge_bits: the code.
         edge_shifts: the code.
-        size: the code.
-        correction: as for `update_layer`.
-        most_magnitude: as for `update_layer`.
-        most_iterations: after which a frame is given up.
+        limits: `correction` and `most_magnitude` as for `update_layer`; after how many iterations a frame is given up;
+            and it is given up earlier if at some age from the fourth limit on it misses more of a thousand checks than
+            the fifth limit, less the sixth for each iteration more.
         channel: log-likelihood ratio of each bit before decoding, shape (bits,); 0 where nothing is known.
         frame_syndromes: packed, shape (frames, checks / 64).
         posterior: scratch, as for `update_layer`.
@@ -269,55 +393,38 @@ def decode_layered(
         iterations: used by each frame, shape (frames,); written.
         converged: whether the pattern has the syndrome, shape (frames,); written.
     """
-    lanes = posterior.shape[1]
-    one = np.uint64(1)
-    nobody = np.uint64(0)
     frames = frame_syndromes.shape[0]
-    frame_of = np.full(lanes, -1, np.int64)
-    ages = np.zeros(lanes, np.int32)
+    frame_of = np.full(posterior.shape[1], -1, np.int64)
+    ages = np.zeros(posterior.shape[1], np.int64)
+    counts = np.zeros(posterior.shape[1], np.int64)
     square = np.zeros(64, np.uint64)
     waiting = 0
-    left = frames
-    idle = lanes
-    active = nobody
-    while left > 0:
-        if waiting < frames and idle >= _LANES_TO_REFILL:
-            fresh = nobody
-            for lane in range(lanes):
-                if frame_of[lane] < 0 and waiting < frames:
-                    frame_of[lane] = waiting
-                    ages[lane] = 0
-                    fresh |= one << np.uint64(lane)
-                    waiting += 1
-                    idle -= 1
+    active = np.uint64(0)
+    while waiting < frames or active != np.uint64(0):
+        fresh = _admit(frame_of, ages, waiting, frames)
+        if fresh != np.uint64(0):
+            waiting = int(np.max(frame_of)) + 1
             _place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
             _restart_frames(fresh, channel, posterior, magnitudes)
             active |= fresh
         for row in range(row_starts.size - 1):
             update_layer(
-                np.uint64(row), row_starts, edge_bits, edge_shifts, np.uint64(size), correction, most_magnitude,
+                np.uint64(row), row_starts, edge_bits, edge_shifts, np.uint64(sums.size), limits[0], limits[1],
                 syndromes, posterior, magnitudes, masks, scratch,
             )  # fmt: skip
         for bit in range(posterior.shape[0]):
             decisions[bit] = negative(load_lanes(posterior, bit))
-        missed = unsatisfied_frames(active, row_starts, edge_bits, edge_shifts, size, syndromes, decisions, sums)
-        done = nobody
-        for lane in range(lanes):
-            if frame_of[lane] >= 0:
-                ages[lane] += 1
-                satisfied = (missed >> np.uint64(lane)) & one == nobody
-                if satisfied or ages[lane] >= most_iterations:
-                    done |= one << np.uint64(lane)
-                    iterations[frame_of[lane]] = ages[lane]
-                    converged[frame_of[lane]] = satisfied
-        if done != nobody:
+        missed = unsatisfied_frames(active, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
+        hopeless = np.uint64(0)
+        if _any_due(frame_of, ages, limits[3]):
+            count_unsatisfied(row_starts, edge_bits, edge_shifts, syndromes, decisions, sums, counts)
+            counted = sums.size * ((row_starts.size + _ROWS_BETWEEN_COUNTS - 2) // _ROWS_BETWEEN_COUNTS)
+            hopeless = _hopeless(frame_of, ages, counts, counted, limits)
+        done = _mark_done(missed, hopeless, limits[2], frame_of, ages, iterations, converged)
+        if done != np.uint64(0):
             _take_errors(done, frame_of, decisions, errors, square)
+            _release(done, frame_of)
             active &= ~done
-            for lane in range(lanes):
-                if (done >> np.uint64(lane)) & one != nobody:
-                    frame_of[lane] = -1
-                    left -= 1
-                    idle += 1
 
 
 def warm() -> None:
@@ -329,7 +436,7 @@ def warm() -> None:
         lanes = np.zeros((64, 64 // np.dtype(dtype).itemsize), dtype=dtype)
         words = np.zeros(128, dtype=np.uint64)
         decode_layered(
-            starts, edge, edge, 64, 0, 1, 1, lanes[:, 0].copy(), frame,
+            starts, edge, edge, np.array([0, 1, 1, 1, 1000, 0]), lanes[:, 0].copy(), frame,
             lanes, np.concatenate([lanes, lanes]), words, lanes[:1].copy(), words[:64].copy(), words[64:].copy(),
             words[:64].copy(), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip

@@ -10,17 +10,28 @@ from __future__ import annotations
 from math import isqrt
 
 from qkdpost.config import LinkConfig
-from qkdpost.errors import InputError
+from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.ldpc_codes import code_names
+from qkdpost.reconciliation.ldpc_decoders import DECODERS
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
 
-__all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "method_number", "plan_of"]
+__all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "check_decoder", "method_number", "plan_of"]
 
 MOST_UNCERTAINTY_PERMILLE = 300
 CASCADE_ROUNDS = 1000
 """Rounds of a block of some hundred frames."""
 CASCADE_BITS_PER_MS = 10_000
 """What one core corrects in a millisecond, the work of one side counted."""
+
+
+def check_decoder(link: LinkConfig) -> None:
+    """Check that this host has the decoder that the link names, where it may be needed.
+
+    Raises:
+        ConfigurationError: it has not.
+    """
+    if link.reconciliation != "cascade" and link.ldpc_decoder not in DECODERS:
+        raise ConfigurationError(f"ldpc_decoder must be one of {', '.join(DECODERS)}; found {link.ldpc_decoder!r}")
 
 
 def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> int:
@@ -44,7 +55,7 @@ def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen:
 def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> LdpcPlan:
     """Return how the family of codes is fitted to a block; arguments as for `method_number`.
 
-    An estimate that rests on e errors is good to one part in the root of e, and the last blind round provides for it.
+    An estimate that rests on e errors is good to one part in the root of e, and the plan provides for it.
 
     Raises:
         InputError: no code corrects so many errors.
@@ -53,8 +64,10 @@ def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) 
         block_bits,
         error_rate_ppm=qber_ppm,
         frame_bits=link.ldpc_frame_bits,
+        first_failures_permille=link.ldpc_first_failures_permille,
         blind_rounds=link.ldpc_blind_rounds,
         uncertainty_permille=min(MOST_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen))),
+        decoder=link.ldpc_decoder,
     )
 
 

@@ -2,18 +2,19 @@
 
 The block's bits are dealt to the frames in turn, so that a burst of errors is shared out, and within each frame they
 lie in the order of a shared permutation. The reference sends every frame's syndrome. The corrector decodes and answers
-which frames failed. For these the reference reveals some of the punctured bits, and so on, as often as the plan says.
+which frames failed, and how many of their punctured bits to reveal. The reference does, and so on, as often as the plan
+says. The corrector sees from the syndromes whether trying is worth while, and may ask for more without.
 
 Both sides run in step, as in Cascade: in every round each yields what it sends, often nothing, and is sent the peer's.
-The lengths of all messages are known before. What is disclosed of a frame is its syndrome less its punctured bits, plus
-those of them that were revealed later; a frame that failed in the end has disclosed that too. With blind rounds the
-conversation is two-way, see `qkdpost.leakage`.
+The length of every message is known before it comes. What is disclosed of a frame is its syndrome less its punctured
+bits, plus those of them that were revealed later; a frame that failed in the end has disclosed that too. With blind
+rounds the conversation is two-way, see `qkdpost.leakage`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,18 +23,33 @@ from numpy.typing import NDArray
 from qkdpost._kernels.syndromes import compute_syndromes, flip_errors, gather_frames
 from qkdpost.bits import Bits, concatenate
 from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.reconciliation.blind_rounds import (
+    NeedLaw,
+    RateEstimate,
+    combine,
+    estimate_from_checks,
+    need_law,
+    wanted_bits,
+    worth_trying,
+)
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, load_code
 from qkdpost.reconciliation.ldpc_decoders import DECODERS, CompiledDecoder, Decoder
 from qkdpost.reconciliation.ldpc_layout import FrameLayout, frame_layout, mask_of
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan
 from qkdpost.shared_random import permutation, random_words
 
-__all__ = ["LdpcOutcome", "RandomSource", "block_mask", "ldpc_corrector", "ldpc_reference"]
+__all__ = ["WANTED_BITS", "LdpcOutcome", "RandomSource", "block_mask", "ldpc_corrector", "ldpc_reference"]
 
 RandomSource = Callable[[int], bytes]
 """Returns as many fresh secret bytes as asked, as `secrets.token_bytes` does."""
 
 Words = NDArray[np.uint64]
+
+WANTED_BITS = 24
+"""How the corrector tells how many bits to reveal: a number of so many bits, the lowest first."""
+
+_FRAMES_TO_COUNT = 64
+"""Frames whose syndromes are looked at to find the error rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +62,7 @@ class LdpcOutcome:
         failed_frames: one bit for each frame, 1 where no word was found; public.
         leakage_bits: disclosed by the reference: syndromes less punctured bits, plus revealed bits.
         revealed_bits: the part of `leakage_bits` that blind rounds disclosed.
-        verdict_bits: bits that the corrector sent: which frames failed.
+        verdict_bits: bits that the corrector sent: which frames failed, and how many bits to reveal of them.
         rounds: exchanges, of which each side counts the same.
         corrected_bits: errors found; the reference does not know, and has 0.
         iterations: of the decoder for each frame, all attempts together, int32; empty on the reference.
@@ -74,6 +90,7 @@ class _Block:
         self.order = permutation(seed, b"ldpc order", plan.key_bits)
         self.frames = np.zeros((plan.frames, self.code.frame_bits // 64), dtype=np.uint64)
         self.rounds = self.revealed_bits = self.verdict_bits = 0
+        self.hidden = plan.punctured_bits
         gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
         shortened = plan.frames * plan.shortened_bits
         self.fill(self.layout.shortened, random_words(seed, b"ldpc shortened", (shortened + 63) // 64))
@@ -91,10 +108,10 @@ class _Block:
         compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, frames, output)
         return output
 
-    def reveal_places(self, attempt: int) -> NDArray[np.uint32]:
-        """Return the places revealed after attempt number `attempt`, counted from 0."""
-        step = self.plan.revealed_bits
-        return self.layout.punctured[attempt * step : (attempt + 1) * step]
+    def reveal(self, count: int) -> NDArray[np.uint32]:
+        """Return the places of the next `count` punctured bits to reveal, which are hidden no longer."""
+        self.hidden -= count
+        return self.layout.punctured[self.hidden : self.hidden + count]
 
     def outcome(self, bits: Bits, failed: Bits, corrected: int, iterations: NDArray[np.int32]) -> LdpcOutcome:
         return LdpcOutcome(
@@ -131,13 +148,16 @@ def ldpc_reference(
         raise InputError("random_source returned another number of bytes than asked")
     block.fill(block.layout.punctured, drawn)
     message = Bits(block.syndromes(block.frames).reshape(-1), plan.frames * plan.syndrome_bits)
-    for attempt in range(plan.blind_rounds + 1):
+    for rounds_left in range(plan.blind_rounds, -1, -1):
         yield from _exchange(block, message, 0)
-        failed = yield from _exchange(block, Bits.zeros(0), plan.frames)
-        block.verdict_bits += plan.frames
-        if attempt == plan.blind_rounds or not failed.weight():
+        answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if rounds_left else 0))
+        block.verdict_bits += len(answer)
+        failed, wanted = answer[: plan.frames], _number(answer[plan.frames :])
+        if wanted > block.hidden or (wanted and not failed.weight()):
+            raise RemoteProtocolError(f"the peer asks for {wanted} bits of each frame where {block.hidden} are left")
+        if not wanted:
             break
-        message = _revealed(block, failed, attempt)
+        message = _revealed(block, failed, block.reveal(wanted))
         block.revealed_bits += len(message)
     return block.outcome(bits, failed, 0, np.zeros(0, dtype=np.int32))
 
@@ -151,27 +171,23 @@ def ldpc_corrector(
         bits: the block with errors; secret.
         plan: the same on both hosts.
         seed: the same on both hosts.
-        decoder: a key of `DECODERS`; the peer need not know.
+        decoder: a key of `DECODERS`, the one that the plan was made for.
     """
     block = _Block(bits, plan, seed)
     if decoder not in DECODERS:
         raise InputError(f"there is no decoder {decoder!r}; there are {sorted(DECODERS)}")
-    search = _Search(block, DECODERS[decoder])
-    expected = plan.frames * plan.syndrome_bits
-    for attempt in range(plan.blind_rounds + 1):
-        message = yield from _exchange(block, Bits.zeros(0), expected)
-        if attempt == 0:
-            search.start(message)
-        else:
-            search.add_revealed(message, block.reveal_places(attempt - 1))
-            block.revealed_bits += len(message)
-        search.decode()
-        failed = Bits.from_array(~search.found)
-        yield from _exchange(block, failed, 0)
-        block.verdict_bits += plan.frames
-        expected = failed.weight() * plan.revealed_bits
-        if attempt == plan.blind_rounds or not failed.weight():
+    message = yield from _exchange(block, Bits.zeros(0), plan.frames * plan.syndrome_bits)
+    search = _Search(block, decoder, message)
+    for rounds_left in range(plan.blind_rounds, -1, -1):
+        failed, wanted = search.attempt(rounds_left)
+        answer = concatenate([failed, _digits(wanted)]) if rounds_left else failed
+        yield from _exchange(block, answer, 0)
+        block.verdict_bits += len(answer)
+        if not wanted:
             break
+        message = yield from _exchange(block, Bits.zeros(0), failed.weight() * wanted)
+        search.add_revealed(message, block.reveal(wanted))
+        block.revealed_bits += len(message)
     corrected, count = search.corrected()
     return block.outcome(corrected, failed, count, search.iterations)
 
@@ -179,19 +195,34 @@ def ldpc_corrector(
 class _Search:
     """The corrector's side of the search for error patterns."""
 
-    def __init__(self, block: _Block, decoder: Decoder) -> None:
+    def __init__(self, block: _Block, decoder: str, syndromes: Bits) -> None:
         frames = block.plan.frames
-        self._block, self._decoder = block, decoder
+        self._block, self._decoder = block, DECODERS[decoder]
         self._unknown = mask_of(block.layout.punctured, block.code.frame_bits)
         self._known = mask_of(block.layout.shortened, block.code.frame_bits)
-        self._received: Words = np.zeros(0, dtype=np.uint64)
+        self._received: Words = syndromes.words.reshape(frames, -1)
         self._errors = np.zeros_like(block.frames)
         self.found = np.zeros(frames, dtype=np.bool_)
         self.iterations = np.zeros(frames, dtype=np.int32)
+        self._rate = _estimate(block, self._differences(np.arange(min(frames, _FRAMES_TO_COUNT))))
+        self._law: NeedLaw = need_law(block.plan, decoder, self._rate)
 
-    def start(self, syndromes: Bits) -> None:
-        """Take the reference's syndromes."""
-        self._received = syndromes.words.reshape(self._block.plan.frames, -1)
+    def _differences(self, wanted: NDArray[np.int64]) -> Words:
+        """Return the syndromes of the error patterns sought in some frames."""
+        return self._received[wanted] ^ self._block.syndromes(self._block.frames[wanted])
+
+    def attempt(self, rounds_left: int) -> tuple[Bits, int]:
+        """Decode if it is worth while; return the frames not yet found, and how many bits to ask of each."""
+        plan = self._block.plan
+        disclosed = plan.syndrome_bits - self._block.hidden
+        tried = worth_trying(plan, self._law, disclosed, rounds_left)
+        if tried:
+            self._decode(self._decoder)
+        if tried and not (rounds_left and self._block.hidden):
+            self._rescue()
+        failed = Bits.from_array(~self.found)
+        wanted = wanted_bits(plan, self._law, disclosed, rounds_left, tried) if failed.weight() else 0
+        return failed, wanted
 
     def add_revealed(self, revealed: Bits, places: NDArray[np.uint32]) -> None:
         """Write revealed bits into the frames not yet found."""
@@ -203,12 +234,18 @@ class _Search:
         self._known ^= mask
         self._unknown ^= mask
 
-    def decode(self) -> None:
+    def _rescue(self) -> None:
+        """Let the decoder's better one try the frames of which no more will be disclosed."""
+        better = DECODERS.get(getattr(self._decoder, "rescue", ""))
+        if better is not None and not self.found.all():
+            self._decode(better)
+
+    def _decode(self, decoder: Decoder) -> None:
         """Look again for the patterns of all frames not yet found."""
         wanted = np.flatnonzero(~self.found)
-        syndromes = self._received[wanted] ^ self._block.syndromes(self._block.frames[wanted])
-        rate = self._block.plan.error_rate_ppm
-        with _borrowed(self._block.code, self._decoder) as compiled:
+        syndromes = self._differences(wanted)
+        rate = max(1, round(1e6 * self._rate.error_rate))
+        with _borrowed(self._block.code, decoder) as compiled:
             decoded = compiled.decode(syndromes, error_rate_ppm=rate, known=self._known, unknown=self._unknown)
         self._errors[wanted] = decoded.errors
         self.found[wanted] = decoded.converged
@@ -241,25 +278,80 @@ def _exchange(block: _Block, message: Bits, expected: int) -> Generator[Bits, Bi
     return answer
 
 
-def _revealed(block: _Block, failed: Bits, attempt: int) -> Bits:
-    """Return the punctured bits to reveal of each failed frame, one frame after another."""
-    places = block.reveal_places(attempt)
+def _revealed(block: _Block, failed: Bits, places: NDArray[np.uint32]) -> Bits:
+    """Return the bits at the places of each failed frame, one frame after another."""
     length = block.code.frame_bits
     return concatenate(Bits(block.frames[frame], length).take(places) for frame in np.flatnonzero(np.asarray(failed)))
 
 
+def _digits(number: int) -> Bits:
+    return Bits.from_bytes(number.to_bytes(WANTED_BITS // 8, "little"), WANTED_BITS)
+
+
+def _number(digits: Bits) -> int:
+    return int.from_bytes(digits.to_bytes(), "little")
+
+
+def _estimate(block: _Block, differences: Words) -> RateEstimate:
+    """Return the error rate that the plan and the syndromes of the error patterns tell together."""
+    plan = block.plan
+    planned = RateEstimate(plan.error_rate_ppm / 1e6, plan.uncertainty_permille / 1000)
+    checks = np.unpackbits(differences.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+    degrees, first, second = _parities_of_key_bits(block)
+    sums = np.where(first == second, checks[:, first], checks[:, first] ^ checks[:, second])
+    odd = sums.sum(axis=0, dtype=np.int64)
+    return combine(planned, estimate_from_checks(degrees, odd, differences.shape[0]))
+
+
+def _parities_of_key_bits(block: _Block) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return what the syndrome tells of key bits alone.
+
+    These are checks without a punctured bit, and sums of two checks whose only punctured bit they share.
+
+    Returns:
+        How many key bits each sums; its first check; its second check, or the first again where it is alone.
+    """
+    owners, keys = _bits_of_checks(block)
+    alone = np.flatnonzero(owners == 0)
+    owned = np.flatnonzero(owners > 0)
+    owned = owned[np.argsort(owners[owned], kind="stable")]
+    again = np.flatnonzero(owners[owned][1:] == owners[owned][:-1])
+    left, right = owned[again], owned[again + 1]
+    first, second = np.concatenate([alone, left]), np.concatenate([alone, right])
+    return keys[first] + np.where(first == second, 0, keys[second]), first, second
+
+
+def _bits_of_checks(block: _Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for each check, the number of its only punctured bit, 0 for none and -1 for more; and its key bits."""
+    code = block.code
+    key, hidden = np.zeros((2, code.columns, code.size), dtype=np.int64)
+    key.reshape(-1)[block.layout.key] = 1
+    hidden.reshape(-1)[block.layout.punctured] = np.arange(1, block.layout.punctured.size + 1)
+    keys, owners, count = np.zeros((3, code.rows, code.size), dtype=np.int64)
+    for row, column, shift in code.edges.tolist():
+        keys[row] += np.roll(key[column], -shift)
+        turned = np.roll(hidden[column], -shift)
+        owners[row] += turned
+        count[row] += turned > 0
+    return np.where(count > 1, -1, owners).reshape(-1), keys.reshape(-1)
+
+
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []
+_MOST_SPARE = 2
 
 
 @contextmanager
 def _borrowed(code: QuasiCyclicCode, decoder: Decoder) -> Iterator[CompiledDecoder]:
-    """Lend the compiled decoder that was used last, if it fits and no other thread has it, else a new one."""
-    try:
-        spare = _spare.pop()
-    except IndexError:
-        spare = None
-    if spare is None or spare[0] is not code or spare[1] is not decoder:
-        spare = (code, decoder, decoder.compile(code))
-    yield spare[2]
-    if not _spare:
-        _spare.append(spare)
+    """Lend a compiled decoder that was used lately, if one fits and no other thread has it, else a new one."""
+    lent = None
+    for entry in list(_spare):
+        if entry[0] is code and entry[1] is decoder:
+            with suppress(ValueError):
+                _spare.remove(entry)
+                lent = entry
+                break
+    if lent is None:
+        lent = (code, decoder, decoder.compile(code))
+    yield lent[2]
+    _spare.append(lent)
+    del _spare[:-_MOST_SPARE]

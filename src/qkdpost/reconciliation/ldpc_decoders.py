@@ -19,7 +19,7 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
 
-__all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder"]
+__all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder", "Patience"]
 
 Words = NDArray[np.uint64]
 
@@ -86,6 +86,23 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a frame is kept that may not converge: while it misses few enough of its checks.
+
+    Frames that fail miss about a third of them from beginning to end, frames that converge fewer and fewer.
+
+    Args:
+        first_iterations: at this age of the frame it is looked at for the first time.
+        most_missed_permille: of its checks, that it may miss then.
+        fewer_permille: by how much less it may for each further iteration.
+    """
+
+    first_iterations: int
+    most_missed_permille: int
+    fewer_permille: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayeredDecoder:
     """Layered belief propagation with corrected min-sum on a register of frames (`qkdpost._kernels.belief`).
 
@@ -94,12 +111,16 @@ class LayeredDecoder:
         few_checks: arithmetic for codes with at most 0.36 checks a bit, where ratios grow large.
         many_checks: arithmetic for the others, where they are small.
         most_iterations: after which a frame is given up.
+        patience: when it is given up earlier.
+        rescue: name of the decoder that may try what this one gave up when no more will be disclosed, or "".
     """
 
     dtype: type[np.int8] | type[np.int16]
     few_checks: Arithmetic
     many_checks: Arithmetic
     most_iterations: int
+    patience: Patience
+    rescue: str = ""
 
     def arithmetic(self, code: QuasiCyclicCode) -> Arithmetic:
         """Return how this decoder counts for `code`."""
@@ -117,7 +138,19 @@ class _CompiledLayeredDecoder:
         dtype = np.dtype(decoder.dtype)
         lanes = 64 // dtype.itemsize
         degrees = np.diff(code.row_starts.astype(np.int64))
-        self._structure = (code.row_starts, code.edge_bits, code.edge_shifts, code.size)
+        self._structure = (code.row_starts, code.edge_bits, code.edge_shifts)
+        patience = decoder.patience
+        self._limits = np.array(
+            [
+                self._arithmetic.correction,
+                self._arithmetic.most_magnitude,
+                decoder.most_iterations,
+                patience.first_iterations,
+                patience.most_missed_permille,
+                patience.fewer_permille,
+            ],
+            dtype=np.int64,
+        )
         self._scratch = (
             _aligned((code.frame_bits, lanes), dtype),
             _aligned((2 * code.syndrome_bits, lanes), dtype),
@@ -131,7 +164,7 @@ class _CompiledLayeredDecoder:
     def decode(
         self, syndromes: Words, *, error_rate_ppm: int, known: Bits | None = None, unknown: Bits | None = None
     ) -> Decoded:
-        code, decoder = self._code, self._decoder
+        code = self._code
         if syndromes.dtype != np.uint64 or syndromes.ndim != 2 or syndromes.shape[1] * 64 != code.syndrome_bits:
             raise InputError(f"syndromes must be uint64 of shape (frames, {code.syndrome_bits // 64})")
         frames = syndromes.shape[0]
@@ -139,9 +172,8 @@ class _CompiledLayeredDecoder:
         iterations = np.zeros(frames, dtype=np.int32)
         converged = np.zeros(frames, dtype=np.uint8)
         decode_layered(
-            *self._structure, self._arithmetic.correction, self._arithmetic.most_magnitude, decoder.most_iterations,
-            self._channel(error_rate_ppm, known, unknown), np.ascontiguousarray(syndromes), *self._scratch,
-            errors, iterations, converged,
+            *self._structure, self._limits, self._channel(error_rate_ppm, known, unknown),
+            np.ascontiguousarray(syndromes), *self._scratch, errors, iterations, converged,
         )  # fmt: skip
         found = converged.astype(np.bool_)
         if known is not None:
@@ -179,8 +211,16 @@ DECODERS: dict[str, Decoder] = {
         dtype=np.int8,
         few_checks=Arithmetic(units_per_nat=3, correction=17, most_magnitude=36),
         many_checks=Arithmetic(units_per_nat=4, correction=21, most_magnitude=40),
-        most_iterations=40,
+        most_iterations=50,
+        patience=Patience(first_iterations=10, most_missed_permille=360, fewer_permille=8),
+        rescue="accurate",
     ),
-    "accurate": LayeredDecoder(dtype=np.int16, few_checks=_FINE, many_checks=_FINE, most_iterations=120),
+    "accurate": LayeredDecoder(
+        dtype=np.int16,
+        few_checks=_FINE,
+        many_checks=_FINE,
+        most_iterations=120,
+        patience=Patience(first_iterations=10, most_missed_permille=340, fewer_permille=3),
+    ),
 }
 """The decoders by name; a plain dict, to which others may be added."""

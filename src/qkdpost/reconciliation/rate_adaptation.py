@@ -2,29 +2,56 @@
 
 Both hosts derive the same plan from the same numbers, so no float takes part. The entropy comes
 from binary logarithms by squaring of integers; efficiencies are parts in a million. A code's *waterfall* is kept in the
-manifest as the efficiency at which half of the frames fail and the width of a normal law around it, as measured; a
-target failure rate is a number of widths.
+manifest as the efficiency at which half of the frames fail and the width of a normal law around it, as measured: what a
+frame needs disclosed follows that law, widened by the doubt about the error rate.
 
 Puncturing p bits and shortening s bits of a frame of n leaves n - p - s bits of key and discloses m - p bits, m being
 the syndrome's length (Elkouss, Martinez-Mateo and Martin, Quantum Inf. Comput. 11, 226). In blind rounds (Martinez-
 Mateo, Elkouss and Martin, Quantum Inf. Comput. 12, 791) punctured bits are revealed, one bit disclosed for each. That
-count is exact because no two punctured bits share a check: their columns are independent.
+count is exact because the columns of the punctured bits are independent (`qkdpost.reconciliation.ldpc_layout`).
+
+The plan says how much the first message discloses and how much there is to reveal; how much is revealed in each round
+the corrector asks for (`qkdpost.reconciliation.blind_rounds`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import isqrt
 from typing import Any
 
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.ldpc_codes import code_names, manifest
-from qkdpost.reconciliation.ldpc_layout import untainted_count
+from qkdpost.reconciliation.ldpc_layout import puncturable_count
 
-__all__ = ["FAILURE_WIDTHS", "LdpcPlan", "entropy_ppm", "plan_ldpc"]
+__all__ = [
+    "FAILURE_WIDTHS",
+    "FIRST_WIDTHS",
+    "PUNCTURING_LOSS_PERMILLE",
+    "LdpcPlan",
+    "disclosed_bits",
+    "entropy_ppm",
+    "plan_ldpc",
+    "waterfall_ppm",
+]
 
-FAILURE_WIDTHS = {500: 0, 100: 1282, 10: 2326, 1: 3090}
-"""Target frame failures in a thousand, and how many thousandths of the waterfall's width lie between."""
+FAILURE_WIDTHS = {900: -1282, 700: -524, 500: 0, 300: 524, 200: 842, 100: 1282, 30: 1881, 10: 2326, 1: 3090}
+"""Frame failures in a thousand, and how many thousandths of the law's width above its middle they lie."""
+
+FIRST_WIDTHS = (
+    3090, 690, -50, -456, -728, -930, -1089, -1219, -1329, -1424, -1507, -1581, -1647, -1707, -1762, -1813, -1860,
+)  # fmt: skip
+"""Where to disclose first so that least is disclosed in all, for 0, 1, ... blind rounds of which the last ends at 3.09
+widths; in thousandths of the width, as `qkdpost.reconciliation.blind_rounds.next_width` has it."""
+
+PUNCTURING_LOSS_PERMILLE = 90
+"""By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
+
+_MOST_PUNCTURED_PERMILLE = 450
+_TYPICAL_WIDTHS = 600
+_DOUBTS_BELOW = 1500
+_SHORTENING_COST_PERMILLE = 30
 
 _MILLION = 1_000_000
 _LOG_BITS = 40
@@ -65,8 +92,10 @@ class LdpcPlan:
         punctured_bits: bits of a frame that only the reference knows.
         shortened_bits: bits of a frame that everybody knows.
         blind_rounds: how often, at most, punctured bits of failed frames are revealed.
-        revealed_bits: punctured bits revealed in each blind round.
-        error_rate_ppm: that the decoder expects, in 10^6.
+        error_rate_ppm: the estimate, errors in 10^6 bits.
+        uncertainty_permille: its relative standard error, in thousandths.
+        first_failures_permille: frames in a thousand that may fail when first tried, a key of `FAILURE_WIDTHS`.
+        failures_permille: frames in a thousand that may fail when last tried, a key of `FAILURE_WIDTHS`.
     """
 
     code: str
@@ -76,30 +105,30 @@ class LdpcPlan:
     punctured_bits: int
     shortened_bits: int
     blind_rounds: int
-    revealed_bits: int
     error_rate_ppm: int
+    uncertainty_permille: int
+    first_failures_permille: int
+    failures_permille: int
 
     def __post_init__(self) -> None:
-        entry = manifest()["codes"].get(self.code)
-        if entry is None:
+        if self.code not in manifest()["codes"]:
             raise ConfigurationError(f"there is no code {self.code!r}")
-        parts = (self.key_bits, self.punctured_bits, self.shortened_bits, self.blind_rounds, self.revealed_bits)
-        if min(parts) < 0 or sum(parts[:3]) != entry["columns"] * entry["size"] or not self.key_bits:
+        parts = (self.key_bits, self.punctured_bits, self.shortened_bits, self.blind_rounds)
+        if min(parts) < 0 or sum(parts[:3]) != _frame_bits(self.code) or not self.key_bits:
             raise ConfigurationError("key, punctured and shortened bits must fill the code's frame")
         if not self.frames * (self.key_bits - 1) < self.block_bits <= self.frames * self.key_bits:
             raise ConfigurationError(f"{self.block_bits} bits do not fill {self.frames} frames of {self.key_bits}")
-        if self.blind_rounds * self.revealed_bits > self.punctured_bits:
-            raise ConfigurationError("more bits would be revealed than are punctured")
-        if self.punctured_bits > untainted_count(self.code):
-            raise ConfigurationError("so many bits cannot be punctured without sharing a check")
+        if self.punctured_bits > puncturable_count(self.code):
+            raise ConfigurationError("so many bits cannot be punctured and count in full")
         if not 1 <= self.error_rate_ppm < _MILLION // 2:
             raise ConfigurationError(f"error_rate_ppm must lie in 1 ... 499999, found {self.error_rate_ppm}")
+        if not {self.first_failures_permille, self.failures_permille} <= FAILURE_WIDTHS.keys():
+            raise ConfigurationError(f"frame failures in a thousand must be one of {sorted(FAILURE_WIDTHS)}")
 
     @property
     def syndrome_bits(self) -> int:
         """Bits of a frame's syndrome."""
-        entry = manifest()["codes"][self.code]
-        return int(entry["rows"] * entry["size"])
+        return _syndrome_bits(self.code)
 
     @property
     def frame_bits(self) -> int:
@@ -117,11 +146,10 @@ def plan_ldpc(
     *,
     error_rate_ppm: int,
     frame_bits: int = 1 << 16,
-    first_failures_permille: int = 100,
+    first_failures_permille: int = 500,
     failures_permille: int = 1,
     blind_rounds: int = 3,
     uncertainty_permille: int = 30,
-    least_efficiency_ppm: int = _MILLION,
     decoder: str = "fast",
 ) -> LdpcPlan:
     """Return the plan for a block.
@@ -131,13 +159,12 @@ def plan_ldpc(
         error_rate_ppm: the estimate, errors in 10^6 bits.
         frame_bits: length of a frame, one that the family offers; a block that fills less than about two thirds of
             such a frame gets shorter ones.
-        first_failures_permille: frames in a thousand that may fail before the first blind round, a key of
-            `FAILURE_WIDTHS`; the more, the less is disclosed and the longer it takes. Without blind rounds of no use.
+        first_failures_permille: frames in a thousand that may fail when they are first tried, a key of
+            `FAILURE_WIDTHS`; the more, the less is disclosed and the longer it takes. More than is best for so many
+            blind rounds do not fail at first, whatever is allowed. Without blind rounds of no use.
         failures_permille: frames in a thousand that may fail after the last round, a key of `FAILURE_WIDTHS`.
         blind_rounds: how many times more may be disclosed when decoding fails; 0 makes it one-way.
-        uncertainty_permille: relative standard error of the estimate, in thousandths. The last round provides for
-            twice that.
-        least_efficiency_ppm: disclose at least this multiple of the entropy: decoding takes fewer iterations.
+        uncertainty_permille: relative standard error of the estimate, in thousandths.
         decoder: whose waterfalls to plan by.
 
     Raises:
@@ -149,93 +176,172 @@ def plan_ldpc(
         )
     if not {first_failures_permille, failures_permille} <= FAILURE_WIDTHS.keys():
         raise InputError(f"frame failures in a thousand must be one of {sorted(FAILURE_WIDTHS)}")
-    if not 0 <= blind_rounds <= 16 or not 0 <= uncertainty_permille <= 500:
+    if not 0 <= blind_rounds < len(FIRST_WIDTHS) or not 0 <= uncertainty_permille <= 500:
         raise InputError("blind_rounds must lie in 0 ... 16, uncertainty_permille in 0 ... 500")
+    wish = _Wish(
+        block_bits=block_bits,
+        error_rate_ppm=error_rate_ppm,
+        uncertainty_permille=uncertainty_permille,
+        blind_rounds=blind_rounds,
+        first_failures_permille=first_failures_permille,
+        failures_permille=failures_permille,
+        decoder=decoder,
+    )
     size = _frame_size(block_bits, frame_bits)
-    worst_ppm = min(_MILLION // 2 - 1, error_rate_ppm * (1000 + 2 * uncertainty_permille) // 1000)
-    last = _Need(failures_permille, entropy_ppm(worst_ppm), least_efficiency_ppm)
-    first = _Need(first_failures_permille, entropy_ppm(error_rate_ppm), least_efficiency_ppm) if blind_rounds else last
-    plans = []
-    for name in code_names():
-        if _entry(name)["columns"] * _entry(name)["size"] == size:
-            plan = _plan_code(name, block_bits, error_rate_ppm, blind_rounds, first, last, decoder)
-            if plan is not None:
-                plans.append(plan)
-    if not plans:
+    fitted = [_fit_code(name, wish) for name in code_names() if _frame_bits(name) == size]
+    chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
+    if chosen is None:
         raise InputError(f"no code of the family corrects {error_rate_ppm} errors in 10^6; use Cascade")
-    return min(plans, key=lambda plan: (plan.first_leakage_bits, plan.code))
+    return _plan(chosen, wish)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What a plan is made for; fields as for `LdpcPlan`."""
+
+    block_bits: int
+    error_rate_ppm: int
+    uncertainty_permille: int
+    blind_rounds: int
+    first_failures_permille: int
+    failures_permille: int
+    decoder: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """How much must be disclosed at some point of the conversation."""
+    """What a code must disclose without puncturing, in 10^-6 bits for each key bit.
 
-    failures_permille: int
-    entropy: int
-    least_efficiency: int
+    `mean` is the middle of the law, `spread` its width by the waterfall, `doubt` with the doubt about the error rate.
+    """
 
-    def per_key_bit(self, name: str, decoder: str, lost_permille: int) -> int:
-        """Return it in 10^-6 bits for each key bit, for a code that loses `lost_permille` by adaptation."""
-        waterfalls = _entry(name)["waterfall"]
-        middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
-        efficiency = (middle + width * FAILURE_WIDTHS[self.failures_permille] // 1000) * (1000 + lost_permille) // 1000
-        return max(efficiency, self.least_efficiency) * self.entropy // _MILLION
+    mean: int
+    spread: int
+    doubt: int
+    first: int
+    last: int
+
+    def expected(self, lowest: int) -> int:
+        """Return what is disclosed on average if the first message cannot disclose less than `lowest`.
+
+        Of a normal law of width s, E max(0, x) = s (phi(t) + t Phi(t)) where t = mean / s, here s (t + 1.8)^2 / 8.
+        """
+        above = max(0, 10 * (lowest - self.mean) + 18 * self.doubt)
+        excess = max(lowest - self.mean, above * above // (800 * self.doubt)) if above else 0
+        return self.mean + _TYPICAL_WIDTHS * self.spread // 1000 + excess
 
 
-def _plan_code(
-    name: str, block_bits: int, error_rate_ppm: int, rounds: int, first: _Need, last: _Need, decoder: str
-) -> LdpcPlan | None:
-    """Return the plan that uses this code, or None if it discloses too little."""
-    lost = 0
-    plan = None
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A code, how it cuts the block, and the bits that the whole will cost."""
+
+    cost: int
+    code: str
+    frames: int
+    key_bits: int
+    punctured_bits: int
+
+
+def waterfall_ppm(name: str, decoder: str, key_bits: int) -> tuple[int, int]:
+    """Return middle and width of a code's waterfall, of its frames with so many key bits.
+
+    What is measured of whole frames is carried over by the law of large numbers: fewer bits, wider, by up to four.
+    """
+    waterfalls = manifest()["codes"][name]["waterfall"]
+    middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
+    return middle, min(isqrt(width * width * _frame_bits(name) // key_bits), 4 * width)
+
+
+def disclosed_bits(need_bits: int, syndrome_bits: int) -> int:
+    """Return what must be disclosed, puncturing counted in, where `need_bits` would do without.
+
+    It is the x with x = need (1 + loss (m - x) / m).
+    """
+    loss = PUNCTURING_LOSS_PERMILLE
+    return need_bits * (1000 + loss) * syndrome_bits // (1000 * syndrome_bits + loss * need_bits)
+
+
+def _needed_bits(disclosed: int, syndrome_bits: int) -> int:
+    """Return the need that so much disclosed, puncturing counted in, would serve: the inverse of `disclosed_bits`."""
+    loss = PUNCTURING_LOSS_PERMILLE
+    return disclosed * 1000 * syndrome_bits // (1000 * syndrome_bits + loss * (syndrome_bits - disclosed))
+
+
+def _needs(name: str, key_bits: int, wish: _Wish) -> _Need:
+    """Return how much must be disclosed typically, first and last."""
+    middle, width = waterfall_ppm(name, wish.decoder, key_bits)
+    rate, doubt = wish.error_rate_ppm, wish.uncertainty_permille
+    entropy = entropy_ppm(rate)
+    mean, spread = entropy * middle // _MILLION, entropy * width // _MILLION
+    by_doubt = (entropy_ppm(min(_MILLION // 2, rate + rate * doubt // 1000)) - entropy) * middle // _MILLION
+    both = isqrt(spread * spread + by_doubt * by_doubt)
+    last = FAILURE_WIDTHS[wish.failures_permille] * both // 1000
+    if not wish.blind_rounds:
+        return _Need(mean, spread, both, mean + last, mean + last)
+    # With great doubt the last level would lie so high that the first, which only puncturing can lower, overshoots.
+    last = min(last, max(both, 2 * mean // 3 - 5 * both // 6))
+    widths = max(FIRST_WIDTHS[wish.blind_rounds], FAILURE_WIDTHS[wish.first_failures_permille])
+    first = mean - _DOUBTS_BELOW * by_doubt // 1000 + widths * spread // 1000
+    return _Need(mean, spread, both, min(first, mean + last), mean + last)
+
+
+def _fit_code(name: str, wish: _Wish) -> _Fit | None:
+    """Return how the block is cut for this code, or None if the code discloses too little."""
+    length, checks = _frame_bits(name), _syndrome_bits(name)
+    most_punctured = checks * _MOST_PUNCTURED_PERMILLE // 1000 if wish.blind_rounds else checks // 4
+    key_bits = min(wish.block_bits, length - checks)
     for _ in range(2):
-        needs = (first.per_key_bit(name, decoder, lost), last.per_key_bit(name, decoder, lost))
-        plan = _fit(name, block_bits, error_rate_ppm, rounds, needs)
-        if plan is None:
+        need = _needs(name, key_bits, wish)
+        if need.last >= _MILLION or need.first < 1:
             return None
-        # What puncturing and shortening cost, as measured: 12 and 6 % of their fractions.
-        lost = 120 * plan.punctured_bits // plan.syndrome_bits + 60 * plan.shortened_bits // plan.frame_bits
-    return plan
+        # The most key bits of a frame: all checks are enough in the end, and all places are used.
+        most = min(
+            checks * _MILLION // need.last,
+            max((length - checks) * _MILLION // (_MILLION - need.first), length - most_punctured),
+        )
+        frames = -(-wish.block_bits // most) if most else 0
+        key_bits = -(-wish.block_bits // frames) if frames else 0
+        if key_bits < 1 or wish.block_bits <= frames * (key_bits - 1):
+            return None
+    first = disclosed_bits(-(-key_bits * need.first // _MILLION), checks)
+    punctured = max(0, min(most_punctured, length - key_bits, checks - first))
+    lowest = _needed_bits(checks - punctured, checks) * _MILLION // key_bits
+    expected = need.expected(lowest) if wish.blind_rounds else lowest
+    cost = frames * disclosed_bits(-(-key_bits * expected // _MILLION), checks)
+    cost += cost * (length - key_bits - punctured) * _SHORTENING_COST_PERMILLE // (1000 * length)
+    return _Fit(cost, name, frames, key_bits, punctured)
 
 
-def _fit(name: str, block_bits: int, error_rate_ppm: int, rounds: int, needs: tuple[int, int]) -> LdpcPlan | None:
-    entry = _entry(name)
-    length, checks = entry["columns"] * entry["size"], entry["rows"] * entry["size"]
-    first, last = min(needs), max(needs)
-    if first >= _MILLION:
-        return None
-    # The most key bits that a frame can hold: so that all checks are enough in the end, and that all places are used.
-    most = min(checks * _MILLION // last, (length - checks) * _MILLION // (_MILLION - first))
-    if most < 64:
-        return None
-    frames = -(-block_bits // most)
-    key_bits = -(-block_bits // frames)
-    if block_bits <= frames * (key_bits - 1):
-        return None
-    punctured = min(untainted_count(name), length - key_bits, checks - -(-key_bits * first // _MILLION))
-    extra = -(-key_bits * (last - first) // _MILLION)
-    revealed = min(-(-extra // rounds), punctured // rounds) if rounds else 0
+def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
+    punctured = min(fit.punctured_bits, puncturable_count(fit.code))
     return LdpcPlan(
-        code=name,
-        block_bits=block_bits,
-        frames=frames,
-        key_bits=key_bits,
+        code=fit.code,
+        block_bits=wish.block_bits,
+        frames=fit.frames,
+        key_bits=fit.key_bits,
         punctured_bits=punctured,
-        shortened_bits=length - key_bits - punctured,
-        blind_rounds=rounds if revealed else 0,
-        revealed_bits=revealed,
-        error_rate_ppm=error_rate_ppm,
+        shortened_bits=_frame_bits(fit.code) - fit.key_bits - punctured,
+        blind_rounds=wish.blind_rounds if punctured else 0,
+        error_rate_ppm=wish.error_rate_ppm,
+        uncertainty_permille=wish.uncertainty_permille,
+        first_failures_permille=wish.first_failures_permille,
+        failures_permille=wish.failures_permille,
     )
 
 
 def _frame_size(block_bits: int, frame_bits: int) -> int:
-    sizes = sorted({int(_entry(name)["columns"] * _entry(name)["size"]) for name in code_names()})
+    sizes = sorted({_frame_bits(name) for name in code_names()})
     if frame_bits not in sizes:
         raise InputError(f"frame_bits must be one of {sizes}, found {frame_bits}")
     fitting = [size for size in sizes if size <= frame_bits and 3 * block_bits >= 2 * size]
     return fitting[-1] if fitting else sizes[0]
 
 
-def _entry(name: str) -> dict[str, Any]:
+def _frame_bits(name: str) -> int:
     entry: dict[str, Any] = manifest()["codes"][name]
-    return entry
+    return int(entry["columns"] * entry["size"])
+
+
+def _syndrome_bits(name: str) -> int:
+    entry: dict[str, Any] = manifest()["codes"][name]
+    return int(entry["rows"] * entry["size"])

@@ -18,9 +18,18 @@ from qkdpost.reconciliation.ldpc import ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.rate_adaptation import plan_ldpc
 from qkdpost.shared_random import SEED_BYTES
 
-__all__ = ["METHODS", "Correction", "Reconciled", "drive", "reconcile"]
+__all__ = ["METHODS", "Correction", "Options", "Reconciled", "drive", "reconcile"]
 
 Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `reconcile` was told about single methods; fields as its arguments."""
+
+    parameters: str
+    decoder: str
+    first_failures_permille: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,8 @@ def reconcile(
     qber: float,
     frame_bits: int = 16384,
     parameters: str = "near-optimal",
+    decoder: str = "fast",
+    first_failures_permille: int = 300,
     seed: bytes | None = None,
 ) -> Reconciled:
     """Correct `noisy_bits` to `reference_bits` as two hosts would, both run here.
@@ -75,11 +86,14 @@ def reconcile(
         qber: the error rate as estimated beforehand, 0 to 0.5; taken to the nearest part per million. Rather too
             high than too low.
         frame_bits: length of a frame in bits; the last frame may be shorter.
-        parameters: name of the method's parameter set.
+        parameters: the named set of block sizes of Cascade.
+        decoder: of LDPC, a key of `qkdpost.reconciliation.ldpc_decoders.DECODERS`.
+        first_failures_permille: of LDPC, as `LinkConfig.ldpc_first_failures_permille`.
         seed: 32 bytes from which both sides derive what they share; None takes them from the operating system.
 
     Raises:
-        InputError: lengths differ, the error rate is not between 0 and 0.5, or the seed is of another length.
+        InputError: lengths differ, the error rate is not between 0 and 0.5, the seed is of another length; for LDPC,
+            the decoder is unknown or the failures in a thousand are not among those offered.
         ConfigurationError: unknown method or parameters, or a frame length that the method does not allow.
     """
     reference, noisy = Bits.coerce(reference_bits), Bits.coerce(noisy_bits)
@@ -94,7 +108,7 @@ def reconcile(
         noisy,
         qber_ppm=round(qber * 1_000_000),
         frame_bits=frame_bits,
-        parameters=parameters,
+        options=Options(parameters=parameters, decoder=decoder, first_failures_permille=first_failures_permille),
         seed=os.urandom(SEED_BYTES) if seed is None else seed,
     )
     return Reconciled(
@@ -135,9 +149,9 @@ def _step(side: Generator[Bits, Bits, Outcome], answer: Bits | None) -> Bits | S
 
 
 def _cascade(
-    reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, parameters: str, seed: bytes
+    reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, options: Options, seed: bytes
 ) -> Correction:
-    chosen = parameters_for(parameters, qber_ppm, frame_bits)
+    chosen = parameters_for(options.parameters, qber_ppm, frame_bits)
     sides = [
         cascade(bits, frame_bits=frame_bits, parameters=chosen, seed=seed, reference=bits is reference)
         for bits in (reference, noisy)
@@ -151,13 +165,17 @@ def _cascade(
     )
 
 
-def _ldpc(reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, parameters: str, seed: bytes) -> Correction:
-    """Correct by LDPC; `parameters` names the decoder, "near-optimal" meaning the default one."""
-    decoder = "fast" if parameters == "near-optimal" else parameters
-    plan = plan_ldpc(len(reference), error_rate_ppm=max(1, qber_ppm), frame_bits=frame_bits, decoder=decoder)
+def _ldpc(reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, options: Options, seed: bytes) -> Correction:
+    plan = plan_ldpc(
+        len(reference),
+        error_rate_ppm=max(1, qber_ppm),
+        frame_bits=frame_bits,
+        first_failures_permille=options.first_failures_permille,
+        decoder=options.decoder,
+    )
     kept, corrected = drive(
         ldpc_reference(reference, plan=plan, seed=seed, random_source=os.urandom),
-        ldpc_corrector(noisy, plan=plan, seed=seed, decoder=decoder),
+        ldpc_corrector(noisy, plan=plan, seed=seed, decoder=options.decoder),
     )
     return Correction(
         bits=corrected.bits,
@@ -185,4 +203,4 @@ def _residual_frames(difference: Bits, frame_bits: int) -> int:
 
 
 METHODS: dict[str, Callable[..., Correction]] = {"cascade": _cascade, "ldpc": _ldpc}
-"""How to correct: name -> function (reference, noisy, *, qber_ppm, frame_bits, parameters, seed) -> `Correction`."""
+"""How to correct: name -> function (reference, noisy, *, qber_ppm, frame_bits, options, seed) -> `Correction`."""

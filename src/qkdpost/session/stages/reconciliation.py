@@ -91,7 +91,7 @@ def _correct_by_ldpc(block: Block, plan: LdpcPlan, qber_ppm: int, seed: bytes) -
     if block.is_reference:
         rounds = ldpc_reference(block.bits, plan=plan, seed=seed, random_source=block.random_source)
     else:
-        rounds = ldpc_corrector(block.bits, plan=plan, seed=seed)
+        rounds = ldpc_corrector(block.bits, plan=plan, seed=seed, decoder=block.link.ldpc_decoder)
     outcome = yield from _rounds(block, rounds)
     block.bits = outcome.bits
     block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.leakage_bits - outcome.revealed_bits)

@@ -1,0 +1,140 @@
+"""When to try and how much to ask for: optimal levels by scipy, error rates from syndromes by their true values."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from qkdpost.reconciliation.blind_rounds import (
+    NeedLaw,
+    RateEstimate,
+    combine,
+    estimate_from_checks,
+    need_law,
+    next_width,
+    wanted_bits,
+    worth_trying,
+)
+from qkdpost.reconciliation.rate_adaptation import FIRST_WIDTHS, plan_ldpc
+
+LAST = 3.09
+
+
+def _disclosure(levels: np.ndarray) -> float:
+    """The expected disclosure, in widths above the middle, of a frame that is tried at the levels in turn."""
+    return float(levels[0] + (np.diff(levels) * norm.sf(levels[:-1])).sum())
+
+
+def _levels(rounds: int) -> list[float]:
+    levels = [next_width(None, LAST, rounds)]
+    while len(levels) < rounds:
+        levels.append(next_width(levels[-1], LAST, rounds - len(levels)))
+    return levels
+
+
+@pytest.mark.parametrize("rounds", [2, 3, 4, 6])
+def test_scipy_finds_no_better_levels_from_the_first_on(rounds: int) -> None:
+    first = next_width(None, LAST, rounds)
+    start = np.linspace(-0.5, 2.0, rounds - 1)
+    best = minimize(
+        lambda free: _disclosure(np.append(np.sort(free), LAST)),
+        start,
+        method="Nelder-Mead",
+        options={"xatol": 1e-7, "fatol": 1e-12, "maxiter": 40_000, "maxfev": 40_000},
+    )
+    found = np.append(np.sort(best.x), LAST)
+    assert first == pytest.approx(found[0], abs=2e-3)
+
+
+@pytest.mark.parametrize("now", [-1.0, 0.3])
+def test_scipy_finds_no_better_levels_after_a_failure(now: float) -> None:
+    best = minimize(
+        lambda free: _disclosure(np.concatenate([[now], np.sort(free), [LAST]])), [1.0, 2.0], method="Nelder-Mead"
+    )
+    assert next_width(now, LAST, 3) == pytest.approx(np.sort(best.x)[0], abs=2e-3)
+
+
+def test_the_table_of_the_plan_holds_the_first_levels() -> None:
+    found = tuple(round(1000 * next_width(None, LAST, rounds)) for rounds in range(1, len(FIRST_WIDTHS) + 1))
+    assert found == FIRST_WIDTHS
+
+
+@given(st.integers(1, 16), st.floats(-5, 5), st.floats(-2, 4))
+def test_levels_rise_to_the_last(rounds: int, now: float, last: float) -> None:
+    found = next_width(now, last, rounds)
+    assert found <= last
+    assert found >= min(now, last)
+    assert rounds > 1 or found == last
+
+
+def test_more_rounds_disclose_less() -> None:
+    costs = [_disclosure(np.array(_levels(rounds))) for rounds in (1, 2, 3, 4, 8)]
+    assert all(more > fewer for more, fewer in pairwise(costs))
+    assert costs[3] == pytest.approx(0.603, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.005, 0.03, 0.11, 0.2])
+def test_syndromes_tell_the_error_rate_and_how_well(rate: float) -> None:
+    generator = np.random.default_rng(1)
+    degrees = np.repeat([0, 6, 7, 20], 2000)
+    deviations = []
+    for _ in range(40):
+        chance = (1 - (1 - 2 * rate) ** degrees) / 2
+        odd = np.where(degrees > 0, generator.binomial(3, chance), 3)
+        found = estimate_from_checks(degrees, odd, 3)
+        assert found is not None
+        deviations.append((found.error_rate / rate - 1) / found.uncertainty)
+    # The variance is doubled for checks that share bits; these do not.
+    assert 0.4 < np.std(deviations) < 1.0
+    assert abs(np.mean(deviations)) < 0.4
+
+
+def test_no_checks_tell_nothing() -> None:
+    assert estimate_from_checks(np.zeros(5, dtype=np.int64), np.ones(5, dtype=np.int64), 2) is None
+
+
+def test_estimates_are_weighed_unless_they_contradict_each_other() -> None:
+    planned = RateEstimate(0.03, 0.05)
+    assert combine(planned, None) == planned
+    both = combine(planned, RateEstimate(0.032, 0.05))
+    assert 0.0305 < both.error_rate < 0.0315
+    assert both.uncertainty == pytest.approx(0.05 / 2**0.5)
+    assert combine(planned, RateEstimate(0.05, 0.05)) == RateEstimate(0.05, 0.05)
+    assert combine(RateEstimate(0.03, 0.0), RateEstimate(0.031, 0.05)).error_rate == 0.031
+
+
+@given(st.floats(-4, 4))
+def test_levels_and_disclosed_bits_are_one_another(width: float) -> None:
+    law = NeedLaw(3000.0, 60.0)
+    disclosed = law.disclosed_at(width, 4000)
+    assert law.width_at(disclosed, 4000) == pytest.approx(width, abs=0.05)
+    assert law.width_at(disclosed, 4000) >= width - 1e-9
+
+
+def test_what_is_asked_for_rises_and_ends() -> None:
+    plan = plan_ldpc(10**6, error_rate_ppm=30_000)
+    law = need_law(plan, "fast", RateEstimate(0.03, 0.005))
+    disclosed, asked = plan.syndrome_bits - plan.punctured_bits, []
+    for rounds_left in (3, 2, 1):
+        asked.append(wanted_bits(plan, law, disclosed, rounds_left, True))
+        disclosed += asked[-1]
+    assert min(asked) > 0
+    assert disclosed <= plan.syndrome_bits
+    assert wanted_bits(plan, law, disclosed, 0, True) == 0
+    assert wanted_bits(plan, law, plan.syndrome_bits, 2, True) == 0
+    noise = need_law(plan, "fast", RateEstimate(0.45, 0.01))
+    assert not worth_trying(plan, noise, disclosed, 0)
+    assert wanted_bits(plan, noise, disclosed, 3, False) == 0
+
+
+def test_a_law_that_proves_wrong_has_the_rest_shared_out() -> None:
+    plan = plan_ldpc(10**6, error_rate_ppm=30_000)
+    law = need_law(plan, "fast", RateEstimate(0.01, 0.005))
+    disclosed = plan.syndrome_bits - plan.punctured_bits
+    assert wanted_bits(plan, law, disclosed, 2, True) == -(-plan.punctured_bits // 2)
