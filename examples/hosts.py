@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,12 +61,21 @@ def host(role: str, folder: Path, port: int) -> None:
     """Be one host: own record, own copy of the pre-shared key, one socket."""
     link = qp.LinkConfig(**json.loads((folder / "link.json").read_text()))
     pool = qp.KeyPool((folder / "preshared.key").read_bytes())
-    session = qp.Session(role=role, link=link, auth_key=pool)
+    session = qp.Session(role=role, link=link, auth_key=pool, save_pool=partial(store, folder / "pool.snapshot"))
     session.submit(load_record(folder / "record.npz"))
     session.finish()
     with connect(role, port) as connection:
         for event in qp.transport.blocking.run(session, connection, timeout_seconds=TIMEOUT_SECONDS):
             tell(role, event)
+
+
+def store(path: Path, snapshot: bytes) -> None:
+    """Write a file whole or not at all, and return when it would survive a power cut."""
+    with (path.parent / "pool.new").open("wb") as file:
+        file.write(snapshot)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path.parent / "pool.new", path)
 
 
 def connect(role: str, port: int) -> socket.socket:

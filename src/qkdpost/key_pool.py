@@ -196,6 +196,9 @@ class KeyPool:
     def refill(self, identifier: bytes, key: Bits | bytes) -> None:
         """Add a segment, a slice of a new key that both hosts hold and nobody else uses.
 
+        Sessions do so with each new key. An operator may, when the pool runs out: at Alice's first, then at Bob's, who
+        opens the blocks.
+
         Of segments that only one side holds, as after a last message that was lost, the oldest are spent unused once
         there are very many.
 

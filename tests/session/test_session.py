@@ -310,6 +310,19 @@ def test_without_authentication_key_the_records_stay() -> None:
     assert pair.keys("alice") == pair.keys("bob")
 
 
+def test_new_authentication_key_is_used_over_the_same_connection() -> None:
+    pair = Pair(small_link(block_detections=8000), preshared=bytes(32))
+    pair.submit(*bb84_records())
+    pair.run()
+    assert [event.reason for event in pair.aborts("bob")] == [AbortReason.KEY_POOL_EXHAUSTED]
+    for pool in pair.pools.values():
+        pool.refill(b"supplied by hand", bytes(range(96)))
+    pair.finish()
+    pair.run()
+    assert len(pair.aborts("bob")) == 1
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
 def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = Pair(small_link())
     pair.submit(*bb84_records())

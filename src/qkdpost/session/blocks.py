@@ -36,14 +36,18 @@ class Blocks:
     queue: RecordQueue
     flights: dict[int, Flight] = field(default_factory=dict)
     unanswered_aborts: set[int] = field(default_factory=set)
-    exhausted: bool = False
-    """Whether this connection ran out of authentication key with nothing in flight that could bring more."""
+    _exhausted_at: int = -1
     _next_number: int = 0
 
     @property
     def idle(self) -> bool:
         """Whether nothing is in flight and nothing is awaited."""
         return not self.flights and not self.unanswered_aborts
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether authentication key ran out with nothing in flight that could bring more, and none was supplied."""
+        return self._exhausted_at == self.connection.pool.revision
 
     def next_run(self, flushed_below: int) -> tuple[int, int] | None:
         """Return first number and count of the records that the next block would cover, or None."""
@@ -67,7 +71,7 @@ class Blocks:
             pads = self.connection.pool.reserve(PADS_OF_A_BLOCK_BYTES)
         except KeyPoolExhausted as error:
             if self.idle:
-                self.exhausted = True
+                self._exhausted_at = self.connection.pool.revision
                 report = self._new_report(self._next_number)
                 self._report_abort(report, AbortReason.KEY_POOL_EXHAUSTED, str(error))
             return False
