@@ -82,6 +82,10 @@ class KeyPool:
     would use pads twice, which discloses the hash keys; against the loss of one host's latest snapshot `reconcile`
     helps, against the loss of both nothing does.
 
+    A greeting and the opening of a block are not authenticated yet when they spend key: whoever can open a connection
+    to a host spends 48 bytes of its pool for each block that may be in flight, and as many by its greeting. They are
+    lost, not disclosed; but let nobody but the peer reach the port, and watch `available_bytes`.
+
     Args:
         preshared: at least 32 bytes, uniformly random, equal on both hosts and used for nothing else. Secret.
 
