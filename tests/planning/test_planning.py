@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
 from qkdpost import planning, simulation
 from qkdpost.errors import ConfigurationError, InputError
@@ -199,6 +200,62 @@ def test_how_long_for_a_million_bits_of_pairs() -> None:
     plan = planning.time_to_collect(PAIRS, secret_bits=10**6)
     assert plan.result.bits >= 10**6
     assert planning.optimise(plan.link, pulses=int(plan.pulses * 0.97)).result.bits < 10**6
+
+
+FEW_PULSES = 5_500_000
+"""Of which the links below make about 10^4 detections over 50 km."""
+
+
+def _links_short_of_key() -> list[DecoyBB84Link]:
+    """Links whose own choices certify nothing: neither single photons nor a phase-error rate below one half."""
+    detectors = GatedDetectors(efficiency=0.2, dark_count_probability=1e-7)
+    links = [dataclasses.replace(link, detectors=detectors) for link in (TWO_DECOYS, ONE_DECOY)]
+    for link in links:
+        few = planning.expected_length(link, pulses=FEW_PULSES)
+        assert few.bits == 0
+        assert few.phase_error_rate == 0.5
+    return links
+
+
+def test_key_is_found_where_the_start_certifies_nothing() -> None:
+    for link in _links_short_of_key():
+        assert planning.optimise(link, pulses=FEW_PULSES).result.bits > 1_000
+
+
+@pytest.mark.slow
+def test_no_global_search_finds_more() -> None:
+    """The same score, maximised by differential evolution with ten times the evaluations."""
+    for link in _links_short_of_key():
+        plan = planning.optimise(link, pulses=FEW_PULSES)
+
+        def bits(values: np.ndarray, link: DecoyBB84Link = link) -> float:
+            moved = link.with_free_parameters(values.tolist())
+            try:
+                terms = planning.expected_length(moved, pulses=FEW_PULSES, method="analytic").terms
+            except (InputError, ConfigurationError):
+                return -1e9
+            return math.fsum(term.bits for term in terms)
+
+        start = plan.link.free_parameters()
+        box = [(value - 2, value + 2) for value in start]
+        found = optimize.differential_evolution(lambda v, bits=bits: -bits(v), box, maxiter=80, popsize=15, seed=1)
+        assert bits(np.array(start)) >= 0.97 * -found.fun
+        print(link.source.intensities, bits(np.array(start)), -found.fun)
+
+
+def test_far_beyond_reach_the_search_is_not_begun() -> None:
+    far = dataclasses.replace(TWO_DECOYS, fibre=Fibre(length_km=400))
+    started = time.process_time()
+    plan = planning.optimise(far, pulses=10**10)
+    assert time.process_time() - started < 2.0
+    assert (plan.link, plan.result.bits) == (far, 0)
+    assert plan.result.reason
+
+
+def test_progress_tells_how_far_from_key_a_search_is() -> None:
+    lines: list[str] = []
+    planning.optimise(_links_short_of_key()[0], pulses=FEW_PULSES // 3, progress=lines.append)
+    assert any("times the pulses needed" in line for line in lines)
 
 
 def test_the_same_question_has_the_same_answer() -> None:

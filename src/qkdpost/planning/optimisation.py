@@ -19,6 +19,12 @@ from qkdpost.security.result import SecretLength
 __all__ = ["Plan", "optimise", "rate_curve", "repeaterless_limit", "time_to_collect"]
 
 Progress = Callable[[str], None]
+_STARTS = 2
+"""How many choices of the coarse grid are searched from."""
+_MOST_TIMES = 4.0**10
+"""Where nobody would wait for key any longer."""
+_HOPELESS = math.log(100.0)
+"""A search hardly saves a factor of ten in pulses; where the best start lacks a hundred it is not begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +69,18 @@ def optimise(
 ) -> Plan:
     """Return the link with the choices that give the longest expected key; deterministic.
 
-    Nelder and Mead's search over the link's free parameters, started at its own or at the best point of a coarse
-    grid, on the sum of the bound's terms or, where no key is left, on the share of the costs that is earned. Decoy
-    bounds are searched with the analytic method, first with Hoeffding's intervals and from there with those asked
-    for; the answer is by the method asked for.
+    Nelder and Mead's search over the link's free parameters. A coarse grid of choices is judged first; short searches
+    start at the best of these and at the link's own, a long one where the best of them ended, and a last one there
+    with small steps. What is searched is the sum of the bound's terms; where no key is left, how many times more
+    pulses would be needed for some, which leads downhill to key even where nothing is certified at first. Decoy bounds
+    are searched with the analytic method where there is one; the answer is by the method asked for.
 
     Args:
         link: devices, and choices to start from.
         pulses: in a block.
         epsilon: the budget, or a total.
         efficiency: f of error correction.
-        most_evaluations: of the bound in the first search; a second one takes a third of that.
+        most_evaluations: of choices in the long search; each of the others takes a third of that.
         progress: called with a line of text now and then.
         options: for the kind's `secret_length`, in the search and in the answer.
 
@@ -83,23 +90,17 @@ def optimise(
     """
     budget = Epsilon.coerce(epsilon)
 
-    def judged_by(settings: dict[str, Any]) -> Callable[[AnyLink], SecretLength]:
-        return lambda at: expected_length(at, pulses=pulses, epsilon=budget, efficiency=efficiency, **settings)
+    def judge(at: AnyLink, times: float = 1.0, **settings: Any) -> SecretLength:
+        return expected_length(at, pulses=round(pulses * times), epsilon=budget, efficiency=efficiency, **settings)
 
-    found = judged_by(options)(link)  # what is wrong with the arguments is raised here, not swallowed below
-    stages = [options]
+    found = judge(link, **options)  # what is wrong with the arguments is raised here, not swallowed below
+    settings = dict(options)
     if isinstance(link, DecoyBB84Link) and options.get("bound", "variable-length") == "variable-length":
-        stages = [options | {"method": "analytic", "intervals": "hoeffding"}, options | {"method": "analytic"}]
-    best = link
-    for number, settings in enumerate(stages):
-        judge = judged_by(settings)
-        keyless = judge(best).bits == 0
-        if number == 0 or keyless:
-            best = max((best, link, *link.starting_points()), key=lambda choice: _score(judge(choice)))
-        few = number > 0 and not keyless
-        best = _searched(best, judge, most_evaluations // (3 if few else 1), 0.1 if few else 0.4, progress)
-    result = judged_by(options)(best)
-    if _score(result) < _score(found):
+        settings["method"] = "analytic"
+    search = _Search(lambda at, times: _sum(judge(at, times, **settings)), pulses, progress)
+    best = search.best(link, most_evaluations)
+    result = judge(best, **options)
+    if _sum(result) <= _sum(found):
         best, result = link, found
     return Plan(link=best, pulses=pulses, result=result)
 
@@ -183,46 +184,72 @@ def repeaterless_limit(transmittance: float) -> float:
     return -math.log1p(-transmittance) / math.log(2.0)
 
 
-def _score(result: SecretLength) -> float:
-    """Return the sum of the terms if it is positive, else what share of the costs is earned, less one.
-
-    Where there is no key, the sum itself would reward making less of everything.
-    """
-    total = math.fsum(term.bits for term in result.terms)
-    if total > 0.0:
-        return total
-    earned = math.fsum(term.bits for term in result.terms if term.bits > 0.0 or term.name == "phase errors")
-    return earned / (earned - total) - 1.0
+def _sum(result: SecretLength) -> float:
+    return math.fsum(term.bits for term in result.terms)
 
 
-def _searched(
-    link: AnyLink,
-    evaluate: Callable[[AnyLink], SecretLength],
-    most_evaluations: int,
-    reach: float,
-    progress: Progress | None,
-) -> AnyLink:
-    """Return the link with its parameters at the end of a search whose first steps are `reach` wide."""
-    start = link.free_parameters()
-    scale = max(1.0, abs(_score(evaluate(link))))
-    count = 0
+class _Search:
+    """A search for the best choices of a link."""
 
-    def cost(values: NDArray[np.float64]) -> float:
-        nonlocal count
-        count += 1
+    def __init__(self, bits: Callable[[AnyLink, float], float], pulses: int, progress: Progress | None) -> None:
+        """Take the length, not clipped at zero, of a link with so many times the pulses."""
+        self._bits = bits
+        self._most_times = min(_MOST_TIMES, 2.0**53 / pulses)
+        self._progress = progress
+        self._count = 0
+
+    def best(self, link: AnyLink, most_evaluations: int) -> AnyLink:
+        """Return the best choices that are found."""
+        starts = sorted(link.starting_points(), key=self._score, reverse=True)
+        ends = [link, *starts[:_STARTS]]
+        if max(map(self._score, ends)) < -_HOPELESS:
+            return link
+        for number, start in enumerate(ends):
+            ends[number] = self._searched(start, most_evaluations // 3, 0.4)
+        end = max(ends, key=self._score)
+        for most, reach in ((most_evaluations, 0.3), (most_evaluations // 3, 0.1)):
+            end = self._searched(end, most, reach)
+        return end
+
+    def _score(self, link: AnyLink) -> float:
+        """Return the length, or less the logarithm of how many times the pulses are needed; worst where none would do.
+
+        More pulses give more key: the least number is searched by doubling and halving.
+        """
         try:
-            score = _score(evaluate(link.with_free_parameters(values.tolist())))
+            bits = self._bits(link, 1.0)
+            if bits > 0.0:
+                return bits
+            low, high = 1.0, 4.0
+            while self._bits(link, min(high, self._most_times)) <= 0.0:
+                if high >= self._most_times:
+                    return -math.log(self._most_times) - 1.0
+                low, high = high, 4.0 * high
+            for _ in range(6):
+                middle = math.sqrt(low * high)
+                low, high = (low, middle) if self._bits(link, middle) > 0.0 else (middle, high)
+            return -math.log(high)
         except QkdpostError:
-            return 1e9  # choices that no device or bound allows
-        if progress is not None and count % 100 == 0:
-            progress(f"{count} evaluations, {score:.6g} bits")
-        return -score / scale
+            return -math.inf  # choices that no device or bound allows
 
-    simplex = [list(start)]
-    for index in range(len(start)):
-        moved = list(start)
-        moved[index] += reach
-        simplex.append(moved)
-    options: Any = {"maxfev": most_evaluations, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
-    answer = optimize.minimize(cost, np.array(start), method="Nelder-Mead", options=options)
-    return link.with_free_parameters(answer.x.tolist())
+    def _searched(self, link: AnyLink, most_evaluations: int, reach: float) -> AnyLink:
+        """Return the link with its parameters at the end of a search whose first steps are `reach` wide."""
+        start = link.free_parameters()
+        scale = max(1.0, abs(self._score(link)))
+
+        def cost(values: NDArray[np.float64]) -> float:
+            self._count += 1
+            score = self._score(link.with_free_parameters(values.tolist()))
+            if self._progress is not None and self._count % 100 == 0:
+                said = f"{score:.6g} bits" if score > 0.0 else f"no key; {math.exp(-score):.3g} times the pulses needed"
+                self._progress(f"{self._count} evaluations, {said}")
+            return max(-score / scale, -1e9) if score > -math.inf else 1e9
+
+        simplex = [list(start)]
+        for index in range(len(start)):
+            moved = list(start)
+            moved[index] += reach
+            simplex.append(moved)
+        options: Any = {"maxfev": most_evaluations, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
+        answer = optimize.minimize(cost, np.array(start), method="Nelder-Mead", options=options)
+        return link.with_free_parameters(answer.x.tolist())
