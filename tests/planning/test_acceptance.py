@@ -127,8 +127,15 @@ def test_what_does_not_fit_is_refused() -> None:
         plan_fixed_length(LINK, expected_decoys("one decoy"), bound="lim-2021")
     with pytest.raises(qp.ConfigurationError, match="kinds"):
         plan_fixed_length(LINK, QUBITS, bound="wiesemann-2026")
-    with pytest.raises(qp.ConfigurationError, match="leave acceptance out"):
-        plan_fixed_length(LINK, QUBITS, bound="variable-length")
+    for link, expected in ((LINK, QUBITS), (DECOY_LINKS["one decoy"], expected_decoys("one decoy"))):
+        with pytest.raises(qp.ConfigurationError, match="has no thresholds"):
+            plan_fixed_length(link, expected, bound="variable-length")
+    for bound in ("rusca-2018", "guess-2030"):
+        with pytest.raises(qp.ConfigurationError, match="bound"):
+            plan_fixed_length(DECOY_LINKS["one decoy"], expected_decoys("one decoy"), bound=bound)
+    brighter = replace(DECOY_LINKS["one decoy"], intensities=(0.6, 0.15))
+    with pytest.raises(qp.ConfigurationError, match="other intensities"):
+        plan_fixed_length(brighter, expected_decoys("one decoy"), bound="wiesemann-2026")
     without = replace(expected_decoys("one decoy"), key_errors=None)
     with pytest.raises(qp.ConfigurationError, match="key_errors"):
         plan_fixed_length(DECOY_LINKS["one decoy"], without, bound="wiesemann-2026")

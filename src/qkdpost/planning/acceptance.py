@@ -68,13 +68,16 @@ def plan_fixed_length(
 
     Raises:
         InputError: numbers that cannot be.
-        ConfigurationError: a bound that is not for this kind of link, or a tally of another kind.
+        ConfigurationError: a bound that is not for this kind of link or not fixed-length, or a tally of another kind
+            or of other intensities.
     """
     if not efficiency >= 1.0 or not 0.0 <= deviations <= 40.0 or not 0.0 <= (key_error_rate or 0.0) <= 0.5:
         raise InputError(
             "efficiency must be 1 or more, deviations lie in 0 ... 40 and key_error_rate in 0 ... 1/2; "
             f"found {efficiency}, {deviations}, {key_error_rate}"
         )
+    if bound == "variable-length":
+        raise ConfigurationError("a variable-length bound has no thresholds; planned_key_bits sets a length beforehand")
     wanted = DecoyTally if config.kind == "decoy-bb84" else Tally
     if not isinstance(expected, wanted):
         raise ConfigurationError(f"blocks of kind {config.kind!r} are tallied as {wanted.__name__}; found {expected!r}")
@@ -82,6 +85,8 @@ def plan_fixed_length(
     acceptance: QubitAcceptance | DecoyAcceptance
     counted: Tally | DecoyTally
     if isinstance(expected, DecoyTally):
+        if (expected.intensities, expected.probabilities) != (config.intensities, config.intensity_probabilities):
+            raise ConfigurationError("the expected counts are for other intensities or probabilities than the link's")
         counted = _without_sample(expected)
         acceptance = _decoy_thresholds(margin, counted, bound)
     else:
@@ -103,6 +108,9 @@ class _Margin:
 
     def below(self, count: int) -> int:
         return max(0, math.floor(count - self.deviations * math.sqrt(count)))
+
+    def beyond(self, count: int) -> int:
+        return math.ceil(count + self.deviations * math.sqrt(count))
 
     def above(self, rate: float, bits: int) -> float:
         """Return an error rate that so many bits at `rate` exceed too seldom; no error at all is not believed."""
@@ -171,7 +179,7 @@ def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> Decoy
         vacuum=max(0, math.floor(vacuum)),
         single_photons=max(0, math.floor(found.key - margin.deviations * spread.key)),
         phase_error_rate=min(0.5, found.phase_error_rate + margin.deviations * spread.phase_error_rate),
-        leakage_bits=margin.leakage(counted.key_bits, min(0.5, sum(wrong) / max(1, bits))),
+        leakage_bits=margin.leakage(margin.beyond(counted.key_bits), min(0.5, sum(wrong) / max(1, bits))),
     )
 
 
