@@ -76,6 +76,10 @@ def store(path: Path, snapshot: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(path.parent / "pool.new", path)
+    if os.name == "posix":  # else the new name itself might be lost
+        directory = os.open(path.parent, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
 
 
 def connect(role: str, port: int) -> socket.socket:

@@ -229,6 +229,21 @@ def test_misuse_is_a_local_error() -> None:
         Session(role="eve", link=small_link(), auth_key=KeyPool(PRESHARED))
 
 
+def test_the_application_sees_how_many_records_wait() -> None:
+    pair = Pair(small_link())
+    for session in pair.sessions.values():
+        session.connection_lost()
+    for number in range(3):
+        pair.submit(*bb84_records(seed=number))
+        assert [session.records_waiting for session in pair.sessions.values()] == [number + 1] * 2
+    for session in pair.sessions.values():
+        session.connect()
+    pair.finish()
+    pair.run()
+    assert [session.records_waiting for session in pair.sessions.values()] == [0, 0]
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
 def test_batches_may_be_numbered_by_the_application() -> None:
     pair = Pair(small_link())
     alice, bob = bb84_records()

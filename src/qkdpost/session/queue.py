@@ -31,6 +31,11 @@ class RecordQueue:
     _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
     _claims: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def waiting(self) -> int:
+        """How many records are held that no block has taken."""
+        return len(self._records)
+
     def append(self, record: RawRecords, batch: int | None) -> None:
         """Number a record and hold it, unless no block will want it.
 

@@ -192,6 +192,15 @@ class Session:
         """How many blocks are being worked on."""
         return len(self._blocks.flights)
 
+    @property
+    def records_waiting(self) -> int:
+        """How many records are held that no block has taken yet.
+
+        Nothing limits them: while the line is down, an application that must not grow submits no more, and later goes
+        on with a number (`batch`) that both sides reckon with.
+        """
+        return self._queue.waiting
+
     def __repr__(self) -> str:
         return f"Session(role={self.role!r}, state={self.state.name}, blocks_in_flight={self.blocks_in_flight})"
 
