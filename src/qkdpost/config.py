@@ -81,7 +81,8 @@ class LinkConfig:
         bound: the security proof that gives the length of the key: "variable-length", for every kind; or a published
             fixed-length one: "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round, "wiesemann-2026" for
             decoy states with two or three intensities. Published formulas that are no bounds (lim-2014, rusca-2018)
-            are not offered here, nor is tlgr-2012, which its successors improve on.
+            are not offered here, nor is tlgr-2012, which its successors improve on. For single-photon sources, and for
+            test "sample", no fixed-length form is published that is a bound: use `planned_key_bits`.
         acceptance: the thresholds of a fixed-length bound, set before the data are seen: a `QubitAcceptance` or, for
             "wiesemann-2026", a `DecoyAcceptance` (both in `qkdpost.security`). Each host enforces them on what it saw
             itself. `planning.plan_fixed_length` makes them.
