@@ -60,7 +60,8 @@ class LinkConfig:
             errors of the other's key).
         sample_fraction: which part of the sifted rounds "sample" discloses.
         block_detections: a block closes as soon as it holds so many detections; submitted records are not split.
-        largest_block_detections: no block may hold more; it bounds what a peer can make this host allocate.
+        largest_block_detections: no block may hold more; it bounds what a peer can make this host allocate: while a
+            block waits, some 4 bytes for each, in each block in flight.
         blocks_in_flight: how many blocks may be worked on at once, to hide the round-trip time.
         frame_bits: bits of one frame of error correction.
         reconciliation: the method of error correction: "cascade" (least disclosed, many rounds), "ldpc" (few rounds)

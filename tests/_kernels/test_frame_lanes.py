@@ -48,22 +48,24 @@ def _others(left: Any, right: Any, words: Any, output: Any, masks: Any) -> None:
 
 
 def _rows(dtype: type, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    limits = np.iinfo(dtype)
-    count = 64 // np.dtype(dtype).itemsize
+    """Return signed numbers in rows of the lanes that an array of the type has."""
+    signed = np.dtype(f"i{np.dtype(dtype).itemsize}")
+    limits = np.iinfo(signed)
+    count = (64 if np.dtype(dtype) == signed else 32) // signed.itemsize
     generator = np.random.default_rng(seed)
-    left = generator.integers(limits.min, limits.max, (40, count), dtype=dtype, endpoint=True)
-    right = generator.integers(limits.min, limits.max, (40, count), dtype=dtype, endpoint=True)
+    left = generator.integers(limits.min, limits.max, (40, count), dtype=signed, endpoint=True)
+    right = generator.integers(limits.min, limits.max, (40, count), dtype=signed, endpoint=True)
     right[::3] = left[::3]
     left[0, :4] = (limits.min, limits.max, 0, -1)
     right[1, :4] = (limits.min, limits.max, 0, -1)
     return left, right
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.uint16])
 def test_binary_operations_agree_with_their_description(dtype: type) -> None:
     left, right = _rows(dtype, 1)
-    output = np.zeros((len(BINARY), *left.shape), dtype=dtype)
-    _binary(left, right, output)
+    output = np.zeros((len(BINARY), *left.shape), dtype=left.dtype)
+    _binary(left.view(dtype), right.view(dtype), output.view(dtype))
     for place, function in enumerate(BINARY):
         written = getattr(function, "__wrapped__", function)
         for row in range(left.shape[0]):
@@ -79,7 +81,7 @@ def test_magnitudes_combine_nearly_exactly_in_half_words() -> None:
     assert np.abs(found - exact).max() < 0.05
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.uint16])
 def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     left, right = _rows(dtype, 2)
     generator = np.random.default_rng(3)
@@ -87,18 +89,18 @@ def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     padded = np.zeros((left.shape[0], 64), dtype=np.bool_)
     padded[:, : left.shape[1]] = flags
     words = np.packbits(padded, axis=1, bitorder="little").view("<u8").reshape(-1)
-    output = np.zeros((6, *left.shape), dtype=dtype)
+    output = np.zeros((6, *left.shape), dtype=left.dtype)
     masks = np.zeros((2, left.shape[0]), dtype=np.uint64)
-    _others(left, right, words, output, masks)
+    _others(left.view(dtype), right.view(dtype), words, output.view(dtype), masks)
     unsigned = np.dtype(f"u{left.itemsize}")
     assert np.array_equal(output[0].view(unsigned), np.abs(left.astype(np.int64)).astype(unsigned))
     assert np.array_equal(output[1].view(unsigned), left.view(unsigned) >> 2)
     assert np.array_equal(output[2], np.where(flags, left, right))
-    assert np.array_equal(output[3], np.where(flags, (-left.astype(np.int64)).astype(dtype), left))
-    assert np.array_equal(output[4], np.repeat(np.arange(40, 80, dtype=dtype)[:, None], left.shape[1], axis=1))
+    assert np.array_equal(output[3], np.where(flags, (-left.astype(np.int64)).astype(left.dtype), left))
+    assert np.array_equal(output[4], np.repeat(np.arange(40, 80, dtype=left.dtype)[:, None], left.shape[1], axis=1))
     combine = getattr(lanes.combine_magnitudes, "__wrapped__", lanes.combine_magnitudes)
     for row in range(left.shape[0]):
-        slack = np.full(left.shape[1], 100, dtype=dtype)
+        slack = np.full(left.shape[1], 100, dtype=left.dtype)
         assert np.array_equal(output[5, row], combine(left[row], right[row], slack))
     for place, expected in enumerate((left < 0, left == right)):
         found = np.unpackbits(masks[place].view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")

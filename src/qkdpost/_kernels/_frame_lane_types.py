@@ -1,4 +1,4 @@
-"""The numba type behind `qkdpost._kernels.frame_lanes`: 512 bits of equal integers in one vector register."""
+"""The numba type behind `qkdpost._kernels.frame_lanes`: 512 or 256 bits of equal integers in one vector register."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from numba.extending import models, register_model
 
 __all__ = ["Lanes", "array_pointer", "call_named", "lanes_of", "mask_to_word", "word_to_mask"]
 
-_REGISTER_BITS = 512
+_REGISTER_BITS = {True: 512, False: 256}
+"""By the sign of the array's type: rows of signed integers are whole registers, of unsigned ones half of that."""
 _WORD = ir.IntType(64)
 
 
 class Lanes(types.Type):
-    """A vector of 512 // bits integers of `bits` bits."""
+    """A vector of `count` integers of `bits` bits."""
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, count: int) -> None:
         self.bits = bits
-        self.count = _REGISTER_BITS // bits
-        super().__init__(name=f"Lanes({bits})")
+        self.count = count
+        super().__init__(name=f"Lanes({bits}, {count})")
 
 
 @register_model(Lanes)
@@ -31,8 +32,9 @@ class _LanesModel(models.PrimitiveModel):
 
 
 def lanes_of(array: Any) -> Lanes:
-    """Return the lanes that a row of `array`, a numba array type of int8 or int16, fills."""
-    return Lanes(array.dtype.bitwidth)
+    """Return the lanes that a row of `array`, a numba array type of 8 or 16 bits, fills."""
+    bits = array.dtype.bitwidth
+    return Lanes(bits, _REGISTER_BITS[array.dtype.signed] // bits)
 
 
 def array_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:

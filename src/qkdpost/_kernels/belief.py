@@ -46,6 +46,7 @@ __all__ = ["count_unsatisfied", "decode_layered", "unsatisfied_frames", "update_
 Words = NDArray[np.uint64]
 Lanes = NDArray[Any]
 Limits = NDArray[np.int64]
+Masks = NDArray[np.unsignedinteger[Any]]
 
 _LANES_TO_REFILL = 8
 """Idle lanes that are worth a pass over all messages to fill them again."""
@@ -67,7 +68,7 @@ def update_layer(
     syndromes: Words,
     posterior: Lanes,
     magnitudes: Lanes,
-    masks: Words,
+    masks: Masks,
     scratch: Lanes,
 ) -> None:
     """Update the checks of base row `row` one after another, and the posteriors that they touch.
@@ -84,7 +85,7 @@ def update_layer(
         posterior: log-likelihood ratios, positive for no error, shape (bits, lanes).
         magnitudes: of check c, row 2 c for the edge of least magnitude, row 2 c + 1 for the others; (2 checks, lanes).
         masks: of check-edge k, in the order of checks, entry 2 k where it was least, 2 k + 1 where its message is
-            negative; shape (2 edges,).
+            negative; shape (2 edges,), unsigned, of at least as many bits as there are lanes.
         scratch: shape (largest row degree, lanes).
     """
     one = np.uint64(1)
@@ -106,7 +107,8 @@ def update_layer(
         for place in range(degree):
             bit = edge_bits[start + place] + ((index + edge_shifts[start + place]) & last)
             mask = first_mask + two * place
-            old = negate_where(masks[mask + one], choose(masks[mask], old_least, old_other))
+            old_signs, old_places = np.uint64(masks[mask + one]), np.uint64(masks[mask])
+            old = negate_where(old_signs, choose(old_places, old_least, old_other))
             message = subtract_saturated(load_lanes(posterior, bit), old)
             store_lanes(scratch, place, message)
             signs = negative(message)
@@ -128,7 +130,7 @@ def update_layer(
             message = load_lanes(scratch, place)
             absolute = magnitude(message)
             was_least = equal(add_unsigned_saturated(absolute, absolute), least)
-            signs = masks[mask + one] ^ parity
+            signs = np.uint64(masks[mask + one]) ^ parity
             masks[mask] = was_least
             masks[mask + one] = signs
             new = negate_where(signs, choose(was_least, new_least, new_other))
@@ -293,7 +295,7 @@ def _admit(frame_of: NDArray[np.int64], ages: NDArray[np.int64], waiting: int, f
 @kernel
 def _is_due(frame: np.int64, age: np.int64, trial: int) -> bool:
     """Return whether a frame's unsatisfied checks are looked at after so many whole iterations."""
-    return frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0
+    return bool(frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0)
 
 
 @kernel
@@ -362,7 +364,7 @@ def decode_layered(
     frame_syndromes: Words,
     posterior: Lanes,
     magnitudes: Lanes,
-    masks: Words,
+    masks: Masks,
     scratch: Lanes,
     syndromes: Words,
     decisions: Words,
@@ -432,11 +434,12 @@ def warm() -> None:
     starts = np.array([0, 1], dtype=np.uint64)
     edge = np.zeros(1, dtype=np.uint64)
     frame = np.zeros((1, 1), dtype=np.uint64)
-    for dtype in (np.int8, np.int16):
-        lanes = np.zeros((64, 64 // np.dtype(dtype).itemsize), dtype=dtype)
+    for dtype, register_bytes in ((np.int8, 64), (np.int16, 64), (np.uint8, 32), (np.uint16, 32)):
+        lanes = np.zeros((64, register_bytes // np.dtype(dtype).itemsize), dtype=dtype)
         words = np.zeros(128, dtype=np.uint64)
+        masks = words.astype(f"u{lanes.shape[1] // 8}")
         decode_layered(
-            starts, edge, edge, np.array([0, 1, 1, 1, 1000, 0]), lanes[:, 0].copy(), frame,
-            lanes, np.concatenate([lanes, lanes]), words, lanes[:1].copy(), words[:64].copy(), words[64:].copy(),
+            starts, edge, edge, np.array([0, 1, 1, 1, 1000, 0]), np.zeros(64, np.int16), frame,
+            lanes, np.concatenate([lanes, lanes]), masks, lanes[:1].copy(), words[:64].copy(), words[64:].copy(),
             words[:64].copy(), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip

@@ -3,6 +3,9 @@
 A *lanes* value is one row of a C-contiguous array of shape (rows, 64) of int8, or (rows, 32) of int16. Compiled, it
 is a 512-bit register and each function one or two instructions; interpreted, it is a numpy vector. A mask is a
 `uint64` whose bit i speaks of lane i. Unsigned functions read the same bits as unsigned.
+
+For few frames there are registers of 256 bits: (rows, 32) of uint8, or (rows, 16) of uint16. The type of the array
+tells only how wide its rows are; lanes are signed all the same.
 """
 
 from __future__ import annotations
@@ -39,19 +42,19 @@ Lanes = NDArray[Any]
 @intrinsic(code.lower_load)
 def load_lanes(array: Lanes, row: int | np.uint64) -> Lanes:
     """Return row `row` of `array`, shape (rows, lanes), C-contiguous; the row must exist."""
-    return array[row].copy()
+    return _signed(array[row].copy())
 
 
 @intrinsic(code.lower_store)
 def store_lanes(array: Lanes, row: int | np.uint64, lanes: Lanes) -> None:
     """Write `lanes` to row `row` of `array`, shape (rows, lanes), C-contiguous; the row must exist."""
-    array[row] = lanes
+    array[row] = lanes.view(array.dtype)
 
 
 @intrinsic(code.lower_spread)
 def spread(array: Lanes, value: int) -> Lanes:
     """Return lanes of the type of `array`, all of the low bits of `value`."""
-    return np.full(array.shape[1], value, dtype=np.int64).astype(array.dtype)
+    return _signed(np.full(array.shape[1], value, dtype=np.int64).astype(array.dtype))
 
 
 @intrinsic(code.lower_named("sadd.sat"))
@@ -141,6 +144,10 @@ def combine_magnitudes(left: Lanes, right: Lanes, slack: Lanes) -> Lanes:
 
     loss = (soft(np.abs(first - second)) - soft(np.minimum(top, first + second))) >> 2
     return np.maximum(0, np.minimum(first, second) - loss).astype(left.dtype)
+
+
+def _signed(lanes: Lanes) -> Lanes:
+    return lanes.view(np.dtype(f"i{lanes.itemsize}"))
 
 
 def _unsigned(lanes: Lanes) -> Lanes:

@@ -23,6 +23,9 @@ __all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "L
 
 Words = NDArray[np.uint64]
 
+_LONG_FRAME_BITS = 1 << 18
+"""From here on a register of frames does not fit into the cache, and half a register takes half the time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
@@ -107,7 +110,7 @@ class LayeredDecoder:
     """Layered belief propagation with corrected min-sum on a register of frames (`qkdpost._kernels.belief`).
 
     Args:
-        dtype: int8 for 64 frames side by side, int16 for 32.
+        dtype: int8 for 64 frames side by side, int16 for 32; half as many where that is as good.
         few_checks: arithmetic for codes with at most 0.36 checks a bit, where ratios grow large.
         many_checks: arithmetic for the others, where they are small.
         most_iterations: after which a frame is given up.
@@ -151,15 +154,29 @@ class _CompiledLayeredDecoder:
             ],
             dtype=np.int64,
         )
-        self._scratch = (
+        self._whole = (
             _aligned((code.frame_bits, lanes), dtype),
             _aligned((2 * code.syndrome_bits, lanes), dtype),
-            np.zeros(2 * len(code.edges) * code.size, dtype=np.uint64),
+            _aligned((2 * len(code.edges) * code.size,), np.dtype(f"u{lanes // 8}")),
             _aligned((int(degrees.max()), lanes), dtype),
+        )
+        posterior, magnitudes, masks, scratch = self._whole
+        self._half = (
+            _half_lanes(posterior),
+            _half_lanes(magnitudes),
+            masks.view(f"u{lanes // 16}")[: masks.size],
+            _half_lanes(scratch),
+        )
+        self._words = (
             np.zeros(code.syndrome_bits, dtype=np.uint64),
             np.zeros(code.frame_bits, dtype=np.uint64),
             np.zeros(code.size, dtype=np.uint64),
         )
+
+    def _lanes(self, frames: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return the working memory for so many frames: half registers for few, or where memory is the limit."""
+        few = frames <= self._half[0].shape[1] or self._code.frame_bits >= _LONG_FRAME_BITS
+        return self._half if few else self._whole
 
     def decode(
         self, syndromes: Words, *, error_rate_ppm: int, known: Bits | None = None, unknown: Bits | None = None
@@ -173,7 +190,7 @@ class _CompiledLayeredDecoder:
         converged = np.zeros(frames, dtype=np.uint8)
         decode_layered(
             *self._structure, self._limits, self._channel(error_rate_ppm, known, unknown),
-            np.ascontiguousarray(syndromes), *self._scratch, errors, iterations, converged,
+            np.ascontiguousarray(syndromes), *self._lanes(frames), *self._words, errors, iterations, converged,
         )  # fmt: skip
         found = converged.astype(np.bool_)
         if known is not None:
@@ -183,10 +200,9 @@ class _CompiledLayeredDecoder:
     def _channel(self, error_rate_ppm: int, known: Bits | None, unknown: Bits | None) -> NDArray[Any]:
         if not 1 <= error_rate_ppm < 500_000:
             raise InputError(f"error_rate_ppm must lie in 1 ... 499999, found {error_rate_ppm}")
-        dtype = self._decoder.dtype
-        largest = np.iinfo(dtype).max
+        largest = np.iinfo(self._decoder.dtype).max
         level = round(self._arithmetic.units_per_nat * math.log((1_000_000 - error_rate_ppm) / error_rate_ppm))
-        channel = np.full(self._code.frame_bits, min(max(level, 1), largest), dtype=dtype)
+        channel = np.full(self._code.frame_bits, min(max(level, 1), largest), dtype=np.int16)
         for bits, value in ((known, largest), (unknown, 0)):
             if bits is None:
                 continue
@@ -202,6 +218,13 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     raw = np.zeros(count + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + count].view(dtype).reshape(shape)
+
+
+def _half_lanes(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the first half of the memory as rows of half as many lanes, unsigned to tell the kernels so."""
+    unsigned = np.dtype(f"u{array.itemsize}")
+    half: NDArray[Any] = array.view(unsigned).reshape(2, array.shape[0], -1)[0]
+    return half
 
 
 _FINE = Arithmetic(units_per_nat=64, correction=288, most_magnitude=2000)
