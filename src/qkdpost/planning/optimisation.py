@@ -200,8 +200,8 @@ class _Search:
 
     def best(self, link: AnyLink, most_evaluations: int) -> AnyLink:
         """Return the best choices that are found."""
-        starts = sorted(link.starting_points(), key=self._score, reverse=True)
-        ends = [link, *starts[:_STARTS]]
+        starts: list[AnyLink] = sorted(link.starting_points(), key=self._score, reverse=True)
+        ends: list[AnyLink] = [link, *starts[:_STARTS]]
         if max(map(self._score, ends)) < -_HOPELESS:
             return link
         for number, start in enumerate(ends):
