@@ -137,6 +137,16 @@ def test_leakage_is_accepted_up_to_the_last_bit() -> None:
     assert f"leakage {charged}" in below.aborts("alice")[0].detail
 
 
+def test_a_length_that_does_not_pay_its_own_authentication_is_given_up_early() -> None:
+    pair = run(small_link(planned_key_bits=AUTHENTICATION_BITS), *bb84_records(40_000))
+    for role in ("alice", "bob"):
+        (event,) = pair.aborts(role)
+        assert event.reason is AbortReason.NO_KEY_LEFT
+        assert f"{AUTHENTICATION_BITS} bits would not pay" in event.detail
+        assert event.report.reconciliation_rounds == 0
+    assert len(run(small_link(planned_key_bits=AUTHENTICATION_BITS + 8), *bb84_records(40_000)).keys("bob")[0]) == 1
+
+
 @pytest.mark.parametrize(("deceived", "watchful"), [("alice", "bob"), ("bob", "alice")])
 def test_either_host_alone_keeps_the_thresholds(deceived: str, watchful: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One host that accepts anything gets no key from one that does not."""

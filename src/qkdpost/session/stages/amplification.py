@@ -15,7 +15,7 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, AmplificationProposal
 from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
 
-__all__ = ["follow", "lead"]
+__all__ = ["AUTHENTICATION_BITS", "follow", "lead", "too_short"]
 
 AUTHENTICATION_BITS = 8 * PAD_BYTES * TAGS_OF_A_BLOCK
 """What a key gives back to the pool: as much as its block spent."""
@@ -54,6 +54,11 @@ def _why_none(block: Block, length: int) -> str:
         return secret.reason
     if not block.peer_bound_bits:
         return "the peer's own bound leaves nothing"
+    return too_short(length)
+
+
+def too_short(length: int) -> str:
+    """Return why so few bits are no key."""
     return f"{length} bits would not pay the {AUTHENTICATION_BITS} bits of authentication"
 
 

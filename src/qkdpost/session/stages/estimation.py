@@ -21,6 +21,7 @@ from qkdpost.estimation import sample_size
 from qkdpost.messages import AbortReason, ComparedBits, SampleSeed
 from qkdpost.records import Labels, SiftedKey
 from qkdpost.session.block import Block
+from qkdpost.session.stages.amplification import AUTHENTICATION_BITS, too_short
 from qkdpost.shared_random import sample_positions
 from qkdpost.tallying import ComparedRounds
 
@@ -74,9 +75,9 @@ def follow(block: Block) -> Program[None]:
 def _stop_if_hopeless(block: Block) -> None:
     """End the block where not even correction without a leak would leave key; each host finds out by itself."""
     best = block.secret_length(at_best=True)
-    if not best.bits:
+    if best.bits <= AUTHENTICATION_BITS:
         known = "" if block.link.acceptance is not None else "even without leakage: "
-        raise AbortBlock(AbortReason.NO_KEY_LEFT, known + best.reason)
+        raise AbortBlock(AbortReason.NO_KEY_LEFT, known + (best.reason or too_short(best.bits)))
 
 
 def _sifted(block: Block) -> SiftedKey:
