@@ -17,15 +17,6 @@ LONGEST_FIELD = 256
 """Characters of a field's text in the handshake."""
 
 KINDS = ("bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84")
-_CHOICES = {
-    "kind": KINDS,
-    "test": ("basis", "sample"),
-    "reconciliation": ("cascade", "ldpc", "auto"),
-    "ldpc_fallback": ("cascade", "drop"),
-    "cascade_parameters": ("near-optimal", "original", "yan", "optimised", "power-of-two"),
-    "bound": ("variable-length", "tomamichel-leverrier-2017", "lim-2021", "wiesemann-2026"),
-    "concentration": ("hypergeometric", "serfling"),
-}
 _QUBITS = ("bb84", "bbm92", "bbm92-time-tags")
 _FIXED_LENGTH: dict[str, tuple[type[QubitAcceptance | DecoyAcceptance], tuple[str, ...]]] = {
     "tomamichel-leverrier-2017": (QubitAcceptance, _QUBITS),
@@ -33,6 +24,15 @@ _FIXED_LENGTH: dict[str, tuple[type[QubitAcceptance | DecoyAcceptance], tuple[st
     "wiesemann-2026": (DecoyAcceptance, ("decoy-bb84",)),
 }
 """The thresholds that each fixed-length bound takes, and the kinds that it is for."""
+_CHOICES = {
+    "kind": KINDS,
+    "test": ("basis", "sample"),
+    "reconciliation": ("cascade", "ldpc", "auto"),
+    "ldpc_fallback": ("cascade", "drop"),
+    "cascade_parameters": ("near-optimal", "original", "yan", "optimised", "power-of-two"),
+    "bound": ("variable-length", *_FIXED_LENGTH),
+    "concentration": ("hypergeometric", "serfling"),
+}
 LDPC_FAILURES_PERMILLE = (900, 700, 500, 300, 200, 100, 30, 10, 1)
 _RANGES: dict[str, tuple[int, int]] = {
     "block_detections": (1, 2**30),
