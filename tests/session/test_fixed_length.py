@@ -187,6 +187,23 @@ def test_entangled_pairs_too(bound: str) -> None:
     assert "untrusted" in str(result.report) or "eavesdropper's" in str(result.report)
 
 
+def test_time_tags_too() -> None:
+    rng = np.random.default_rng(6)
+    receiver = qp.simulation.TaggingReceiver(transmittance=0.3)
+
+    def tags() -> tuple[Any, Any]:
+        return qp.simulation.bbm92_time_tags(
+            duration_s=0.5, pair_rate_hz=4e5, rng=rng, alice=receiver, bob=receiver, tick_ps=10.0
+        )
+
+    link = qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6, coincidence_window_ps=600.0)
+    seen = qp.distill(*tags(), link).report
+    expected = qp.Tally(key_bits=seen.sifted_key_bits, test_bits=seen.test_bits, test_errors=seen.test_errors)
+    plan = plan_fixed_length(link, expected, bound="lim-2021", deviations=5.0)
+    result = qp.distill(*tags(), plan.config)
+    assert len(result.key) == plan.result.bits - AUTHENTICATION_BITS > 0, result.report
+
+
 DECOYS = {
     "one decoy": qp.LinkConfig(
         kind="decoy-bb84",
