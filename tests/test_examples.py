@@ -36,7 +36,12 @@ def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
     output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km))
     assert "both hosts hold the same key" in output
     assert output.count("leakage charged") == 2
-    for line in ("secret length:", "form: variable-length, against coherent attacks", "  without finite-size terms", "  assumes:"):
+    for line in (
+        "secret length:",
+        "form: variable-length, against coherent attacks",
+        "  without finite-size terms",
+        "  assumes:",
+    ):
         assert output.count(line) == 2
 
 
@@ -44,9 +49,9 @@ def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
     ("kind", "pulses", "fibre_km", "bound"),
     [
         ("bb84", 4_000_000, 20, "lim-2021"),
-        ("bbm92", 200_000_000, 0, "lim-2021"),
+        pytest.param("bbm92", 200_000_000, 0, "lim-2021", marks=pytest.mark.slow),
         ("decoy-bb84", 60_000_000, 20, "wiesemann-2026"),
-        ("one-decoy", 60_000_000, 20, "wiesemann-2026"),
+        pytest.param("one-decoy", 60_000_000, 20, "wiesemann-2026", marks=pytest.mark.slow),
         ("single-photon-bb84", 20_000_000, 20, "variable-length"),
     ],
 )
