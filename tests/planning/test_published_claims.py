@@ -94,12 +94,101 @@ LIM_STARTS = [[1.8, 0.0, -0.3, 0.8, 1.0], [2.6, -0.5, -0.5, 2.0, 0.5], [0.5, 0.3
     ],
 )
 def test_the_curves_of_lim_2014(block: float, distance_km: float, digitised: float) -> None:
-    """Within five per cent of the printed figure, as it was digitised by others.
-
-    Only from 10^6 on: at 10^5 and 10^4 the printed formula, taken literally, gives 0.82 and 0.46 of the digitised
-    curve at 50 km (0.99 and 0.62 with counts clipped at zero); what the figure did there is not known.
-    """
+    """Within five per cent of the printed figure, as it was digitised by others; from 10^6 on, see the next test."""
     assert _maximum(_lim_rate(block, distance_km), LIM_STARTS) == pytest.approx(digitised, rel=0.05)
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _lim_rate_written_out(
+    *, block: float, distance_km: float, bias: float, first: float, part: float, p: list[float]
+) -> float:
+    """The printed equations once more, Eqs. 1 to 5 and the channel of section IV, in plain numbers."""
+
+    def h(x: float) -> float:
+        return -x * math.log2(x) - (1 - x) * math.log2(1 - x)
+
+    system = 0.1 * 10 ** (-0.2 * distance_km / 10)
+    mu = [first, 2e-4 + (first - 2e-4) * part, 2e-4]
+    clicks = [1 - (1 - 2 * 6e-7) * math.exp(-system * k) for k in mu]
+    errors = [6e-7 + 5e-3 * (1 - math.exp(-system * k)) + 0.04 * d / 2 for k, d in zip(mu, clicks, strict=True)]
+    rates = [1.04 * d for d in clicks]
+    detected = sum(q * r for q, r in zip(p, rates, strict=True))
+    pulses = block / (bias**2 * detected)
+    n_x = [pulses * bias**2 * q * r for q, r in zip(p, rates, strict=True)]
+    n_z = [pulses * (1 - bias) ** 2 * q * r for q, r in zip(p, rates, strict=True)]
+    m_z = [pulses * (1 - bias) ** 2 * q * e for q, e in zip(p, errors, strict=True)]
+    leakage = 1.16 * block * h(sum(q * e for q, e in zip(p, errors, strict=True)) / detected)
+    tau = [sum(q * math.exp(-k) * k**n for q, k in zip(p, mu, strict=True)) for n in (0, 1)]
+    bits = 0.3 * block
+    for _ in range(4):
+        secrecy = 1e-15 * max(1.0, bits)
+
+        def ends(counts: list[float], sign: int, secrecy: float = secrecy) -> list[float]:
+            deviation = math.sqrt(sum(counts) / 2 * math.log(21 / secrecy))
+            return [math.exp(k) / q * (c + sign * deviation) for k, q, c in zip(mu, p, counts, strict=True)]
+
+        def one_photon(counts: list[float], ends=ends) -> tuple[float, float]:
+            low, high = ends(counts, -1), ends(counts, 1)
+            empty = max(0.0, tau[0] * (mu[1] * low[2] - mu[2] * high[1]) / (mu[1] - mu[2]))
+            bracket = low[1] - high[2] - (mu[1] ** 2 - mu[2] ** 2) / mu[0] ** 2 * (high[0] - empty / tau[0])
+            return empty, tau[1] * mu[0] * bracket / (mu[0] * (mu[1] - mu[2]) - mu[1] ** 2 + mu[2] ** 2)
+
+        (empty, s_x), (_, s_z) = one_photon(n_x), one_photon(n_z)
+        wrong = tau[1] * (ends(m_z, 1)[1] - ends(m_z, -1)[2]) / (mu[1] - mu[2])
+        rate = wrong / s_z
+        inner = (s_z + s_x) / (s_z * s_x * (1 - rate) * rate) * 21**2 / secrecy**2
+        phase = rate + math.sqrt((s_z + s_x) * (1 - rate) * rate / (s_z * s_x * math.log(2)) * math.log2(inner))
+        bits = empty + s_x * (1 - h(phase)) - leakage - 6 * math.log2(21 / secrecy) - math.log2(2 / CORRECTNESS)
+    return bits / pulses
+
+
+# bias, mu_1, where mu_2 lies between mu_3 and mu_1, p_1, p_2; the rate there; the digitised rate
+SMALL_BLOCKS = {
+    (1e4, 0): ([0.490, 0.504, 0.183, 0.028, 0.475], 2.0842586726e-4, 4.47e-4),
+    (1e4, 50): ([0.482, 0.482, 0.185, 0.028, 0.477], 1.8831618351e-5, 4.13e-5),
+    (1e4, 100): ([0.405, 0.486, 0.199, 0.034, 0.495], 9.9130249617e-7, 3.15e-6),
+    (1e5, 0): ([0.659, 0.473, 0.349, 0.098, 0.558], 1.3075390792e-3, 1.58e-3),
+    (1e5, 50): ([0.656, 0.454, 0.350, 0.097, 0.558], 1.2360590703e-4, 1.50e-4),
+    (1e5, 100): ([0.634, 0.457, 0.353, 0.100, 0.561], 1.0403229324e-5, 1.29e-5),
+}
+
+
+@pytest.mark.parametrize(("block", "distance_km"), SMALL_BLOCKS)
+def test_lim_2014_at_small_blocks_is_the_printed_formula_and_not_the_figure(block: float, distance_km: float) -> None:
+    """Below 10^6 detections the printed formula lies below the printed figure, and this pins by how much.
+
+    At these choices, which a global search found and which the next test challenges, the formula as printed gives 0.32
+    to 0.47 of the digitised figure at 10^4 and 0.81 to 0.83 at 10^5. It is not the search: the global one agrees with
+    the local one. Nor the reading of the figure, which is good to five per cent at 10^6 to 10^9. Nor lambda_EC: of
+    10^4 detections it takes some 1,960 bits, and the figure has 1,650 more than the formula, but of 10^5 it takes
+    19,200 of which 4,400 are missing, of 10^6 191,500 and 9,900. What is missing is much the same at every distance
+    and grows a little more slowly than the root of the block: the figure has smaller statistical deviations at small
+    blocks than the equations. None of the readings that were tried repairs 10^4 without spoiling 10^6 or 10^7: counts
+    clipped to what they can be (at 50 km 0.62 of the figure at 10^4, 0.99 at 10^5, and 1.11 at 10^6), gamma times
+    ln 2 instead of divided by it (0.56, 0.89, 1.00), a fixed secrecy of 1e-9 (0.61, 0.89, 0.98), and deviations from
+    the counts of each intensity (1.6, 1.9, 1.8).
+    """
+    (bias, first, part, p_1, p_2), expected, digitised = SMALL_BLOCKS[(block, distance_km)]
+    p = [p_1, p_2, 1 - p_1 - p_2]
+    written_out = _lim_rate_written_out(block=block, distance_km=distance_km, bias=bias, first=first, part=part, p=p)
+    vector = [_logit(bias), _logit((first - 0.05) / 0.95), _logit(part), math.log(p_1 / p[2]), math.log(p_2 / p[2])]
+    assert _lim_rate(block, distance_km)(np.array(vector)) == pytest.approx(written_out, rel=1e-9)
+    assert written_out == pytest.approx(expected, rel=1e-9)
+    assert written_out < 0.84 * digitised
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("block", "distance_km"), SMALL_BLOCKS)
+def test_no_global_search_finds_more_of_lim_2014(block: float, distance_km: float) -> None:
+    rate = _lim_rate(block, distance_km)
+    box = [(-2, 4), (-3, 2), (-3, 2), (-4, 3), (-3, 4)]
+    found = optimize.differential_evolution(
+        lambda v: -1e6 * rate(v), box, maxiter=150, popsize=14, seed=2, tol=1e-8, polish=False
+    )
+    assert _maximum(rate, [found.x.tolist()]) == pytest.approx(SMALL_BLOCKS[(block, distance_km)][1], rel=1e-3)
 
 
 def test_the_ratio_of_lim_2014() -> None:
