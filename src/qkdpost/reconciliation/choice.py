@@ -17,7 +17,7 @@ from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
 
 __all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "check_decoder", "method_number", "plan_of"]
 
-MOST_UNCERTAINTY_PERMILLE = 300
+MOST_UNCERTAINTY_PERMILLE = 400
 CASCADE_ROUNDS = 1000
 """Rounds of a block of some hundred frames."""
 CASCADE_BITS_PER_MS = 10_000

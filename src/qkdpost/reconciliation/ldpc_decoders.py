@@ -235,7 +235,7 @@ DECODERS: dict[str, Decoder] = {
         few_checks=Arithmetic(units_per_nat=3, correction=17, most_magnitude=36),
         many_checks=Arithmetic(units_per_nat=4, correction=21, most_magnitude=40),
         most_iterations=50,
-        patience=Patience(first_iterations=10, most_missed_permille=360, fewer_permille=8),
+        patience=Patience(first_iterations=10, most_missed_permille=360, fewer_permille=11),
         rescue="accurate",
     ),
     "accurate": LayeredDecoder(

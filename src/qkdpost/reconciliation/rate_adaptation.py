@@ -49,6 +49,7 @@ PUNCTURING_LOSS_PERMILLE = 90
 """By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
 
 _MOST_PUNCTURED_PERMILLE = 450
+_FEW_FRAMES = 4
 _TYPICAL_WIDTHS = 600
 _DOUBTS_BELOW = 1500
 _SHORTENING_COST_PERMILLE = 30
@@ -161,8 +162,9 @@ def plan_ldpc(
             such a frame gets shorter ones.
         first_failures_permille: frames in a thousand that may fail when they are first tried, a key of
             `FAILURE_WIDTHS`; the more, the less is disclosed and the longer it takes. More than is best for so many
-            blind rounds do not fail at first, whatever is allowed. Without blind rounds of no use.
-        failures_permille: frames in a thousand that may fail after the last round, a key of `FAILURE_WIDTHS`.
+            blind rounds do not fail at first, whatever is allowed. Without blind rounds of no use; and where a block
+            has four frames or fewer as many as 900 may fail, for these are decoded in no time.
+        failures_permille: frames in a thousand that may fail after the last round, a key of `FAILURE_WIDTHS` up to 500.
         blind_rounds: how many times more may be disclosed when decoding fails; 0 makes it one-way.
         uncertainty_permille: relative standard error of the estimate, in thousandths.
         decoder: whose waterfalls to plan by.
@@ -174,20 +176,20 @@ def plan_ldpc(
         raise InputError(
             f"cannot plan {block_bits} bits at {error_rate_ppm} errors in 10^6; want 1 or more, below half"
         )
-    if not {first_failures_permille, failures_permille} <= FAILURE_WIDTHS.keys():
+    if not {first_failures_permille, failures_permille} <= FAILURE_WIDTHS.keys() or failures_permille > 500:
         raise InputError(f"frame failures in a thousand must be one of {sorted(FAILURE_WIDTHS)}")
     if not 0 <= blind_rounds < len(FIRST_WIDTHS) or not 0 <= uncertainty_permille <= 500:
         raise InputError("blind_rounds must lie in 0 ... 16, uncertainty_permille in 0 ... 500")
+    size = _frame_size(block_bits, frame_bits)
     wish = _Wish(
         block_bits=block_bits,
         error_rate_ppm=error_rate_ppm,
         uncertainty_permille=uncertainty_permille,
         blind_rounds=blind_rounds,
-        first_failures_permille=first_failures_permille,
+        first_failures_permille=max(FAILURE_WIDTHS) if block_bits <= _FEW_FRAMES * size else first_failures_permille,
         failures_permille=failures_permille,
         decoder=decoder,
     )
-    size = _frame_size(block_bits, frame_bits)
     fitted = [_fit_code(name, wish) for name in code_names() if _frame_bits(name) == size]
     chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
     if chosen is None:
@@ -279,7 +281,7 @@ def _needs(name: str, key_bits: int, wish: _Wish) -> _Need:
     if not wish.blind_rounds:
         return _Need(mean, spread, both, mean + last, mean + last)
     # With great doubt the last level would lie so high that the first, which only puncturing can lower, overshoots.
-    last = min(last, max(both, 2 * mean // 3 - 5 * both // 6))
+    last = min(last, max(7 * both // 4, 2 * mean // 3 - 5 * both // 6))
     widths = max(FIRST_WIDTHS[wish.blind_rounds], FAILURE_WIDTHS[wish.first_failures_permille])
     first = mean - _DOUBTS_BELOW * by_doubt // 1000 + widths * spread // 1000
     return _Need(mean, spread, both, min(first, mean + last), mean + last)
