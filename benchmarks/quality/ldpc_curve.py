@@ -1,11 +1,12 @@
 """Efficiency, frame errors, iterations and rounds of LDPC against the error rate: a table, JSON and a picture.
 
-    python benchmarks/quality/ldpc_curve.py --json ldpc_curve.json --picture ldpc_curve.png
+    python benchmarks/quality/ldpc_curve.py --json ldpc_curve.json --picture ldpc_curve.png [--quick]
 
 Every point corrects whole blocks between two sides, with the estimate off by the given relative error, half of the
 blocks above and half below. `f_FER` charges a whole frame for each that failed in the end:
-f_FER = (1 - FER) f + FER / h(Q). Beside it stand the second-order limit of one-way codes at 1 % frame errors, Cascade
-with near-optimal parameters as published, and the two published points of a commercial system.
+f_FER = (1 - FER) f + FER / h(Q). Beside it stand the second-order limit of one-way codes at 1 % frame errors, our
+Cascade in the same blocks and the published one, and the two published points of a commercial system. Mbit/s is of one
+core that does the work of both sides, in blocks of --block-bits. `--draw FILE` draws the points of an earlier run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import argparse
 import json
 import os
 import time
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,35 @@ from scipy.stats import binom
 
 from qkdpost.bits import Bits
 from qkdpost.reconciliation.ldpc import LdpcOutcome, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc_codes import code_names, load_code
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
-from qkdpost.reconciliation.reconcile import drive
+from qkdpost.reconciliation.reconcile import drive, reconcile
 
-CASCADE = {0.01: 1.04310, 0.02: 1.04062, 0.03: 1.03945, 0.05: 1.04335, 0.08: 1.05479, 0.11: 1.06139}
+PUBLISHED_CASCADE = {
+    0.005: 1.05182, 0.01: 1.04310, 0.02: 1.04062, 0.03: 1.03945, 0.04: 1.04342, 0.05: 1.04335, 0.06: 1.04601,
+    0.07: 1.05065, 0.08: 1.05479, 0.09: 1.05499, 0.10: 1.05747, 0.11: 1.06139,
+}  # fmt: skip
 """f_FER of Cascade, frames of 2^14: Martinez-Mateo et al., arXiv 1407.3257, table 3."""
-COMMERCIAL = {"blind LDPC, 2^16": 1.166, "Cascade": 1.036}
-"""Mueller et al., IET Quantum Communication 6, e70003."""
+COMMERCIAL = {"commercial blind LDPC, 2^16 (2025)": 1.166, "commercial Cascade (2025)": 1.036}
+"""Mueller et al., IET Quantum Communication 6, e70003; of live blocks."""
+ERROR_RATES = [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.09, 0.11]
+QUICK_ERROR_RATES = [0.01, 0.03, 0.08]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One curve: how frames are corrected."""
+
+    length: int
+    decoder: str
+    first_failures_permille: int
+    blind_rounds: int
+    relative_error: float
+
+    @property
+    def label(self) -> str:
+        way = f"{self.first_failures_permille} ‰ fail at first" if self.blind_rounds else "one-way"
+        return f"2^{self.length.bit_length() - 1} {self.decoder}, {way}"
 
 
 def entropy(error_rate: float) -> float:
@@ -43,139 +68,222 @@ def second_order_limit(bits: int, error_rate: float, failures: float) -> float:
     return float(leakage / (bits * entropy(error_rate)))
 
 
-def correct(bits: int, error_rate: float, estimate: float, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """Correct one block; return counts."""
+def strings(bits: int, error_rate: float, seed: int) -> tuple[Bits, Bits, int]:
+    """Return the reference's string, the noisy one, and how many errors there are."""
     generator = np.random.default_rng(seed)
     reference = Bits.from_bytes(generator.bytes(bits // 8), bits)
-    errors = generator.random(bits, dtype=np.float32) < error_rate
-    noisy = reference ^ Bits.from_array(errors)
-    plan = plan_ldpc(bits, error_rate_ppm=round(1e6 * estimate), **settings)
+    errors = Bits.from_array(generator.random(bits, dtype=np.float32) < error_rate)
+    return reference, reference ^ errors, errors.weight()
+
+
+def correct(series: Series, bits: int, error_rate: float, number: int) -> dict[str, Any]:
+    """Correct block `number` by LDPC; return counts."""
+    reference, noisy, errors = strings(bits, error_rate, number)
+    estimate = error_rate * (1 + series.relative_error * (1 if number % 2 else -1))
+    plan = plan_ldpc(
+        bits,
+        error_rate_ppm=round(1e6 * estimate),
+        frame_bits=series.length,
+        decoder=series.decoder,
+        first_failures_permille=series.first_failures_permille,
+        blind_rounds=series.blind_rounds,
+        uncertainty_permille=round(1000 * series.relative_error),
+    )
     started = time.thread_time()
     ours, theirs = drive(
         ldpc_reference(reference, plan=plan, seed=bytes(32), random_source=os.urandom),
-        ldpc_corrector(noisy, plan=plan, seed=bytes(32), decoder=settings["decoder"]),
+        ldpc_corrector(noisy, plan=plan, seed=bytes(32), decoder=series.decoder),
     )
     seconds = time.thread_time() - started
-    return _counts(plan, ours, theirs, np.asarray(reference ^ theirs.bits), errors, seconds)
+    return counts(plan, ours, theirs, reference ^ theirs.bits) | {"errors": errors, "seconds": seconds}
 
 
-def _counts(
-    plan: LdpcPlan, ours: LdpcOutcome, theirs: LdpcOutcome, difference: np.ndarray, errors: np.ndarray, seconds: float
-) -> dict[str, Any]:
+def counts(plan: LdpcPlan, ours: LdpcOutcome, theirs: LdpcOutcome, difference: Bits) -> dict[str, Any]:
     failed = np.asarray(theirs.failed_frames).astype(np.bool_)
-    per_frame = np.bincount(np.arange(difference.size) % plan.frames, weights=difference, minlength=plan.frames)
+    wrong_bits = np.asarray(difference)
+    per_frame = np.bincount(np.arange(wrong_bits.size) % plan.frames, weights=wrong_bits, minlength=plan.frames)
     return {
         "code": plan.code,
         "frames": plan.frames,
         "bits": plan.block_bits,
-        "errors": int(errors.sum()),
         "failed": int(failed.sum()),
         "wrong": int(((per_frame > 0) & ~failed).sum()),
         "leakage": ours.leakage_bits,
         "iterations": int(theirs.iterations.sum()),
-        "rounds": ours.rounds,
-        "seconds": seconds,
+        "round_trips": ours.rounds // 2,
     }
 
 
-def point(length: int, error_rate: float, arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return one point of the curve: blocks of 64 frames until there are enough."""
+def point(series: Series, error_rate: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return one point of a curve: blocks until there are frames enough."""
     parts: list[dict[str, Any]] = []
-    while sum(part["frames"] for part in parts) < arguments.frames:
-        sign = 1 if len(parts) % 2 else -1
-        estimate = error_rate * (1 + sign * arguments.relative_error)
-        parts.append(correct(length * arguments.block_frames, error_rate, estimate, len(parts), settings))
+    while sum(part["frames"] for part in parts) < arguments.frames or len(parts) % 2:
+        parts.append(correct(series, max(arguments.block_bits, 2 * series.length), error_rate, len(parts)))
     total = {key: sum(part[key] for part in parts) for key in parts[0] if key != "code"}
+    return (
+        asdict(series)
+        | summary(total, series.length, error_rate, len(parts))
+        | {
+            "codes": sorted({part["code"] for part in parts}),
+            "most_round_trips": max(part["round_trips"] for part in parts),
+        }
+    )
+
+
+def summary(total: dict[str, Any], length: int, error_rate: float, blocks: int) -> dict[str, Any]:
+    """Return what the counts of all blocks come to; the entropy is that of the errors there were."""
     failure_rate = (total["failed"] + total["wrong"]) / total["frames"]
-    efficiency = total["leakage"] / (total["bits"] * entropy(error_rate))
+    limit = entropy(total["errors"] / total["bits"])
+    efficiency = total["leakage"] / (total["bits"] * limit)
     return {
-        "length": length,
-        "decoder": settings["decoder"],
-        "blind_rounds": settings["blind_rounds"],
-        "relative_error": arguments.relative_error,
         "error_rate": error_rate,
-        "codes": sorted({part["code"] for part in parts}),
         "frames": total["frames"],
         "f": efficiency,
         "failure_rate": failure_rate,
-        "f_FER": (1 - failure_rate) * efficiency + failure_rate / entropy(error_rate),
+        "f_FER": (1 - failure_rate) * efficiency + failure_rate / limit,
         "wrong_frames": total["wrong"],
         "iterations": total["iterations"] / total["frames"],
-        "rounds": total["rounds"] / len(parts),
+        "round_trips": total["round_trips"] / blocks,
         "mbit_per_s": total["bits"] / total["seconds"] / 1e6,
         "limit": second_order_limit(length, error_rate, 0.01),
     }
 
 
-def draw(points: list[dict[str, Any]], path: Path) -> None:
+def cascade_point(error_rate: float, bits: int) -> dict[str, Any]:
+    """Return f_FER and rounds of our Cascade, frames of 2^14, near-optimal parameters, the error rate known."""
+    reference, noisy, _ = strings(bits, error_rate, 1)
+    done = reconcile(reference, noisy, method="cascade", qber=error_rate, seed=bytes(32))
+    failures = done.residual_frames / done.frames
+    return {
+        "error_rate": error_rate,
+        "f_FER": (1 - failures) * done.efficiency + failures / entropy(error_rate),
+        "round_trips": done.rounds,
+    }
+
+
+def draw(document: dict[str, Any], path: Path) -> None:
     import matplotlib  # noqa: PLC0415
 
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, axes = pyplot.subplots(figsize=(8, 5))
-    groups = sorted({(item["length"], item["decoder"], item["blind_rounds"]) for item in points})
-    for length, decoder, rounds in groups:
-        chosen = [p for p in points if (p["length"], p["decoder"], p["blind_rounds"]) == (length, decoder, rounds)]
-        label = f"2^{length.bit_length() - 1} {decoder}, {rounds} blind rounds"
-        axes.plot([100 * p["error_rate"] for p in chosen], [p["f_FER"] for p in chosen], "o-", label=label)
-    for length in sorted({item["length"] for item in points}):
-        rates = np.linspace(0.005, 0.11, 60)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6), width_ratios=[2, 1])
+    draw_efficiency(left, document)
+    draw_speed(right, document)
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+
+
+def series_of(document: dict[str, Any]) -> dict[Series, list[dict[str, Any]]]:
+    groups: dict[Series, list[dict[str, Any]]] = {}
+    for item in document["points"]:
+        series = Series(**{name: item[name] for name in Series.__slots__})
+        groups.setdefault(series, []).append(item)
+    return groups
+
+
+def draw_efficiency(axes: Any, document: dict[str, Any]) -> None:
+    """Draw f_FER of every series beside the limits, Cascade and the published points."""
+    for series, items in series_of(document).items():
+        rates = [100 * item["error_rate"] for item in items]
+        axes.plot(rates, [item["f_FER"] for item in items], "o-", markersize=3, label=series.label)
+    rates = np.linspace(0.005, 0.11, 60)
+    for length in sorted({item["length"] for item in document["points"]}):
         limits = [second_order_limit(length, rate, 0.01) for rate in rates]
-        axes.plot(100 * rates, limits, "--", linewidth=0.8, label=f"one-way limit, 2^{length.bit_length() - 1}, 1 %")
-    axes.plot([100 * rate for rate in CASCADE], list(CASCADE.values()), "k^:", label="Cascade, published")
+        axes.plot(
+            100 * rates, limits, "--", linewidth=0.7, label=f"one-way limit, 2^{length.bit_length() - 1}, 1 % fail"
+        )
+    cascade = document["cascade"]
+    axes.plot(
+        [100 * p["error_rate"] for p in cascade],
+        [p["f_FER"] for p in cascade],
+        "ks-",
+        markersize=3,
+        label="Cascade, ours",
+    )
+    axes.plot(
+        *zip(*[(100 * q, f) for q, f in PUBLISHED_CASCADE.items()], strict=True), "k:", label="Cascade, published"
+    )
     for name, value in COMMERCIAL.items():
         axes.axhline(value, color="grey", linewidth=0.6)
-        axes.annotate(name, (9.5, value), fontsize=7, va="bottom")
-    axes.set(xlabel="error rate / %", ylabel="f_FER", ylim=(1.0, 1.4))
-    axes.legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path, dpi=130)
+        axes.annotate(name, (11, value), fontsize=6, va="bottom", ha="right")
+    axes.set(xlabel="error rate / %", ylabel="disclosed over the Shannon limit, failed frames charged whole (f_FER)")
+    axes.set(ylim=(1.0, 1.4))
+    axes.legend(fontsize=6, ncols=2)
+
+
+def draw_speed(axes: Any, document: dict[str, Any]) -> None:
+    """Draw the speed of every series."""
+    for series, items in series_of(document).items():
+        rates = [100 * item["error_rate"] for item in items]
+        axes.plot(rates, [item["mbit_per_s"] for item in items], "o-", markersize=3, label=series.label)
+    axes.set(xlabel="error rate / %", ylabel="Mbit/s, one core for both sides", yscale="log")
+
+
+def table_row(p: dict[str, Any]) -> str:
+    return (
+        f"{p['length']:8d} {p['decoder']:>8} {p['first_failures_permille']:5d} {p['blind_rounds']:5d}"
+        f" {p['error_rate']:7.4f} {p['f']:6.4f} {p['failure_rate']:7.5f} {p['f_FER']:7.4f} {p['limit']:6.4f}"
+        f" {p['iterations']:9.1f} {p['round_trips']:5.2f} {p['most_round_trips']:4d} {p['mbit_per_s']:6.1f}"
+        f" {p['wrong_frames']:5d} {p['frames']:6d} {' '.join(p['codes'])}"
+    )
+
+
+def parse() -> argparse.Namespace:
+    lengths = sorted({load_code(name).frame_bits for name in code_names()})
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lengths", type=int, nargs="+", default=lengths)
+    parser.add_argument("--decoders", nargs="+", default=["fast", "accurate"])
+    parser.add_argument("--blind-rounds", type=int, default=3)
+    parser.add_argument("--error-rates", type=float, nargs="+", default=ERROR_RATES)
+    parser.add_argument("--frames", type=int, default=256, help="frames of each point, at least")
+    parser.add_argument("--block-bits", type=int, default=1 << 22, help="bits of a block, at least two frames")
+    parser.add_argument("--relative-error", type=float, default=0.05, help="of the estimate")
+    parser.add_argument("--first-failures-permille", type=int, nargs="+", default=[300])
+    parser.add_argument("--quick", action="store_true", help="three error rates, 64 frames each")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--draw", type=Path, help="draw this JSON instead of measuring")
+    return parser.parse_args()
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.quick:
+        arguments.error_rates, arguments.frames = QUICK_ERROR_RATES, 64
+    print(
+        "  length  decoder first blind      Q      f     FER   f_FER  limit iterations trips most Mbit/s wrong frames"
+    )
+    choices = product(arguments.lengths, arguments.decoders, arguments.first_failures_permille)
+    return {
+        "points": [item for choice in choices for item in curve(*choice, arguments)],
+        "cascade": [cascade_point(rate, 1 << 23) for rate in arguments.error_rates],
+    }
+
+
+def curve(length: int, decoder: str, first: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the points of one series, each printed as it is found."""
+    series = Series(
+        length=length,
+        decoder=decoder,
+        first_failures_permille=first,
+        blind_rounds=arguments.blind_rounds,
+        relative_error=arguments.relative_error,
+    )
+    points = []
+    for error_rate in arguments.error_rates:
+        points.append(point(series, error_rate, arguments))
+        print(table_row(points[-1]), flush=True)
+    return points
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[1 << 14, 1 << 16])
-    parser.add_argument("--decoder", default="fast")
-    parser.add_argument("--blind-rounds", type=int, nargs="+", default=[0, 3])
-    parser.add_argument("--error-rates", type=float, nargs="+", default=[0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.11])
-    parser.add_argument("--frames", type=int, default=256, help="frames of each point, at least")
-    parser.add_argument("--block-frames", type=int, default=64, help="frames of a block")
-    parser.add_argument("--relative-error", type=float, default=0.05, help="of the estimate")
-    parser.add_argument("--first-failures-permille", type=int, default=100)
-    parser.add_argument("--failures-permille", type=int, default=1)
-    parser.add_argument("--uncertainty-permille", type=int, default=30)
-    parser.add_argument("--least-efficiency-ppm", type=int, default=1_000_000)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path)
-    arguments = parser.parse_args()
-    points = []
-    print("  length  decoder blind      Q      f    FER    f_FER  limit iterations rounds Mbit/s wrong frames codes")
-    for length in arguments.lengths:
-        for rounds in arguments.blind_rounds:
-            for error_rate in arguments.error_rates:
-                settings = {
-                    "frame_bits": length,
-                    "decoder": arguments.decoder,
-                    "blind_rounds": rounds,
-                    "first_failures_permille": arguments.first_failures_permille,
-                    "failures_permille": arguments.failures_permille,
-                    "uncertainty_permille": arguments.uncertainty_permille,
-                    "least_efficiency_ppm": arguments.least_efficiency_ppm,
-                }
-                p = point(length, error_rate, arguments, settings)
-                points.append(p)
-                print(
-                    f"{length:8d} {p['decoder']:>8} {rounds:5d} {error_rate:7.4f} {p['f']:6.4f}"
-                    f" {p['failure_rate']:6.4f} {p['f_FER']:7.4f} {p['limit']:6.4f} {p['iterations']:9.1f}"
-                    f" {p['rounds']:6.1f} {p['mbit_per_s']:6.1f} {p['wrong_frames']:5d} {p['frames']:6d}"
-                    f" {' '.join(p['codes'])}",
-                    flush=True,
-                )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
+    arguments = parse()
+    stored = arguments.draw and json.loads(arguments.draw.read_text(encoding="utf-8"))
+    document = stored or measure(arguments)
+    if arguments.json and not stored:
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.picture:
-        draw(points, arguments.picture)
+        draw(document, arguments.picture)
 
 
 if __name__ == "__main__":
