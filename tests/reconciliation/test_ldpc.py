@@ -99,7 +99,7 @@ def test_a_wrong_estimate_fails_openly_or_is_made_up_for(blind_rounds: int) -> N
     if blind_rounds == 3:
         assert failed[2] <= 1
     else:
-        assert failed[2] == plan.frames
+        assert failed[2] > plan.frames // 2
 
 
 def test_a_burst_is_shared_out_among_the_frames() -> None:

@@ -45,7 +45,7 @@ FIRST_WIDTHS = (
 """Where to disclose first so that least is disclosed in all, for 0, 1, ... blind rounds of which the last ends at 3.09
 widths; in thousandths of the width, as `qkdpost.reconciliation.blind_rounds.next_width` has it."""
 
-PUNCTURING_LOSS_PERMILLE = 90
+PUNCTURING_LOSS_PERMILLE = 120
 """By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
 
 _MOST_PUNCTURED_PERMILLE = 450
