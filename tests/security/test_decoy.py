@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from qkdpost.security.decoy import (
     INTERVALS,
     clopper_pearson_intervals,
     hoeffding_intervals,
+    rounding_error,
     single_photon_errors_upper,
     single_photons_lower,
     vacuum_lower,
@@ -28,6 +30,36 @@ from reference.links import DecoyLink
 THREE = PhotonStatistics((0.5, 0.15, 2e-4), (0.4, 0.45, 0.15))
 KEY, TEST, ERRORS = (7_000_000, 2_700_000, 4_000), (700_000, 270_000, 400), (7_000, 2_900, 200)
 TAIL = 1e-10 / 21
+
+
+@pytest.mark.parametrize("gap", [0.35, 1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("weakest", [None, 2e-4])
+def test_rounding_is_covered_however_close_intensities_are(gap: float, weakest: float | None) -> None:
+    """The analytic bound in whole numbers and rational ones, with the floats' own values."""
+    intensities = (0.5, 0.5 - gap) if weakest is None else (0.5, 0.5 - gap - weakest, weakest)
+    probabilities = (0.7, 0.3) if weakest is None else (0.4, 0.45, 0.15)
+    source = PhotonStatistics(intensities, probabilities)
+    counts = (9_000_001, 8_999_990, 4_000)[: len(intensities)]
+    intervals = tuple((float(count), float(count)) for count in counts)
+    mu = [Fraction(k) for k in intensities]
+    weights = [_exp(k) / Fraction(p) for k, p in zip(mu, probabilities, strict=True)]
+    low = [weight * count for weight, count in zip(weights, counts, strict=True)]
+    tau = [sum(Fraction(p) / _exp(k) * k**n for k, p in zip(mu, probabilities, strict=True)) for n in (0, 1)]
+    if weakest is None:
+        ratio = (mu[1] / mu[0]) ** 2
+        exact = tau[1] * mu[0] / (mu[1] * (mu[0] - mu[1])) * (low[1] - ratio * low[0])
+    else:
+        bracket = low[1] - low[2] - (mu[1] ** 2 - mu[2] ** 2) / mu[0] ** 2 * low[0]
+        exact = tau[1] * mu[0] * bracket / (mu[0] * (mu[1] - mu[2]) - mu[1] ** 2 + mu[2] ** 2)
+    found = single_photons_lower(source, intervals, 0.0)
+    assert abs(Fraction(found) - exact) <= Fraction(rounding_error(source, intervals))
+    wrong = tau[1] * (low[-2] - low[-1]) / (mu[-2] - mu[-1])
+    if wrong > 0:
+        assert abs(Fraction(single_photon_errors_upper(source, intervals)) - wrong) <= rounding_error(source, intervals)
+
+
+def _exp(x: Fraction) -> Fraction:
+    return sum((x**n / math.factorial(n) for n in range(25)), start=Fraction(0))
 
 
 def test_photon_statistics() -> None:
@@ -206,6 +238,17 @@ def test_a_huge_block_pins_the_single_photons_down() -> None:
     found = estimate_single_photons(tally, method="linear-program", intervals="clopper-pearson", tail=1e-10)
     assert found.key == pytest.approx(truth["key"][:, 1].sum(), rel=0.04)
     assert found.test_errors == pytest.approx(truth["test_errors"][:, 1].sum(), rel=0.15)
+
+
+def test_one_decoy_without_photons_goes_to_the_program() -> None:
+    """Vacuum as the only decoy: there is no analytic bound, and the program certifies some single photons."""
+    link = DecoyLink(intensities=(0.1, 0.0), probabilities=(0.8, 0.2), transmittance=0.1, misalignment=0.01)
+    tally, truth = link.expected_tally(1e9), link.expected(1e9)
+    found = estimate_single_photons(tally, method="linear-program", intervals="clopper-pearson", tail=1e-10)
+    assert 0 <= found.key <= truth["key"][:, 1].sum()
+    assert found.test_errors >= truth["test_errors"][:, 1].sum()
+    with pytest.raises(ConfigurationError, match="above zero"):
+        estimate_single_photons(tally, method="analytic", intervals="clopper-pearson", tail=1e-10)
 
 
 def test_events_are_counted() -> None:

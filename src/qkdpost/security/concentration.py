@@ -158,7 +158,7 @@ def kullback_leibler_upper(trials: int, seen: int, tail: float) -> float:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
     _check_trials(trials, seen)
-    exponent = -math.log(check_tail(tail)) / trials
+    exponent = -math.log(check_tail(tail)) / trials * (1.0 + 1e-12)  # for rounding
     frequency = seen / trials
     low, high = frequency, 1.0
     for _ in range(200):
@@ -179,7 +179,7 @@ def kullback_leibler_lower(trials: int, seen: int, tail: float) -> float:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
     _check_trials(trials, seen)
-    exponent = -math.log(check_tail(tail)) / trials
+    exponent = -math.log(check_tail(tail)) / trials * (1.0 + 1e-12)  # for rounding
     frequency = seen / trials
     low, high = 0.0, frequency
     for _ in range(1100):

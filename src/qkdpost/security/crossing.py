@@ -80,7 +80,8 @@ def refined_limit(
     """Return a certified limit next to one that a special function gave, or None if that was not close enough.
 
     The given one is moved outward by what lowers the logarithm by more than the margins of `tails`, and taken if its
-    tail is then certified; else moved once more, by what was found there.
+    tail is then certified; else moved once more, by what was found there. What is returned lies a few units in the
+    last place further out, the rounding of `binomial_log_tail`.
 
     Args:
         log_tail: of a limit; falls outward.
@@ -92,12 +93,11 @@ def refined_limit(
     value, spare = target, 5e-10 + 2e-12 * abs(target)
     for _ in range(2):
         near += outward * (value - target + spare) / slope(near)
-        near *= 1.0 + outward * 4.5e-16
         if not 0.0 < near < 1.0:
             return None
         value = log_tail(near)
         if target - 1e-8 < value <= target:
-            return near
+            return near * (1.0 + outward * 9e-16)
         if not abs(value - target) < 1e-3 * abs(target):
             return None
     return None

@@ -36,6 +36,7 @@ __all__ = [
     "clopper_pearson_intervals",
     "hoeffding_intervals",
     "kullback_leibler_intervals",
+    "rounding_error",
     "single_photon_errors_upper",
     "single_photons_lower",
     "vacuum_lower",
@@ -123,6 +124,26 @@ def single_photon_errors_upper(source: PhotonStatistics, error_intervals: Interv
     stronger, weaker = source.intensities[-2:]
     low, high = _scaled_ends(source, error_intervals)
     return max(0.0, source.photon_probability(1) * (high[-2] - low[-1]) / (stronger - weaker))
+
+
+def rounding_error(source: PhotonStatistics, intervals: Intervals) -> float:
+    """Return more than the bounds above can be wrong by in floating point, for the same intervals.
+
+    Their terms are products that are good to a few units in the last place; what they are multiplied by grows as
+    intensities come close to each other, and so do the digits that are lost in the differences of these.
+
+    Raises:
+        ConfigurationError: intensities for which there is no analytic bound.
+    """
+    if len(source.intensities) == 2:
+        strong, weak = source.intensities
+        denominator = weak * (strong - weak)
+    else:
+        strong, weak, weakest = _three(source)
+        denominator = (weak - weakest) * (strong - weak - weakest)
+    size = math.fsum(source.scaled([high for _, high in intervals]))
+    factor = strong / denominator * max(1.0, strong**2 / denominator)
+    return 1e-14 * source.photon_probability(1) * factor * size
 
 
 def _intervals(

@@ -2,17 +2,23 @@
 
 Default: the variable-length theorem (`variable_length`) for the rounds in which one photon was sent.
 
-Virtual thinning
+Bounds instead of counts
     The estimate says: at least n key and k test detections were made by single photons, and at most v of the errors
-    in the test. The true numbers n1 >= n, k1 >= k, m1 <= v are not known. Let a random n of the key's and a random k
-    of the test's single-photon rounds be kept in thought, and the bits of all others be handed to whoever wants
-    them; this can only lower the entropy, for H_min(A B | E) >= H_min(A | E) for classical B. Now the kept test
-    rounds are a uniformly random subset of the kept rounds, with x <= v errors, and the exact hypergeometric law says
-    that more than K(n, k, x) of the kept key rounds have a phase error with probability at most the tail. K grows
-    with x, so K(n, k, v) holds too.
-    That n, k and v depend on data does no harm. Given the photon numbers, the errors and the split into key and
-    test, labels are independent and alike: the counts that n and k are computed from have the same law whatever the
-    split is, hence are independent of it; and v enters only as a bound on x.
+    in the test. The true numbers n1 >= n, k1 >= k, m1 <= v are not known. With K(n, k, x) the exact bound on the
+    phase errors of n key rounds, the event that the n1 key rounds have more than K(n1, k1, m1) of them has at most the
+    probability of the tail. K falls with k and rises with x, so that K(n1, k, v) holds as well, *whatever* k and v
+    depend on. It remains to go from n1 to n.
+    Virtual thinning: let a random n of the key's single-photon rounds be kept in thought, and the bits of all others
+    be handed to whoever wants them; this can only lower the entropy, for H_min(A B | E) >= H_min(A | E) for classical
+    B. The kept rounds and the test are a uniformly random split again, and K(n, k, v) bounds the phase errors of the
+    kept ones at the same tail, if n is independent of the split. It is where it is computed from the counts of labels
+    alone: given the photon numbers of all rounds, their labels are independent of all else, and alike for all single
+    photons, so that the law of these counts is the same whichever of them make the key.
+    With one decoy this is not so: n comes from the errors of the key as well, which an attack may have made where the
+    phase errors are. Then nothing is thinned. The n1 rounds hold n1 (1 - h(K(n1, k, v) / n1)) bits, and what is
+    claimed is a length that none of n <= n1 <= (all key detections) falls below, which costs one error as a rule
+    (`envelope.most_errors_of_longer`). Serfling's bound needs neither: its rate falls with n1, so that its length for
+    n is exceeded by that for n1.
 
 Where epsilon goes
     "published" (default): the theorem asks for one probability eps_AT^2 for all that may fail; decoy events and
@@ -48,6 +54,7 @@ from qkdpost.security.decoy_estimate import (
 from qkdpost.security.decoy_lengths import DecoyAcceptance, published_length
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.envelope import most_errors_of_longer
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.result import SecretLength
@@ -124,7 +131,9 @@ def secret_length(
         raise ConfigurationError("with detectors that are not alike no proof allows two-way correction")
     plan = _plan(budget, accounting, count_events(tally, method), detectors is not None)
     photons = estimate_single_photons(tally, method=method, intervals=intervals, tail=plan.decoy_tail)
-    rate, explanation = single_photon_phase_error_rate(photons, plan.sampling_tail, concentration)
+    by_key_errors = len(tally.intensities) == 2 and tally.key_errors is not None
+    longest = tally.key_bits if by_key_errors else None
+    rate, explanation = single_photon_phase_error_rate(photons, plan.sampling_tail, concentration, longest)
     if detectors is not None:
         exact = concentration == "hypergeometric"
         rate = worse_phase_error_rate(rate, math.floor(photons.key), detectors, plan.detector_tail, exact=exact)
@@ -149,9 +158,16 @@ def secret_length(
 
 
 def single_photon_phase_error_rate(
-    photons: SinglePhotons, tail: float, concentration: Concentration
+    photons: SinglePhotons, tail: float, concentration: Concentration, longest: int | None = None
 ) -> tuple[float, str]:
     """Bound the phase-error rate of the single-photon key rounds, and say how; at most 1/2.
+
+    Args:
+        photons: the bounds on their numbers.
+        tail: the probability of failure.
+        concentration: "hypergeometric" or "serfling".
+        longest: how many key rounds there may be at most, where the bound on their number is not independent of
+            which rounds make the key; see the module.
 
     Raises:
         ConfigurationError: an unknown concentration.
@@ -165,6 +181,8 @@ def single_photon_phase_error_rate(
         return 0.5, f"-n h(1/2): {seen} bound nothing"
     if concentration == "hypergeometric":
         worst = hypergeometric_key_errors(key, test, wrong, tail)
+        if longest is not None and longest > key:
+            worst = most_errors_of_longer(key, longest, test, wrong, tail, worst)
         rate = min(0.5, worst / key)
         return rate, f"-n h({rate:.5f}): {seen}, at most {worst} in the key (exact hypergeometric)"
     rate = min(0.5, photons.error_rate + serfling_deviation(key, test, tail))

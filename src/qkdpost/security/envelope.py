@@ -25,10 +25,10 @@ from __future__ import annotations
 import math
 
 from qkdpost.security.concentration import LARGEST_COUNT
-from qkdpost.security.entropy import binary_entropy
+from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.tails import hypergeometric_log_tail
 
-__all__ = ["steady_entropy"]
+__all__ = ["most_errors_of_longer", "steady_entropy"]
 
 
 def steady_entropy(key_bits: int, test_bits: int, test_errors: int, tail: float, phase_errors: int) -> int:
@@ -77,3 +77,48 @@ def _next_step(key_bits: int, test_bits: int, test_errors: int, target: float, e
         value = log_tail(middle)
         low, below, high, above = (low, below, middle, value) if value > target else (middle, value, high, above)
     return low + (target - below) / (above - below) if below > -math.inf else float(low)
+
+
+def most_errors_of_longer(
+    key_bits: int, longest: int, test_bits: int, test_errors: int, tail: float, phase_errors: int
+) -> int:
+    """Return a number of errors in n rounds that leave no more entropy than K(n') do in n' rounds, n <= n' <= longest.
+
+    That is K' with E = n (1 - h(K' / n)) <= L(n') for all these n'. It is one more than K(n) as a rule, and is proven
+    by covering the interval: from g on, `allowed` errors leave E; if `allowed` + 1 are excluded at g + w, then they
+    are in all shorter blocks, so that L(n') >= n' (1 - h(allowed / n')) >= E up to g + w, from where it goes on.
+
+    Args:
+        key_bits: n.
+        longest: the largest n'.
+        test_bits: k, at least 1.
+        test_errors: x.
+        tail: of the exact inversion.
+        phase_errors: K(n).
+
+    Returns:
+        K', or n where nothing less than half of the rounds can be shown.
+    """
+    target, extra = math.log(tail), 1
+    while 2 * (phase_errors + extra) < key_bits:
+        if _covers(key_bits, longest, test_bits, test_errors, target, phase_errors + extra):
+            return phase_errors + extra
+        extra *= 2
+    return key_bits
+
+
+def _covers(key_bits: int, longest: int, test_bits: int, test_errors: int, target: float, errors: int) -> bool:
+    """Say whether no block from `key_bits` to `longest` can be shown to have less entropy than these errors leave."""
+    least, rate = _entropy(float(key_bits), errors) * (1.0 - 1e-12), errors / key_bits
+    here, allowed = key_bits, errors
+    while here < longest:
+        width = max(1, int(0.8 * (allowed + 1 - errors - rate * (here - key_bits)) / rate))
+        there = min(longest, here + width)
+        marked = allowed + 1 + test_errors
+        while hypergeometric_log_tail(there + test_bits, marked, test_bits, test_errors) > target:
+            if there - here == 1:
+                return False
+            there = here + (there - here) // 2
+        here = there
+        allowed = max(errors, math.floor(here * inverse_binary_entropy(1.0 - least / here) * (1.0 - 1e-12)))
+    return True

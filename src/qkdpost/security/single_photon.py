@@ -24,6 +24,7 @@ Express 32 (2024)).
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from qkdpost.errors import ConfigurationError
@@ -131,7 +132,7 @@ def _at_most(pulses: int, probability: float, tail: float, multiphoton: Multipho
     if multiphoton == "exact":
         return binomial_at_most(pulses, probability, tail)
     if multiphoton == "chernoff":
-        return min(pulses, int(chernoff_at_most(pulses * probability, tail)))
+        return min(pulses, math.floor(chernoff_at_most(pulses * probability, tail) * (1.0 + 1e-12)))
     raise ConfigurationError(f"multiphoton must be 'exact' or 'chernoff'; found {multiphoton!r}")
 
 
