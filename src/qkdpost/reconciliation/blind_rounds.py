@@ -41,6 +41,8 @@ __all__ = [
 _LOWEST = -6.0
 _HOPELESS = -3.0
 _PATIENCE = 1.0
+_LIKELY = 0.84
+"""Where four of five frames converge: that is worth trying always."""
 _MOST_UNCERTAINTY = 0.3
 _HEAVY_TAIL = 1.25
 """So much farther than the normal law says frames are tried last: heavily punctured ones fail more often than it says,
@@ -173,7 +175,7 @@ def worth_trying(plan: LdpcPlan, law: NeedLaw, disclosed: int, rounds_left: int)
     level = law.width_at(disclosed, plan.syndrome_bits)
     if not rounds_left:
         return level > _HOPELESS
-    return level > _first_width(plan, rounds_left) - _PATIENCE
+    return level > min(_first_width(plan, rounds_left) - _PATIENCE, _LIKELY)
 
 
 def wanted_bits(plan: LdpcPlan, law: NeedLaw, disclosed: int, rounds_left: int, tried: bool) -> int:
