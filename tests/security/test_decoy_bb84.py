@@ -115,6 +115,8 @@ def test_mismatch_costs_and_needs_one_way_correction() -> None:
     alike = decoy_bb84.secret_length(STANDARD, two_way=False, **arguments)
     assert 0 < worse.bits < alike.bits
     assert any("differ by no more than stated" in line for line in worse.assumptions)
+    assert "detector events" in str(worse)
+    assert "detector events" not in str(alike)
     hopeless = dataclasses.replace(mismatch, efficiency_deviation=0.6)
     nothing = decoy_bb84.secret_length(STANDARD, detectors=hopeless, two_way=False, **arguments)
     assert nothing.bits == 0

@@ -206,11 +206,12 @@ def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) 
     Raises:
         ConfigurationError: an unknown accounting.
     """
+    detectors = " (half), or one of two detector events (a quarter each)" if mismatch else ""
     if accounting == "published":
         attempt, amplification = divide_secrecy(budget)
         everything = attempt**2
         decoy, sampling = everything / 2.0 / events, everything / 2.0
-        meaning = f"at tail eps_AT^2: one of {events} decoy events at {decoy:.3g} each, or sampling"
+        meaning = f"at tail eps_AT^2: one of {events} decoy events at {decoy:.3g} each, or sampling{detectors}"
         ledger = ledger_of_theorem(
             "variable-length theorem, 2 eps_AT + eps_PA", budget, attempt, amplification, meaning
         )
@@ -219,7 +220,7 @@ def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) 
         linear = budget.secrecy / 2.0
         attempt = (budget.secrecy - amplification - linear) / 2.0
         decoy, sampling = linear / events, attempt**2
-        ledger = _ledger_of_partial_states(budget, decoy, events, attempt, amplification)
+        ledger = _ledger_of_partial_states(budget, decoy, events, attempt, amplification, detectors)
     else:
         raise ConfigurationError(f"accounting must be 'published' or 'partial-states'; found {accounting!r}")
     if mismatch:
@@ -228,14 +229,14 @@ def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) 
 
 
 def _ledger_of_partial_states(
-    budget: Epsilon, decoy: float, events: int, attempt: float, amplification: float
+    budget: Epsilon, decoy: float, events: int, attempt: float, amplification: float, detectors: str
 ) -> EpsilonLedger:
     return EpsilonLedger(
         proof="variable-length theorem on partial states, P_dec + 2 eps_AT + eps_PA",
         budget=budget,
         terms=(
             EpsilonTerm(name="eps_decoy", value=decoy, weight=float(events), meaning="a decoy event"),
-            EpsilonTerm(name="eps_AT", value=attempt, weight=2.0, meaning="sampling, at tail eps_AT^2"),
+            EpsilonTerm(name="eps_AT", value=attempt, weight=2.0, meaning=f"at tail eps_AT^2: sampling{detectors}"),
             EpsilonTerm(name="eps_PA", value=amplification, weight=1.0, meaning="the hash is not quite uniform"),
         ),
     )
