@@ -1,4 +1,4 @@
-"""When to try and how much to ask for: optimal levels by scipy, error rates from syndromes by their true values."""
+"""When to try and how much to ask for: optimal levels by scipy."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from qkdpost.reconciliation.blind_rounds import (
-    NeedLaw,
-    RateEstimate,
-    combine,
-    estimate_from_checks,
-    need_law,
-    next_width,
-    wanted_bits,
-    worth_trying,
-)
+from qkdpost.reconciliation.blind_rounds import NeedLaw, need_law, next_width, wanted_bits, worth_trying
 from qkdpost.reconciliation.rate_adaptation import FIRST_WIDTHS, plan_ldpc
+from qkdpost.reconciliation.syndrome_rates import RateEstimate
 
 LAST = 3.09
 
@@ -77,36 +69,6 @@ def test_more_rounds_disclose_less() -> None:
     costs = [_disclosure(np.array(_levels(rounds))) for rounds in (1, 2, 3, 4, 8)]
     assert all(more > fewer for more, fewer in pairwise(costs))
     assert costs[3] == pytest.approx(0.603, abs=0.01)
-
-
-@pytest.mark.parametrize("rate", [0.005, 0.03, 0.11, 0.2])
-def test_syndromes_tell_the_error_rate_and_how_well(rate: float) -> None:
-    generator = np.random.default_rng(1)
-    degrees = np.repeat([0, 6, 7, 20], 2000)
-    deviations = []
-    for _ in range(40):
-        chance = (1 - (1 - 2 * rate) ** degrees) / 2
-        odd = np.where(degrees > 0, generator.binomial(3, chance), 3)
-        found = estimate_from_checks(degrees, odd, 3)
-        assert found is not None
-        deviations.append((found.error_rate / rate - 1) / found.uncertainty)
-    # The variance is doubled for checks that share bits; these do not.
-    assert 0.4 < np.std(deviations) < 1.0
-    assert abs(np.mean(deviations)) < 0.4
-
-
-def test_no_checks_tell_nothing() -> None:
-    assert estimate_from_checks(np.zeros(5, dtype=np.int64), np.ones(5, dtype=np.int64), 2) is None
-
-
-def test_estimates_are_weighed_unless_they_contradict_each_other() -> None:
-    planned = RateEstimate(0.03, 0.05)
-    assert combine(planned, None) == planned
-    both = combine(planned, RateEstimate(0.032, 0.05))
-    assert 0.0305 < both.error_rate < 0.0315
-    assert both.uncertainty == pytest.approx(0.05 / 2**0.5)
-    assert combine(planned, RateEstimate(0.05, 0.05)) == RateEstimate(0.05, 0.05)
-    assert combine(RateEstimate(0.03, 0.0), RateEstimate(0.031, 0.05)).error_rate == 0.031
 
 
 @given(st.floats(-4, 4))

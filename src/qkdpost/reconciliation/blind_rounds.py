@@ -1,10 +1,9 @@
 """How the corrector of a block decides, round by round, how much it asks to be revealed.
 
 What a frame needs disclosed follows a normal law: the code's waterfall, widened by the doubt about the error rate. The
-corrector knows that rate better than the plan does, for the syndromes tell it (`estimate_from_checks`): a check of d
-key bits is odd with probability (1 - (1 - 2 Q)^d) / 2. Then it asks so that the levels z_0 < z_1 < ... < z_R, at which
-the frame is tried, make the disclosure least that is expected, sum of (z_i - z_(i-1)) Pr(z > z_(i-1)): each but the
-last must satisfy
+corrector knows that rate better than the plan does (`qkdpost.reconciliation.syndrome_rates`). It asks so that the
+levels z_0 < z_1 < ... < z_R, at which the frame is tried, make the disclosure least that is expected, sum of
+(z_i - z_(i-1)) Pr(z > z_(i-1)): each but the last must satisfy
 
     (z_(i+1) - z_i) phi(z_i) = Phi(z_i) - Phi(z_(i-1)),
 
@@ -16,9 +15,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from qkdpost.reconciliation.rate_adaptation import (
     FAILURE_WIDTHS,
     PUNCTURING_LOSS_PERMILLE,
@@ -26,24 +22,15 @@ from qkdpost.reconciliation.rate_adaptation import (
     disclosed_bits,
     waterfall_ppm,
 )
+from qkdpost.reconciliation.syndrome_rates import RateEstimate
 
-__all__ = [
-    "NeedLaw",
-    "RateEstimate",
-    "combine",
-    "estimate_from_checks",
-    "need_law",
-    "next_width",
-    "wanted_bits",
-    "worth_trying",
-]
+__all__ = ["NeedLaw", "need_law", "next_width", "wanted_bits", "worth_trying"]
 
 _LOWEST = -6.0
 _HOPELESS = -3.0
 _PATIENCE = 1.0
 _LIKELY = 0.84
 """Where four of five frames converge: that is worth trying always."""
-_MOST_UNCERTAINTY = 0.3
 _HEAVY_TAIL = 1.25
 """So much farther than the normal law says frames are tried last: heavily punctured ones fail more often than it says,
 and one that fails costs more than what is revealed in its place."""
@@ -80,66 +67,6 @@ def _end(now: float | None, first: float, last: float, rounds: int) -> float:
 
 def _below(width: float) -> float:
     return math.erfc(-width / math.sqrt(2)) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class RateEstimate:
-    """An error rate and its relative standard error."""
-
-    error_rate: float
-    uncertainty: float
-
-
-def estimate_from_checks(degrees: NDArray[np.int64], odd: NDArray[np.int64], frames: int) -> RateEstimate | None:
-    """Return the error rate that makes the syndromes most likely, or None if they tell nothing.
-
-    Args:
-        degrees: of each check, how many bits that may be wrong it sums, shape (checks,).
-        odd: in how many frames it is odd, shape (checks,).
-        frames: how many were counted.
-
-    The checks share bits, so they tell less than as many independent ones: the variance is doubled. Near one half
-    they tell next to nothing, but that the rate is not much lower: what is said of the doubt is held.
-    """
-    used = degrees > 0
-    width = int(degrees.max(initial=0)) + 1
-    totals = frames * np.bincount(degrees[used], minlength=width).astype(np.float64)
-    odds = np.bincount(degrees[used], weights=odd[used], minlength=width).astype(np.float64)
-    degree = np.arange(width, dtype=np.float64)
-    low, high = 1e-6, 0.499
-    for _ in range(40):
-        rate = math.sqrt(low * high)
-        low, high = (rate, high) if _score(rate, degree, totals, odds)[0] > 0 else (low, rate)
-    information = _score(rate, degree, totals, odds)[1]
-    if information <= 0:
-        return None
-    return RateEstimate(rate, min(math.sqrt(2 / information) / rate, _MOST_UNCERTAINTY))
-
-
-def _score(
-    rate: float, degree: NDArray[np.float64], totals: NDArray[np.float64], odds: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the derivative of the logarithm of the likelihood by the rate, and Fisher's information."""
-    used = totals > 0
-    degree, totals, odds = degree[used], totals[used], odds[used]
-    chance = (1 - (1 - 2 * rate) ** degree) / 2
-    slope = degree * (1 - 2 * rate) ** (degree - 1)
-    weight = slope / (chance * (1 - chance))
-    return float(((odds - totals * chance) * weight).sum()), float((totals * slope * weight).sum())
-
-
-def combine(planned: RateEstimate, seen: RateEstimate | None) -> RateEstimate:
-    """Return what both estimates say together; where they contradict each other, what was seen."""
-    if seen is None:
-        return planned
-    both = math.hypot(planned.uncertainty, seen.uncertainty)
-    distance = math.log(seen.error_rate / planned.error_rate)
-    if planned.uncertainty == 0 or abs(distance) > 3 * both:
-        return seen
-    share = (planned.uncertainty / both) ** 2
-    return RateEstimate(
-        min(planned.error_rate * math.exp(share * distance), 0.499), planned.uncertainty * seen.uncertainty / both
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,19 +23,12 @@ from numpy.typing import NDArray
 from qkdpost._kernels.syndromes import compute_syndromes, flip_errors, gather_frames
 from qkdpost.bits import Bits, concatenate
 from qkdpost.errors import InputError, RemoteProtocolError
-from qkdpost.reconciliation.blind_rounds import (
-    NeedLaw,
-    RateEstimate,
-    combine,
-    estimate_from_checks,
-    need_law,
-    wanted_bits,
-    worth_trying,
-)
+from qkdpost.reconciliation.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, load_code
 from qkdpost.reconciliation.ldpc_decoders import DECODERS, CompiledDecoder, Decoder
 from qkdpost.reconciliation.ldpc_layout import FrameLayout, frame_layout, mask_of
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan
+from qkdpost.reconciliation.syndrome_rates import RateEstimate, combine, estimate_from_checks, parities_of_key_bits
 from qkdpost.shared_random import permutation, random_words
 
 __all__ = ["WANTED_BITS", "LdpcOutcome", "RandomSource", "block_mask", "ldpc_corrector", "ldpc_reference"]
@@ -297,43 +290,10 @@ def _estimate(block: _Block, differences: Words) -> RateEstimate:
     plan = block.plan
     planned = RateEstimate(plan.error_rate_ppm / 1e6, plan.uncertainty_permille / 1000)
     checks = np.unpackbits(differences.astype("<u8").view(np.uint8), axis=1, bitorder="little")
-    degrees, first, second = _parities_of_key_bits(block)
+    degrees, first, second = parities_of_key_bits(block.code, block.layout)
     sums = np.where(first == second, checks[:, first], checks[:, first] ^ checks[:, second])
     odd = sums.sum(axis=0, dtype=np.int64)
     return combine(planned, estimate_from_checks(degrees, odd, differences.shape[0]))
-
-
-def _parities_of_key_bits(block: _Block) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return what the syndrome tells of key bits alone.
-
-    These are checks without a punctured bit, and sums of two checks whose only punctured bit they share.
-
-    Returns:
-        How many key bits each sums; its first check; its second check, or the first again where it is alone.
-    """
-    owners, keys = _bits_of_checks(block)
-    alone = np.flatnonzero(owners == 0)
-    owned = np.flatnonzero(owners > 0)
-    owned = owned[np.argsort(owners[owned], kind="stable")]
-    again = np.flatnonzero(owners[owned][1:] == owners[owned][:-1])
-    left, right = owned[again], owned[again + 1]
-    first, second = np.concatenate([alone, left]), np.concatenate([alone, right])
-    return keys[first] + np.where(first == second, 0, keys[second]), first, second
-
-
-def _bits_of_checks(block: _Block) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, for each check, the number of its only punctured bit, 0 for none and -1 for more; and its key bits."""
-    code = block.code
-    key, hidden = np.zeros((2, code.columns, code.size), dtype=np.int64)
-    key.reshape(-1)[block.layout.key] = 1
-    hidden.reshape(-1)[block.layout.punctured] = np.arange(1, block.layout.punctured.size + 1)
-    keys, owners, count = np.zeros((3, code.rows, code.size), dtype=np.int64)
-    for row, column, shift in code.edges.tolist():
-        keys[row] += np.roll(key[column], -shift)
-        turned = np.roll(hidden[column], -shift)
-        owners[row] += turned
-        count[row] += turned > 0
-    return np.where(count > 1, -1, owners).reshape(-1), keys.reshape(-1)
 
 
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []

@@ -294,13 +294,7 @@ def _fit_code(name: str, wish: _Wish) -> _Fit | None:
     key_bits = min(wish.block_bits, length - checks)
     for _ in range(2):
         need = _needs(name, key_bits, wish)
-        if need.last >= _MILLION or need.first < 1:
-            return None
-        # The most key bits of a frame: all checks are enough in the end, and all places are used.
-        most = min(
-            checks * _MILLION // need.last,
-            max((length - checks) * _MILLION // (_MILLION - need.first), length - most_punctured),
-        )
+        most = _most_key_bits(need, length, checks, most_punctured)
         frames = -(-wish.block_bits // most) if most else 0
         key_bits = -(-wish.block_bits // frames) if frames else 0
         if key_bits < 1 or wish.block_bits <= frames * (key_bits - 1):
@@ -312,6 +306,14 @@ def _fit_code(name: str, wish: _Wish) -> _Fit | None:
     cost = frames * disclosed_bits(-(-key_bits * expected // _MILLION), checks)
     cost += cost * (length - key_bits - punctured) * _SHORTENING_COST_PERMILLE // (1000 * length)
     return _Fit(cost, name, frames, key_bits, punctured)
+
+
+def _most_key_bits(need: _Need, length: int, checks: int, most_punctured: int) -> int:
+    """Return the most key bits of a frame: all checks are enough in the end, and all places are used."""
+    if need.last >= _MILLION or need.first < 1:
+        return 0
+    unshortened = max((length - checks) * _MILLION // (_MILLION - need.first), length - most_punctured)
+    return min(checks * _MILLION // need.last, unshortened)
 
 
 def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
