@@ -98,13 +98,14 @@ def parities_of_key_bits(
 
 def _bits_of_checks(code: QuasiCyclicCode, layout: FrameLayout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each check, the number of its only punctured bit, 0 for none and -1 for more; and its key bits."""
-    key, hidden = np.zeros((2, code.columns, code.size), dtype=np.int64)
-    key.reshape(-1)[layout.key] = 1
-    hidden.reshape(-1)[layout.punctured] = np.arange(1, layout.punctured.size + 1)
-    keys, owners, count = np.zeros((3, code.rows, code.size), dtype=np.int64)
-    for row, column, shift in code.edges.tolist():
-        keys[row] += np.roll(key[column], -shift)
-        turned = np.roll(hidden[column], -shift)
-        owners[row] += turned
-        count[row] += turned > 0
-    return np.where(count > 1, -1, owners).reshape(-1), keys.reshape(-1)
+    key, hidden = np.zeros((2, code.frame_bits), dtype=np.int32)
+    key[layout.key] = 1
+    hidden[layout.punctured] = np.arange(1, layout.punctured.size + 1)
+    turned = (np.arange(code.size, dtype=np.uint32) + code.edges[:, 2:].astype(np.uint32)) & np.uint32(code.size - 1)
+    bits = turned + code.edge_bits.astype(np.uint32)[:, None]
+    starts = code.row_starts[:-1].astype(np.int64)
+    keys, owners, count = (
+        np.add.reduceat(values[bits], starts, axis=0, dtype=np.int64).reshape(-1)
+        for values in (key, hidden, hidden > 0)
+    )
+    return np.where(count > 1, -1, owners), keys
