@@ -7,16 +7,10 @@ import pytest
 
 from qkdpost._kernels.density import combine_densities
 from qkdpost.errors import InputError
-from qkdpost.reconciliation.degree_search import search_degrees, threshold_efficiency
-from qkdpost.reconciliation.density_evolution import (
-    FINE,
-    Ensemble,
-    binary_entropy,
-    check_table,
-    error_rate_of_efficiency,
-    evolve,
-)
+from qkdpost.reconciliation.degree_search import DegreeSearch, search_degrees, threshold_efficiency
+from qkdpost.reconciliation.density_evolution import FINE, binary_entropy, error_rate_of_efficiency, evolve, trace
 from qkdpost.reconciliation.ldpc_decoders import Arithmetic
+from qkdpost.reconciliation.node_densities import Ensemble, check_table
 
 REGULAR = Ensemble(rows=6, columns={3: 12})
 # Blind reconciliation, appendix B, rate 0.8: edge fractions as printed there; threshold 0.0289413 for sum-product.
@@ -38,17 +32,31 @@ def _published() -> Ensemble:
     return Ensemble(rows=20_000, columns={degree: round(scale * share) for degree, share in nodes.items()})
 
 
+def _double_sum(left: np.ndarray, right: np.ndarray, table: np.ndarray) -> np.ndarray:
+    expected = np.zeros_like(left)
+    for first in range(left.shape[1]):
+        for second in range(right.shape[1]):
+            expected[:, table[first, second]] += left[:, first] * right[:, second]
+    return expected
+
+
 def test_densities_combine_as_a_double_sum() -> None:
     generator = np.random.default_rng(1)
     table = generator.integers(0, 9, (9, 9), dtype=np.uint8)
     left, right = generator.random((2, 9)), generator.random((2, 9))
-    expected = np.zeros((2, 9))
-    for first in range(9):
-        for second in range(9):
-            expected[:, table[first, second]] += left[:, first] * right[:, second]
-    output = np.zeros((2, 9))
-    combine_densities(left, right, table, 0.0, output)
-    assert np.allclose(output, expected)
+    output = np.full((2, 9), np.nan)
+    combine_densities(left, right, table, 9, np.zeros((4, 10)), output)
+    assert np.allclose(output, _double_sum(left, right, table))
+
+
+@pytest.mark.parametrize("correction", [1, 17, 40])
+def test_levels_far_apart_are_summed_by_tails(correction: int) -> None:
+    generator = np.random.default_rng(correction)
+    left, right = generator.random((2, 256)), generator.random((2, 256))
+    left[0, 200:] = left[1, 200:] = 0.0
+    output = np.full((2, 256), np.nan)
+    combine_densities(left, right, check_table(correction), correction, np.zeros((4, 257)), output)
+    assert np.allclose(output, _double_sum(left, right, check_table(correction)))
 
 
 def test_the_check_is_near_the_exact_combination() -> None:
@@ -86,13 +94,50 @@ def test_efficiency_and_error_rate_belong_together() -> None:
     assert 0.075 < error_rate_of_efficiency(0.5, threshold) < 0.084
 
 
+@pytest.mark.parametrize("in_order", [False, True])
+def test_slopes_are_differences(in_order: bool) -> None:
+    """With the first messages fixed, the first slopes are what the first error gains by a bit of a column more."""
+    columns = {2: 7.5, 3: 12.0, 6: 4.5}
+    degrees = (2, 3, 4, 6)
+    base = trace(Ensemble(rows=8, columns=columns), 0.05, 3, in_order=in_order, degrees=degrees)
+    for index, degree in enumerate(degrees):
+        more = {**columns, degree: columns.get(degree, 0.0) + 1e-4}
+        found = trace(Ensemble(rows=8, columns=more), 0.05, 1, in_order=in_order)
+        assert (found.errors[1] - base.errors[1]) / 1e-4 == pytest.approx(base.slopes[0, index], rel=1e-3)
+
+
+def test_high_degrees_do_not_wrap_around() -> None:
+    """The sum of 50 messages at the top is right, not wrong: the transform is long enough."""
+    found = trace(Ensemble(rows=60, columns={2: 50, 3: 150, 50: 56}), 0.001, 50)
+    assert found.converged
+    assert np.all(np.diff(found.errors) < 0)
+
+
+SMALL = DegreeSearch(rows=8, width=24, iterations=30, degrees=(2, 3, 4, 6), most_of_degree_two=7)
+
+
 def test_the_search_improves_and_repeats_itself() -> None:
-    first = search_degrees(8, 24, iterations=30, trials=6, seed=5)
-    assert first == search_degrees(8, 24, iterations=30, trials=6, seed=5)
-    columns, threshold = first
+    columns, threshold = search_degrees(SMALL)
+    assert (columns, threshold) == search_degrees(SMALL)
     assert sum(columns.values()) == 24
     assert columns.get(2, 0) < 8
-    assert threshold <= threshold_efficiency(Ensemble(rows=8, columns={2: 6, 3: 15, 6: 3}), 30)
+    by_hand = threshold_efficiency(Ensemble(rows=8, columns={2: 6, 3: 15, 6: 3}), 30)
+    assert threshold < by_hand
+    assert threshold == pytest.approx(threshold_efficiency(Ensemble(rows=8, columns=columns), 30), abs=0.001)
+
+
+def test_the_search_goes_on_from_what_is_given() -> None:
+    start = {2: 6, 3: 15, 6: 3}
+    _, threshold = search_degrees(SMALL, start)
+    assert threshold <= threshold_efficiency(Ensemble(rows=8, columns=start), 30)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "most_of_degree_two"), [((3, 4), 7), ((2, 9), 7), ((2, 4, 3), 7), ((2, 3), -1), ((2, 3), 25)]
+)
+def test_searches_that_cannot_be_are_refused(degrees: tuple[int, ...], most_of_degree_two: int) -> None:
+    with pytest.raises(InputError):
+        DegreeSearch(rows=8, width=24, iterations=30, degrees=degrees, most_of_degree_two=most_of_degree_two)
 
 
 def test_ensembles_that_cannot_be_are_refused() -> None:
