@@ -52,8 +52,9 @@ class Series:
 
     @property
     def label(self) -> str:
-        way = f"{self.first_failures_permille} ‰ fail at first" if self.blind_rounds else "one-way"
-        return f"2^{self.length.bit_length() - 1} {self.decoder}, {way}"
+        way = "" if self.blind_rounds else ", one-way"
+        first = "" if self.first_failures_permille == 300 else f", {self.first_failures_permille} ‰ fail at first"
+        return f"2^{self.length.bit_length() - 1} {self.decoder}{first}{way}"
 
 
 def entropy(error_rate: float) -> float:
@@ -207,7 +208,7 @@ def draw_efficiency(axes: Any, document: dict[str, Any]) -> None:
     for name, value in COMMERCIAL.items():
         axes.axhline(value, color="grey", linewidth=0.6)
         axes.annotate(name, (11, value), fontsize=6, va="bottom", ha="right")
-    axes.set(xlabel="error rate / %", ylabel="disclosed over the Shannon limit, failed frames charged whole (f_FER)")
+    axes.set(xlabel="error rate / %", ylabel="disclosed / Shannon limit, failures charged (f_FER)")
     axes.set(ylim=(1.0, 1.4))
     axes.legend(fontsize=6, ncols=2)
 

@@ -30,13 +30,13 @@ FRAMES = 256
 ITERATIONS = 10
 
 
-def _code(size: int, error_rate: float, efficiency: float) -> tuple[QuasiCyclicCode, float]:
+def _code(frame_bits: int, error_rate: float, efficiency: float) -> tuple[QuasiCyclicCode, float]:
     """Return the code with the highest rate that discloses at most `efficiency`, and the rate at which it is tried.
 
     The code is tried at the error rate at which its syndrome is `efficiency` times the entropy, as near to `error_rate`
     as the family has it.
     """
-    codes = [load_code(name) for name in code_names() if name.endswith(f"-{size:04d}")]
+    codes = [code for code in map(load_code, code_names()) if code.frame_bits == frame_bits]
     found = [(code, error_rate_of_efficiency(code.rows / code.columns, efficiency)) for code in codes]
     return min(found, key=lambda pair: abs(pair[1] - error_rate))
 
@@ -94,7 +94,7 @@ def test_correct(
     [("fast", 0.01, 1.22), ("fast", 0.03, 1.20), ("fast", 0.08, 1.22), ("fast", 0.03, 1.15), ("accurate", 0.03, 1.15)],
 )
 def test_decode(benchmark: Any, decoder: str, error_rate: float, efficiency: float) -> None:
-    code, rate = _code(256, error_rate, efficiency)
+    code, rate = _code(1 << 16, error_rate, efficiency)
     errors = _errors(code, rate, FRAMES)
     syndromes = _syndromes(code, errors)
     compiled = DECODERS[decoder].compile(code)
@@ -111,7 +111,7 @@ def test_decode(benchmark: Any, decoder: str, error_rate: float, efficiency: flo
 
 @pytest.mark.benchmark(group="LDPC accurate decoding, 64 frames of 262144 bits")
 def test_decode_accurate(benchmark: Any) -> None:
-    code, rate = _code(1024, 0.03, 1.09)
+    code, rate = _code(1 << 18, 0.03, 1.09)
     errors = _errors(code, rate, 64)
     syndromes = _syndromes(code, errors)
     compiled = DECODERS["accurate"].compile(code)
@@ -129,7 +129,7 @@ def test_decode_accurate(benchmark: Any) -> None:
 @pytest.mark.benchmark(group=f"LDPC syndromes, {FRAMES} frames of 65536 bits")
 @pytest.mark.parametrize("error_rate", [0.01, 0.03, 0.08])
 def test_syndromes(benchmark: Any, error_rate: float) -> None:
-    code, _ = _code(256, error_rate, 1.2)
+    code, _ = _code(1 << 16, error_rate, 1.2)
     frames = np.random.default_rng(2).integers(0, 1 << 63, (FRAMES, code.frame_bits // 64), dtype=np.uint64)
     benchmark(_syndromes, code, frames)
     benchmark.extra_info["bits"] = FRAMES * code.frame_bits
@@ -143,7 +143,7 @@ def _noise(code: QuasiCyclicCode, frames: int) -> NDArray[np.uint64]:
     group=f"LDPC, {ITERATIONS} iterations of one matrix: 64 frames here, 1 frame by the package ldpc"
 )
 def test_ten_iterations(benchmark: Any) -> None:
-    code, _ = _code(256, 0.03, 1.2)
+    code, _ = _code(1 << 16, 0.03, 1.2)
     fast = DECODERS["fast"]
     assert isinstance(fast, LayeredDecoder)
     limited = dataclasses.replace(fast, most_iterations=ITERATIONS).compile(code)
@@ -158,7 +158,7 @@ def test_ten_iterations(benchmark: Any) -> None:
 @pytest.mark.parametrize("schedule", ["parallel", "serial"])
 def test_ten_iterations_by_the_package_ldpc(benchmark: Any, schedule: str) -> None:
     ldpc = pytest.importorskip("ldpc")
-    code, _ = _code(256, 0.03, 1.2)
+    code, _ = _code(1 << 16, 0.03, 1.2)
     decoder = ldpc.BpDecoder(
         _sparse(code),
         error_rate=0.03,

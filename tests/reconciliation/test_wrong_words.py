@@ -58,7 +58,7 @@ def _batch(generator: np.random.Generator, name: str, decoder: str) -> tuple[int
 
 
 def _count(decoder: str, batches: int) -> tuple[int, int, int]:
-    names = [name for name in code_names() if name.endswith("-0064")]
+    names = [name for name in code_names() if load_code(name).frame_bits == 1 << 14]
     generator = np.random.default_rng(20)
     counts = np.zeros(3, dtype=np.int64)
     for number in range(batches):
