@@ -28,7 +28,7 @@ from qkdpost.simulation import Fibre, GatedDetectors, WeakCoherentSource
 
 TOTAL = 1e-10
 DISTANCES_KM = (0, 50, 100, 150)
-SEARCHES = 4
+SEARCHES = 8
 BLOCKS = (10**4, 10**5, 10**6, 10**7, 10**8, 10**9)
 SOURCES = {
     "two decoys": WeakCoherentSource(intensities=(0.5, 0.15, 2e-4), probabilities=(0.6, 0.3, 0.1)),
