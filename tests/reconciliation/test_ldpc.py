@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.reconciliation.integer_entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc import WANTED_BITS, LdpcOutcome, block_mask, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc_codes import code_names, load_code
 from qkdpost.reconciliation.ldpc_layout import frame_layout, puncturable_count, untainted_bits
-from qkdpost.reconciliation.rate_adaptation import LdpcPlan, entropy_ppm, plan_ldpc
+from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
 from reference.belief import dense_matrix
 
 SEED = bytes(range(32))

@@ -12,13 +12,13 @@ from scipy.stats import norm
 
 from qkdpost.config import LDPC_FAILURES_PERMILLE
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.integer_entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc_layout import puncturable_count
 from qkdpost.reconciliation.rate_adaptation import (
     FAILURE_WIDTHS,
     PUNCTURING_LOSS_PERMILLE,
     LdpcPlan,
     disclosed_bits,
-    entropy_ppm,
     plan_ldpc,
 )
 

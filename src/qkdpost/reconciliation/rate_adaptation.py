@@ -1,7 +1,7 @@
 """How much to disclose: code, punctured and shortened bits from an error rate, in integers alone.
 
-Both hosts derive the same plan from the same numbers, so no float takes part. The entropy comes
-from binary logarithms by squaring of integers; efficiencies are parts in a million. A code's *waterfall* is kept in the
+Both hosts derive the same plan from the same numbers, so no float takes part; efficiencies are parts in a million. A
+code's *waterfall* is kept in the
 manifest as the efficiency at which half of the frames fail and the width of a normal law around it, as measured: what a
 frame needs disclosed follows that law, widened by the doubt about the error rate.
 
@@ -17,11 +17,11 @@ the corrector asks for (`qkdpost.reconciliation.blind_rounds`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import isqrt
 from typing import Any
 
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.integer_entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc_codes import code_names, manifest
 from qkdpost.reconciliation.ldpc_layout import puncturable_count
 
@@ -31,7 +31,6 @@ __all__ = [
     "PUNCTURING_LOSS_PERMILLE",
     "LdpcPlan",
     "disclosed_bits",
-    "entropy_ppm",
     "plan_ldpc",
     "waterfall_ppm",
 ]
@@ -53,32 +52,9 @@ _FEW_FRAMES = 4
 _TYPICAL_WIDTHS = 600
 _DOUBTS_BELOW = 1500
 _SHORTENING_COST_PERMILLE = 30
+_SHORTENING_GAIN_PERMILLE = 50
 
 _MILLION = 1_000_000
-_LOG_BITS = 40
-
-
-def _log2(number: int) -> int:
-    """Return log2 of a positive integer in units of 2^-40, rounded down, by repeated squaring of its mantissa."""
-    exponent = number.bit_length() - 1
-    mantissa = (number << 64) >> exponent
-    result = exponent
-    for _ in range(_LOG_BITS):
-        mantissa = (mantissa * mantissa) >> 64
-        above = mantissa >> 65
-        mantissa >>= above
-        result = 2 * result + above
-    return result
-
-
-@cache
-def entropy_ppm(error_rate_ppm: int) -> int:
-    """Return the binary entropy of an error rate, both in parts per million, rounded up; 1 to 999,999."""
-    if not 1 <= error_rate_ppm < _MILLION:
-        raise InputError(f"error_rate_ppm must lie in 1 ... 999999, found {error_rate_ppm}")
-    whole = _log2(_MILLION)
-    total = sum(part * (whole - _log2(part)) for part in (error_rate_ppm, _MILLION - error_rate_ppm))
-    return int(-(-total >> _LOG_BITS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,11 +223,16 @@ class _Fit:
 def waterfall_ppm(name: str, decoder: str, key_bits: int) -> tuple[int, int]:
     """Return middle and width of a code's waterfall, of its frames with so many key bits.
 
-    What is measured of whole frames is carried over by the law of large numbers: fewer bits, wider, by up to four.
+    What is measured of whole frames is carried over by the law of large numbers: fewer bits, wider, by up to four. The
+    middle falls as bits are shortened, towards that of codes of lower rate.
     """
     waterfalls = manifest()["codes"][name]["waterfall"]
     middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
-    return middle, min(isqrt(width * width * _frame_bits(name) // key_bits), 4 * width)
+    length = _frame_bits(name)
+    most_punctured = _syndrome_bits(name) * _MOST_PUNCTURED_PERMILLE // 1000
+    shortened = max(0, length - key_bits - most_punctured)
+    middle -= middle * _SHORTENING_GAIN_PERMILLE * shortened // (1000 * length)
+    return middle, min(isqrt(width * width * length // key_bits), 4 * width)
 
 
 def disclosed_bits(need_bits: int, syndrome_bits: int) -> int:
