@@ -105,11 +105,11 @@ def test_a_wrong_estimate_fails_openly_or_is_made_up_for(blind_rounds: int) -> N
 
 @pytest.mark.parametrize("factor", [0.7, 1.3])
 @pytest.mark.parametrize("block_bits", [14_000, 500_000])
-def test_an_estimate_that_claims_too_much_is_overruled_by_the_syndromes(factor: float, block_bits: int) -> None:
+def test_an_estimate_far_off_is_overruled_by_the_syndromes(factor: float, block_bits: int) -> None:
     generator = np.random.default_rng(round(10 * factor) + block_bits)
     reference = generator.integers(0, 2, block_bits, dtype=np.uint8)
     errors = (generator.random(block_bits) < 0.03 * factor).astype(np.uint8)
-    plan = plan_ldpc(block_bits, error_rate_ppm=30_000, frame_bits=1 << 14, uncertainty_permille=80)
+    plan = plan_ldpc(block_bits, error_rate_ppm=30_000, frame_bits=1 << 14, uncertainty_permille=120)
     ours, theirs, messages = _run(reference, errors, plan)
     assert theirs.failed_frames.weight() <= 0.1 * plan.frames
     assert not _wrong_frames(reference, theirs, plan).any()
