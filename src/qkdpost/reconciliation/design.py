@@ -1,8 +1,11 @@
-"""Designing the shipped family of codes: degrees by density evolution, lifting, rank, waterfalls, manifest.
+"""Designing the shipped family of codes: from the searches of `code_family` to tables and manifest, and back.
 
-Not needed at run time. ``python -m qkdpost.reconciliation.design check`` builds every shipped table again from its
-degrees and seed and compares; ``python -m qkdpost.reconciliation.design build FILE`` writes tables and manifest for
-the ensembles of a JSON file, and ``... waterfalls DECODER SIZE`` measures and writes where a decoder's waterfall lies.
+Not needed at run time. The commands of ``python -m qkdpost.reconciliation.design``:
+
+- ``degrees NAME ...`` searches the column degrees of codes again and compares them with the manifest. That search uses
+  transforms and linear programs, so another machine may end one column beside; the degrees kept in the manifest decide.
+- ``check`` builds every shipped table again from its degrees and seed, by integers alone, and compares.
+- ``search FILE`` writes the degrees of all codes to a JSON file, and ``build FILE`` tables and manifest from there.
 """
 
 from __future__ import annotations
@@ -10,32 +13,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.stats import norm
 
-from qkdpost._kernels.syndromes import compute_syndromes
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import codes as tables
+from qkdpost.reconciliation.code_family import Member, decoder_arithmetic, find_degrees, members
 from qkdpost.reconciliation.degree_search import threshold_efficiency
 from qkdpost.reconciliation.density_evolution import FINE, Ensemble, error_rate_of_efficiency
-from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code, manifest
-from qkdpost.reconciliation.ldpc_decoders import DECODERS, LayeredDecoder
+from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, manifest
 from qkdpost.reconciliation.ldpc_layout import untainted_bits
 from qkdpost.reconciliation.lifting import count_short_cycles, lift
 
-__all__ = ["base_rank", "build_code", "check_family", "failure_rate", "fit_waterfall", "rank", "write_family"]
+__all__ = ["base_rank", "build_code", "change_manifest", "check_family", "rank", "write_family"]
 
 Words = NDArray[np.uint64]
-_SIZES = {64: 4, 256: 4, 1024: 3}
-"""Sizes of a block, and how far to look for cycles when lifting."""
-_ITERATIONS = 160
-"""Flooding iterations within which an ensemble must converge, about 80 of the layered schedule."""
+_ITERATIONS = {"fast": 80, "accurate": 160}
+"""Flooding iterations within which an ensemble must converge for its threshold, about twice those of the decoder."""
 _TABLE_DIRECTORY = Path(tables.__file__).parent
+_SEEDS = 20
 
 
 def rank(matrix: Words) -> int:
@@ -69,71 +69,89 @@ def build_code(rows: int, columns: Mapping[int, int], size: int, seed: int) -> Q
     """Return the code of the family with these degrees; every shipped table comes from here.
 
     Raises:
-        InputError: the checks are not independent, or cycles of length 4 are left.
+        InputError: the checks are not independent.
     """
-    code = lift(rows, columns, size, seed, _SIZES.get(size, 4))
+    code = lift(rows, columns, size, seed)
     if base_rank(code) != rows:
         raise InputError("the base matrix has not full rank; take another seed")
     return code
 
 
-def write_family(ensembles: Sequence[Mapping[str, Any]], directory: Path = _TABLE_DIRECTORY) -> None:
-    """Write tables and manifest for ensembles, each with `rows`, `columns`, `seed`, for all sizes of a block."""
+def write_family(degrees: Mapping[str, Mapping[str, int]], directory: Path = _TABLE_DIRECTORY) -> None:
+    """Write tables and manifest for the codes named, `degrees` telling the columns of each degree.
+
+    Waterfalls that were measured are kept where the table stays the same.
+    """
+    known = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["codes"]
     entries: dict[str, Any] = {}
-    for size in _SIZES:
-        for ensemble in ensembles:
-            name = f"qc{ensemble['rows']:03d}-{size:04d}"
-            entries[name] = _entry(name, ensemble, size, directory)
-            print(name, entries[name]["four_cycles"], entries[name]["untainted_bits"], flush=True)
-            _write_manifest(entries, directory)
+    for member in members():
+        if member.name in degrees:
+            columns = {int(degree): count for degree, count in degrees[member.name].items()}
+            entry = _entry(member, columns, directory)
+            old = known.get(member.name, {})
+            if old.get("digest") == entry["digest"]:
+                entry["waterfall"] = old["waterfall"]
+            entries[member.name] = entry
+            print(member.name, entry["threshold_efficiency"], entry["four_cycles"], flush=True)
+    _write_manifest(entries, directory)
 
 
-def _entry(name: str, ensemble: Mapping[str, Any], size: int, directory: Path) -> dict[str, Any]:
-    columns = {int(degree): int(count) for degree, count in ensemble["columns"].items()}
-    rows, seed = int(ensemble["rows"]), int(ensemble["seed"])
-    code = build_code(rows, columns, size, seed)
-    (directory / f"{name}.bin").write_bytes(code.edges.astype("<u2").tobytes())
-    thresholds = _thresholds(code, columns)
+def _entry(member: Member, columns: Mapping[int, int], directory: Path) -> dict[str, Any]:
+    seed = _first_seed(member, columns)
+    code = build_code(member.rows, columns, member.size, seed)
+    (directory / f"{member.name}.bin").write_bytes(code.edges.astype("<u2").tobytes())
+    thresholds = _thresholds(member.rows, tuple(sorted(columns.items())))
     return {
-        "rows": rows,
+        "rows": member.rows,
         "columns": code.columns,
-        "size": size,
+        "size": member.size,
         "column_degrees": {str(degree): count for degree, count in sorted(columns.items())},
+        "search": {"decoder": "fast" if member.fast else "accurate", "most_degree": member.most_degree},
         "seed": seed,
         "digest": code.digest(),
-        "rank": rows * size,
+        "rank": code.syndrome_bits,
         "four_cycles": count_short_cycles(code),
         "threshold_efficiency": thresholds,
         "threshold_error_rate": {
-            decoder: round(error_rate_of_efficiency(rows / code.columns, threshold), 6)
+            decoder: round(error_rate_of_efficiency(member.rows / code.columns, threshold), 6)
             for decoder, threshold in thresholds.items()
         },
         "untainted_bits": int(untainted_bits(code)[0].size),
-        "waterfall": {"fast": [1_150_000, 20_000]},
+        "waterfall": {decoder: [round(1e6 * value) + 10_000, 20_000] for decoder, value in thresholds.items()},
     }
 
 
-def _thresholds(code: QuasiCyclicCode, columns: Mapping[int, int]) -> dict[str, float]:
+def _first_seed(member: Member, columns: Mapping[int, int]) -> int:
+    """Return the first of some seeds with which the base matrix has full rank; that does not depend on shifts."""
+    for seed in range(1000 + member.rows, 1000 * _SEEDS, 1000):
+        if base_rank(lift(member.rows, columns, 64, seed, depth=2)) == member.rows:
+            return seed
+    raise InputError(f"no seed gives {member.name} full rank")
+
+
+@cache
+def _thresholds(rows: int, columns: tuple[tuple[int, int], ...]) -> dict[str, float]:
     """Return each decoder's threshold as an efficiency; that of 16 bits by the finest arithmetic there is."""
-    arithmetics = {"fast": _fast().arithmetic(code), "accurate": FINE}
-    ensemble = Ensemble(rows=code.rows, columns=columns)
+    ensemble = Ensemble(rows=rows, columns=dict(columns))
+    arithmetics = {"fast": decoder_arithmetic(rows, round(ensemble.width)), "accurate": FINE}
     return {
-        decoder: round(threshold_efficiency(ensemble, _ITERATIONS, arithmetic=arithmetic), 4)
+        decoder: round(threshold_efficiency(ensemble, _ITERATIONS[decoder], start=1.2, arithmetic=arithmetic), 4)
         for decoder, arithmetic in arithmetics.items()
     }
 
 
-def _fast() -> LayeredDecoder:
-    decoder = DECODERS["fast"]
-    if not isinstance(decoder, LayeredDecoder):
-        raise ConfigurationError("the family is designed for the layered decoder; something else is registered as fast")
-    return decoder
+def change_manifest(name: str, key: str, changes: Mapping[str, Any], directory: Path = _TABLE_DIRECTORY) -> None:
+    """Change some of what the manifest's entry of a code says under a key."""
+    entries = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["codes"]
+    entries[name][key].update(changes)
+    _write_manifest(entries, directory)
 
 
 def _write_manifest(entries: Mapping[str, Any], directory: Path) -> None:
     content = {
         "origin": "designed here by qkdpost.reconciliation.design; no table of others was used",
         "rows": "little-endian uint16 triples (row, column, shift), sorted",
+        "search": "the decoder whose arithmetic the degrees are made for, and the highest degree, see code_family",
         "waterfall": "decoder: efficiency at which half the frames fail, and width of the normal law, in ppm",
         "codes": entries,
     }
@@ -153,64 +171,17 @@ def check_family() -> None:
             raise ConfigurationError(f"code {name} does not come out again from its degrees and seed")
 
 
-def failure_rate(name: str, decoder: str, efficiency: float, frames: int, seed: int) -> int:
-    """Return how many of `frames` random frames fail at an efficiency.
-
-    Neither punctured nor shortened; the decoder is told the true error rate. A wrong word counts as failed.
-    """
-    code = load_code(name)
-    error_rate = error_rate_of_efficiency(code.rows / code.columns, efficiency)
-    generator = np.random.default_rng(seed)
-    errors = np.zeros((frames, code.frame_bits // 64), dtype=np.uint64)
-    for frame in range(frames):
-        bits = generator.random(code.frame_bits, dtype=np.float32) < error_rate
-        errors[frame] = np.packbits(bits, bitorder="little").view("<u8")
-    syndromes = np.zeros((frames, code.syndrome_bits // 64), dtype=np.uint64)
-    compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, errors, syndromes)
-    decoded = DECODERS[decoder].compile(code).decode(syndromes, error_rate_ppm=max(1, round(1e6 * error_rate)))
-    return int(np.any(decoded.errors != errors, axis=1).sum())
-
-
-def fit_waterfall(points: Sequence[tuple[float, int, int]]) -> tuple[float, float]:
-    """Return middle and width of the normal law under which (efficiency, failed, frames) are likeliest."""
-    efficiencies = np.array([point[0] for point in points])
-    failed = np.array([point[1] for point in points])
-    frames = np.array([point[2] for point in points])
-
-    def cost(parameters: NDArray[np.float64]) -> float:
-        likely = norm.sf((efficiencies - parameters[0]) / np.exp(parameters[1]))
-        likely = np.clip(likely, 1e-9, 1 - 1e-9)
-        return -float((failed * np.log(likely) + (frames - failed) * np.log1p(-likely)).sum())
-
-    start = [float(np.interp(-0.5, -failed / frames, efficiencies)), np.log(0.015)]
-    found = minimize(cost, start, method="Nelder-Mead")
-    return float(found.x[0]), float(np.exp(found.x[1]))
-
-
-def measure_waterfall(name: str, decoder: str, frames: int, seed: int = 1) -> tuple[float, float]:
-    """Return middle and width of a code's waterfall, from efficiencies between few failures and many."""
-    entry = manifest()["codes"][name]
-    step = 0.012 * (256 / entry["size"]) ** 0.5
-    start = entry["threshold_efficiency"]["accurate"] + 2 * step
-    points: list[tuple[float, int, int]] = []
-    for direction in (step, -step):
-        efficiency = start if direction > 0 else start - step
-        while not points or (points[-1][1] > 0.02 * frames if direction > 0 else points[-1][1] < 0.7 * frames):
-            points.append((efficiency, failure_rate(name, decoder, efficiency, frames, seed), frames))
-            efficiency += direction
-        points.sort(reverse=True)
-    return fit_waterfall(points)
-
-
-def _write_waterfalls(decoder: str, size: int, frames: int) -> None:
-    entries = dict(manifest()["codes"])
-    for name, entry in entries.items():
-        if entry["size"] != size:
-            continue
-        middle, width = measure_waterfall(name, decoder, frames)
-        entry["waterfall"][decoder] = [round(1e6 * middle), round(1e6 * width)]
-        print(name, decoder, entry["threshold_efficiency"], entry["waterfall"][decoder], flush=True)
-        _write_manifest(entries, _TABLE_DIRECTORY)
+def search_family(names: Sequence[str] | None = None) -> dict[str, dict[str, int]]:
+    """Return the column degrees of codes by searching them anew, all of the family by default; of minutes each."""
+    found: dict[str, dict[str, int]] = {}
+    searched: dict[Any, dict[int, int]] = {}
+    for member in members():
+        if names is None or member.name in names:
+            key = (member.search, member.fast)
+            if key not in searched:
+                searched[key] = find_degrees(member)
+            found[member.name] = {str(degree): count for degree, count in searched[key].items()}
+    return found
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -218,12 +189,16 @@ def main(arguments: Sequence[str]) -> None:
     match list(arguments):
         case ["check"]:
             check_family()
+        case ["degrees", *names]:
+            for name, columns in search_family(names).items():
+                same = columns == manifest()["codes"][name]["column_degrees"]
+                print(name, columns, "as shipped" if same else "NOT as shipped")
+        case ["search", file]:
+            Path(file).write_text(json.dumps(search_family(), indent=1) + "\n", encoding="utf-8")
         case ["build", file]:
             write_family(json.loads(Path(file).read_text(encoding="utf-8")))
-        case ["waterfalls", decoder, size, frames]:
-            _write_waterfalls(decoder, int(size), int(frames))
         case _:
-            raise InputError(f"commands are check, build FILE, waterfalls DECODER SIZE FRAMES; found {list(arguments)}")
+            raise InputError(f"commands are check, degrees NAMES, search FILE, build FILE; found {list(arguments)}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
 __all__ = ["base_graph", "count_short_cycles", "lift"]
 
 _WORD = (1 << 64) - 1
+_LOW_DEGREE = 3
+_LARGE = 1 << 16
 
 
 class _Stream:
@@ -66,26 +68,29 @@ def base_graph(rows: int, columns: Mapping[int, int], seed: int) -> list[list[in
     return graph + rest[::-1]
 
 
-def lift(rows: int, columns: Mapping[int, int], size: int, seed: int, depth: int = 4) -> QuasiCyclicCode:
+def lift(rows: int, columns: Mapping[int, int], size: int, seed: int, depth: int = 8) -> QuasiCyclicCode:
     """Return a code with the given column degrees whose shifts avoid short cycles.
 
-    Column by column from low degree to high, each edge takes the shift that closes fewest cycles of length 4, and of
-    these the one whose check is farthest from the column's bit in the graph so far, ties by `seed`.
+    Column by column from low degree to high, each edge takes a shift whose check is farthest from the column's bit in
+    the graph so far, ties by `seed`; where a cycle of length 4 is left no choice, one that closes fewest.
 
     Args:
         rows: block rows.
         columns: degree to number of block columns.
         size: bits of a block.
         seed: of all choices.
-        depth: how many checks far to look; cycles of up to twice this length are seen.
+        depth: how many checks far to look from columns of degree 2 and 3, whose short cycles make the words of low
+            weight; cycles of up to twice this length are seen. From others cycles of length 4 alone.
     """
     graph = base_graph(rows, columns, seed)
-    growing = _Growing(rows, graph, size, depth)
+    growing = _Growing(rows, graph, size)
     stream = _Stream(seed ^ size << 32)
     edges = []
-    for column, column_rows in enumerate(graph):
+    for column in sorted(range(len(graph)), key=lambda place: _turn(len(graph[place]))):
+        column_rows = graph[column]
+        look = depth if len(column_rows) <= _LOW_DEGREE else 2
         for number, row in enumerate(column_rows):
-            merit = growing.merit(column, row) if number else np.zeros(size, dtype=np.int64)
+            merit = growing.merit(column, row, look) if number else np.zeros(size, dtype=np.int64)
             best = np.flatnonzero(merit == merit.max())
             shift = int(best[stream.below(best.size)])
             growing.add(column, row, shift)
@@ -94,56 +99,61 @@ def lift(rows: int, columns: Mapping[int, int], size: int, seed: int, depth: int
     return QuasiCyclicCode(rows=rows, columns=len(graph), size=size, edges=table)
 
 
+def _turn(degree: int) -> int:
+    """Return a key: columns of low degree come first, then the highest, which need most freedom."""
+    return degree - _LARGE if degree <= _LOW_DEGREE else -degree
+
+
 class _Growing:
     """The graph so far, in the arrays that the kernel reads."""
 
-    def __init__(self, rows: int, graph: list[list[int]], size: int, depth: int) -> None:
+    def __init__(self, rows: int, graph: list[list[int]], size: int) -> None:
         columns = len(graph)
         widest_row = int(np.bincount([row for column in graph for row in column]).max())
         widest_column = max(len(column) for column in graph)
-        self._size, self._depth = size, depth
+        self._size = size
         self._column_degrees = np.zeros(columns, dtype=np.int32)
         self._column_rows = np.zeros((columns, widest_column), dtype=np.int32)
         self._column_shifts = np.zeros((columns, widest_column), dtype=np.int32)
         self._row_degrees = np.zeros(rows, dtype=np.int32)
         self._row_columns = np.zeros((rows, widest_row), dtype=np.int32)
         self._row_shifts = np.zeros((rows, widest_row), dtype=np.int32)
+        self._shift_of = np.full((rows, columns), -1, dtype=np.int64)
         self._distances = np.zeros(rows * size, dtype=np.int32)
         self._seen = np.zeros(columns * size, dtype=np.uint8)
         self._queue = np.zeros(columns * size, dtype=np.int32)
-        self._differences: dict[tuple[int, int], NDArray[np.int64]] = {}
 
-    def merit(self, column: int, row: int) -> NDArray[np.int64]:
+    def merit(self, column: int, row: int, depth: int) -> NDArray[np.int64]:
         """Return for each shift of an edge between `column` and `row` how good it would be, the most the best."""
         measure_distances(
-            column, self._size, self._depth,
+            column, self._size, depth,
             self._column_degrees, self._column_rows, self._column_shifts,
             self._row_degrees, self._row_columns, self._row_shifts,
             self._distances, self._seen, self._queue,
         )  # fmt: skip
         distances = self._distances[row * self._size : (row + 1) * self._size].astype(np.int64)
         by_shift = np.roll(distances[::-1], 1)
+        return by_shift if by_shift.max() > 2 else -self._closed(column, row)
+
+    def _closed(self, column: int, row: int) -> NDArray[np.int64]:
+        """Return for each shift of an edge between `column` and `row` how many cycles of length 4 it would close."""
         closed = np.zeros(self._size, dtype=np.int64)
         for place in range(self._column_degrees[column]):
             other = int(self._column_rows[column, place])
-            differences = self._differences.get((other, row))
-            if differences is not None:
-                closed += np.roll(differences, int(self._column_shifts[column, place]))
-        return by_shift - (self._depth + 2) * closed
+            common = np.flatnonzero((self._shift_of[other] >= 0) & (self._shift_of[row] >= 0))
+            shifts = self._shift_of[row, common] - self._shift_of[other, common] + self._column_shifts[column, place]
+            closed += np.bincount(shifts % self._size, minlength=self._size)
+        return closed
 
     def add(self, column: int, row: int, shift: int) -> None:
         """Add a base edge."""
         place = self._column_degrees[column]
-        for index in range(place):
-            other, other_shift = int(self._column_rows[column, index]), int(self._column_shifts[column, index])
-            for first, second, difference in ((other, row, shift - other_shift), (row, other, other_shift - shift)):
-                counts = self._differences.setdefault((first, second), np.zeros(self._size, dtype=np.int64))
-                counts[difference % self._size] += 1
         self._column_rows[column, place], self._column_shifts[column, place] = row, shift
         self._column_degrees[column] += 1
         place = self._row_degrees[row]
         self._row_columns[row, place], self._row_shifts[row, place] = column, shift
         self._row_degrees[row] += 1
+        self._shift_of[row, column] = shift
 
 
 def count_short_cycles(code: QuasiCyclicCode) -> int:
