@@ -204,6 +204,10 @@ def test_what_cannot_be_simulated_is_refused() -> None:
     with pytest.raises(InputError):
         simulation.bb84(pulses=10, rng=rng, test_probability=1.5)
     with pytest.raises(InputError):
+        simulation.bb84(pulses=-5, rng=rng)
+    with pytest.raises(InputError):
+        simulation.bbm92(slots=-5, rng=rng)
+    with pytest.raises(InputError):
         simulation.Fibre(length_km=-1.0)
     with pytest.raises(InputError):
         simulation.GatedDetectors(efficiency=2.0)

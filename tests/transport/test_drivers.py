@@ -97,3 +97,21 @@ def test_asyncio_driver_tells_a_lost_line() -> None:
     for events in asyncio.run(run_both(cut_after=3)):
         assert keys(events) == []
         assert [e.reason for e in events if isinstance(e, BlockAborted)] == [AbortReason.CONNECTION_LOST]
+
+
+def test_blocking_driver_left_early_ends_a_stream_that_it_cut() -> None:
+    alice, bob = ready_session("alice"), ready_session("bob")
+    near, far = socket.socketpair()
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with near, far:
+        for _ in range(2):
+            alice.receive_data(bob.data_to_send())
+            bob.receive_data(alice.data_to_send())
+        assert bob.state is ConnectionState.OPEN
+        with pytest.raises(KeyboardInterrupt):  # his detections wait for room in the socket
+            list(transport.blocking.run(bob, near, idle=interrupt))
+    assert bob.state is ConnectionState.BROKEN

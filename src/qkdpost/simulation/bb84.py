@@ -7,7 +7,7 @@ import numpy as np
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource, check_probabilities
+from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource, check_count, check_probabilities
 from qkdpost.simulation.draws import biased_bits, rare_slots, uniform_bits
 from qkdpost.simulation.receiver import detect
 
@@ -75,7 +75,8 @@ def prepare(rng: np.random.Generator, pulses: int, test_probability: float) -> P
     """Draw bases and bits of `pulses` pulses.
 
     Raises:
-        InputError: the probability of the test basis is none.
+        InputError: fewer than no pulses, or the probability of the test basis is none.
     """
+    check_count(pulses=pulses)
     check_probabilities(test_probability=test_probability)
     return PreparedPulses(bases=biased_bits(rng, pulses, test_probability), bits=uniform_bits(rng, pulses))

@@ -9,7 +9,7 @@ from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, TimeTags
 from qkdpost.simulation.bb84 import check_kind
-from qkdpost.simulation.devices import Fibre, GatedDetectors, TaggingReceiver, check_probabilities
+from qkdpost.simulation.devices import Fibre, GatedDetectors, TaggingReceiver, check_count, check_probabilities
 from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots, union_of
 
 __all__ = ["simulate_bbm92", "simulate_bbm92_time_tags"]
@@ -54,12 +54,13 @@ def simulate_bbm92(
         InputError: a parameter is out of range.
     """
     check_kind(link, "bbm92")
+    check_count(slots=slots)
     check_probabilities(misalignment=misalignment, test_probability=test_probability)
     if not pairs_per_slot >= 0:
         raise InputError(f"pairs_per_slot must be at least 0; found {pairs_per_slot}")
     reach = (alice_detectors.efficiency, bob_detectors.efficiency * Fibre(length_km=fibre_km).transmittance)
     seen = _seen_pairs(rng, slots * pairs_per_slot, reach)
-    places = rng.integers(0, slots, size=(seen.shape[1],))
+    places = rng.integers(0, max(slots, 1), size=(seen.shape[1],))
     photons = [places[seen[side]] for side in range(2)]
     dark = [
         [rare_slots(rng, slots, detectors.dark_count_probability) for _ in range(2)]

@@ -174,6 +174,13 @@ class TaggingReceiver:
             raise InputError(f"delays_ps must name four channels; found {len(self.delays_ps)}")
 
 
+def check_count(**values: int) -> None:
+    """Raise InputError for the first of the named values that is negative."""
+    for name, value in values.items():
+        if value < 0:
+            raise InputError(f"{name} must not be negative; found {value}")
+
+
 def check_probabilities(**values: float) -> None:
     """Raise InputError for the first of the named values outside of 0 ... 1."""
     for name, value in values.items():

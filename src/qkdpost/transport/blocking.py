@@ -31,7 +31,7 @@ def run(
 
     Sends and receives at once, so that two hosts with much to say never wait for each other. Submit records before,
     from the loop that consumes the events, or from `idle`: a session belongs to one thread. The socket is left open and
-    blocking.
+    blocking. Leaving the loop early is allowed; where bytes were still to be sent, the connection is then lost.
 
     Args:
         session: in the state `HANDSHAKE` or `OPEN`.
@@ -56,7 +56,7 @@ def run(
             except QkdpostError as caught:
                 error = caught
     finally:
-        line.selector.close()
+        line.close()
         with contextlib.suppress(OSError):
             connection.setblocking(True)
     yield from session.events()
@@ -74,8 +74,8 @@ class _Line:
         timeout_seconds: float | None,
         idle: Callable[[], None] | None,
     ) -> None:
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(connection, selectors.EVENT_READ)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(connection, selectors.EVENT_READ)
         self._session = session
         self._connection = connection
         self._timeout = timeout_seconds
@@ -99,15 +99,21 @@ class _Line:
         else:
             self._wait(selectors.EVENT_READ if state is not ConnectionState.CLOSED else 0)
 
+    def close(self) -> None:
+        """End the driving; a stream of which a part can no longer be sent is of no use to the peer."""
+        self._selector.close()
+        if self._pending:
+            self._session.connection_lost()
+
     def _wait(self, wanted: int) -> None:
         wanted |= selectors.EVENT_WRITE if self._pending else 0
-        self.selector.modify(self._connection, wanted)
+        self._selector.modify(self._connection, wanted)
         # To sleep and be woken takes longer than a near peer's answer to a round of correction.
         awake_until = time.perf_counter() + AWAKE_SECONDS
         while time.perf_counter() < awake_until:
-            if self.selector.select(0):
+            if self._selector.select(0):
                 return
-        if self.selector.select(self._patience()):
+        if self._selector.select(self._patience()):
             return
         if self._timeout is not None and time.monotonic() - self._moved >= self._timeout:
             self._session.connection_lost()
