@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from qkdpost.reconciliation import waterfalls
 from qkdpost.reconciliation.ldpc_codes import code_names, load_code, manifest
-from qkdpost.reconciliation.waterfalls import channel_width, count_failures, fit_waterfall, measure_waterfall
+from qkdpost.reconciliation.waterfalls import (
+    channel_width,
+    count_failures,
+    fit_waterfall,
+    measure_middle,
+    measure_waterfall,
+)
 
 
 def test_a_normal_law_is_found_again() -> None:
@@ -19,6 +26,16 @@ def test_a_normal_law_is_found_again() -> None:
     middle, width = fit_waterfall(points)
     assert middle == pytest.approx(1.1, abs=0.001)
     assert width == pytest.approx(0.02, rel=0.05)
+
+
+def test_the_middle_is_found_from_two_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exact(_code: object, _decoder: str, efficiency: float, frames: int, _seed: int) -> tuple[int, int]:
+        return round(frames * norm.sf((efficiency - 1.1) / 0.02)), 0
+
+    monkeypatch.setattr(waterfalls, "count_failures", exact)
+    middle, width = measure_middle(load_code("qc156-0064"), "fast", 2000, (1.115, 0.02))
+    assert middle == pytest.approx(1.1, abs=0.0005)
+    assert width == 0.02
 
 
 def test_failures_grow_towards_the_limit_and_repeat_themselves() -> None:

@@ -1,7 +1,11 @@
 """Measuring where a decoder's waterfall lies: the efficiency at which half of the frames fail, and its width.
 
-``python -m qkdpost.reconciliation.waterfalls DECODER SIZE FRAMES`` measures the shipped codes with blocks of SIZE bits
-and writes what it finds to the manifest; ``... floor NAME DECODER EFFICIENCY FRAMES`` counts failures far above.
+The commands of ``python -m qkdpost.reconciliation.waterfalls``:
+
+- ``DECODER SIZE FRAMES`` measures the shipped codes with blocks of SIZE bits and writes what it finds to the manifest.
+- ``middle DECODER SIZE FRAMES`` the same for the middle alone, from two points, for codes of which the law of frames a
+  quarter as long is known.
+- ``floor NAME DECODER EFFICIENCY FRAMES`` counts failures anywhere, as far above the waterfall.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from qkdpost.reconciliation.design import change_manifest
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, load_code, manifest
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
 
-__all__ = ["channel_width", "count_failures", "fit_waterfall", "measure_waterfall"]
+__all__ = ["channel_width", "count_failures", "fit_waterfall", "measure_middle", "measure_waterfall"]
 
 _BATCH_BITS = 1 << 27
 _RISEN, _FALLEN = 0.75, 0.06
@@ -106,17 +110,42 @@ def measure_waterfall(
     return fit_waterfall(points)
 
 
-def _measure_family(decoder: str, size: int, frames: int) -> None:
+def measure_middle(
+    code: QuasiCyclicCode, decoder: str, frames: int, law: tuple[float, float], seed: int = 1
+) -> tuple[float, float]:
+    """Return the likeliest middle under the width given, and that width; arguments as for `measure_waterfall`.
+
+    Half of the frames are tried half a width above the middle that `law` expects, half of them below.
+    """
+    middle, width = law
+    points = []
+    for number, efficiency in enumerate((middle + width / 2, middle - width / 2)):
+        failed, _ = count_failures(code, decoder, efficiency, frames // 2, seed + number)
+        points.append((efficiency, failed, frames // 2))
+    candidates = middle + width * np.linspace(-3, 3, 601)
+    likelihood = np.zeros(candidates.size)
+    for efficiency, failed, tried in points:
+        likely = np.clip(norm.sf((efficiency - candidates) / width), 1e-9, 1 - 1e-9)
+        likelihood += failed * np.log(likely) + (tried - failed) * np.log1p(-likely)
+    return float(candidates[np.argmax(likelihood)]), width
+
+
+def _measure(name: str, decoder: str, frames: int, middle_only: bool) -> tuple[float, float]:
+    entry, code = manifest()["codes"][name], load_code(name)
+    if not middle_only:
+        return measure_waterfall(code, decoder, frames, entry["threshold_efficiency"][decoder] + channel_width(code))
+    shorter = manifest()["codes"][f"qc{code.rows:03d}-{code.size // 4:04d}"]["waterfall"][decoder]
+    # Four times the bits: half the width, and a third of a width nearer to the threshold.
+    return measure_middle(code, decoder, frames, ((shorter[0] - shorter[1] / 3) / 1e6, shorter[1] / 2e6))
+
+
+def _measure_family(decoder: str, size: int, frames: int, *, middle_only: bool) -> None:
     for name, entry in manifest()["codes"].items():
-        if entry["size"] != size:
-            continue
-        code = load_code(name)
-        started = time.process_time()
-        start = entry["threshold_efficiency"][decoder] + channel_width(code)
-        middle, width = measure_waterfall(code, decoder, frames, start)
-        law = [round(1e6 * middle), round(1e6 * width)]
-        change_manifest(name, "waterfall", {decoder: law})
-        print(name, decoder, law, f"{time.process_time() - started:.1f} s", flush=True)
+        if entry["size"] == size:
+            started = time.process_time()
+            law = [round(1e6 * value) for value in _measure(name, decoder, frames, middle_only)]
+            change_manifest(name, "waterfall", {decoder: law})
+            print(name, decoder, law, f"{time.process_time() - started:.1f} s", flush=True)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -125,12 +154,12 @@ def main(arguments: Sequence[str]) -> None:
         case ["floor", name, decoder, efficiency, frames]:
             failed, wrong = count_failures(load_code(name), decoder, float(efficiency), int(frames))
             print(f"{name} {decoder} at {efficiency}: {failed} of {frames} frames failed, {wrong} to a wrong word")
+        case ["middle", decoder, size, frames]:
+            _measure_family(decoder, int(size), int(frames), middle_only=True)
         case [decoder, size, frames]:
-            _measure_family(decoder, int(size), int(frames))
+            _measure_family(decoder, int(size), int(frames), middle_only=False)
         case _:
-            raise InputError(
-                f"commands are DECODER SIZE FRAMES, floor NAME DECODER EFFICIENCY FRAMES; found {arguments}"
-            )
+            raise InputError(f"commands: DECODER SIZE FRAMES, middle ..., floor NAME ...; found {arguments}")
 
 
 if __name__ == "__main__":
