@@ -6,7 +6,8 @@ Every point corrects whole blocks between two sides, with the estimate off by th
 blocks above and half below. `f_FER` charges a whole frame for each that failed in the end:
 f_FER = (1 - FER) f + FER / h(Q). Beside it stand the second-order limit of one-way codes at 1 % frame errors, our
 Cascade in the same blocks and the published one, and the two published points of a commercial system. Mbit/s is of one
-core that does the work of both sides, in blocks of --block-bits. `--draw FILE` draws the points of an earlier run.
+core that does the work of both sides, in blocks of --block-bits or eight frames. Every point corrects --point-bits, so
+that short frames are many and long ones few. `--draw FILE ...` draws the points of earlier runs together.
 """
 
 from __future__ import annotations
@@ -116,10 +117,10 @@ def counts(plan: LdpcPlan, ours: LdpcOutcome, theirs: LdpcOutcome, difference: B
 
 
 def point(series: Series, error_rate: float, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return one point of a curve: blocks until there are frames enough."""
+    """Return one point of a curve: an even number of blocks, until there are bits enough."""
     parts: list[dict[str, Any]] = []
-    while sum(part["frames"] for part in parts) < arguments.frames or len(parts) % 2:
-        parts.append(correct(series, max(arguments.block_bits, 2 * series.length), error_rate, len(parts)))
+    while sum(part["bits"] for part in parts) < arguments.point_bits or len(parts) % 2:
+        parts.append(correct(series, max(arguments.block_bits, 8 * series.length), error_rate, len(parts)))
     total = {key: sum(part[key] for part in parts) for key in parts[0] if key != "code"}
     return (
         asdict(series)
@@ -237,20 +238,20 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--decoders", nargs="+", default=["fast", "accurate"])
     parser.add_argument("--blind-rounds", type=int, default=3)
     parser.add_argument("--error-rates", type=float, nargs="+", default=ERROR_RATES)
-    parser.add_argument("--frames", type=int, default=256, help="frames of each point, at least")
-    parser.add_argument("--block-bits", type=int, default=1 << 22, help="bits of a block, at least two frames")
+    parser.add_argument("--point-bits", type=int, default=1 << 25, help="bits of each point, at least")
+    parser.add_argument("--block-bits", type=int, default=1 << 22, help="bits of a block, at least eight frames")
     parser.add_argument("--relative-error", type=float, default=0.05, help="of the estimate")
     parser.add_argument("--first-failures-permille", type=int, nargs="+", default=[300])
-    parser.add_argument("--quick", action="store_true", help="three error rates, 64 frames each")
+    parser.add_argument("--quick", action="store_true", help="three error rates, an eighth of the bits")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--draw", type=Path, help="draw this JSON instead of measuring")
+    parser.add_argument("--draw", type=Path, nargs="+", help="draw these JSON files instead of measuring")
     return parser.parse_args()
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.quick:
-        arguments.error_rates, arguments.frames = QUICK_ERROR_RATES, 64
+        arguments.error_rates, arguments.point_bits = QUICK_ERROR_RATES, arguments.point_bits // 8
     print(
         "  length  decoder first blind      Q      f     FER   f_FER  limit iterations trips most Mbit/s wrong frames"
     )
@@ -277,11 +278,17 @@ def curve(length: int, decoder: str, first: int, arguments: argparse.Namespace) 
     return points
 
 
+def earlier(paths: list[Path]) -> dict[str, Any]:
+    """Return the points of several runs, and the Cascade curve of the first."""
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    points = [item for document in documents for item in document["points"]]
+    return {"points": points, "cascade": documents[0]["cascade"]}
+
+
 def main() -> None:
     arguments = parse()
-    stored = arguments.draw and json.loads(arguments.draw.read_text(encoding="utf-8"))
-    document = stored or measure(arguments)
-    if arguments.json and not stored:
+    document = earlier(arguments.draw) if arguments.draw else measure(arguments)
+    if arguments.json and not arguments.draw:
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.picture:
         draw(document, arguments.picture)
