@@ -258,7 +258,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     choices = product(arguments.lengths, arguments.decoders, arguments.first_failures_permille)
     return {
         "points": [item for choice in choices for item in curve(*choice, arguments)],
-        "cascade": [cascade_point(rate, 1 << 23) for rate in arguments.error_rates],
+        "cascade": [cascade_point(rate, 1 << 26) for rate in arguments.error_rates],
     }
 
 
