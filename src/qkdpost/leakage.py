@@ -23,11 +23,12 @@ class Cause(IntEnum):
     REFERENCE_PARITIES = 0
     """Parities and syndrome bits of the reference's key: charged."""
     CORRECTOR_PARITIES = 1
-    """Parities of the corrector's key: functions of W and of the reference's parities; not charged, but two-way."""
+    """Parities of the corrector's key, and how many bits it asks for in blind rounds: functions of W and of what is
+    charged; not charged, but two-way."""
     FRAME_TAGS = 2
     """Universal hashes of single frames: charged."""
     FRAME_VERDICTS = 3
-    """One accept bit for each frame: charged."""
+    """One accept bit for each frame, of verification and of each attempt at LDPC decoding: charged."""
     BLOCK_TAG = 4
     """The universal hash of the whole block: charged."""
     BLOCK_VERDICT = 5
@@ -35,7 +36,7 @@ class Cause(IntEnum):
     DROPPED_FRAMES = 6
     """All bits of frames that were given up: charged, on top of what was disclosed of them before."""
     REVEALED_BITS = 7
-    """Key bits sent in the clear, as in blind rate adaptation: charged."""
+    """Punctured bits sent in the clear in blind rounds, each of which tells one syndrome bit more: charged."""
 
 
 _NOT_CHARGED = frozenset({Cause.CORRECTOR_PARITIES})

@@ -12,6 +12,7 @@ import qkdpost as qp
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, FrameVerdict, Parities
 from qkdpost.reconciliation import choice
+from qkdpost.reconciliation.ldpc import WANTED_BITS
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.report import BlockReport
@@ -56,9 +57,14 @@ def test_the_ledger_tells_the_direction(name: str) -> None:
     for role in ("alice", "bob"):
         ledger = report_of(pair, role).ledger
         assert ledger.two_way == two_way
+        told = sum(message.count for message in said)
         if not two_way:  # all that Bob said of the errors is one accept bit a frame, and each of these is charged
-            told = sum(message.count for message in said)
             assert ledger.bits(Cause.FRAME_VERDICTS) == told + report_of(pair, role).frames
+        if name == "blind, drop":  # and with blind rounds all but his wishes
+            wishes = ledger.bits(Cause.CORRECTOR_PARITIES)
+            assert wishes % WANTED_BITS == 0
+            assert wishes <= 2 * WANTED_BITS
+            assert ledger.bits(Cause.FRAME_VERDICTS) == told - wishes + report_of(pair, role).frames
     assert all((verdict.corrected is not None) == two_way for verdict in verdicts)
 
 

@@ -9,6 +9,10 @@ Both sides run in step, as in Cascade: in every round each yields what it sends,
 The length of every message is known before it comes. What is disclosed of a frame is its syndrome less its punctured
 bits, plus those of them that were revealed later; a frame that failed in the end has disclosed that too. With blind
 rounds the conversation is two-way, see `qkdpost.leakage`.
+
+Whether a frame is found hangs on the punctured bits too, seldom but measurably, as a decoder is not exactly symmetric.
+They are no function of the error pattern, so verdicts are disclosed whichever way correction spoke. How many bits the
+corrector asks for is a function of the error pattern, of what was said, and of the verdicts.
 """
 
 from __future__ import annotations
@@ -55,7 +59,8 @@ class LdpcOutcome:
         failed_frames: one bit for each frame, 1 where no word was found; public.
         leakage_bits: disclosed by the reference: syndromes less punctured bits, plus revealed bits.
         revealed_bits: the part of `leakage_bits` that blind rounds disclosed.
-        verdict_bits: bits that the corrector sent: which frames failed, and how many bits to reveal of them.
+        verdict_bits: bits that the corrector sent to tell which frames failed; not part of `leakage_bits`.
+        wish_bits: bits that it sent to tell how many to reveal of them.
         rounds: exchanges, of which each side counts the same.
         corrected_bits: errors found; the reference does not know, and has 0.
         iterations: of the decoder for each frame, all attempts together, int32; empty on the reference.
@@ -66,6 +71,7 @@ class LdpcOutcome:
     leakage_bits: int
     revealed_bits: int
     verdict_bits: int
+    wish_bits: int
     rounds: int
     corrected_bits: int
     iterations: NDArray[np.int32] = field(repr=False)
@@ -82,7 +88,7 @@ class _Block:
         self.layout: FrameLayout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
         self.order = permutation(seed, b"ldpc order", plan.key_bits)
         self.frames = np.zeros((plan.frames, self.code.frame_bits // 64), dtype=np.uint64)
-        self.rounds = self.revealed_bits = self.verdict_bits = 0
+        self.rounds = self.revealed_bits = self.verdict_bits = self.wish_bits = 0
         self.hidden = plan.punctured_bits
         gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
         shortened = plan.frames * plan.shortened_bits
@@ -106,6 +112,11 @@ class _Block:
         self.hidden -= count
         return self.layout.punctured[self.hidden : self.hidden + count]
 
+    def count_answer(self, answer: Bits) -> None:
+        """Count what the corrector said of its frames."""
+        self.verdict_bits += self.plan.frames
+        self.wish_bits += len(answer) - self.plan.frames
+
     def outcome(self, bits: Bits, failed: Bits, corrected: int, iterations: NDArray[np.int32]) -> LdpcOutcome:
         return LdpcOutcome(
             bits=bits,
@@ -113,6 +124,7 @@ class _Block:
             leakage_bits=self.plan.first_leakage_bits + self.revealed_bits,
             revealed_bits=self.revealed_bits,
             verdict_bits=self.verdict_bits,
+            wish_bits=self.wish_bits,
             rounds=self.rounds,
             corrected_bits=corrected,
             iterations=iterations,
@@ -144,7 +156,7 @@ def ldpc_reference(
     for rounds_left in range(plan.blind_rounds, -1, -1):
         yield from _exchange(block, message, 0)
         answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if rounds_left else 0))
-        block.verdict_bits += len(answer)
+        block.count_answer(answer)
         failed, wanted = answer[: plan.frames], _number(answer[plan.frames :])
         if wanted > block.hidden or (wanted and not failed.weight()):
             raise RemoteProtocolError(f"the peer asks for {wanted} bits of each frame where {block.hidden} are left")
@@ -175,7 +187,7 @@ def ldpc_corrector(
         failed, wanted = search.attempt(rounds_left)
         answer = concatenate([failed, _digits(wanted)]) if rounds_left else failed
         yield from _exchange(block, answer, 0)
-        block.verdict_bits += len(answer)
+        block.count_answer(answer)
         if not wanted:
             break
         message = yield from _exchange(block, Bits.zeros(0), failed.weight() * wanted)

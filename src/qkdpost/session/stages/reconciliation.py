@@ -96,9 +96,9 @@ def _correct_by_ldpc(block: Block, plan: LdpcPlan, qber_ppm: int, seed: bytes) -
     block.bits = outcome.bits
     block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.leakage_bits - outcome.revealed_bits)
     block.ledger.disclose(Cause.REVEALED_BITS, outcome.revealed_bits)
-    # Which frames failed is a function of the error pattern. Without feedback it is an outcome like any other.
-    verdict = Cause.CORRECTOR_PARITIES if plan.blind_rounds else Cause.FRAME_VERDICTS
-    block.ledger.disclose(verdict, outcome.verdict_bits)
+    # Which frames failed hangs on the reference's punctured bits too, so it is charged whether or not W is published.
+    block.ledger.disclose(Cause.FRAME_VERDICTS, outcome.verdict_bits)
+    block.ledger.disclose(Cause.CORRECTOR_PARITIES, outcome.wish_bits)
     failed = outcome.failed_frames.weight()
     block.report.ldpc_failed_frames = failed
     if not failed:
