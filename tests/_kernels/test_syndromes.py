@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qkdpost._kernels.syndromes import flip_errors, gather_frames, select_untainted
+from qkdpost._kernels.syndromes import flip_errors, gather_frames
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
@@ -47,34 +47,3 @@ def test_frames_are_dealt_and_errors_find_their_way_back(length: int, frames: in
                 count += 1
     assert flipped == count
     assert np.array_equal(words, _pack(corrected))
-
-
-def test_chosen_bits_share_no_check_and_none_more_could_be_chosen() -> None:
-    generator = np.random.default_rng(3)
-    columns, rows, size, degree = 9, 4, 64, 2
-    edge_rows = np.concatenate([np.sort(generator.choice(rows, degree, replace=False)) for _ in range(columns)])
-    edge_shifts = generator.integers(0, size, edge_rows.size)
-    candidates = generator.permutation(columns * size)[:400].astype(np.uint32)
-    chosen = np.zeros_like(candidates)
-    tainted = np.zeros(rows * size, dtype=np.uint8)
-    count = select_untainted(
-        candidates,
-        np.arange(0, degree * columns + 1, degree, dtype=np.uint64),
-        edge_rows.astype(np.uint64),
-        edge_shifts.astype(np.uint64),
-        size,
-        tainted,
-        chosen,
-    )
-
-    def checks(bit: int) -> set[int]:
-        column, offset = divmod(bit, size)
-        edges = range(degree * column, degree * (column + 1))
-        return {int(edge_rows[edge]) * size + (offset - int(edge_shifts[edge])) % size for edge in edges}
-
-    used: set[int] = set()
-    for bit in chosen[:count]:
-        assert not used & checks(int(bit))
-        used |= checks(int(bit))
-    assert np.array_equal(np.flatnonzero(tainted), sorted(used))
-    assert all(used & checks(int(bit)) for bit in candidates)

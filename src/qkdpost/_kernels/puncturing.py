@@ -1,4 +1,7 @@
-"""More bits to puncture than share no check: each keeps one check for itself when it is chosen."""
+"""Bits to puncture: each keeps one check for itself when it is chosen.
+
+Codes are quasi-cyclic as in `qkdpost._kernels.belief`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Syndromes by rotation of words, frames gathered from a block, and the choice of bits to puncture.
+"""Syndromes by rotation of words, and frames gathered from a block.
 
 Words are `uint64`; bit i of a vector is bit i % 64 of word i // 64. Codes are quasi-cyclic as in
 `qkdpost._kernels.belief`: a product with a circulant is a rotation of a block of `size` bits, whole words and a shift.
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels._jit import kernel
 
-__all__ = ["compute_syndromes", "flip_errors", "gather_frames", "select_untainted", "warm"]
+__all__ = ["compute_syndromes", "flip_errors", "gather_frames", "warm"]
 
 Words = NDArray[np.uint64]
 Indices = NDArray[np.uint32]
@@ -97,48 +97,6 @@ def flip_errors(
     return flipped
 
 
-@kernel
-def select_untainted(
-    candidates: Indices,
-    column_starts: Words,
-    edge_rows: Words,
-    edge_shifts: Words,
-    size: int,
-    tainted: NDArray[np.uint8],
-    output: Indices,
-) -> int:
-    """Choose bits no two of which share a check, in the order of `candidates`; return how many.
-
-    Args:
-        candidates: bits to consider.
-        column_starts: where each column's edges start, shape (columns + 1,).
-        edge_rows: the row of each edge, in the order of columns.
-        edge_shifts: the shift of each edge.
-        size: bits of a block.
-        tainted: zeroed, shape (checks,); on return, the checks in use.
-        output: room for all candidates; the chosen ones come first.
-    """
-    width = np.uint64(size)
-    last = width - np.uint64(1)
-    chosen = 0
-    for index in range(candidates.size):
-        bit = np.uint64(candidates[index])
-        column = bit // width
-        first = column_starts[column]
-        end = column_starts[column + np.uint64(1)]
-        free = True
-        for edge in range(first, end):
-            if tainted[edge_rows[edge] * width + ((bit - edge_shifts[edge]) & last)] != 0:
-                free = False
-                break
-        if free:
-            for edge in range(first, end):
-                tainted[edge_rows[edge] * width + ((bit - edge_shifts[edge]) & last)] = 1
-            output[chosen] = candidates[index]
-            chosen += 1
-    return chosen
-
-
 def warm() -> None:
     """Compile every kernel of this module by one tiny call each."""
     starts = np.array([0, 1], dtype=np.uint64)
@@ -148,4 +106,3 @@ def warm() -> None:
     compute_syndromes(starts, zeros, zeros, 64, frame, frame.copy())
     gather_frames(zeros, 1, indices, indices, frame)
     flip_errors(frame, np.ones(1, dtype=np.uint8), indices, np.zeros(64, dtype=np.int64), 1, zeros.copy())
-    select_untainted(indices, starts, zeros, zeros, 64, np.zeros(64, dtype=np.uint8), indices.copy())

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.puncturing import select_pivoted
-from qkdpost._kernels.syndromes import select_untainted
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, load_code
@@ -26,8 +25,8 @@ __all__ = ["FrameLayout", "frame_layout", "mask_of", "puncturable_count", "punct
 
 Positions = NDArray[np.uint32]
 
-_TAINTED_CHECKS = (1, 2, 3)
-"""How many of a bit's checks may be in use when it is punctured, in one pass after another."""
+_TAINTED_CHECKS = (0, 1, 2, 3)
+"""How many of a bit's checks may be in use when it is punctured, in one pass after another; 0 for untainted bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,50 +45,32 @@ class FrameLayout:
 
 
 def untainted_bits(code: QuasiCyclicCode) -> tuple[Positions, Positions]:
-    """Return bits no two of which share a check, in a fixed random order, and all bits in that order.
-
-    The order is the shared permutation of the frame under the code's own hash as the seed.
-    """
-    candidates = permutation(bytes.fromhex(code.digest()), b"ldpc untainted", code.frame_bits)
-    by_column = code.edges[np.lexsort((code.edges[:, 0], code.edges[:, 1]))].astype(np.uint64)
-    starts = np.searchsorted(by_column[:, 1], np.arange(code.columns + 1)).astype(np.uint64)
-    chosen = np.zeros(code.frame_bits, dtype=np.uint32)
-    count = select_untainted(
-        candidates,
-        starts,
-        np.ascontiguousarray(by_column[:, 0]),
-        np.ascontiguousarray(by_column[:, 2]),
-        code.size,
-        np.zeros(code.syndrome_bits, dtype=np.uint8),
-        chosen,
-    )
-    return chosen[:count].copy(), candidates
+    """Return bits no two of which share a check, in a fixed random order, and all bits in that order."""
+    return _chosen_in_passes(code, (0,))
 
 
 def puncturing_order(code: QuasiCyclicCode) -> tuple[Positions, Positions]:
-    """Return the bits that may be punctured, in that order, and all bits in a fixed random order."""
-    untainted, candidates = untainted_bits(code)
-    used = np.zeros(code.frame_bits, dtype=np.uint8)
-    used[untainted] = 1
+    """Return the bits that may be punctured, in that order, and all bits in a fixed random order.
+
+    The random order is the shared permutation of the frame under the code's own hash as the seed.
+    """
+    return _chosen_in_passes(code, _TAINTED_CHECKS)
+
+
+def _chosen_in_passes(code: QuasiCyclicCode, passes: tuple[int, ...]) -> tuple[Positions, Positions]:
+    """Return the bits that passes with so many checks in use choose, and all bits in a fixed random order."""
+    candidates = permutation(bytes.fromhex(code.digest()), b"ldpc untainted", code.frame_bits)
     by_column = code.edges[np.lexsort((code.edges[:, 0], code.edges[:, 1]))].astype(np.uint64)
     starts = np.searchsorted(by_column[:, 1], np.arange(code.columns + 1)).astype(np.uint64)
     rows, shifts = (np.ascontiguousarray(by_column[:, column]) for column in (0, 2))
-    tainted = _checks_of(code, untainted)
-    chosen = [untainted]
+    tainted = np.zeros(code.syndrome_bits, dtype=np.uint8)
+    used = np.zeros(code.frame_bits, dtype=np.uint8)
     output = np.zeros(code.frame_bits, dtype=np.uint32)
-    for most in _TAINTED_CHECKS:
+    chosen = []
+    for most in passes:
         count = select_pivoted(candidates, starts, rows, shifts, code.size, most, tainted, used, output)
         chosen.append(output[:count].copy())
     return np.concatenate(chosen), candidates
-
-
-def _checks_of(code: QuasiCyclicCode, bits: Positions) -> NDArray[np.uint8]:
-    """Return 1 for every check in which one of the bits takes part."""
-    columns, offsets = np.divmod(bits.astype(np.int64), code.size)
-    marks = np.zeros(code.syndrome_bits, dtype=np.uint8)
-    for row, column, shift in code.edges.tolist():
-        marks[row * code.size + (offsets[columns == column] - shift) % code.size] = 1
-    return marks
 
 
 @cache
