@@ -69,6 +69,17 @@ def test_plans_are_consistent(
         assert plan.first_leakage_bits >= 1.01 * entropy
 
 
+@pytest.mark.parametrize("frame_bits", [1 << 14, 1 << 20])
+@pytest.mark.parametrize("uncertainty", [0, 30])
+def test_the_lowest_error_rates_can_be_planned(frame_bits: int, uncertainty: int) -> None:
+    plans = [
+        plan_ldpc(10**7, error_rate_ppm=rate, frame_bits=frame_bits, uncertainty_permille=uncertainty)
+        for rate in (1, 2, 5, 20, 100)
+    ]
+    assert all(plan.frames * plan.syndrome_bits >= plan.block_bits * entropy_ppm(100) / 1e6 for plan in plans)
+    assert all(plan.first_leakage_bits < 0.1 * plan.block_bits for plan in plans)
+
+
 def test_more_errors_mean_more_leakage_without_jumps() -> None:
     leakages = [
         plan_ldpc(10**7, error_rate_ppm=rate, blind_rounds=0, uncertainty_permille=0).first_leakage_bits

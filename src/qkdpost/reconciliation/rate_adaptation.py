@@ -1,9 +1,8 @@
 """How much to disclose: code, punctured and shortened bits from an error rate, in integers alone.
 
 Both hosts derive the same plan from the same numbers, so no float takes part; efficiencies are parts in a million. A
-code's *waterfall* is kept in the
-manifest as the efficiency at which half of the frames fail and the width of a normal law around it, as measured: what a
-frame needs disclosed follows that law, widened by the doubt about the error rate.
+code's *waterfall* is kept in the manifest as the efficiency at which half of the frames fail and the width of a normal
+law around it, as measured: what a frame needs disclosed follows that law, widened by the doubt about the error rate.
 
 Puncturing p bits and shortening s bits of a frame of n leaves n - p - s bits of key and discloses m - p bits, m being
 the syndrome's length (Elkouss, Martinez-Mateo and Martin, Quantum Inf. Comput. 11, 226). In blind rounds (Martinez-
@@ -190,7 +189,8 @@ class _Wish:
 class _Need:
     """What a code must disclose without puncturing, in 10^-6 bits for each key bit.
 
-    `mean` is the middle of the law, `spread` its width by the waterfall, `doubt` with the doubt about the error rate.
+    `mean` is the middle of the law, `spread` its width by the waterfall, `doubt` with the doubt about the error rate, 1
+    or more; the frame is to be tried first where `first` is disclosed, and last where `last` is.
     """
 
     mean: int
@@ -257,7 +257,7 @@ def _needs(name: str, key_bits: int, wish: _Wish) -> _Need:
     entropy = entropy_ppm(rate)
     mean, spread = entropy * middle // _MILLION, entropy * width // _MILLION
     by_doubt = (entropy_ppm(min(_MILLION // 2, rate + rate * doubt // 1000)) - entropy) * middle // _MILLION
-    both = isqrt(spread * spread + by_doubt * by_doubt)
+    both = max(1, isqrt(spread * spread + by_doubt * by_doubt))
     last = FAILURE_WIDTHS[wish.failures_permille] * both // 1000
     if not wish.blind_rounds:
         return _Need(mean, spread, both, mean + last, mean + last)
