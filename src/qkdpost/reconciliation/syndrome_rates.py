@@ -98,14 +98,13 @@ def parities_of_key_bits(
 
 def _bits_of_checks(code: QuasiCyclicCode, layout: FrameLayout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each check, the number of its only punctured bit, 0 for none and -1 for more; and its key bits."""
-    key, hidden = np.zeros((2, code.frame_bits), dtype=np.int32)
-    key[layout.key] = 1
-    hidden[layout.punctured] = np.arange(1, layout.punctured.size + 1)
-    turned = (np.arange(code.size, dtype=np.uint32) + code.edges[:, 2:].astype(np.uint32)) & np.uint32(code.size - 1)
-    bits = turned + code.edge_bits.astype(np.uint32)[:, None]
-    starts = code.row_starts[:-1].astype(np.int64)
-    keys, owners, count = (
-        np.add.reduceat(values[bits], starts, axis=0, dtype=np.int64).reshape(-1)
-        for values in (key, hidden, hidden > 0)
-    )
+    # One number for each bit: key bits in the lowest 16 digits, punctured ones in the next 16, their numbers above.
+    weights = np.zeros(code.frame_bits, dtype=np.int64)
+    weights[layout.key] = 1
+    weights[layout.punctured] = (np.arange(1, layout.punctured.size + 1) << 32) + (1 << 16)
+    twice = np.tile(weights.reshape(code.columns, code.size), 2)
+    sums = np.zeros((code.rows, code.size), dtype=np.int64)
+    for row, column, shift in code.edges.tolist():
+        sums[row] += twice[column, shift : shift + code.size]
+    keys, count, owners = (part.reshape(-1) for part in (sums & 0xFFFF, sums >> 16 & 0xFFFF, sums >> 32))
     return np.where(count > 1, -1, owners), keys
