@@ -6,6 +6,8 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
-from qkdpost.reconciliation.ldpc_decoders import DECODERS, Decoded, LayeredDecoder
+from qkdpost.reconciliation.ldpc_decoders import DECODERS, Arithmetic, Decoded, LayeredDecoder
 from qkdpost.reconciliation.lifting import lift
 from reference.belief import dense_matrix, layered_min_sum, sum_product
 
@@ -140,6 +142,25 @@ class TestConduct:
             compiled.decode(syndromes.astype(np.int64), error_rate_ppm=1000)
         with pytest.raises(InputError):
             compiled.decode(syndromes, error_rate_ppm=1000, known=Bits.zeros(64))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dtype": np.int32},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=256, most_magnitude=36)},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=-1, most_magnitude=36)},
+        {"many_checks": Arithmetic(units_per_nat=3, correction=17, most_magnitude=128)},
+        {"many_checks": Arithmetic(units_per_nat=0, correction=17, most_magnitude=36)},
+        {"dtype": np.int16, "many_checks": Arithmetic(units_per_nat=64, correction=344, most_magnitude=2000)},
+        {"most_iterations": 0},
+    ],
+)
+def test_arithmetic_that_does_not_fit_its_type_is_refused(changes: dict[str, Any]) -> None:
+    fast = DECODERS["fast"]
+    assert isinstance(fast, LayeredDecoder)
+    with pytest.raises(InputError):
+        replace(fast, **changes)
 
 
 _TINY = """

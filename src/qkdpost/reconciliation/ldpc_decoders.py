@@ -26,6 +26,9 @@ Words = NDArray[np.uint64]
 _LONG_FRAME_BITS = 1 << 18
 """From here on a register of frames does not fit into the cache, and half a register takes half the time."""
 
+_MOST_CORRECTION: dict[type, int] = {np.int8: 255, np.int16: 343}
+"""By the type of lanes: unsigned bytes hold no more, and 191 times the correction must fit into unsigned half-words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
@@ -124,6 +127,17 @@ class LayeredDecoder:
     most_iterations: int
     patience: Patience
     rescue: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in _MOST_CORRECTION:
+            raise InputError(f"a layered decoder counts in int8 or int16, found {self.dtype}")
+        for counting in (self.few_checks, self.many_checks):
+            if not 0 <= counting.correction <= _MOST_CORRECTION[self.dtype]:
+                raise InputError(f"correction must lie in 0 ... {_MOST_CORRECTION[self.dtype]}, found {counting}")
+            if counting.units_per_nat < 1 or not 1 <= counting.most_magnitude <= np.iinfo(self.dtype).max:
+                raise InputError(f"units_per_nat, most_magnitude must be 1 or more and fit the type, found {counting}")
+        if self.most_iterations < 1 or self.patience.first_iterations < 0:
+            raise InputError("most_iterations must be 1 or more, first_iterations 0 or more")
 
     def arithmetic(self, code: QuasiCyclicCode) -> Arithmetic:
         """Return how this decoder counts for `code`."""
