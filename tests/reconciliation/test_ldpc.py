@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.reconciliation import ldpc
 from qkdpost.reconciliation.integer_entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc import WANTED_BITS, LdpcOutcome, block_mask, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code
+from qkdpost.reconciliation.ldpc_decoders import DECODERS
 from qkdpost.reconciliation.ldpc_layout import frame_layout, puncturable_count, untainted_bits
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
+from qkdpost.shared_random import permutation, random_words
 from reference.belief import dense_matrix
 
 SEED = bytes(range(32))
@@ -172,15 +175,15 @@ def test_the_syndrome_is_that_of_the_dense_matrix() -> None:
     syndrome = np.asarray(next(side))
     code = load_code(plan.code)
     layout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
-    matrix = dense_matrix(code)
-    secret_free = matrix.copy()
-    secret_free[:, layout.key] = 0
-    # Two references with the same seed and source differ by the syndrome of the difference of their keys.
-    other = reference.copy()
-    other[123] ^= 1
-    twin = ldpc_reference(Bits.from_array(other), plan=plan, seed=SEED, random_source=lambda count: drawn[:count])
-    difference = np.asarray(next(twin)) ^ syndrome
-    assert any(np.array_equal(difference, matrix[:, place]) for place in layout.key)
+    assert plan.frames == 1
+    assert plan.punctured_bits > 0
+    frame = np.zeros(plan.frame_bits, dtype=np.uint8)
+    frame[layout.key] = reference[permutation(SEED, b"ldpc order", plan.key_bits)]
+    secret = np.unpackbits(np.frombuffer(drawn, dtype=np.uint8), bitorder="little")
+    frame[np.sort(layout.punctured)] = secret[: plan.punctured_bits]
+    shortened = random_words(SEED, b"ldpc shortened", -(-plan.shortened_bits // 64))
+    frame[layout.shortened] = np.asarray(Bits(shortened, 64 * shortened.size))[: plan.shortened_bits]
+    assert np.array_equal(syndrome, dense_matrix(code).astype(np.int64) @ frame % 2)
 
 
 def _rank(matrix: NDArray[np.uint8]) -> int:
@@ -341,3 +344,15 @@ def test_wrong_words_are_counted_in_many_frames() -> None:
         frames += plan.frames
     assert wrong == 0
     assert failed <= 0.01 * frames
+
+
+def test_a_compiled_decoder_is_lent_to_one_at_a_time() -> None:
+    code, decoder = load_code(_short_code(0.38)), DECODERS["fast"]
+    with ldpc._borrowed(code, decoder) as first, ldpc._borrowed(code, decoder) as second:
+        assert first is not second
+    with ldpc._borrowed(code, decoder) as again:
+        assert again in (first, second)
+    with pytest.raises(ZeroDivisionError), ldpc._borrowed(code, decoder) as broken:
+        raise ZeroDivisionError
+    assert all(entry[2] is not broken for entry in ldpc._spare)
+    assert len(ldpc._spare) <= 2
