@@ -80,7 +80,9 @@ def plan_fixed_length(
         raise ConfigurationError("a variable-length bound has no thresholds; planned_key_bits sets a length beforehand")
     wanted = DecoyTally if config.kind == "decoy-bb84" else Tally
     if not isinstance(expected, wanted):
-        raise ConfigurationError(f"blocks of kind {config.kind!r} are tallied as {wanted.__name__}; found {expected!r}")
+        raise ConfigurationError(
+            f"blocks of kind {config.kind!r} are tallied as {wanted.__name__}; found {type(expected).__name__}"
+        )
     margin = _Margin(config, efficiency, deviations, key_error_rate)
     acceptance: QubitAcceptance | DecoyAcceptance
     counted: Tally | DecoyTally
@@ -123,7 +125,8 @@ class _Margin:
         rate = rate if self.key_error_rate is None else self.key_error_rate
         correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
         frames = -(-key_bits // config.frame_bits) * (config.frame_tag_bits + 1)
-        verdicts = 0 if config.reconciliation == "cascade" else -(-key_bits // config.ldpc_frame_bits)
+        answers = 0 if config.reconciliation == "cascade" else 1 + config.ldpc_blind_rounds
+        verdicts = answers * -(-key_bits // config.ldpc_frame_bits)
         return correction + frames + verdicts + Epsilon.split(config.epsilon).verification_charge_bits + 1
 
 
@@ -148,7 +151,7 @@ def _without_sample(expected: DecoyTally) -> DecoyTally:
     def kept(counts: Sequence[int]) -> tuple[int, ...]:
         return tuple(count - count * sampled // max(1, expected.key_bits) for count in counts)
 
-    errors = None if expected.key_errors is None else tuple(map(min, kept(expected.key_errors), expected.key_counts))
+    errors = None if expected.key_errors is None else kept(expected.key_errors)
     return replace(expected, key_counts=kept(expected.key_counts), key_errors=errors)
 
 
