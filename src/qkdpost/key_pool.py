@@ -83,8 +83,8 @@ class KeyPool:
     helps, against the loss of both nothing does.
 
     A greeting and the opening of a block are not authenticated yet when they spend key: whoever can open a connection
-    to a host spends 48 bytes of its pool for each block that may be in flight, and as many by its greeting. They are
-    lost, not disclosed; but let nobody but the peer reach the port, and watch `available_bytes`.
+    to a host spends 48 bytes of its pool for each block that may be in flight, and by its greeting as many of each
+    segment. They are lost, not disclosed; but let nobody but the peer reach the port, and watch `available_bytes`.
 
     Args:
         preshared: at least 32 bytes, uniformly random, equal on both hosts and used for nothing else. Secret.

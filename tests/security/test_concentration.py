@@ -198,6 +198,17 @@ def test_a_binomial_tail_is_the_same_by_fraction_and_by_sum(
     assert by_fraction - 1e-10 <= by_sum <= by_fraction + (1e-10 if few else 0.02)
 
 
+@pytest.mark.parametrize("tail", [1e-200, 0.5, 0.9, 1 - 1e-9, math.nextafter(1.0, 0.0)])
+def test_inversions_answer_at_both_ends_of_every_range(tail: float) -> None:
+    """Limits that only rounding keeps from one, and counts of which neighbours are equal as floats."""
+    most = 2**53
+    for trials, seen in itertools.product((1, 10, 10**9, most), (0, 1, 10**9 - 1, most - 1, most)):
+        if seen <= trials:
+            assert 0.0 <= clopper_pearson_lower(trials, seen, tail) <= seen / trials
+            assert seen / trials <= clopper_pearson_upper(trials, seen, tail) <= 1.0
+            assert 0 <= hypergeometric_key_errors(most, trials, seen, tail) <= most
+
+
 def test_clopper_pearson_vectors() -> None:
     assert clopper_pearson_upper(1000, 10, 1e-3) == pytest.approx(0.0239638128, abs=1e-10)
     assert clopper_pearson_lower(1000, 10, 1e-3) == pytest.approx(0.0029695009, abs=1e-10)

@@ -122,6 +122,8 @@ def test_mismatch_costs_and_needs_one_way_correction() -> None:
     assert nothing.bits == 0
     with pytest.raises(ConfigurationError, match="alike"):
         decoy_bb84.secret_length(STANDARD, detectors=mismatch, two_way=False, bound="lim-2014", **arguments)
+    with pytest.raises(ConfigurationError, match="key's errors"):
+        decoy_bb84.secret_length(ONE_DECOY, detectors=mismatch, two_way=False, **arguments)
 
 
 @pytest.mark.parametrize("accounting", ["published", "partial-states"])

@@ -141,7 +141,7 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
     def log_tail(probability: float) -> float:
         return binomial_log_tail(trials - seen, seen, 1.0 - probability, probability)
 
-    near = float(special.betaincinv(float(seen), trials - seen + 1.0, tail))
+    near = min(float(special.betaincinv(float(seen), trials - seen + 1.0, tail)), math.nextafter(1.0, 0.0))
     limit = refined_limit(log_tail, target, near, lambda at: _fall(trials - seen, seen, 1.0 - at, at), -1.0)
     if limit is None:
         limit = limit_below(log_tail, target, seen / trials, kullback_leibler_lower(trials, seen, tail), 0.0)

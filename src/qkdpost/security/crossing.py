@@ -35,7 +35,8 @@ def first_below(log_tail: Callable[[int], float], target: float, low: int, high:
         if certified - low <= 1:
             break
         root = math.sqrt(-value) if value > -math.inf else math.inf
-        slope = (root - root_before) / (guess - before) if guess != before else 0.0
+        moved = guess - before
+        slope = (root - root_before) / moved if moved else 0.0
         if 0.0 < slope < math.inf and not (step > 8 and step % 2):
             before, root_before = float(guess), root
             guess = math.ceil(guess + (goal - root) / slope)

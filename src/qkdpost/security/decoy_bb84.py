@@ -102,7 +102,7 @@ def secret_length(
         concentration: "hypergeometric", exact, or "serfling". For the same.
         accounting: where decoy events enter epsilon, see the module. For the same.
         detectors: a bound on their mismatch, if they are not taken to be alike. For the same; needs one-way
-            correction, for no proof is known that joins a public error pattern with it.
+            correction, for no proof is known that joins a public error pattern with it, nor the key's error counts.
         verification_bits: how much of the leakage verification was; see `bb84.secret_length`.
         acceptance: for fixed-length bounds, the thresholds that were set before the data were seen. Without it,
             the counts themselves are taken to be the thresholds, as when a link is planned.
@@ -129,9 +129,11 @@ def secret_length(
         raise ConfigurationError("a variable-length bound has no acceptance thresholds; leave them out")
     if detectors is not None and two_way:
         raise ConfigurationError("with detectors that are not alike no proof allows two-way correction")
+    by_key_errors = len(tally.intensities) == 2 and tally.key_errors is not None
+    if detectors is not None and by_key_errors:
+        raise ConfigurationError("with detectors that are not alike no proof counts single photons by the key's errors")
     plan = _plan(budget, accounting, count_events(tally, method), detectors is not None)
     photons = estimate_single_photons(tally, method=method, intervals=intervals, tail=plan.decoy_tail)
-    by_key_errors = len(tally.intensities) == 2 and tally.key_errors is not None
     longest = tally.key_bits if by_key_errors else None
     rate, explanation = single_photon_phase_error_rate(photons, plan.sampling_tail, concentration, longest)
     if detectors is not None:

@@ -52,7 +52,7 @@ class Session:
             restart discloses the keys of the authentication. The snapshot is secret.
 
     Raises:
-        ConfigurationError: an unknown role, or a kind of link that no protocol serves.
+        ConfigurationError: an unknown role, or a decoder of LDPC codes that this host has not.
     """
 
     def __init__(
