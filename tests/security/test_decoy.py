@@ -188,11 +188,31 @@ def test_what_a_wrong_solver_says_is_not_believed(monkeypatch: pytest.MonkeyPatc
 def test_counts_that_no_photon_numbers_explain() -> None:
     """More of the weakest label than even empty pulses would give: nothing can be said."""
     intervals = clopper_pearson_intervals((1000, 1000, 10**6), 1e-10)
-    program = DecoyProgram(THREE, 1_002_000, intervals)
-    assert program.least(1) == 0.0
-    assert program.most(1) == 1_002_000
-    with pytest.raises(IncompatibleCounts):
-        DecoyProgram(THREE, 1_002_000, intervals, strict=True).least(1)
+    for strict in (False, True):
+        program = DecoyProgram(THREE, 1_002_000, intervals, strict=strict)
+        for ask in (program.least, program.most):
+            with pytest.raises(IncompatibleCounts):
+                ask(1)
+
+
+@pytest.mark.parametrize("method", ["linear-program", "analytic"])
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"key_counts": (1, 6_326_616), "test_counts": (0, 28_720_298), "test_errors": (0, 14_360_149)},
+        {"key_counts": (1_000_000, 9_000_000), "test_counts": (100_000, 900_000), "test_errors": (1_000, 9_000)},
+    ],
+    ids=["hardly any of the strong", "labels exchanged"],
+)
+def test_labels_mixed_up_certify_nothing(method: str, counts: dict[str, tuple[int, ...]]) -> None:
+    tally = DecoyTally(
+        intensities=(0.5, 0.1),
+        probabilities=(0.7, 0.3),
+        key_errors=tuple(n // 100 for n in counts["key_counts"]),
+        **counts,
+    )
+    found = estimate_single_photons(tally, method=method, intervals="clopper-pearson", tail=1e-10)  # type: ignore[arg-type]
+    assert (found.key, found.test, found.test_errors) == (0.0, 0.0, sum(tally.test_errors))
 
 
 LINKS = st.builds(

@@ -85,7 +85,8 @@ def estimate_single_photons(
     """Bound what single photons did; all bounds hold together but for `count_events` times `tail`.
 
     The linear program is never looser than the analytic bound, where there is one: both are valid under the same
-    events, and the better is taken.
+    events, and the better is taken. Counts that no photon numbers explain, as of labels that were mixed up, certify
+    nothing: the proof allows anything then, for one of the events has failed, but a length would rest on it alone.
 
     Raises:
         ConfigurationError: an unknown method or kind of intervals, or intensities without an analytic bound.
@@ -93,7 +94,10 @@ def estimate_single_photons(
     if intervals not in INTERVALS:
         raise ConfigurationError(f"intervals must be one of {', '.join(INTERVALS)}; found {intervals!r}")
     interval = INTERVALS[intervals]
-    return _bounds(tally, _classes(tally, lambda counts: interval(counts, tail)), method, tail)
+    try:
+        return _bounds(tally, _classes(tally, lambda counts: interval(counts, tail)), method, tail)
+    except IncompatibleCounts:
+        return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
 
 
 def point_estimate(tally: DecoyTally, method: DecoyMethod) -> SinglePhotons:
@@ -163,7 +167,14 @@ class _Bounds:
             bound = single_photons_lower(self.source, intervals, vacuum) - self._rounding(total, intervals)
         if self.linear:
             bound = max(bound, self._program(total, intervals, vacuum_cap).least(1))
+        if self.tail is not None and bound > self._most(total, intervals):
+            raise IncompatibleCounts
         return min(float(total), max(0.0, bound))
+
+    def _most(self, total: int, intervals: Intervals) -> float:
+        """Return more rounds with one photon than any label's mean count allows."""
+        shares = self.source.label_probabilities(1)
+        return min(float(total), *(high / share for (_, high), share in zip(intervals, shares, strict=True) if share))
 
     def errors(self, total: int, intervals: Intervals) -> float:
         bound = float(total)

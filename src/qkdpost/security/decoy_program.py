@@ -34,8 +34,11 @@ _ROUNDING = 2e-14
 """Ten times what sums of some twenty products, each with coefficients good to a few last places, can be wrong by."""
 
 
+_INFEASIBLE = 2
+
+
 class IncompatibleCounts(Exception):
-    """No photon numbers fit the intervals; seen only by who asked for it with `strict`."""
+    """No photon numbers fit the intervals: one of the events that these rest on has failed, or a label is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,10 @@ class DecoyProgram:
         total: T, the number of rounds in the class.
         intervals: of the mean count of each label.
         vacuum_at_most: a bound on the rounds without a photon from elsewhere, if there is one.
-        strict: whether to raise where no photon numbers fit the intervals; else the answer is the trivial bound,
-            as it must be, for then one of the events that the intervals rest on has failed.
+        strict: whether to raise also where the solver finds no answer for another reason; else the answer is then
+            the trivial bound.
+
+    Its methods raise `IncompatibleCounts` where no photon numbers fit the intervals.
     """
 
     source: PhotonStatistics
@@ -76,7 +81,7 @@ class DecoyProgram:
         answer = _solve(cost, matrix, limits, equations, right)
         trivial = min(0.0, sign)
         if answer.status != 0:
-            if self.strict:
+            if self.strict or answer.status == _INFEASIBLE:
                 raise IncompatibleCounts
             return trivial
         upper = np.minimum(0.0, np.asarray(answer.ineqlin.marginals, dtype=np.float64))
