@@ -25,6 +25,7 @@ import numpy as np
 
 from qkdpost.bits import Bits
 from qkdpost.reconciliation import CascadeOutcome, cascade, parameters_for
+from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.reconcile import drive
 from qkdpost.verification import KEY_BYTES, frame_tags
 
@@ -62,10 +63,6 @@ class Point:
     undetected: int
     rounds_of_64: float
     rounds_of_one: float
-
-
-def entropy(rate: float) -> float:
-    return -rate * math.log2(rate) - (1 - rate) * math.log2(1 - rate)
 
 
 def correct(errors: Bits, qber_percent: float) -> tuple[CascadeOutcome, Bits]:
@@ -113,14 +110,15 @@ def measure(qber_percent: float, frames: int, rng: np.random.Generator) -> Point
     alone = [
         correct(Bits.from_array(rng.random(FRAME_BITS) < qber_percent / 100), qber_percent)[0].rounds for _ in range(64)
     ]
-    asymptotic = FRAME_BITS * entropy(qber_percent / 100)
+    asymptotic = FRAME_BITS * binary_entropy(qber_percent / 100)
     efficiency = float(np.mean(parities)) / asymptotic
     return Point(
         qber_percent=qber_percent,
         frames=frames,
         efficiency=efficiency,
         standard_error=float(np.std(parities)) / asymptotic / math.sqrt(frames),
-        efficiency_with_frame_errors=(1 - wrong / frames) * efficiency + wrong / frames / entropy(qber_percent / 100),
+        efficiency_with_frame_errors=(1 - wrong / frames) * efficiency
+        + wrong / frames / binary_entropy(qber_percent / 100),
         frame_errors=wrong,
         undetected=undetected,
         rounds_of_64=float(np.mean(rounds)) if rounds else math.nan,

@@ -8,7 +8,8 @@ import pytest
 from qkdpost._kernels.density import combine_densities
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.degree_search import DegreeSearch, search_degrees, threshold_efficiency
-from qkdpost.reconciliation.density_evolution import FINE, binary_entropy, error_rate_of_efficiency, evolve, trace
+from qkdpost.reconciliation.density_evolution import FINE, error_rate_of_efficiency, evolve, trace
+from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc_decoders import Arithmetic
 from qkdpost.reconciliation.node_densities import Ensemble, check_table
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,13 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
 from qkdpost.reconciliation import ldpc
-from qkdpost.reconciliation.integer_entropy import entropy_ppm
+from qkdpost.reconciliation.entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc import WANTED_BITS, LdpcOutcome, block_mask, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
 from qkdpost.reconciliation.ldpc_layout import frame_layout, puncturable_count, untainted_bits
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
+from qkdpost.reconciliation.reconcile import drive, reconcile
 from qkdpost.shared_random import permutation, random_words
 from reference.belief import dense_matrix
 
@@ -82,6 +85,35 @@ def test_a_block_is_corrected_and_every_disclosed_bit_is_counted(error_rate: flo
     if not theirs.failed_frames.weight():
         assert theirs.corrected_bits == errors.sum()
         assert theirs.bits == ours.bits
+
+
+def test_whether_correction_is_two_way_hangs_on_the_rounds_asked_for_alone() -> None:
+    generator = np.random.default_rng(3)
+    planned = plan_ldpc(40_000, error_rate_ppm=20_000, frame_bits=1 << 14)
+    bare = replace(planned, punctured_bits=0, shortened_bits=planned.shortened_bits + planned.punctured_bits)
+    reference = generator.integers(0, 2, bare.block_bits, dtype=np.uint8)
+    errors = (generator.random(reference.size) < 0.042).astype(np.uint8)
+    ours, theirs, _ = _run(reference, errors, bare)  # so many errors that only the patient decoder finds them all
+    assert np.array_equal(np.asarray(theirs.bits), reference)
+    assert theirs.failed_frames.weight() == 0
+    assert ours.wish_bits == theirs.wish_bits == WANTED_BITS
+
+
+def test_reconcile_charges_which_frames_were_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(4)
+    reference = generator.integers(0, 2, 60_000, dtype=np.uint8)
+    noisy = reference ^ (generator.random(reference.size) < 0.02).astype(np.uint8)
+    kept: list[LdpcOutcome] = []
+
+    def recorded(*sides: Any) -> tuple[LdpcOutcome, LdpcOutcome]:
+        outcomes = drive(*sides)
+        kept.append(outcomes[0])
+        return outcomes
+
+    monkeypatch.setattr(sys.modules[drive.__module__], "drive", recorded)
+    done = reconcile(reference, noisy, method="ldpc", qber=0.02, frame_bits=1 << 14, seed=SEED)
+    assert kept[0].verdict_bits >= len(kept[0].failed_frames)
+    assert done.leakage_bits == kept[0].leakage_bits + kept[0].verdict_bits
 
 
 @pytest.mark.parametrize("blind_rounds", [0, 3])

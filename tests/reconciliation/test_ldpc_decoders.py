@@ -48,7 +48,7 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
     errors = _errors(generator, 70, 0.035)
     syndromes = _syndromes(errors)
     decoded = decoder.compile(SMALL).decode(_pack(syndromes), error_rate_ppm=35_000)
-    arithmetic = decoder.arithmetic(SMALL)
+    arithmetic = decoder.arithmetic(SMALL.rows, SMALL.columns)
     level = round(arithmetic.units_per_nat * math.log(0.965 / 0.035))
     for frame in range(0, 70, 9):
         pattern, iterations, found = layered_min_sum(

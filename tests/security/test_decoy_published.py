@@ -6,7 +6,7 @@ import pytest
 
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security import decoy_bb84
-from qkdpost.security.decoy_lengths import DecoyAcceptance
+from qkdpost.security.decoy_lengths import DecoyAcceptance, published_estimate
 from qkdpost.security.decoy_published import DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
@@ -282,3 +282,29 @@ def test_bounds_that_do_not_fit_are_refused() -> None:
     ):
         with pytest.raises(ConfigurationError, match=match):
             decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, bound=bound)
+
+
+def test_one_decoy_has_no_vacuum_term_even_one_way() -> None:
+    """Its bound announces errors of the key; a vacuum term would need them charged."""
+    tally = DecoyTally(
+        intensities=(0.5, 0.05),
+        probabilities=(0.5, 0.5),
+        key_counts=(1_000_000, 900_000),
+        test_counts=(100_000, 90_000),
+        key_errors=(400_000, 430_000),
+        test_errors=(1_000, 900),
+    )
+    counts = DecoyCounts(
+        source=PhotonStatistics(tally.intensities, tally.probabilities),
+        key_counts=tally.key_counts,
+        test_counts=tally.test_counts,
+        test_errors=tally.test_errors,
+        key_errors=tally.key_errors,
+    )
+    assert published_estimate("wiesemann-2026", counts, Epsilon.split(1e-9)).vacuum > 0
+    one, two = (
+        decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-9, bound="wiesemann-2026", two_way=two_way)
+        for two_way in (False, True)
+    )
+    assert [term.bits for term in one.terms] == [term.bits for term in two.terms]
+    assert next(term for term in one.terms if term.name == "vacuum").bits == 0

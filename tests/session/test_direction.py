@@ -69,8 +69,8 @@ def test_the_ledger_tells_the_direction(name: str) -> None:
 
 
 def test_a_fallback_to_cascade_makes_it_two_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = reconciliation.plan_of
-    monkeypatch.setattr(reconciliation, "plan_of", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
+    real = reconciliation.ldpc_plan
+    monkeypatch.setattr(reconciliation, "ldpc_plan", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
     pair = finished(reconciliation="ldpc", ldpc_blind_rounds=0, ldpc_fallback="cascade")
     for role in ("alice", "bob"):
         assert report_of(pair, role).ldpc_failed_frames > 0
@@ -82,7 +82,7 @@ def without_codes(*_: object, **__: object) -> None:
 
 
 def test_a_one_way_configuration_without_a_code_is_two_way_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "plan_of", without_codes)
+    monkeypatch.setattr(choice, "plan_ldpc", without_codes)
     pair = finished(**ONE_WAY)
     assert pair.sessions["alice"].link.corrects_one_way
     for role in ("alice", "bob"):
@@ -158,7 +158,7 @@ def test_a_mismatch_is_compared_in_the_greeting() -> None:
 def test_with_a_mismatch_cascade_does_not_step_in(
     decoy_records: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "plan_of", without_codes)
+    monkeypatch.setattr(choice, "plan_ldpc", without_codes)
     pair = Pair(replace(TWO_DECOYS, detectors=SLIGHT))
     pair.submit(*decoy_records)
     pair.finish()

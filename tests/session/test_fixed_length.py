@@ -296,7 +296,7 @@ def test_a_block_that_would_need_two_way_correction_is_given_up(monkeypatch: pyt
 
     plan = decoy_plan("two decoys", **ONE_WAY)
     loose = replace(_loose(plan, 300_000), vacuum=1, phase_error_rate=0.5, single_photons=0)
-    monkeypatch.setattr(reconciliation, "method_number", lambda *_: 0)
+    monkeypatch.setattr(reconciliation, "ldpc_plan", lambda *_: None)
     monkeypatch.setattr(Block, "secret_length", _always_enough(Block.secret_length))
     pair = run(replace(plan.config, acceptance=loose), *decoy_records(plan.config))
     details = [event.detail for role in ("alice", "bob") for event in pair.aborts(role)]

@@ -137,9 +137,9 @@ def test_without_blind_rounds_correction_is_one_way() -> None:
 def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from qkdpost.session.stages import reconciliation
 
-    real = reconciliation.plan_of
+    real = reconciliation.ldpc_plan
     # Plan for far fewer errors than there are: most frames fail.
-    monkeypatch.setattr(reconciliation, "plan_of", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
+    monkeypatch.setattr(reconciliation, "ldpc_plan", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
     pair = ldpc_pair(ldpc_fallback=fallback, ldpc_blind_rounds=1)
     for role in ("alice", "bob"):
         ends = [e.report for e in pair.events[role] if isinstance(e, KeyReady)] + [e.report for e in pair.aborts(role)]

@@ -294,7 +294,7 @@ def _admit(frame_of: NDArray[np.int64], ages: NDArray[np.int64], waiting: int, f
 
 @kernel
 def _is_due(frame: np.int64, age: np.int64, trial: int) -> bool:
-    """Return whether a frame's unsatisfied checks are looked at after so many whole iterations."""
+    """Return whether a frame's unsatisfied checks are looked at in the iteration after so many whole ones."""
     return bool(frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0)
 
 

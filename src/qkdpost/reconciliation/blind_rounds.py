@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.rate_adaptation import (
     FAILURE_WIDTHS,
     PUNCTURING_LOSS_PERMILLE,
@@ -92,7 +93,7 @@ def need_law(plan: LdpcPlan, decoder: str, rate: RateEstimate) -> NeedLaw:
     """Return the law of a plan's frames at an error rate."""
     middle, width = waterfall_ppm(plan.code, decoder, plan.key_bits)
     q = rate.error_rate
-    entropy = -q * math.log2(q) - (1 - q) * math.log2(1 - q)
+    entropy = binary_entropy(q)
     by_doubt = q * rate.uncertainty * math.log2((1 - q) / q) * middle
     return NeedLaw(plan.key_bits * entropy * middle / 1e6, plan.key_bits * math.hypot(entropy * width, by_doubt) / 1e6)
 

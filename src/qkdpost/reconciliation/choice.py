@@ -15,7 +15,7 @@ from qkdpost.reconciliation.ldpc_codes import code_names
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
 
-__all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "check_decoder", "method_number", "plan_of"]
+__all__ = ["CASCADE_BITS_PER_MS", "CASCADE_ROUNDS", "check_decoder", "ldpc_plan", "method_number"]
 
 MOST_UNCERTAINTY_PERMILLE = 400
 CASCADE_ROUNDS = 1000
@@ -34,8 +34,10 @@ def check_decoder(link: LinkConfig) -> None:
         raise ConfigurationError(f"ldpc_decoder must be one of {', '.join(DECODERS)}; found {link.ldpc_decoder!r}")
 
 
-def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> int:
-    """Return 0 for Cascade, or one more than the index of the LDPC code.
+def ldpc_plan(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> LdpcPlan | None:
+    """Return how the family of LDPC codes is fitted to a block, or None if Cascade corrects it.
+
+    An estimate that rests on e errors is good to one part in the root of e, and the plan provides for it.
 
     Args:
         link: names the method, or "auto".
@@ -44,31 +46,24 @@ def method_number(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen:
         errors_seen: how many errors that estimate rests on.
     """
     if link.reconciliation == "cascade" or (link.reconciliation == "auto" and _cascade_keeps_up(link, block_bits)):
-        return 0
+        return None
     try:
-        plan = plan_of(link, block_bits, qber_ppm, errors_seen)
+        return plan_ldpc(
+            block_bits,
+            error_rate_ppm=qber_ppm,
+            frame_bits=link.ldpc_frame_bits,
+            first_failures_permille=link.ldpc_first_failures_permille,
+            blind_rounds=link.ldpc_blind_rounds,
+            uncertainty_permille=min(MOST_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen))),
+            decoder=link.ldpc_decoder,
+        )
     except InputError:
-        return 0
-    return 1 + code_names().index(plan.code)
+        return None
 
 
-def plan_of(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> LdpcPlan:
-    """Return how the family of codes is fitted to a block; arguments as for `method_number`.
-
-    An estimate that rests on e errors is good to one part in the root of e, and the plan provides for it.
-
-    Raises:
-        InputError: no code corrects so many errors.
-    """
-    return plan_ldpc(
-        block_bits,
-        error_rate_ppm=qber_ppm,
-        frame_bits=link.ldpc_frame_bits,
-        first_failures_permille=link.ldpc_first_failures_permille,
-        blind_rounds=link.ldpc_blind_rounds,
-        uncertainty_permille=min(MOST_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen))),
-        decoder=link.ldpc_decoder,
-    )
+def method_number(plan: LdpcPlan | None) -> int:
+    """Return how the method is told to the peer: 0 for Cascade, or one more than the index of the LDPC code."""
+    return 0 if plan is None else 1 + code_names().index(plan.code)
 
 
 def _cascade_keeps_up(link: LinkConfig, block_bits: int) -> bool:

@@ -77,7 +77,7 @@ def decoder_arithmetic(rows: int, width: int) -> Arithmetic:
     decoder = DECODERS["fast"]
     if not isinstance(decoder, LayeredDecoder):
         raise ConfigurationError("the family is designed for the layered decoder; something else is registered as fast")
-    return decoder.many_checks if 100 * rows > 36 * width else decoder.few_checks
+    return decoder.arithmetic(rows, width)
 
 
 def members() -> tuple[Member, ...]:

@@ -6,13 +6,13 @@ Method: Richardson and Urbanke, IEEE Trans. Inf. Theory 47, 599 (2001), with qua
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc_decoders import Arithmetic
 from qkdpost.reconciliation.node_densities import TOP, CheckNodes, Ensemble, VariableNodes, channel_levels
 
@@ -21,7 +21,6 @@ __all__ = [
     "TARGET_ERROR",
     "Ensemble",
     "Trace",
-    "binary_entropy",
     "error_rate_of_efficiency",
     "evolve",
     "trace",
@@ -36,13 +35,6 @@ Density = NDArray[np.float64]
 
 FINE = Arithmetic(units_per_nat=8, correction=40, most_magnitude=TOP)
 """The finest that densities of 255 levels tell apart: stands for the decoder of 16 bits, and for design."""
-
-
-def binary_entropy(error_rate: float) -> float:
-    """Return the binary entropy of `error_rate` in bits."""
-    if error_rate in (0.0, 1.0):
-        return 0.0
-    return -error_rate * math.log2(error_rate) - (1 - error_rate) * math.log2(1 - error_rate)
 
 
 def error_rate_of_efficiency(syndrome_fraction: float, efficiency: float) -> float:

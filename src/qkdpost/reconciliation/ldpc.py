@@ -219,11 +219,12 @@ class _Search:
     def attempt(self, rounds_left: int) -> tuple[Bits, int]:
         """Decode if it is worth while; return the frames not yet found, and how many bits to ask of each."""
         plan = self._block.plan
+        rounds_left = rounds_left if self._block.hidden else 0  # where nothing is hidden, asking is of no use
         disclosed = plan.syndrome_bits - self._block.hidden
         tried = worth_trying(plan, self._law, disclosed, rounds_left)
         if tried:
             self._decode(self._decoder)
-        if tried and not (rounds_left and self._block.hidden):
+        if tried and not rounds_left:
             self._rescue()
         failed = Bits.from_array(~self.found)
         wanted = wanted_bits(plan, self._law, disclosed, rounds_left, tried) if failed.weight() else 0

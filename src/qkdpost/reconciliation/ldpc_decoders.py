@@ -8,7 +8,7 @@ tests in tests/reconciliation/test_ldpc_decoders.py hold every entry to the same
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -139,9 +139,9 @@ class LayeredDecoder:
         if self.most_iterations < 1 or self.patience.first_iterations < 0:
             raise InputError("most_iterations must be 1 or more, first_iterations 0 or more")
 
-    def arithmetic(self, code: QuasiCyclicCode) -> Arithmetic:
-        """Return how this decoder counts for `code`."""
-        return self.many_checks if 100 * code.rows > 36 * code.columns else self.few_checks
+    def arithmetic(self, rows: int, columns: int) -> Arithmetic:
+        """Return how this decoder counts for codes of so many block rows and columns."""
+        return self.many_checks if 100 * rows > 36 * columns else self.few_checks
 
     def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
         """Return this decoder made ready for `code`, with its working memory."""
@@ -151,7 +151,7 @@ class LayeredDecoder:
 class _CompiledLayeredDecoder:
     def __init__(self, decoder: LayeredDecoder, code: QuasiCyclicCode) -> None:
         self._decoder, self._code = decoder, code
-        self._arithmetic = decoder.arithmetic(code)
+        self._arithmetic = decoder.arithmetic(code.rows, code.columns)
         dtype = np.dtype(decoder.dtype)
         lanes = 64 // dtype.itemsize
         degrees = np.diff(code.row_starts.astype(np.int64))
@@ -243,6 +243,15 @@ def _half_lanes(array: NDArray[Any]) -> NDArray[Any]:
 
 _FINE = Arithmetic(units_per_nat=64, correction=288, most_magnitude=2000)
 
+_ACCURATE = LayeredDecoder(
+    dtype=np.int16,
+    few_checks=_FINE,
+    many_checks=_FINE,
+    most_iterations=120,
+    patience=Patience(first_iterations=10, most_missed_permille=340, fewer_permille=3),
+    rescue="patient",
+)
+
 DECODERS: dict[str, Decoder] = {
     "fast": LayeredDecoder(
         dtype=np.int8,
@@ -252,20 +261,12 @@ DECODERS: dict[str, Decoder] = {
         patience=Patience(first_iterations=10, most_missed_permille=360, fewer_permille=11),
         rescue="patient",
     ),
-    "accurate": LayeredDecoder(
-        dtype=np.int16,
-        few_checks=_FINE,
-        many_checks=_FINE,
-        most_iterations=120,
-        patience=Patience(first_iterations=10, most_missed_permille=340, fewer_permille=3),
-        rescue="patient",
-    ),
-    "patient": LayeredDecoder(
-        dtype=np.int16,
-        few_checks=_FINE,
-        many_checks=_FINE,
+    "accurate": _ACCURATE,
+    "patient": replace(
+        _ACCURATE,
         most_iterations=200,
         patience=Patience(first_iterations=200, most_missed_permille=1000, fewer_permille=0),
+        rescue="",
     ),
 }
 """The decoders by name; a plain dict, to which others may be added.

@@ -20,7 +20,7 @@ from math import isqrt
 from typing import Any
 
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.integer_entropy import entropy_ppm
+from qkdpost.reconciliation.entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc_codes import code_names, manifest
 from qkdpost.reconciliation.ldpc_layout import puncturable_count
 
@@ -46,12 +46,20 @@ widths; in thousandths of the width, as `qkdpost.reconciliation.blind_rounds.nex
 PUNCTURING_LOSS_PERMILLE = 120
 """By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
 
+# What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
+# benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
 _MOST_PUNCTURED_PERMILLE = 450
+"""Of a frame's checks, how many may be hidden by punctured bits."""
 _FEW_FRAMES = 4
+"""So few frames are decoded in no time: the first try may fail as often as it likes."""
 _TYPICAL_WIDTHS = 600
+"""How far above the middle of the law a frame's disclosure ends on average, in thousandths of its width."""
 _DOUBTS_BELOW = 1500
+"""How far below the middle the first message stays for the doubt about the error rate, in thousandths of the doubt."""
 _SHORTENING_COST_PERMILLE = 100
+"""By how much more a plan counts as costing whose frames were all shortened: they are more and slower."""
 _SHORTENING_GAIN_PERMILLE = 50
+"""By how much the middle of the waterfall falls for a frame that were all shortened."""
 
 _MILLION = 1_000_000
 
@@ -306,7 +314,7 @@ def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
         key_bits=fit.key_bits,
         punctured_bits=punctured,
         shortened_bits=_frame_bits(fit.code) - fit.key_bits - punctured,
-        blind_rounds=wish.blind_rounds if punctured else 0,
+        blind_rounds=wish.blind_rounds,
         error_rate_ppm=wish.error_rate_ppm,
         uncertainty_permille=wish.uncertainty_permille,
         first_failures_permille=wish.first_failures_permille,

@@ -14,6 +14,7 @@ from qkdpost.bits import Bits, BitsLike
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.cascade import cascade
 from qkdpost.reconciliation.cascade_parameters import parameters_for
+from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc import ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.rate_adaptation import plan_ldpc
 from qkdpost.shared_random import SEED_BYTES
@@ -48,7 +49,8 @@ class Reconciled:
 
     Attributes:
         bits: the noisy bits after correction; secret. Equal to the reference's unless `residual_frames` is not 0.
-        leakage_bits: bits disclosed of the reference's string by the correction, before any verification.
+        leakage_bits: bits that a bound must charge for the correction, before any verification: those disclosed of the
+            reference's string and, with LDPC, which frames were found.
         efficiency: leakage over n h(Q), Q the rate at which the two strings differed; infinite if nowhere.
         rounds: messages in each direction.
         corrected_bits: bits that were flipped.
@@ -179,7 +181,7 @@ def _ldpc(reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, optio
     )
     return Correction(
         bits=corrected.bits,
-        leakage_bits=kept.leakage_bits,
+        leakage_bits=kept.leakage_bits + kept.verdict_bits,
         rounds=kept.rounds,
         corrected_bits=corrected.corrected_bits,
     )
@@ -188,8 +190,7 @@ def _ldpc(reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, optio
 def _efficiency(leakage_bits: int, errors: int, length: int) -> float:
     if errors in (0, length):
         return math.inf
-    rate = errors / length
-    return leakage_bits / (length * (-rate * math.log2(rate) - (1 - rate) * math.log2(1 - rate)))
+    return leakage_bits / (length * binary_entropy(errors / length))
 
 
 def _residual_frames(difference: Bits, frame_bits: int) -> int:

@@ -65,7 +65,9 @@ def published_length(
         key_errors=tally.key_errors,
     )
     found = rule.evaluate(counts)
-    vacuum = 0.0 if two_way else found.vacuum
+    # A bound with one decoy announces errors of the key, which the vacuum term does not survive.
+    announced = rule.rigorous and len(tally.intensities) == 2
+    vacuum = 0.0 if two_way or announced else found.vacuum
     singles, rate, charged, abort = found.key, found.phase_error_rate, leakage_bits, ""
     thresholds = assume.THRESHOLDS_ARE_THE_COUNTS
     if acceptance is not None:
@@ -73,7 +75,7 @@ def published_length(
             verification_bits = epsilon.verification_charge_bits
             leakage_bits += verification_bits
         abort = _abort(acceptance, vacuum, found, leakage_bits)
-        vacuum, singles = float(0 if two_way else acceptance.vacuum), float(acceptance.single_photons)
+        vacuum, singles = float(0 if two_way or announced else acceptance.vacuum), float(acceptance.single_photons)
         rate, charged = acceptance.phase_error_rate, max(leakage_bits, acceptance.leakage_bits)
         thresholds = assume.FIXED_BEFORE_DATA
     costs = correction_terms(charged, verification_bits, epsilon)
@@ -88,7 +90,7 @@ def published_length(
     terms = (
         Term(name="single photons", bits=singles, explanation=of_all),
         Term(name="phase errors", bits=-singles * binary_entropy(rate), explanation=of_rate),
-        Term(name="vacuum", bits=vacuum, explanation="dropped: two-way correction" if two_way else "one-way"),
+        Term(name="vacuum", bits=vacuum, explanation=_why_vacuum(two_way, announced)),
         *costs,
         Term(name="smoothing and hash", bits=-rule.penalty_bits, explanation=rule.penalty),
     )
@@ -102,10 +104,16 @@ def published_length(
         epsilon=rule.ledger,
         phase_error_rate=rate,
         asymptotic_bits=asymptotic.key * (1.0 - binary_entropy(asymptotic.phase_error_rate))
-        + (0.0 if two_way else asymptotic.vacuum)
+        + (0.0 if two_way or announced else asymptotic.vacuum)
         + costs[0].bits,
         abort=abort,
     )
+
+
+def _why_vacuum(two_way: bool, announced: bool) -> str:
+    if two_way:
+        return "dropped: two-way correction"
+    return "dropped: errors of the key are announced" if announced else "one-way"
 
 
 def published_estimate(bound: str, counts: DecoyCounts, epsilon: Epsilon) -> PublishedEstimate:

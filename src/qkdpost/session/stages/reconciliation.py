@@ -12,7 +12,7 @@ from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, CorrectionStart, Parities
 from qkdpost.reconciliation.cascade import cascade
 from qkdpost.reconciliation.cascade_parameters import parameters_for
-from qkdpost.reconciliation.choice import method_number, plan_of
+from qkdpost.reconciliation.choice import ldpc_plan, method_number
 from qkdpost.reconciliation.ldpc import block_mask, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan
 from qkdpost.session.block import Block
@@ -30,11 +30,11 @@ def lead(block: Block) -> Program[None]:
     """Propose method, error rate, and the seed of what is random in it; then disclose."""
     qber_ppm = min(max(block.qber_ppm, LEAST_QBER_PPM), MOST_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
-    method = method_number(block.link, len(block.bits), qber_ppm, block.errors_seen)
-    _check_direction(block, method, qber_ppm)
-    yield CorrectionStart(block=block.number, method=method, qber_ppm=qber_ppm, seed=seed)
+    plan = ldpc_plan(block.link, len(block.bits), qber_ppm, block.errors_seen)
+    _check_direction(block, plan, qber_ppm)
+    yield CorrectionStart(block=block.number, method=method_number(plan), qber_ppm=qber_ppm, seed=seed)
     yield PAUSE
-    yield from _correct(block, method, qber_ppm, seed)
+    yield from _correct(block, plan, qber_ppm, seed)
 
 
 def follow(block: Block) -> Program[None]:
@@ -42,16 +42,17 @@ def follow(block: Block) -> Program[None]:
     start = expect((yield RECEIVE), CorrectionStart)
     if not LEAST_QBER_PPM <= start.qber_ppm <= MOST_QBER_PPM:
         raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
-    own = method_number(block.link, len(block.bits), start.qber_ppm, block.errors_seen)
+    plan = ldpc_plan(block.link, len(block.bits), start.qber_ppm, block.errors_seen)
+    own = method_number(plan)
     if start.method != own:
         raise RemoteProtocolError(f"the peer proposes correction by method {start.method}; the link asks for {own}")
-    _check_direction(block, own, start.qber_ppm)
-    yield from _correct(block, start.method, start.qber_ppm, start.seed)
+    _check_direction(block, plan, start.qber_ppm)
+    yield from _correct(block, plan, start.qber_ppm, start.seed)
 
 
-def _check_direction(block: Block, method: int, qber_ppm: int) -> None:
+def _check_direction(block: Block, plan: LdpcPlan | None, qber_ppm: int) -> None:
     """Give the block up rather than let Cascade publish an error pattern that the bound has no room for."""
-    if block.link.needs_one_way and not method:
+    if block.link.needs_one_way and plan is None:
         raise AbortBlock(
             AbortReason.NO_KEY_LEFT,
             f"no LDPC code corrects an error rate of {qber_ppm / 1e4:.2f} %, and the bound does not allow two-way "
@@ -59,10 +60,9 @@ def _check_direction(block: Block, method: int, qber_ppm: int) -> None:
         )
 
 
-def _correct(block: Block, method: int, qber_ppm: int, seed: bytes) -> Program[None]:
+def _correct(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) -> Program[None]:
     before = block.bits
-    if method:
-        plan = plan_of(block.link, len(block.bits), qber_ppm, block.errors_seen)
+    if plan is not None:
         yield from _correct_by_ldpc(block, plan, qber_ppm, seed)
     else:
         block.bits = yield from _correct_by_cascade(block, block.bits, qber_ppm, seed)

@@ -1,15 +1,23 @@
-"""The binary entropy in integers: binary logarithms by repeated squaring, alike on every machine."""
+"""The binary entropy: in floating point, and in integers by repeated squaring, alike on every machine."""
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 from qkdpost.errors import InputError
 
-__all__ = ["entropy_ppm"]
+__all__ = ["binary_entropy", "entropy_ppm"]
 
 _MILLION = 1_000_000
 _LOG_BITS = 40
+
+
+def binary_entropy(error_rate: float) -> float:
+    """Return the binary entropy of `error_rate` in bits."""
+    if error_rate in (0.0, 1.0):
+        return 0.0
+    return -error_rate * math.log2(error_rate) - (1 - error_rate) * math.log2(1 - error_rate)
 
 
 def _log2(number: int) -> int:
