@@ -14,23 +14,11 @@ from qkdpost.security.decoy_published import DecoyCounts
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally
+from support.link import decoy_links
 
 QUBITS = qp.Tally(key_bits=100_000, test_bits=20_000, test_errors=300)
 LINK = qp.LinkConfig(kind="bb84")
-DECOY_LINKS = {
-    "one decoy": qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15),
-        intensity_probabilities=(0.7, 0.3),
-        test_probabilities=(0.2, 0.2),
-    ),
-    "two decoys": qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15, 2e-4),
-        intensity_probabilities=(0.6, 0.3, 0.1),
-        test_probabilities=(0.2, 0.2),
-    ),
-}
+DECOY_LINKS = decoy_links(0.2)
 
 
 def expected_decoys(name: str, pulses: int = 10**9) -> DecoyTally:

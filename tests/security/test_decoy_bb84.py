@@ -18,6 +18,7 @@ from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.tallies import DecoyTally
 from reference.links import DecoyLink
+from support.tallies import VECTOR_B1 as ONE_DECOY
 
 STANDARD = DecoyTally(
     intensities=(0.5, 0.15, 2e-4),
@@ -25,14 +26,6 @@ STANDARD = DecoyTally(
     key_counts=(7_000_000, 2_700_000, 4_000),
     test_counts=(700_000, 270_000, 400),
     test_errors=(7_000, 2_900, 200),
-)
-ONE_DECOY = DecoyTally(
-    intensities=(0.5, 0.15),
-    probabilities=(0.7, 0.3),
-    key_counts=(9_000_000, 1_000_000),
-    test_counts=(900_000, 100_000),
-    key_errors=(90_000, 12_000),
-    test_errors=(9_000, 1_200),
 )
 T1 = SinglePhotons(key=11076372.700738952, test=11676174.585127302, test_errors=31803.80808893034)
 T2 = SinglePhotons(key=7172349.89447704, test=658547.3215676426, test_errors=13260.839882795748)

@@ -12,6 +12,7 @@ from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally
+from support.tallies import VECTOR_B1
 
 ONE_DECOY = {
     "A0": (
@@ -212,18 +213,10 @@ def test_rusca_2018_against_an_implementation_in_interval_arithmetic() -> None:
 
 
 def test_each_ledger_adds_up_to_its_secrecy() -> None:
-    one = DecoyTally(
-        intensities=(0.5, 0.15),
-        probabilities=(0.7, 0.3),
-        key_counts=(9_000_000, 1_000_000),
-        test_counts=(900_000, 100_000),
-        key_errors=(90_000, 12_000),
-        test_errors=(9_000, 1_200),
-    )
     epsilon = Epsilon(secrecy=1e-9, correctness=1e-15, authentication=1e-15)
     for tally, bound, parts in (
-        (one, "wiesemann-2026", 15),
-        (one, "rusca-2018", 19),
+        (VECTOR_B1, "wiesemann-2026", 15),
+        (VECTOR_B1, "rusca-2018", 19),
         (STANDARD, "lim-2014", 21),
         (STANDARD, "wiesemann-2026", 17),
     ):
@@ -231,7 +224,7 @@ def test_each_ledger_adds_up_to_its_secrecy() -> None:
         assert sum(term.weight for term in result.epsilon.terms) == parts
         assert result.epsilon.secrecy == pytest.approx(1e-9, rel=1e-12)
         assert result.form == "fixed-length"
-    result = decoy_bb84.secret_length(one, leakage_bits=952547, epsilon=epsilon, bound="wiesemann-2026")
+    result = decoy_bb84.secret_length(VECTOR_B1, leakage_bits=952547, epsilon=epsilon, bound="wiesemann-2026")
     assert abs(result.bits - 2255610) <= 1
 
 

@@ -18,7 +18,7 @@ from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.report import BlockReport
 from qkdpost.session.stages.amplification import AUTHENTICATION_BITS
-from support.link import Pair, bb84_records, small_link
+from support.link import Pair, bb84_records, decoy_links, small_link
 
 QUBIT_BOUNDS = ("tomamichel-leverrier-2017", "lim-2021")
 EXPECTED = qp.Tally(key_bits=10_000, test_bits=10_000, test_errors=100)
@@ -204,20 +204,7 @@ def test_time_tags_too() -> None:
     assert len(result.key) == plan.result.bits - AUTHENTICATION_BITS > 0, result.report
 
 
-DECOYS = {
-    "one decoy": qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15),
-        intensity_probabilities=(0.7, 0.3),
-        test_probabilities=(0.3, 0.3),
-    ),
-    "two decoys": qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15, 2e-4),
-        intensity_probabilities=(0.6, 0.3, 0.1),
-        test_probabilities=(0.3, 0.3),
-    ),
-}
+DECOYS = decoy_links(0.3)
 ONE_WAY = {"reconciliation": "ldpc", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop", "ldpc_frame_bits": 2**14}
 
 

@@ -36,6 +36,25 @@ def small_link(**changes: object) -> LinkConfig:
     return LinkConfig(**defaults | changes)  # type: ignore[arg-type]
 
 
+def decoy_links(test_probability: float) -> dict[str, LinkConfig]:
+    """Return a link with one decoy and one with two."""
+    probabilities = (test_probability, test_probability)
+    return {
+        "one decoy": LinkConfig(
+            kind="decoy-bb84",
+            intensities=(0.5, 0.15),
+            intensity_probabilities=(0.7, 0.3),
+            test_probabilities=probabilities,
+        ),
+        "two decoys": LinkConfig(
+            kind="decoy-bb84",
+            intensities=(0.5, 0.15, 2e-4),
+            intensity_probabilities=(0.6, 0.3, 0.1),
+            test_probabilities=probabilities,
+        ),
+    }
+
+
 def bb84_records(
     detections: int = 8000, *, qber: float = 0.01, test_fraction: float = 0.5, seed: int = 7
 ) -> tuple[PreparedPulses, Detections]:
