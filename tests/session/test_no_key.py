@@ -37,7 +37,7 @@ def noisy(link: qp.LinkConfig) -> Any:
             source = sim.ImperfectPhotonSource(mean_photons=0.2, misalignment=0.12)
             return sim.single_photon_bb84(link, pulses=5_000_000, rng=rng, source=source)
         case "bbm92":
-            return sim.bbm92(slots=2_000_000, pairs_per_slot=0.9, test_probability=0.3, rng=rng)
+            return sim.bbm92(slots=2_000_000, pairs_per_slot=0.9, test_probability=0.1, rng=rng)
         case _:
             return sim.bb84(pulses=2_000_000, rng=rng, source=sim.SinglePhotonSource(misalignment=0.12))
 
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[qp.LinkConfig, Any, str]] = {
     "qubits, noisy": (QUBITS, noisy, "phase errors with"),
     "qubits, far": (QUBITS, far, "phase errors with"),
     "qubits, sampled, noisy": (replace(QUBITS, test="sample"), noisy, "phase errors with"),
-    "pairs, noisy": (PAIRS, noisy, "correction with"),
+    "pairs, noisy": (PAIRS, noisy, "phase errors with"),
     "pairs, far": (PAIRS, far, "phase errors with"),
     "planned, noisy": (replace(QUBITS, planned_key_bits=1000), noisy, "phase errors with"),
     "lim-2021, noisy": (replace(QUBITS, bound="lim-2021", acceptance=EXACT), noisy, "exceeds the tolerated"),
