@@ -52,10 +52,14 @@ def test_rounding_is_covered_however_close_intensities_are(gap: float, weakest: 
         bracket = low[1] - low[2] - (mu[1] ** 2 - mu[2] ** 2) / mu[0] ** 2 * low[0]
         exact = tau[1] * mu[0] * bracket / (mu[0] * (mu[1] - mu[2]) - mu[1] ** 2 + mu[2] ** 2)
     found = single_photons_lower(source, intervals, 0.0)
-    assert abs(Fraction(found) - exact) <= Fraction(rounding_error(source, intervals))
+    most = Fraction(rounding_error(source, 0.0, intervals))
+    assert abs(Fraction(found) - exact) <= most
+    empty = tau[0] * (mu[-2] * low[-1] - mu[-1] * low[-2]) / (mu[-2] - mu[-1])
+    if empty > 0:
+        assert abs(Fraction(vacuum_lower(source, intervals)) - empty) <= most
     wrong = tau[1] * (low[-2] - low[-1]) / (mu[-2] - mu[-1])
     if wrong > 0:
-        assert abs(Fraction(single_photon_errors_upper(source, intervals)) - wrong) <= rounding_error(source, intervals)
+        assert abs(Fraction(single_photon_errors_upper(source, intervals)) - wrong) <= most
 
 
 def _exp(x: Fraction) -> Fraction:

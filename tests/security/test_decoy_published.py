@@ -85,14 +85,22 @@ def test_wiesemann_with_one_decoy(name: str) -> None:
     found = wiesemann_2026(counts, secrecy / 15)
     if empty is not None:
         assert found.vacuum_upper == pytest.approx(empty, rel=1e-12)
-    assert found.key == pytest.approx(key, rel=1e-12)
-    assert found.test == pytest.approx(test, rel=1e-12)
-    assert found.test_errors == pytest.approx(errors, rel=1e-12)
+    _just_below(found.key, key)
+    _just_below(found.test, test)
+    _just_below(-found.test_errors, -errors)
     assert found.phase_error_rate == pytest.approx(rate, rel=2e-9)
     assert found.vacuum == 0.0
     bits = found.key * (1 - binary_entropy(found.phase_error_rate)) - leakage - math.log2(2 / correctness)
     bits -= 4 * math.log2(15 / (secrecy * 2**0.25))
-    assert bits == pytest.approx(length, rel=1e-12, abs=1.0 if length == int(length) else 1e-5)
+    if length == int(length):
+        assert bits == pytest.approx(length, abs=1.0)
+    else:
+        _just_below(bits, length)
+
+
+def _just_below(found: float, expected: float) -> None:
+    """Ours is moved to the safe side by what floating point may have added."""
+    assert -1e-9 * abs(expected) <= found - expected <= 1e-12 * abs(expected)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +145,9 @@ def test_wiesemann_with_two_decoys(
     assert parts == pytest.approx(expected, rel=1e-8)
     bits = found.key * (1 - binary_entropy(found.phase_error_rate)) - leakage - math.log2(2 / 1e-15)
     bits -= 4 * math.log2(17 / (secrecy * 2**0.25))
-    assert bits == pytest.approx(length, abs=2e-3)
+    assert -1e-10 * length <= bits - length <= 1e-3
     if found.vacuum:
-        assert bits + found.vacuum == pytest.approx(2765280848.802, abs=2e-3)
+        assert -1e-10 * length <= bits + found.vacuum - 2765280848.802 <= 1e-3
 
 
 STANDARD = DecoyTally(
@@ -285,7 +293,7 @@ def test_one_decoy_has_no_vacuum_term_even_one_way() -> None:
         key_counts=(1_000_000, 900_000),
         test_counts=(100_000, 90_000),
         key_errors=(400_000, 430_000),
-        test_errors=(1_000, 900),
+        test_errors=(40_000, 43_000),
     )
     counts = DecoyCounts(
         source=PhotonStatistics(tally.intensities, tally.probabilities),
@@ -301,3 +309,41 @@ def test_one_decoy_has_no_vacuum_term_even_one_way() -> None:
     )
     assert [term.bits for term in one.terms] == [term.bits for term in two.terms]
     assert next(term for term in one.terms if term.name == "vacuum").bits == 0
+
+
+@pytest.mark.parametrize(
+    "tally",
+    [
+        DecoyTally(
+            intensities=(0.5, 0.1),
+            probabilities=(0.7, 0.3),
+            key_counts=(1_000_000, 9_000_000),
+            test_counts=(100_000, 900_000),
+            key_errors=(10_000, 90_000),
+            test_errors=(1_000, 9_000),
+        ),
+        DecoyTally(
+            intensities=(0.5, 0.15, 0.01),
+            probabilities=(0.4, 0.4, 0.2),
+            key_counts=(2_700_000, 7_000_000, 1_000),
+            test_counts=(270_000, 700_000, 100),
+            test_errors=(2_700, 7_000, 50),
+        ),
+        DecoyTally(
+            intensities=(0.5, 0.15, 0.01),
+            probabilities=(0.4, 0.4, 0.2),
+            key_counts=(1_000_000, 1_000_000, 1_000_000),
+            test_counts=(100_000, 100_000, 100_000),
+            test_errors=(500, 500, 500),
+        ),
+    ],
+    ids=["one decoy, exchanged", "two decoys, exchanged", "more of the weakest than of empty pulses"],
+)
+@pytest.mark.parametrize("two_way", [False, True])
+def test_wiesemann_certifies_nothing_of_counts_that_no_photon_numbers_explain(
+    tally: DecoyTally, *, two_way: bool
+) -> None:
+    result = decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-9, bound="wiesemann-2026", two_way=two_way)
+    assert result.bits == 0
+    assert result.phase_error_rate == 0.5
+    assert all(term.bits <= 0 for term in result.terms)

@@ -36,12 +36,16 @@ __all__ = [
     "clopper_pearson_intervals",
     "hoeffding_intervals",
     "kullback_leibler_intervals",
+    "most_of_photon_number",
     "rounding_error",
     "single_photon_errors_upper",
     "single_photons_lower",
     "vacuum_lower",
     "vacuum_upper_by_errors",
 ]
+
+_ROUNDING = 1e-11
+"""What the analytic bounds are moved by at least, in parts of the class, for floating point."""
 
 Intervals: TypeAlias = tuple[tuple[float, float], ...]
 """Per intensity, the lower and upper end for the mean number of counts."""
@@ -126,11 +130,20 @@ def single_photon_errors_upper(source: PhotonStatistics, error_intervals: Interv
     return max(0.0, source.photon_probability(1) * (high[-2] - low[-1]) / (stronger - weaker))
 
 
-def rounding_error(source: PhotonStatistics, intervals: Intervals) -> float:
-    """Return more than the bounds above can be wrong by in floating point, for the same intervals.
+def most_of_photon_number(source: PhotonStatistics, intervals: Intervals, photons: int) -> float:
+    """Return more rounds with so many photons than the mean count of any label allows: E_k^+ / p(k | n), the least.
 
-    Their terms are products that are good to a few units in the last place; what they are multiplied by grows as
-    intensities come close to each other, and so do the digits that are lost in the differences of these.
+    A lower bound above it says that the intervals contradict each other: labels were mixed up, or an event failed.
+    """
+    shares = source.label_probabilities(photons)
+    return min(high / share for (_, high), share in zip(intervals, shares, strict=True) if share > 0.0)
+
+
+def rounding_error(source: PhotonStatistics, total: float, intervals: Intervals) -> float:
+    """Return more than the bounds above can be wrong by in floating point, for the same intervals of `total` counts.
+
+    At least 10^-11 of the total. Their terms are products that are good to a few units in the last place; what they are
+    multiplied by grows as intensities come close to each other, and so do the digits lost in the differences of these.
 
     Raises:
         ConfigurationError: intensities for which there is no analytic bound.
@@ -143,7 +156,7 @@ def rounding_error(source: PhotonStatistics, intervals: Intervals) -> float:
         denominator = (weak - weakest) * (strong - weak - weakest)
     size = math.fsum(source.scaled([high for _, high in intervals]))
     factor = strong / denominator * max(1.0, strong**2 / denominator)
-    return 1e-14 * source.photon_probability(1) * factor * size
+    return _ROUNDING * total + 1e-14 * source.photon_probability(1) * factor * size
 
 
 def _intervals(

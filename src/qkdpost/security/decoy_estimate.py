@@ -27,6 +27,7 @@ from qkdpost.security.decoy import (
     INTERVALS,
     IntervalMethod,
     Intervals,
+    most_of_photon_number,
     rounding_error,
     single_photon_errors_upper,
     single_photons_lower,
@@ -41,8 +42,8 @@ __all__ = ["DecoyMethod", "SinglePhotons", "count_events", "estimate_single_phot
 
 DecoyMethod = Literal["linear-program", "analytic"]
 _WEAKER = 1
-_ROUNDING = 1e-11
-"""What the analytic bounds are moved by at least, in parts of the class, for floating point."""
+_PRODUCT_ROUNDING = 1e-11
+"""More than a product of a few floating-point numbers can be wrong by, in parts of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,37 +165,31 @@ class _Bounds:
         bound = 0.0
         if not self.linear or _has_analytic_bound(self.source):
             vacuum = vacuum_lower(self.source, intervals) if vacuum_cap is None else vacuum_cap
-            bound = single_photons_lower(self.source, intervals, vacuum) - self._rounding(total, intervals)
+            bound = single_photons_lower(self.source, intervals, vacuum)
+            bound -= rounding_error(self.source, total, intervals)
         if self.linear:
             bound = max(bound, self._program(total, intervals, vacuum_cap).least(1))
-        if self.tail is not None and bound > self._most(total, intervals):
+        if self.tail is not None and bound > min(total, most_of_photon_number(self.source, intervals, 1)):
             raise IncompatibleCounts
         return min(float(total), max(0.0, bound))
-
-    def _most(self, total: int, intervals: Intervals) -> float:
-        """Return more rounds with one photon than any label's mean count allows."""
-        shares = self.source.label_probabilities(1)
-        return min(float(total), *(high / share for (_, high), share in zip(intervals, shares, strict=True) if share))
 
     def errors(self, total: int, intervals: Intervals) -> float:
         bound = float(total)
         if not self.linear or _has_analytic_bound(self.source):
-            bound = min(bound, single_photon_errors_upper(self.source, intervals) + self._rounding(total, intervals))
+            wrong = single_photon_errors_upper(self.source, intervals)
+            bound = min(bound, wrong + rounding_error(self.source, total, intervals))
         return min(bound, self._program(total, intervals).most(1)) if self.linear else bound
 
     def vacuum_cap(self, total: int, errors: Sequence[int] | None, intervals: Intervals | None) -> float:
         """Bound the rounds without a photon by the errors that they cause."""
         if errors is None or intervals is None:
             return float(total)
-        wrong = vacuum_upper_by_errors(self.source, intervals, _WEAKER) * (1.0 + _ROUNDING)
+        wrong = vacuum_upper_by_errors(self.source, intervals, _WEAKER) * (1.0 + _PRODUCT_ROUNDING)
         if self.linear:
             wrong = min(wrong, self._program(sum(errors), intervals).most(0))
         if self.tail is None:
             return min(float(total), 2.0 * wrong)
         return float(fair_coin_tosses(min(total, math.floor(max(0.0, wrong))), total, self.tail))
-
-    def _rounding(self, total: int, intervals: Intervals) -> float:
-        return _ROUNDING * total + rounding_error(self.source, intervals)
 
     def _program(self, total: int, intervals: Intervals, vacuum_cap: float | None = None) -> DecoyProgram:
         return DecoyProgram(self.source, total, intervals, vacuum_cap, strict=self.tail is None)

@@ -8,7 +8,8 @@ wiesemann-2026
     n_2^- and the fair coin, and c_2^+, with c_1^+ and c_2^- in the test basis. With two decoys eps0 = eps_sec / 17
     by the same bookkeeping: 4 + 1 + 12 events (five counts in each basis, two for the errors); this constant was
     derived and not read. Counts are clipped to 0 ... total before they are scaled. The penalty is paid in full
-    whether there is a vacuum term or not.
+    whether there is a vacuum term or not. Ours in addition, and only ever smaller: every estimate is moved by what
+    floating point may have added to it, and counts that no photon numbers explain certify nothing.
 
 lim-2014, rusca-2018
     Lim et al., Phys. Rev. A 89, 022307 and Rusca et al., Appl. Phys. Lett. 112, 171104, for comparison. Their gamma
@@ -27,6 +28,8 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy import (
     Intervals,
     hoeffding_intervals,
+    most_of_photon_number,
+    rounding_error,
     single_photon_errors_upper,
     single_photons_lower,
     vacuum_lower,
@@ -44,6 +47,8 @@ __all__ = [
 ]
 
 _WEAKER = 1
+_PRODUCT_ROUNDING = 1e-12
+"""More than a few products and sums of positive numbers can be wrong by, in parts of the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,26 +102,31 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
     test = hoeffding_intervals(counts.test_counts, smoothing)
     errors = hoeffding_intervals(counts.test_errors, smoothing)
     key_total, test_total = math.fsum(counts.key_counts), math.fsum(counts.test_counts)
-    vacuum, empty_test = vacuum_lower(source, key), vacuum_lower(source, test)
+    off_key, off_test = rounding_error(source, key_total, key), rounding_error(source, test_total, test)
+    vacuum, empty_test = vacuum_lower(source, key) - off_key, vacuum_lower(source, test)
     empty_key, upper = vacuum, math.nan
     if len(source.intensities) == 2:
         key_errors = hoeffding_intervals(_key_errors(counts), smoothing)
         empty_key = upper = min(key_total, _vacuum_upper(source, key_errors, key_total, smoothing, (_WEAKER,)))
         empty_test = min(test_total, _vacuum_upper(source, errors, test_total, smoothing, (_WEAKER,)))
-    singles = min(key_total, max(0.0, single_photons_lower(source, key, empty_key)))
-    tested = min(test_total, max(0.0, single_photons_lower(source, test, empty_test)))
-    wrong = min(test_total, single_photon_errors_upper(source, errors))
-    rate = 0.5
-    if singles > 0.0 and tested > 0.0:
-        spread = (singles + tested) / singles * (tested + 1.0) / tested / tested
-        rate = min(0.5, min(0.5, wrong / tested) + math.sqrt(spread * -math.log(smoothing)))
+    singles = single_photons_lower(source, key, empty_key) - off_key
+    tested = single_photons_lower(source, test, empty_test) - off_test
+    if (
+        vacuum > most_of_photon_number(source, key, 0)
+        or singles > most_of_photon_number(source, key, 1)
+        or tested > most_of_photon_number(source, test, 1)
+    ):
+        vacuum = singles = tested = 0.0
+    singles, tested = min(key_total, max(0.0, singles)), min(test_total, max(0.0, tested))
+    off_errors = rounding_error(source, math.fsum(counts.test_errors), errors)
+    wrong = min(test_total, single_photon_errors_upper(source, errors) + off_errors)
     return PublishedEstimate(
-        vacuum=min(key_total, vacuum),
+        vacuum=min(key_total, max(0.0, vacuum)),
         vacuum_upper=upper,
         key=singles,
         test=tested,
         test_errors=wrong,
-        phase_error_rate=rate,
+        phase_error_rate=_serfling_rate(singles, tested, wrong, smoothing),
     )
 
 
@@ -218,6 +228,14 @@ def _vacuum_upper(
     """Return 2 (tau_0 e^k / p_k c_k^+ + delta(total)), the best of the labels given."""
     deviation = math.sqrt(total * -math.log(epsilon) / 2.0)
     return min(2.0 * (vacuum_upper_by_errors(source, errors, label) + deviation) for label in labels)
+
+
+def _serfling_rate(key: float, test: float, errors: float, smoothing: float) -> float:
+    """Return errors / test + sqrt((n + m)(m + 1) / (n m^2) ln(1 / smoothing)), rounded up, at most 1/2."""
+    if key <= 0.0 or test <= 0.0:
+        return 0.5
+    spread = (key + test) / key * (test + 1.0) / test / test
+    return min(0.5, (errors / test + math.sqrt(spread * -math.log(smoothing))) * (1.0 + _PRODUCT_ROUNDING))
 
 
 def _gamma_rate(key: float, test: float, errors: float, secrecy: float, events: int) -> float:
