@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.records import Tally
@@ -106,6 +107,40 @@ def test_vector_of_tlgr_2012() -> None:
     exact = math.fsum(term.bits for term in result.terms) + math.floor(leakage) - leakage
     assert math.floor(exact) == 45025
     assert result.epsilon.secrecy == pytest.approx(1e-10)
+
+
+def _worst_failure(key_bits: int, test_bits: int, tolerated: float, rate: float) -> float:
+    """The probability of being accepted with more key errors than n times `rate`, for the worst number of errors."""
+    allowed = math.floor(test_bits * tolerated)
+    errors = range(math.floor(key_bits * rate) + 1, key_bits + test_bits + 1)
+    seen = [min(allowed, total - math.floor(key_bits * rate) - 1) for total in errors]
+    return float(max(stats.hypergeom.cdf(seen, key_bits + test_bits, list(errors), test_bits)))
+
+
+@pytest.mark.parametrize("estimation", [1e-1, 1e-2, 1e-3, 1e-5])
+@pytest.mark.parametrize(
+    ("key_bits", "test_bits", "tolerated"), [(300, 100, 0.05), (2000, 200, 0.02), (500, 1500, 0.1)]
+)
+@pytest.mark.parametrize(("bound", "scale"), [(FIXED[0], 2.0), (FIXED[1], 1.0), (FIXED[2], 1.0)])
+def test_parameter_estimation_fails_as_seldom_as_is_claimed(
+    *, bound: str, scale: float, key_bits: int, test_bits: int, tolerated: float, estimation: float
+) -> None:
+    """Exactly, over every number of errors in the block: what the proofs call eps_pe^2, in Theorem 3 (eps_pe / 2)^2.
+
+    With a quarter of the deviation the same check fails.
+    """
+    result = bb84.secret_length(
+        Tally(key_bits=key_bits, test_bits=test_bits, test_errors=0),
+        leakage_bits=0,
+        epsilon=Epsilon(secrecy=2.5 * estimation, correctness=1e-3, authentication=1e-3),
+        bound=bound,
+        tolerated_error_rate=tolerated,
+    )
+    claimed = (result.epsilon.terms[0].value / scale) ** 2
+    rate = result.phase_error_rate
+    assert tolerated < rate < 0.5
+    assert _worst_failure(key_bits, test_bits, tolerated, rate) <= claimed
+    assert _worst_failure(key_bits, test_bits, tolerated, tolerated + (rate - tolerated) / 4) > claimed
 
 
 @pytest.mark.parametrize("bound", FIXED)

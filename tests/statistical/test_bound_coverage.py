@@ -23,6 +23,8 @@ from qkdpost.security.concentration import (
 )
 from qkdpost.security.decoy_bb84 import single_photon_phase_error_rate
 from qkdpost.security.decoy_estimate import SinglePhotons, count_events, estimate_single_photons, point_estimate
+from qkdpost.security.decoy_published import DecoyCounts, wiesemann_2026
+from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.security.sampled import phase_error_bound_of_samples
 from qkdpost.tallies import SampledTally
 from reference.links import DecoyLink, DrawnBlocks, draw_blocks
@@ -296,6 +298,43 @@ def test_only_phase_suspects_violate_bounds(kind: str) -> None:
     assert not np.any(np.array(failed) & ~suspected)
     assert sum(failed) > 0
     assert suspected.sum() < blocks
+
+
+def published_violated(drawn: DrawnBlocks, smoothing: float) -> int:
+    """Count the blocks in which an estimate of Wiesemann et al. is on the wrong side of the truth."""
+    source, failures = PhotonStatistics(drawn.link.intensities, drawn.link.probabilities), 0
+    for block, phase in enumerate(drawn.key_phase_errors.tolist()):
+        tally = drawn.tally(block)
+        counts = DecoyCounts(
+            source=source,
+            key_counts=tally.key_counts,
+            test_counts=tally.test_counts,
+            test_errors=tally.test_errors,
+            key_errors=tally.key_errors,
+        )
+        found = wiesemann_2026(counts, smoothing)
+        assert found.key > 0.0
+        (empty, key), test = drawn.photons["key"][block, :2].tolist(), int(drawn.photons["test"][block, 1])
+        failures += (
+            found.vacuum > empty
+            or found.key > key
+            or found.test > test
+            or found.test_errors < int(drawn.photons["test_errors"][block, 1])
+            or (found.phase_error_rate < 0.5 and phase / key > found.phase_error_rate)
+        )
+    return failures
+
+
+@pytest.mark.parametrize("blocks", SIZES)
+@pytest.mark.parametrize("kind", LINKS)
+@pytest.mark.parametrize("total", [1e-2, 1e-3])
+def test_the_fixed_length_form_of_decoy_states(kind: str, total: float, blocks: int) -> None:
+    """The events of its ledger and the sampling: in longer blocks, for its deviations leave nothing of short ones."""
+    drawn = draw_blocks(LINKS[kind], 100 * PULSES, blocks, np.random.default_rng(27))
+    events = 10 if kind == "one decoy" else 12
+    judge(f"{kind} by Wiesemann et al. at {total}", published_violated(drawn, total / (events + 1)), blocks, total)
+    few = draw_blocks(LINKS[kind], 100 * PULSES, 1_000, np.random.default_rng(28))
+    assert published_violated(few, 0.9) / 1_000 > allowed(total, 1_000)
 
 
 @pytest.mark.parametrize("blocks", SIZES)
