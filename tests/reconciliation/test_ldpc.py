@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits
+from qkdpost.bits import Bits, concatenate
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
 from qkdpost.reconciliation import ldpc
 from qkdpost.reconciliation.entropy import entropy_ppm
@@ -325,6 +325,28 @@ def test_messages_of_wrong_length_are_the_peers_fault() -> None:
     next(other)
     with pytest.raises(RemoteProtocolError):
         other.send(Bits.zeros(plan.syndrome_bits - 1))
+
+
+def test_a_frame_that_was_found_cannot_fail_later() -> None:
+    plan = plan_ldpc(50_000, error_rate_ppm=20_000, frame_bits=1 << 14)
+    assert plan.frames > 2
+    assert plan.blind_rounds > 1
+
+    def answer(*failed: int) -> Bits:
+        wanted = Bits.from_bytes((1).to_bytes(WANTED_BITS // 8, "little"), WANTED_BITS)
+        return concatenate([Bits.from_positions(np.array(failed), plan.frames), wanted])
+
+    for second, refused in (((0, 1), False), ((1,), False), ((1, 2), True), ((2,), True)):
+        side = ldpc_reference(Bits.zeros(50_000), plan=plan, seed=SEED, random_source=secrets.token_bytes)
+        next(side)
+        side.send(Bits.zeros(0))
+        assert len(side.send(answer(0, 1))) == 2
+        side.send(Bits.zeros(0))
+        if refused:
+            with pytest.raises(RemoteProtocolError, match="found before"):
+                side.send(answer(*second))
+        else:
+            assert len(side.send(answer(*second))) == len(second)
 
 
 @pytest.mark.parametrize("excess", [1, 10**6])

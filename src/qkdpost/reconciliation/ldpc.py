@@ -144,7 +144,7 @@ def ldpc_reference(
 
     Raises:
         InputError: the block is of another length than the plan's, or the seed of another than 32.
-        RemoteProtocolError: the peer's message has another length than it must.
+        RemoteProtocolError: the peer's message has another length than it must, or asks for what cannot be.
     """
     block = _Block(bits, plan, seed)
     punctured = plan.frames * plan.punctured_bits
@@ -153,6 +153,7 @@ def ldpc_reference(
         raise InputError("random_source returned another number of bytes than asked")
     block.fill(block.layout.punctured, drawn)
     message = Bits(block.syndromes(block.frames).reshape(-1), plan.frames * plan.syndrome_bits)
+    open_frames = ~Bits.zeros(plan.frames)
     for rounds_left in range(plan.blind_rounds, -1, -1):
         yield from _exchange(block, message, 0)
         answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if rounds_left else 0))
@@ -160,6 +161,9 @@ def ldpc_reference(
         failed, wanted = answer[: plan.frames], _number(answer[plan.frames :])
         if wanted > block.hidden or (wanted and not failed.weight()):
             raise RemoteProtocolError(f"the peer asks for {wanted} bits of each frame where {block.hidden} are left")
+        if (failed & ~open_frames).weight():
+            raise RemoteProtocolError("the peer says that frames failed which it had found before")
+        open_frames = failed
         if not wanted:
             break
         message = _revealed(block, failed, block.reveal(wanted))
