@@ -67,6 +67,8 @@ class LinkConfig:
         reconciliation: the method of error correction: "cascade" (least disclosed, many rounds), "ldpc" (few rounds)
             or "auto" (chosen for each block by `qkdpost.reconciliation.choice`).
         round_trip_ms: round-trip time of the line, for "auto".
+        processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in
+            Mbit/s, for "auto".
         cascade_parameters: the named set of block sizes for Cascade.
         ldpc_frame_bits: bits of one frame of the LDPC code.
         ldpc_decoder: the decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate"
@@ -118,6 +120,7 @@ class LinkConfig:
     frame_bits: int = 2**14
     reconciliation: str = "cascade"
     round_trip_ms: float = 0.0
+    processor_mbit_per_s: float = 10.0
     cascade_parameters: str = "near-optimal"
     ldpc_frame_bits: int = 2**16
     ldpc_decoder: str = "fast"
@@ -153,6 +156,7 @@ class LinkConfig:
         self._check_real("sample_fraction", 1e-6, 0.999)
         self._check_real("dead_time_ps", 0.0, 1e12)
         self._check_real("round_trip_ms", 0.0, 1e6)
+        self._check_real("processor_mbit_per_s", 1e-6, 1e6)
         self._check_real("coincidence_window_ps", 0.0, 1e9)
         self._check_real("tick_ps", 0.0, 1e4)
         if 0.0 < self.tick_ps < 0.1:
