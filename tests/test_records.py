@@ -29,6 +29,10 @@ def test_double_clicks_are_kept_with_random_bits() -> None:
         ({"bases": [0, 1, 2]}, "0 or 1"),
         ({"outcomes": [0, 1, 3]}, "double click"),
         ({"outcomes": [0, 1]}, "one slot"),
+        ({"pulses": -3, "slots": [], "bases": [], "outcomes": []}, "pulses must be an integer"),
+        ({"pulses": 2**53 + 1}, "pulses must be an integer"),
+        ({"pulses": "a"}, "pulses must be an integer"),
+        ({"pulses": True, "slots": [], "bases": [], "outcomes": []}, "pulses must be an integer"),
     ],
 )
 def test_impossible_detections_are_refused(changes: dict[str, object], message: str) -> None:
@@ -36,6 +40,12 @@ def test_impossible_detections_are_refused(changes: dict[str, object], message: 
     Detections(**good)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=message):
         Detections(**good | changes)  # type: ignore[arg-type]
+
+
+def test_detections_take_flags_and_numbers_of_numpy() -> None:
+    flags = np.array([True, False])
+    record = Detections(pulses=np.int64(3), slots=np.array([0, 2], np.uint16), bases=flags, outcomes=~flags)
+    assert (record.pulses, list(np.asarray(record.bases)), list(np.asarray(record.bits))) == (3, [1, 0], [0, 1])
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,13 @@ __all__ = [
     "SiftedKey",
     "Tally",
     "TimeTags",
+    "whole_number",
 ]
 
 KEY_BASIS = 0
 TEST_BASIS = 1
 DOUBLE_CLICK = 2
+_LARGEST_COUNT = 2**53
 """The outcome of a detection in which both detectors of the basis clicked."""
 
 
@@ -122,7 +124,7 @@ class Detections:
     """What a receiving side saw: the slots in which it detected, with basis and outcome.
 
     Args:
-        pulses: how many slots the record covers, detected or not.
+        pulses: how many slots the record covers, detected or not; at most 2^53.
         slots: the slots with a detection, strictly increasing, each below `pulses`; integers, shape (n,).
         bases: the basis of each detection, 0 key, 1 test; shape (n,).
         outcomes: 0, 1, or `DOUBLE_CLICK`, which gets a random bit from the operating system's generator: to
@@ -136,7 +138,7 @@ class Detections:
     double_clicks: int
 
     def __init__(self, *, pulses: int, slots: ArrayLike, bases: BitsLike, outcomes: BitsLike) -> None:
-        _set(self, "pulses", int(pulses))
+        _set(self, "pulses", whole_number("pulses", pulses))
         _set(self, "slots", _increasing("slots", slots, strictly=True))
         _set(self, "bases", Bits.coerce(bases))
         bits, double_clicks = _resolve_double_clicks(outcomes)
@@ -230,7 +232,7 @@ class Tally:
     def __post_init__(self) -> None:
         for name in ("key_bits", "test_bits", "test_errors"):
             value = getattr(self, name)
-            if not 0 <= value <= 2**53 or value != int(value):
+            if not 0 <= value <= _LARGEST_COUNT or value != int(value):
                 raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {value}")
         if self.test_errors > self.test_bits:
             raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
@@ -262,8 +264,21 @@ def _set(record: object, name: str, value: object) -> None:
     object.__setattr__(record, name, value)
 
 
+def whole_number(name: str, value: object) -> int:
+    """Return an integer in 0 ... 2^53, of Python or numpy.
+
+    Raises:
+        InputError: not an integer, or outside that range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= _LARGEST_COUNT:
+        raise InputError(f"{name} must be an integer in 0 ... 2^53; found {value!r:.80}")
+    return int(value)
+
+
 def _integers(name: str, values: ArrayLike) -> NDArray[Any]:
     array = np.asarray(values)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "ui"):
         raise InputError(f"{name} must be a vector of integers; found {array.dtype} of shape {array.shape}")
     return array

@@ -19,6 +19,7 @@ from qkdpost.messages import (
     BlockOpen,
     Close,
     Confirmation,
+    DetectionReport,
     FrameVerdict,
     Hello,
     Parities,
@@ -179,6 +180,20 @@ def test_noise_after_the_greeting(noise: bytes, role: str) -> None:
         assert pair.sessions[role].state is ConnectionState.BROKEN
     pair.collect()
     assert pair.keys(role) == {}
+
+
+def test_parts_of_a_report_that_hold_nothing_are_refused() -> None:
+    """Else a peer could send them for ever, and each would be held."""
+
+    def empty_first(role: str, _number: int, frame: bytes) -> list[bytes]:
+        message = decode(frame)
+        if not isinstance(message, DetectionReport) or message.part:
+            return [frame]
+        return [encode(msgspec.structs.replace(message, last=False, count=0, end=0, slots=b"", bases=b""))]
+
+    pair, errors = run_altered(empty_first)
+    assert ["all but the last" in str(error) for error in errors] == [True]
+    assert pair.keys("alice") == pair.keys("bob") == {}
 
 
 def forged_opening(pair: Pair, **fields: object) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,14 +245,38 @@ def test_the_application_sees_how_many_records_wait() -> None:
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
+def test_records_outlive_a_random_source_that_fails() -> None:
+    pair = Pair(small_link())
+    pair.submit(*bb84_records())
+    pair.run()
+    working = pair.sessions["bob"]._connection.random_source
+
+    def fails(count: int) -> bytes:
+        raise OSError("no entropy")
+
+    pair.sessions["bob"]._connection.random_source = fails
+    with pytest.raises(OSError, match="no entropy"):
+        pair.sessions["bob"].flush()
+    pair.sessions["bob"]._connection.random_source = working
+    pair.sessions["alice"].connection_lost()
+    for session in pair.sessions.values():
+        session.connect()
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
 def test_batches_may_be_numbered_by_the_application() -> None:
     pair = Pair(small_link())
     alice, bob = bb84_records()
     pair.sessions["alice"].submit(bb84_records(seed=1)[0], batch=5)  # Bob has no such record: it is dropped
     pair.sessions["alice"].submit(alice, batch=9)
-    pair.sessions["bob"].submit(bob, batch=9)
+    pair.sessions["bob"].submit(bob, batch=np.int64(9))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="used already"):
         pair.sessions["bob"].submit(bob, batch=9)
+    for number in (1.5, True, 2**60, "10"):
+        with pytest.raises(InputError, match="batch must be an integer"):
+            pair.sessions["bob"].submit(bob, batch=number)  # type: ignore[arg-type]
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}

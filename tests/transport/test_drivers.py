@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
+import struct
 import threading
 
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from qkdpost import transport
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.key_pool import KeyPool
-from qkdpost.messages import AbortReason
-from qkdpost.session.events import BlockAborted, Event, KeyReady
+from qkdpost.messages import Abort, AbortReason, BlockOpen, Hello, Message, Ready
+from qkdpost.session.codec import LENGTH_BYTES, decode, encode
+from qkdpost.session.events import BlockAborted, ConnectionClosed, Event, KeyReady
+from qkdpost.session.handshake import make_hello
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from support.link import PRESHARED, bb84_records, small_link
@@ -68,6 +72,101 @@ def test_blocking_driver_raises_what_the_peer_did_wrong() -> None:
     far.sendall(b"\xff" * 100)
     with near, far, pytest.raises(RemoteProtocolError):
         list(transport.blocking.run(ready_session("alice"), near))
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a TCP connection, which unlike a pair of local sockets can be reset."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        return near, server.accept()[0]
+
+
+def reset(end: socket.socket) -> None:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
+
+
+def hear(end: socket.socket) -> Message:
+    length = end.recv(LENGTH_BYTES, socket.MSG_WAITALL)
+    return decode(length + end.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL))
+
+
+def greeting(role: str) -> bytes:
+    return encode(make_hello(role, small_link(), KeyPool(PRESHARED), secrets.token_bytes))
+
+
+def test_blocking_driver_ends_though_its_last_words_cannot_be_sent() -> None:
+    """Whoever greets a host that has finished, and resets the line."""
+    bob = Session(role="bob", link=small_link(), auth_key=KeyPool(PRESHARED))
+    bob.finish()
+    near, far = connected()
+
+    def greet_and_go() -> None:
+        hello = hear(far)
+        assert isinstance(hello, Hello)
+        far.sendall(greeting("alice"))
+        assert isinstance(hear(far), Ready)
+        far.sendall(encode(Ready(nonce=hello.nonce)))
+        reset(far)
+
+    stranger = threading.Thread(target=greet_and_go)
+    stranger.start()
+    with near:
+        events = list(transport.blocking.run(bob, near, timeout_seconds=5))
+    stranger.join()
+    assert sum(isinstance(event, ConnectionClosed) for event in events) <= 1
+    assert bob.state is not ConnectionState.OPEN
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_blocking_driver_reads_what_came_before_the_line_broke(resets: bool) -> None:
+    near, far = connected()
+    far.sendall(greeting("alice"))
+    reset(far) if resets else far.close()
+    session = ready_session("bob")
+    with near:
+        list(transport.blocking.run(session, near, timeout_seconds=5))
+    assert session.state is ConnectionState.BROKEN
+
+
+def test_blocking_driver_holds_no_more_than_a_message_of_what_it_has_not_answered() -> None:
+    """Blocks opened and given up at once, each of which is answered, and behind them as much as the line takes."""
+    near, far = socket.socketpair()
+    alice = Session(role="alice", link=small_link(), auth_key=KeyPool(PRESHARED[:32] + bytes(48 * 200)))
+
+    def flood() -> None:
+        hello = hear(far)
+        assert isinstance(hello, Hello)
+        segment = hello.segments[0].identifier
+        mine = Hello(
+            version=hello.version,
+            role="bob",
+            nonce=bytes(16),
+            configuration=hello.configuration,
+            segments=hello.segments,
+        )
+        far.sendall(encode(mine) + encode(Ready(nonce=hello.nonce)))
+        for block in range(200):
+            opening = BlockOpen(
+                block=block, first_batch=block, batches=1, segment=segment, offset=48 * block, commitment=bytes(16)
+            )
+            far.sendall(encode(opening) + encode(Abort(block=block, reason=AbortReason.NO_KEY_LEFT)))
+        try:
+            while True:
+                far.sendall(b"\xff" * 2**18)
+        except OSError:
+            pass
+
+    stranger = threading.Thread(target=flood)
+    stranger.start()
+    most = 0
+    with near, pytest.raises(RemoteProtocolError):
+        for _ in transport.blocking.run(alice, near, timeout_seconds=5):
+            most = max(most, len(alice._buffer._data))
+    near.close()
+    far.close()
+    stranger.join()
+    assert 0 < most <= 2 * 2**18
 
 
 async def run_both(cut_after: int | None = None) -> tuple[list[Event], list[Event]]:

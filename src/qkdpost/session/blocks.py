@@ -67,6 +67,7 @@ class Blocks:
         run = self.next_run(flushed_below)
         if run is None:
             return False
+        commitment = self.connection.random_source(COMMITMENT_BYTES)
         try:
             pads = self.connection.pool.reserve(PADS_OF_A_BLOCK_BYTES)
         except KeyPoolExhausted as error:
@@ -85,7 +86,7 @@ class Blocks:
             batches=batches,
             segment=pads.segment,
             offset=pads.offset,
-            commitment=self.connection.random_source(COMMITMENT_BYTES),
+            commitment=commitment,
         )
         flight = self._new_flight(opening, pads)
         self._send(flight.block, opening)

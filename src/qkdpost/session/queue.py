@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
-from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags, whole_number
 
 __all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
 
@@ -41,11 +41,11 @@ class RecordQueue:
 
         Raises:
             LocalProtocolError: the application said that it had finished.
-            InputError: `batch` is below a number that was used already.
+            InputError: `batch` is no whole number, or was used already.
         """
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
-        number = self.next_batch if batch is None else batch
+        number = self.next_batch if batch is None else whole_number("batch", batch)
         if number < self.next_batch:
             raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
         self.next_batch = number + 1
@@ -86,8 +86,8 @@ class RecordQueue:
     def next_run(self, enough: int, most: int, flushed_below: int) -> tuple[int, int] | None:
         """Return first number and count of the oldest adjoining records that make a block, or None.
 
-        They do if they hold `enough` detections, if one more record would bring them above `most`, if a gap in the
-        numbers follows, or if all are to be flushed.
+        They do if they hold `enough` detections, if one more record would bring them above `most`, if they are half as
+        many as a peer may claim ahead, if a gap in the numbers follows, or if all are to be flushed.
         """
         numbers = sorted(number for number in self._records if number >= self._claimed_below())
         total = 0

@@ -105,12 +105,13 @@ class Session:
         """Hand over a raw record; it becomes part of a block in its turn.
 
         Args:
-            record: of the type that the kind of link and the role call for. Secret.
+            record: of the type that the kind of link and the role call for. Secret. A block closes with its 512th
+                record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
             batch: its number, if the application counts; must grow. By default one more than the last.
 
         Raises:
-            InputError: a record of another type, too large a record, time tags that cannot be told, or a number used
-                already.
+            InputError: a record of another type, too large a record, time tags that cannot be told, or a number that
+                is none or was used already.
             LocalProtocolError: after `finish`.
 
         What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events tell of

@@ -238,7 +238,9 @@ def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray
                 f"batch {batch} covers {pulses} slots here and {report.span} at the peer",
             )
         reported += report.count
-        if report.count > PART_DETECTIONS or reported > allowed:
+        if not (0 if report.last else PART_DETECTIONS) <= report.count <= PART_DETECTIONS:
+            raise RemoteProtocolError(f"a part has {report.count} detections; all but the last have {PART_DETECTIONS}")
+        if reported > allowed:
             raise RemoteProtocolError(f"the peer reports {reported} detections; at most {allowed} are left")
         if not start <= report.end <= report.span:
             raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")

@@ -81,18 +81,23 @@ class _Line:
         self._timeout = timeout_seconds
         self._idle = idle
         self._pending = bytearray()
+        self._can_send = True
         self._moved = time.monotonic()
         self.ended = False
 
     def step(self) -> None:
-        """Send and receive what can be, or wait."""
-        self._pending += self._session.data_to_send()
+        """Send and receive what can be, or wait. No more is read before what was received has been answered."""
+        answer = self._session.data_to_send()
+        if self._can_send:
+            self._pending += answer
         state = self._session.state
         if state is ConnectionState.BROKEN or (state is ConnectionState.CLOSED and not self._pending):
             self.ended = True
             return
         moved = self._send() if self._pending else False
-        if state is not ConnectionState.CLOSED:
+        if answer:
+            moved = True
+        elif state is not ConnectionState.CLOSED:
             moved |= self._receive()
         if moved:
             self._moved = time.monotonic()
@@ -102,7 +107,7 @@ class _Line:
     def close(self) -> None:
         """End the driving; a stream of which a part can no longer be sent is of no use to the peer."""
         self._selector.close()
-        if self._pending:
+        if self._pending or not self._can_send:
             self._session.connection_lost()
 
     def _wait(self, wanted: int) -> None:
@@ -129,8 +134,9 @@ class _Line:
             sent = self._connection.send(memoryview(self._pending)[:CHUNK_BYTES])
         except BlockingIOError:
             return False
-        except OSError:
-            self._session.connection_lost()
+        except OSError:  # what the peer sent before it went may still be read
+            self._pending.clear()
+            self._can_send = False
             return True
         del self._pending[:sent]
         return True
