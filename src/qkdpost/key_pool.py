@@ -50,18 +50,26 @@ class SegmentState:
 
 @dataclass(slots=True)
 class _Segment:
+    """Bytes below `next_offset` are spent for ever, those up to `taken` are out of use for this connection."""
+
     key: bytearray = field(repr=False)
     next_offset: int = 0
+    taken: int = 0
     usable: bool = True
 
     @property
     def left(self) -> int:
+        return len(self.key) - self.taken
+
+    @property
+    def unspent(self) -> int:
         return len(self.key) - self.next_offset
 
     def spend_to(self, end: int) -> None:
-        """Erase what is skipped; what is reserved must have been taken out before."""
+        """Erase up to `end`; what is reserved must have been copied before."""
         self.key[self.next_offset : end] = bytes(end - self.next_offset)
         self.next_offset = end
+        self.taken = max(self.taken, end)
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
@@ -74,17 +82,17 @@ class KeyPool:
     """Key that two hosts share, spent from the front of each of its segments and never twice.
 
     The first 32 bytes become the key of the hash and stay; the rest is segment 0 of the pads. New segments come from
-    new keys. The opener of a block reserves a piece, tells the peer which, and the peer claims it. Either host counts
-    a piece as spent when it is reserved or claimed, whether it is used or not. Bytes are erased when handed out.
+    new keys. The opener of a block reserves a piece, tells the peer which, and the peer claims it. Over one connection
+    a piece is reserved or claimed once, whether it is used or not. It is spent for ever, with all before it, when the
+    first byte of it is handed out, and erased then; what nobody used comes back with the next connection.
 
     The pool must outlive the process: store `snapshot` whenever `revision` has grown and before anything is sent that
     was made with it; a `Session` does so if it is told how (`save_pool`). A host that starts from an older snapshot
     would use pads twice, which discloses the hash keys; against the loss of one host's latest snapshot `reconcile`
     helps, against the loss of both nothing does.
 
-    A greeting and the opening of a block are not authenticated yet when they spend key: whoever can open a connection
-    to a host spends 48 bytes of its pool for each block that may be in flight, and by its greeting as many of each
-    segment. They are lost, not disclosed; but let nobody but the peer reach the port, and watch `available_bytes`.
+    Neither a greeting nor the opening of a block is authenticated, and neither spends anything. Only who plays a whole
+    block through, up to the first tag, makes this host spend 48 bytes. They are lost, not disclosed.
 
     Args:
         preshared: at least 32 bytes, uniformly random, equal on both hosts and used for nothing else. Secret.
@@ -116,16 +124,16 @@ class KeyPool:
 
     @property
     def available_bytes(self) -> int:
-        """The bytes of pads not spent, in segments that the peer holds as well."""
+        """The bytes of pads that this connection may still take, in segments that the peer holds as well."""
         return sum(segment.left for segment in self._segments.values() if segment.usable)
 
     @property
     def spent_bytes(self) -> int:
-        """The bytes of pads spent since the pool was made, skipped ones among them."""
+        """The bytes of pads spent for ever since the pool was made, skipped ones among them."""
         return self._spent_bytes
 
     def reserve(self, count: int) -> PadReference:
-        """Spend `count` bytes in one piece and return where they are; the opener of a block calls this.
+        """Take `count` bytes in one piece and return where they are; the opener of a block calls this.
 
         Raises:
             KeyPoolExhausted: no segment that both hosts hold has so many bytes left.
@@ -136,16 +144,18 @@ class KeyPool:
         # Slices of new keys first: each is spent by the next block, so that segments do not pile up.
         for identifier, segment in reversed(self._segments.items()):
             if segment.usable and segment.left >= count:
-                reference = PadReference(segment=identifier, offset=segment.next_offset, length=count)
+                reference = PadReference(segment=identifier, offset=segment.taken, length=count)
                 self._take(reference, segment)
                 return reference
+        resting = sum(segment.left for segment in self._segments.values() if not segment.usable)
         raise KeyPoolExhausted(
             f"no segment has {count} bytes of authentication key left in one piece ({self.available_bytes} in all); "
-            "supply new pre-shared key"
+            + (f"{resting} more rest, for the peer lists no such segment, or another length; " if resting else "")
+            + "supply new pre-shared key"
         )
 
     def claim(self, reference: PadReference) -> None:
-        """Spend the piece that the peer reserved: the next one of its segment, for after `reconcile` both count alike.
+        """Take the piece that the peer reserved: the next one of its segment, for after `reconcile` both count alike.
 
         Raises:
             RemoteProtocolError: no such segment, or another piece than the next.
@@ -154,10 +164,10 @@ class KeyPool:
         if segment is None or not segment.usable:
             raise RemoteProtocolError("the peer named a segment of authentication key that the hosts do not share")
         end = reference.offset + reference.length
-        if reference.length < 1 or reference.offset != segment.next_offset or end > len(segment.key):
+        if reference.length < 1 or reference.offset != segment.taken or end > len(segment.key):
             raise RemoteProtocolError(
                 f"the peer named bytes {reference.offset} ... {end - 1} of authentication key; "
-                f"the next are {segment.next_offset} ... {len(segment.key) - 1}"
+                f"the next are {segment.taken} ... {len(segment.key) - 1}"
             )
         self._take(reference, segment)
 
@@ -165,19 +175,23 @@ class KeyPool:
         end = reference.offset + reference.length
         piece = bytes(segment.key[reference.offset : end])
         self._reserved[reference] = [piece[index : index + 1] for index in range(len(piece))]
-        self._spend(reference.segment, end)
+        segment.taken = end
 
     def _spend(self, identifier: bytes, end: int) -> None:
-        """Spend a segment up to `end`; one that is spent whole is forgotten."""
+        """Spend a segment up to `end`, if it is not yet; one that is spent whole is forgotten."""
+        segment = self._segments.get(identifier)
+        if segment is None or end <= segment.next_offset:
+            return
         self._revision += 1
-        segment = self._segments[identifier]
         self._spent_bytes += end - segment.next_offset
         segment.spend_to(end)
-        if not segment.left:
+        if not segment.unspent:
             del self._segments[identifier]
 
     def pad(self, reference: PadReference, start: int, count: int) -> bytes:
         """Hand out bytes start ... start + count - 1 of a piece reserved or claimed; each byte once.
+
+        With the first, the whole piece is spent.
 
         Raises:
             LocalProtocolError: not a piece of this pool, outside the piece, or handed out before.
@@ -188,13 +202,14 @@ class KeyPool:
         handed = [byte for byte in piece[start : start + count] if byte is not None]
         if len(handed) != count:
             raise LocalProtocolError("a byte of authentication key is handed out once; this one was before")
+        self._spend(reference.segment, reference.offset + reference.length)
         piece[start : start + count] = [None] * count
         if not any(byte is not None for byte in piece):
             del self._reserved[reference]
         return b"".join(handed)
 
     def release(self, reference: PadReference) -> None:
-        """Erase what was not handed out of a piece, as when its block has ended; the bytes stay spent."""
+        """Forget what was not handed out of a piece, as when its block has ended; this connection takes it no more."""
         self._reserved.pop(reference, None)
 
     def refill(self, identifier: bytes, key: Bits | bytes) -> None:
@@ -203,8 +218,8 @@ class KeyPool:
         Sessions do so with each new key. An operator may, when the pool runs out: at Alice's first, then at Bob's, who
         opens the blocks.
 
-        Of segments that only one side holds, as after a last message that was lost, the oldest are spent unused once
-        there are very many.
+        Of very many segments, as when those pile up that only one side holds since a last message was lost, the
+        shortest is spent unused.
 
         Args:
             identifier: 16 bytes, the same on both hosts, never used for another segment.
@@ -224,8 +239,9 @@ class KeyPool:
         if content:
             self._segments[bytes(identifier)] = _Segment(content)
         if len(self._segments) > MOST_SEGMENTS:
-            oldest = next(name for name in self._segments if name != PRESHARED_SEGMENT)
-            self._spend(oldest, len(self._segments[oldest].key))
+            others = [name for name in self._segments if name != PRESHARED_SEGMENT]
+            least = min(others, key=lambda name: (self._segments[name].unspent, self._segments[name].usable))
+            self._spend(least, len(self._segments[least].key))
 
     def inventory(self) -> tuple[SegmentState, ...]:
         """Return the segments that are not spent, for the peer; public."""
@@ -234,41 +250,34 @@ class KeyPool:
             for identifier, segment in self._segments.items()
         )
 
-    def reconcile(self, peer_inventory: Iterable[SegmentState], *, largest_skip_bytes: int) -> None:
-        """Settle with the peer, at the start of a connection, what both may use.
+    def reconcile(self, peer_inventory: Iterable[SegmentState]) -> None:
+        """Settle with the peer, at the start of a connection, what both may use; no piece is reserved any longer.
 
         Usable are segments that both hold with equal length, from the farther of the two offsets on. A segment that
-        one side holds alone rests for this connection. The peer's numbers can spend bytes and never bring any back;
-        and since nothing has been authenticated yet, they can spend no more of a segment than a line that is cut at
-        the worst moment costs anyhow.
+        one side holds alone rests for this connection. The peer's numbers, which nothing authenticates yet, spend
+        nothing and never bring back what is spent here: they hold for this connection.
 
         Args:
             peer_inventory: what the peer says of its pool. Hostile.
-            largest_skip_bytes: how far the peer may be ahead in a segment.
 
         Raises:
-            RemoteProtocolError: an identifier named twice, an offset outside its segment, or a peer that is farther
-                ahead; if a host was restored from an old snapshot, `skip` brings it up.
+            RemoteProtocolError: an identifier named twice, or an offset outside its segment.
         """
         peer: dict[bytes, SegmentState] = {}
         for state in peer_inventory:
             if state.identifier in peer or not 0 <= state.next_offset <= state.length:
                 raise RemoteProtocolError("the peer's list of segments of authentication key contradicts itself")
             peer[state.identifier] = state
-        for identifier, segment in list(self._segments.items()):
+        self._reserved.clear()
+        for identifier, segment in self._segments.items():
             other = peer.get(identifier)
             segment.usable = other is not None and other.length == len(segment.key)
-            if segment.usable and other is not None and other.next_offset > segment.next_offset:
-                ahead = other.next_offset - segment.next_offset
-                if ahead > largest_skip_bytes:
-                    raise RemoteProtocolError(
-                        f"the peer's authentication key is {ahead} bytes ahead; at most {largest_skip_bytes} are "
-                        "skipped on its word. If this host lost its latest snapshot, call KeyPool.skip"
-                    )
-                self._spend(identifier, other.next_offset)
+            segment.taken = segment.next_offset
+            if segment.usable and other is not None:
+                segment.taken = max(segment.next_offset, other.next_offset)
 
     def skip(self, identifier: bytes, next_offset: int) -> None:
-        """Spend a segment up to `next_offset` unused: an operator's remedy after a snapshot was lost.
+        """Spend a segment up to `next_offset` unused: for an operator who knows that a snapshot is not the latest.
 
         Raises:
             InputError: no such segment, or an offset that is spent already or past its end.
@@ -279,7 +288,7 @@ class KeyPool:
         self._spend(identifier, next_offset)
 
     def snapshot(self) -> bytes:
-        """Return all of the pool but the pieces in use, which count as spent. Secret."""
+        """Return all of the pool that is not spent. Secret."""
         segments = [
             (identifier, segment.next_offset, bytes(segment.key)) for identifier, segment in self._segments.items()
         ]
@@ -298,7 +307,8 @@ class KeyPool:
             raise InputError("this is not a snapshot of a key pool") from error
         pool = cls(content.hash_key)
         pool._segments = {
-            identifier: _Segment(bytearray(key), next_offset) for identifier, next_offset, key in content.segments
+            identifier: _Segment(bytearray(key), next_offset, next_offset)
+            for identifier, next_offset, key in content.segments
         }
         pool._spent_bytes = content.spent_bytes
         if any(not 0 <= segment.next_offset <= len(segment.key) for segment in pool._segments.values()):

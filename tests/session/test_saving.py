@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from qkdpost.key_pool import KeyPool
-from qkdpost.messages import BlockOpen, Hello
+from qkdpost.errors import AuthenticationError
+from qkdpost.key_pool import KeyPool, PadReference
+from qkdpost.messages import Confirmation, Hello, Message
 from qkdpost.session.codec import decode, encode
+from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from support.link import PRESHARED, bb84_records, frames, seeded_source, small_link
 
 
+class RecordedPool(KeyPool):
+    """Remembers which bytes it handed out."""
+
+    __slots__ = ("handed_out",)
+    handed_out: list[tuple[bytes, int]]
+
+    def pad(self, reference: PadReference, start: int, count: int) -> bytes:
+        pad = super().pad(reference, start, count)
+        self.handed_out += [(reference.segment, reference.offset + place) for place in range(start, start + count)]
+        return pad
+
+
 class Store:
-    """What survives a power cut."""
+    """What survives a power cut, and what was handed out before and after it."""
 
     def __init__(self, snapshot: bytes) -> None:
         self.snapshot = snapshot
+        self.handed_out: list[tuple[bytes, int]] = []
         self.writes = 0
         self.fails = False
 
@@ -29,7 +45,8 @@ class Store:
 
 class Host:
     def __init__(self, role: str, store: Store, seed: bytes) -> None:
-        self.pool = KeyPool.restore(store.snapshot)
+        self.pool = RecordedPool.restore(store.snapshot)
+        self.pool.handed_out = store.handed_out
         self.session = Session(
             role=role,
             link=small_link(epsilon=1e-6),
@@ -76,45 +93,81 @@ def test_each_host_writes_a_few_times_a_block_and_not_for_every_message() -> Non
     talk(kept, 0, 10**6)
     assert WHOLE > 50
     for store in kept.values():
-        assert store.writes == 3  # at the start, when the pads were taken, when the key came
+        assert store.writes == 3  # at the start, at the first tag, when the key came
 
 
 def test_after_a_power_cut_anywhere_no_pad_is_used_again() -> None:
     kept = stores()
-    pads = []
     for number, most in enumerate([*range(WHOLE), WHOLE]):
-        said = talk(kept, number, most)
-        openings = [message for message in map(decode, said) if isinstance(message, BlockOpen)]
-        pads += [(opening.segment, opening.offset) for opening in openings]
-    assert len(set(pads)) == len(pads) >= WHOLE - 5
-    assert len({segment for segment, _ in pads}) > 1  # pads of new keys were among them
+        talk(kept, number, most)
+    for store in kept.values():
+        assert len(set(store.handed_out)) == len(store.handed_out) >= 48
+        assert len({segment for segment, _ in store.handed_out}) > 1  # pads of new keys were among them
 
 
-def test_what_cannot_be_stored_is_not_sent() -> None:
+@pytest.mark.parametrize("role", ["alice", "bob"])
+def test_what_cannot_be_stored_is_not_sent(role: str) -> None:
     kept = stores()
-    hosts = {role: Host(role, store, b"") for role, store in kept.items()}
-    alice, bob = hosts["alice"].session, hosts["bob"].session
-    bob.submit(bb84_records(4000)[1])
-    bob.finish()
-    bob.receive_data(alice.data_to_send())
-    alice.receive_data(bob.data_to_send())
-    kept["bob"].fails = True
-    bob.receive_data(alice.data_to_send())  # opens the block and takes its pads
+    hosts = {name: Host(name, store, b"") for name, store in kept.items()}
+    for host, record in zip(hosts.values(), bb84_records(4000, qber=0.004), strict=True):
+        host.session.submit(record)
+        host.session.finish()
+    sent: dict[str, list[Message]] = {"alice": [], "bob": []}
+
+    def exchange() -> bool:
+        moved = False
+        for name, other in (("alice", "bob"), ("bob", "alice")):
+            for frame in frames(hosts[name].session.data_to_send()):
+                sent[name].append(decode(frame))
+                hosts[other].session.receive_data(frame)
+                moved = True
+        return moved
+
+    exchange()
+    kept[role].fails = True
+    with pytest.raises(OSError, match="disk is full"):
+        while exchange():
+            pass
     for _ in range(2):
         with pytest.raises(OSError, match="disk is full"):
-            bob.data_to_send()
-    kept["bob"].fails = False
-    sent = [decode(frame) for frame in frames(bob.data_to_send())]
-    assert any(isinstance(message, BlockOpen) for message in sent)
+            hosts[role].session.data_to_send()
+    assert not any(isinstance(message, Confirmation) for message in sent[role])
+    kept[role].fails = False
+    while exchange():
+        pass
+    assert any(isinstance(message, Confirmation) for message in sent[role])
+    assert kept[role].snapshot == hosts[role].pool.snapshot()
+    for host in hosts.values():
+        assert any(isinstance(event, KeyReady) for event in host.session.events())
+
+
+def test_a_tag_that_was_wrong_is_spent_before_anybody_learns_so() -> None:
+    kept = stores()
+    hosts = {name: Host(name, store, b"") for name, store in kept.items()}
+    for host, record in zip(hosts.values(), bb84_records(4000, qber=0.004), strict=True):
+        host.session.submit(record)
+        host.session.finish()
+    with pytest.raises(AuthenticationError):
+        while True:
+            for name, other in (("alice", "bob"), ("bob", "alice")):
+                for frame in frames(hosts[name].session.data_to_send()):
+                    message = decode(frame)
+                    if isinstance(message, Confirmation):
+                        message = msgspec.structs.replace(message, tag=bytes(len(message.tag)))
+                    hosts[other].session.receive_data(encode(message))
+    assert kept["bob"].handed_out
     assert kept["bob"].snapshot == hosts["bob"].pool.snapshot()
+    assert KeyPool.restore(kept["bob"].snapshot).spent_bytes == 48
 
 
 def test_the_revision_tells_every_change() -> None:
     pool = KeyPool(PRESHARED)
     seen = [(pool.revision, pool.snapshot())]
     reference = pool.reserve(48)
-    seen.append((pool.revision, pool.snapshot()))
+    assert (pool.revision, pool.snapshot()) == seen[-1]
     pool.pad(reference, 0, 16)
+    seen.append((pool.revision, pool.snapshot()))
+    pool.pad(reference, 16, 16)
     pool.release(reference)
     assert (pool.revision, pool.snapshot()) == seen[-1]
     pool.refill(b"0123456789abcdef", bytes(48))

@@ -19,7 +19,7 @@ from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Messag
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.reconciliation.choice import check_decoder
 from qkdpost.records import RawRecords, TimeTags
-from qkdpost.session.blocks import PADS_OF_A_BLOCK_BYTES, Blocks
+from qkdpost.session.blocks import Blocks
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode
 from qkdpost.session.connection import Connection
@@ -48,8 +48,9 @@ class Session:
         random_source: returns so many truly random bytes; the operating system's generator by default.
         save_pool: stores what it is given, the pool's `snapshot`, so that it survives a power cut when it returns. It
             is called by `data_to_send` whenever the pool has changed, before any byte is handed out that was made with
-            it; if it raises, none is. Without it, the application must do the same: a pad that is used again after a
-            restart discloses the keys of the authentication. The snapshot is secret.
+            it; if it raises, none is. It is called where a tag is found wrong, too. Without it, the application must do
+            the same: a pad that is used again after a restart discloses the keys of the authentication. The snapshot
+            is secret.
 
     Raises:
         ConfigurationError: an unknown role, or a decoder of LDPC codes that this host has not.
@@ -228,6 +229,9 @@ class Session:
             action()
         except AuthenticationError as error:
             self._break(AbortReason.AUTHENTICATION_FAILED, str(error))
+            # No pad may check a second tag after a restart. What cannot be stored now, the next data_to_send tells.
+            with contextlib.suppress(Exception):
+                self._save()
             raise
         except BaseException as error:
             self._break(AbortReason.PROTOCOL_ERROR, str(error))
@@ -271,8 +275,7 @@ class Session:
             raise RemoteProtocolError("the peer greeted twice")
         check_hello(hello, self.role, self.link)
         connection = self._connection
-        in_flight = PADS_OF_A_BLOCK_BYTES * self.link.blocks_in_flight
-        connection.pool.reconcile(peer_segments(hello), largest_skip_bytes=in_flight)
+        connection.pool.reconcile(peer_segments(hello))
         connection.peer_greeting = frame
         pair = (self._hello.nonce, hello.nonce)
         connection.nonces = b"".join(pair if self.role == "alice" else reversed(pair))
