@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields, replace
 
+import numpy as np
 import pytest
 
 from qkdpost.config import LinkConfig
@@ -33,6 +34,9 @@ ONE_DECOY = {"kind": "decoy-bb84", "intensities": (0.5, 0.1), "intensity_probabi
         ("ldpc_first_failures_permille", True),
         ("ldpc_first_failures_permille", 300.0),
         ("frame_bits", 1024.0),
+        ("ldpc_frame_bits", 2**15),
+        ("ldpc_frame_bits", 2.0**14),
+        ("block_detections", True),
         ("frame_tag_bits", 0),
         ("blocks_in_flight", 0),
         ("planned_key_bits", -1),
@@ -69,6 +73,7 @@ def test_what_cannot_be_is_refused_by_name(field: str, value: object) -> None:
         {"kind": "bb84", "intensities": (0.5, 0.1), "intensity_probabilities": (0.5, 0.5)},
         {"kind": "decoy-bb84", "intensities": (0.1, 0.5), "intensity_probabilities": (0.5, 0.5)},
         {"kind": "decoy-bb84", "intensities": (0.5, 0.1), "intensity_probabilities": (0.5, 0.4)},
+        {"frame_bits": 64, "frame_tag_bits": 128},
         {"kind": "single-photon-bb84", "mean_photons": 0.1, "g2": 0.01},
         {"kind": "single-photon-bb84", "test_probabilities": (0.1, 0.1)},
         {"kind": "bbm92-time-tags", "test": "sample"},
@@ -84,6 +89,17 @@ def test_what_cannot_be_is_refused_by_name(field: str, value: object) -> None:
 def test_fields_that_contradict_each_other_are_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         LinkConfig(**fields)  # type: ignore[arg-type]
+
+
+def test_integers_of_numpy_are_taken() -> None:
+    link = LinkConfig(block_detections=np.int64(1000))  # type: ignore[arg-type]
+    assert type(link.block_detections) is int
+    assert link == LinkConfig(block_detections=1000)
+
+
+def test_decoy_states_say_what_they_need() -> None:
+    with pytest.raises(ConfigurationError, match="needs intensities and intensity_probabilities"):
+        LinkConfig(kind="decoy-bb84")
 
 
 def test_the_digest_names_the_configuration() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -33,13 +34,13 @@ _CHOICES = {
     "bound": ("variable-length", *_FIXED_LENGTH),
     "concentration": ("hypergeometric", "serfling"),
 }
+LDPC_FRAME_BITS = (2**14, 2**16, 2**18, 2**20)
 LDPC_FAILURES_PERMILLE = (900, 700, 500, 300, 200, 100, 30, 10, 1)
 _RANGES: dict[str, tuple[int, int]] = {
     "block_detections": (1, 2**30),
     "largest_block_detections": (1, 2**30),
     "frame_bits": (64, 2**20),
     "frame_tag_bits": (8, 128),
-    "ldpc_frame_bits": (2**10, 2**20),
     "ldpc_blind_rounds": (0, 16),
     "blocks_in_flight": (1, 256),
     "planned_key_bits": (0, 2**40),
@@ -70,7 +71,7 @@ class LinkConfig:
         processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in
             Mbit/s, for "auto".
         cascade_parameters: the named set of block sizes for Cascade.
-        ldpc_frame_bits: bits of one frame of the LDPC code.
+        ldpc_frame_bits: bits of one frame of the LDPC code: 2^14, 2^16, 2^18 or 2^20.
         ldpc_decoder: the decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate"
             (discloses less, takes several times as long), or the name of one that was registered in
             `qkdpost.reconciliation.ldpc_decoders.DECODERS` before the session began.
@@ -90,7 +91,8 @@ class LinkConfig:
             "wiesemann-2026", a `DecoyAcceptance` (both in `qkdpost.security`). Each host enforces them on what it saw
             itself. `planning.plan_fixed_length` makes them.
         planned_key_bits: 0: the length follows from the counts (variable-length); else the length that was set before
-            any data were seen: a block gives so many bits, if the variable-length bound allows them, or none.
+            any data were seen: a block gives so many bits, if the variable-length bound allows them, or none. The first
+            384 of them return to the pool of authentication key.
         concentration: the tail bound inside "variable-length", "hypergeometric" (exact) or "serfling".
         detectors: how different Bob's two detectors may be, a `DetectorMismatch` (in `qkdpost.security`); None: they
             are taken to be alike. For kind "decoy-bb84" with three intensities or more and the variable-length bound,
@@ -148,9 +150,12 @@ class LinkConfig:
             if getattr(self, name) not in choices:
                 raise ConfigurationError(f"{name} must be one of {', '.join(choices)}; found {getattr(self, name)!r}")
         for name, (least, most) in _RANGES.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
-                raise ConfigurationError(f"{name} must be an integer in {least} ... {most}; found {value!r}")
+            self._check_integer(name, least, most)
+        if self.frame_tag_bits > self.frame_bits:
+            raise ConfigurationError(
+                f"a tag of {self.frame_tag_bits} bits tells more than its frame of {self.frame_bits} holds: "
+                "frame_tag_bits must not exceed frame_bits"
+            )
         self._check_ldpc()
         self._check_real("epsilon", 1e-30, 0.1)
         self._check_real("sample_fraction", 1e-6, 0.999)
@@ -171,6 +176,10 @@ class LinkConfig:
                 raise ConfigurationError(f"{name} takes {len(text)} characters; at most {LONGEST_FIELD} can be told")
 
     def _check_ldpc(self) -> None:
+        if isinstance(self.ldpc_frame_bits, bool) or self.ldpc_frame_bits not in LDPC_FRAME_BITS:
+            raise ConfigurationError(
+                f"ldpc_frame_bits must be one of {LDPC_FRAME_BITS}; found {self.ldpc_frame_bits!r}"
+            )
         failures = self.ldpc_first_failures_permille
         if not isinstance(failures, int) or isinstance(failures, bool) or failures not in LDPC_FAILURES_PERMILLE:
             raise ConfigurationError(
@@ -189,10 +198,12 @@ class LinkConfig:
             raise ConfigurationError(
                 f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities!r:.256}"
             )
-        if (self.kind == "decoy-bb84") != bool(self.intensities):
+        if self.kind == "decoy-bb84" and not self.intensities:
             raise ConfigurationError(
-                f"intensities are given with kind 'decoy-bb84' and only there; found {self.kind!r}"
+                "kind 'decoy-bb84' needs intensities and intensity_probabilities, as (0.5, 0.1) and (0.7, 0.3)"
             )
+        if self.intensities and self.kind != "decoy-bb84":
+            raise ConfigurationError(f"intensities are for kind 'decoy-bb84' alone; found {self.kind!r}")
         if self.intensities:
             try:
                 check_intensities(self.intensities, self.intensity_probabilities)
@@ -318,6 +329,16 @@ class LinkConfig:
     def largest_message_bytes(self) -> int:
         """The longest message that a peer may send: room for one bit for each detection of the largest block."""
         return max(2**20, self.largest_block_detections // 8 + 2**16)
+
+    def _check_integer(self, name: str, least: int, most: int) -> None:
+        value = getattr(self, name)
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = least - 1
+        if isinstance(value, bool) or not least <= number <= most:
+            raise ConfigurationError(f"{name} must be an integer in {least} ... {most}; found {value!r}")
+        object.__setattr__(self, name, number)
 
     def _check_real(self, name: str, least: float, most: float) -> None:
         value = getattr(self, name)

@@ -98,12 +98,14 @@ class KeyPool:
         preshared: at least 32 bytes, uniformly random, equal on both hosts and used for nothing else. Secret.
 
     Raises:
-        InputError: less than the key of the hash.
+        InputError: not bytes, or fewer than the key of the hash has.
     """
 
     __slots__ = ("_hash_key", "_reserved", "_revision", "_segments", "_spent_bytes")
 
     def __init__(self, preshared: bytes) -> None:
+        if not isinstance(preshared, bytes | bytearray | memoryview):
+            raise InputError(f"pre-shared key comes as bytes; found {type(preshared).__name__}")
         if len(preshared) < HASH_KEY_BYTES:
             raise InputError(f"pre-shared key has at least {HASH_KEY_BYTES} bytes; found {len(preshared)}")
         self._hash_key = bytes(preshared[:HASH_KEY_BYTES])

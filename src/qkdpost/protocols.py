@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
+from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.conversation import Program
+from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.leakage import Ledger
-from qkdpost.records import Detections, PreparedPulses, RawRecords, SiftedKey, Tally, TimeTags
+from qkdpost.records import Detections, Labels, PreparedPulses, RawRecords, SiftedKey, Tally, TimeTags
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
 from qkdpost.sifting.by_slots import answer_slots, match_to_detections, match_to_prepared, report_slots
@@ -63,6 +65,29 @@ class Protocol:
             concentration=link.concentration,
             **self.options(link, ledger),
         )
+
+    def check(self, link: LinkConfig) -> None:
+        """Apply the bound to a block of two rounds: what it cannot take is told before a session begins.
+
+        Raises:
+            ConfigurationError: there is no bound for such a link.
+        """
+        try:
+            self.secret_length(link, self.tally(link, _TWO_ROUNDS, (0,) * len(link.intensities)), Ledger(), None)
+        except InputError as error:
+            raise ConfigurationError(f"no bound can be had for such a {link.kind} link: {error}") from None
+
+
+_ONE_LABEL = Labels.from_array([0])
+_TWO_ROUNDS = ComparedRounds(
+    key_bits=1,
+    test_difference=Bits.zeros(1),
+    key_bits_in_key_basis=1,
+    test_bits_in_key_basis=0,
+    pulses=2,
+    key_labels=_ONE_LABEL,
+    test_labels=_ONE_LABEL,
+)
 
 
 def _named_bound(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:

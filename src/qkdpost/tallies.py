@@ -128,7 +128,7 @@ class SinglePhotonTally:
                 raise InputError(f"{name} must lie in 0 ... 1; found {getattr(self, name)}")
         if self.key_probability + self.test_probability > 1.0 + 1e-12:
             raise InputError("key_probability and test_probability add up to more than one")
-        if not 0.0 < self.mean_photons < 20.0:
+        if not 0.0 < self.mean_photons <= 20.0:
             raise InputError(f"mean_photons must lie in 0 ... 20; found {self.mean_photons}")
         if not 0.0 <= self.g2 <= 1e6:
             raise InputError(f"g2 must not be negative; found {self.g2}")

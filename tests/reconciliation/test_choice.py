@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
+from qkdpost.config import LDPC_FRAME_BITS
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.choice import cascade_rounds, check_decoder, ldpc_plan, method_number
-from qkdpost.reconciliation.ldpc_codes import code_names
+from qkdpost.reconciliation.ldpc_codes import code_names, load_code
 
 
 def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, **changes: float) -> str:
@@ -62,6 +63,10 @@ def test_an_estimate_of_few_errors_is_provided_for() -> None:
     link = qp.LinkConfig(kind="bb84", reconciliation="ldpc")
     plans = [ldpc_plan(link, 2**20, 30_000, errors) for errors in (0, 100, 10**6)]
     assert [plan.uncertainty_permille for plan in plans if plan] == [400, 100, 1]
+
+
+def test_a_link_offers_the_frame_lengths_that_codes_have() -> None:
+    assert {load_code(name).frame_bits for name in code_names()} == set(LDPC_FRAME_BITS)
 
 
 def test_a_decoder_that_is_not_here_is_refused_where_it_may_be_needed() -> None:

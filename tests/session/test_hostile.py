@@ -256,6 +256,35 @@ def test_half_lost_connections_do_not_drive_the_pools_apart() -> None:
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
+def test_strangers_that_connect_spend_no_authentication_key() -> None:
+    """One lets Bob open his blocks and goes, one says that all is spent; then the peer comes."""
+    pair = fresh_pair(finish=False)
+    bob = pair.sessions["bob"]
+    for moved in (0, 0, 0, 10**9):
+        own = decode(next(iter(frames(bob.data_to_send()))))
+        assert isinstance(own, Hello)
+        segments = tuple(
+            msgspec.structs.replace(entry, next_offset=min(entry.length, entry.next_offset + moved))
+            for entry in own.segments
+        )
+        bob.receive_data(encode(msgspec.structs.replace(own, role="alice", nonce=bytes(16), segments=segments)))
+        bob.receive_data(encode(Ready(nonce=own.nonce)))
+        while bob.data_to_send():
+            pass
+        bob.connection_lost()
+        bob.connect()
+        bob.submit(RECORDS[1])
+    assert pair.pools["bob"].spent_bytes == 0
+    alice = pair.sessions["alice"]
+    alice.connection_lost()
+    alice.connect()
+    for number in range(1, 5):
+        alice.submit(RECORDS[0], batch=number)
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
 def test_a_peer_that_empties_its_list_of_pads_takes_no_records() -> None:
     pair = fresh_pair(finish=False)
     bob = pair.sessions["bob"]

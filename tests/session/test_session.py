@@ -228,6 +228,30 @@ def test_misuse_is_a_local_error() -> None:
         alice.receive_data(b"")
     with pytest.raises(ConfigurationError):
         Session(role="eve", link=small_link(), auth_key=KeyPool(PRESHARED))
+    with pytest.raises(ConfigurationError, match="auth_key=KeyPool"):
+        Session(role="bob", link=small_link(), auth_key=PRESHARED)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        (
+            {
+                "kind": "decoy-bb84",
+                "intensities": (0.5, 0.4999999, 0.4999998),
+                "intensity_probabilities": (1e-9, 1e-9, 1 - 2e-9),
+            },
+            "too close together",
+        ),
+        (
+            {"kind": "single-photon-bb84", "mean_photons": 0.5, "g2": 0.01, "test_probabilities": (1e-17, 1e-17)},
+            "key_probability",
+        ),
+    ],
+)
+def test_a_link_without_a_bound_is_refused_before_anything_is_said(fields: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigurationError, match=match):
+        Session(role="alice", link=LinkConfig(**fields), auth_key=KeyPool(PRESHARED))  # type: ignore[arg-type]
 
 
 def test_the_application_sees_how_many_records_wait() -> None:

@@ -53,7 +53,8 @@ class Session:
             is secret.
 
     Raises:
-        ConfigurationError: an unknown role, or a decoder of LDPC codes that this host has not.
+        ConfigurationError: an unknown role, no configuration or pool, a link that no bound can be had for, or a decoder of LDPC codes that this
+            host has not.
     """
 
     def __init__(
@@ -67,7 +68,13 @@ class Session:
     ) -> None:
         if role not in ROLES:
             raise ConfigurationError(f"role must be 'alice' or 'bob'; found {role!r}")
+        if not isinstance(link, LinkConfig) or not isinstance(auth_key, KeyPool):
+            raise ConfigurationError(
+                "a session takes link=LinkConfig(...) and auth_key=KeyPool(preshared); "
+                f"found {type(link).__name__} and {type(auth_key).__name__}"
+            )
         check_decoder(link)
+        PROTOCOLS[link.kind].check(link)
         self.role = role
         self.link = link
         self._record_type = PROTOCOLS[link.kind].record_type(role)

@@ -42,6 +42,8 @@ def run(
     Raises:
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
+        Exception: whatever `save_pool` or `idle` raise; where no bytes were under way the session lives, and `run` may
+            be called again.
     """
     connection.setblocking(False)
     with contextlib.suppress(OSError):  # small messages must not wait for an acknowledgement; only TCP knows the option
