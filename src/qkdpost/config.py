@@ -176,10 +176,9 @@ class LinkConfig:
                 raise ConfigurationError(f"{name} takes {len(text)} characters; at most {LONGEST_FIELD} can be told")
 
     def _check_ldpc(self) -> None:
-        if isinstance(self.ldpc_frame_bits, bool) or self.ldpc_frame_bits not in LDPC_FRAME_BITS:
-            raise ConfigurationError(
-                f"ldpc_frame_bits must be one of {LDPC_FRAME_BITS}; found {self.ldpc_frame_bits!r}"
-            )
+        self._check_integer("ldpc_frame_bits", LDPC_FRAME_BITS[0], LDPC_FRAME_BITS[-1])
+        if self.ldpc_frame_bits not in LDPC_FRAME_BITS:
+            raise ConfigurationError(f"ldpc_frame_bits must be one of {LDPC_FRAME_BITS}; found {self.ldpc_frame_bits}")
         failures = self.ldpc_first_failures_permille
         if not isinstance(failures, int) or isinstance(failures, bool) or failures not in LDPC_FAILURES_PERMILLE:
             raise ConfigurationError(

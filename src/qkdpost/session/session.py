@@ -53,8 +53,8 @@ class Session:
             is secret.
 
     Raises:
-        ConfigurationError: an unknown role, no configuration or pool, a link that no bound can be had for, or a decoder of LDPC codes that this
-            host has not.
+        ConfigurationError: an unknown role, no configuration or pool, a link that no bound can be had for, or a
+            decoder of LDPC codes that this host has not.
     """
 
     def __init__(
