@@ -104,7 +104,8 @@ class LinkConfig:
         mean_photons: mean photon number of a pulse of a single-photon source, an upper confidence limit.
         g2: its second-order correlation at zero delay, an upper confidence limit.
         test_probabilities: how probably Alice and Bob choose the test basis; a single-photon source needs them.
-        dead_time_ps: clicks of one detector closer than this to its last are echoes and dropped (time tags only).
+        dead_time_ps: for how long a detector recovers after a click, at most (time tags only). Events closer than this
+            to any click are left out, for then not every detector was ready, and announced times would tell bits.
         coincidence_window_ps: half the width of the coincidence window; 0 means found from the data.
         tick_ps: length of the tick in which times are told, 0.1 ... 10,000 (time tags only); records of other ticks
             are converted. 0: both hosts' records must have the same.

@@ -132,6 +132,6 @@ PROTOCOLS: dict[str, Protocol] = {
         bob_sift=report_time_tags,
         tally=tally_qubits,
         bound=bbm92.secret_length,
-        options=_named_bound,
+        options=lambda link, ledger: _named_bound(link, ledger) | {"time_tags": True},
     ),
 }

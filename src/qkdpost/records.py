@@ -123,6 +123,9 @@ class PreparedPulses:
 class Detections:
     """What a receiving side saw: the slots in which it detected, with basis and outcome.
 
+    Slots in which a detector was still recovering from a click must be left out, whatever the others saw: the slot,
+    which is announced, would tell that it was not this one.
+
     Args:
         pulses: how many slots the record covers, detected or not; at most 2^53.
         slots: the slots with a detection, strictly increasing, each below `pulses`; integers, shape (n,).
@@ -162,7 +165,8 @@ class TimeTags:
         ticks: when each click came, in ticks, non-decreasing; integers, shape (n,).
         channels: which detector clicked: 0 and 1 are outcomes 0 and 1 of the key basis, 2 and 3 those of the
             test basis; shape (n,). Secret for the key basis.
-        tick_ps: the length of a tick in picoseconds.
+        tick_ps: the length of a tick in picoseconds: those of the tagger itself, not finer ones, in which the time of a
+            click would tell its detector.
     """
 
     ticks: NDArray[np.int64] = field(repr=False)

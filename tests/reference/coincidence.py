@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 
@@ -13,14 +14,19 @@ def first_clicks(ticks: Sequence[int], channels: Sequence[int], dead_time: int) 
     return keep
 
 
-def merged(ticks: Sequence[int], channels: Sequence[int], within: int) -> list[tuple[int, set[int]]]:
+def merged(
+    ticks: Sequence[int], channels: Sequence[int], within: int, dead_time: int = 1
+) -> list[tuple[int, set[int]]]:
+    """Events, without those before whose first click another click came by less than the dead time."""
     events: list[tuple[int, set[int]]] = []
     for tick, channel in zip(ticks, channels, strict=True):
         if events and tick - events[-1][0] <= within:
             events[-1][1].add(channel)
         else:
             events.append((tick, {channel}))
-    return events
+    firsts = {tick: bisect_left(ticks, tick) for tick, _ in events}
+    told = [event for event in events if not any(event[0] - t < dead_time for t in ticks[: firsts[event[0]]])]
+    return told[1:] if dead_time > 1 else told
 
 
 def _nearest(tick: int, others: Sequence[int]) -> int:

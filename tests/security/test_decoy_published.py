@@ -285,6 +285,19 @@ def test_bounds_that_do_not_fit_are_refused() -> None:
             decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, bound=bound)
 
 
+def test_one_decoy_without_a_photon_number_is_refused() -> None:
+    tally = DecoyTally(
+        intensities=(0.5, 0.0),
+        probabilities=(0.7, 0.3),
+        key_counts=(1_000_000, 10),
+        test_counts=(100_000, 1),
+        key_errors=(10_000, 5),
+        test_errors=(1_000, 0),
+    )
+    with pytest.raises(ConfigurationError, match="above zero"):
+        decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-9, bound="wiesemann-2026")
+
+
 def test_one_decoy_has_no_vacuum_term_even_one_way() -> None:
     """Its bound announces errors of the key; a vacuum term would need them charged."""
     tally = DecoyTally(

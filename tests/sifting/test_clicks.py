@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qkdpost.errors import InputError
 from qkdpost.records import TimeTags
-from qkdpost.sifting.clicks import merge_clicks, suppress_echoes, to_tick_length
+from qkdpost.sifting.clicks import fill_comb, merge_clicks, suppress_echoes, to_tick_length
 from qkdpost.sifting.clicks import test_basis_clicks as select_test_basis
 from reference import coincidence as reference
 
@@ -28,11 +28,11 @@ def test_echoes_are_dropped_as_by_the_twin(clicks: list[tuple[int, int]], dead_t
     assert np.array_equal(kept.channels, tags.channels[expected])
 
 
-@given(tag_lists, st.integers(0, 60))
-def test_events_are_those_of_the_twin(clicks: list[tuple[int, int]], within: int) -> None:
+@given(tag_lists, st.integers(0, 60), st.integers(0, 60))
+def test_events_are_those_of_the_twin(clicks: list[tuple[int, int]], within: int, dead_time: int) -> None:
     tags = _tags(clicks)
-    events = merge_clicks(tags, within)
-    expected = reference.merged(tags.ticks.tolist(), tags.channels.tolist(), within)
+    events = merge_clicks(tags, within, dead_time * 10.0)
+    expected = reference.merged(tags.ticks.tolist(), tags.channels.tolist(), within, max(1, dead_time))
     assert events.ticks.tolist() == [tick for tick, _ in expected]
     double = cross = 0
     for (_, channels), basis, bit in zip(expected, np.asarray(events.bases), np.asarray(events.bits), strict=True):
@@ -63,12 +63,60 @@ def test_the_test_basis_is_picked_whole() -> None:
     assert picked.channels.tolist() == [2, 3, 2]
 
 
+@pytest.mark.parametrize("told_in_ps", [False, True])
+def test_no_time_tells_on_which_comb_it_was(told_in_ps: bool) -> None:
+    """A tagger of 100 ps, whatever the ticks it is told in: with delays off, no detector has a comb of its own."""
+    rng = np.random.default_rng(3)
+    ticks = np.sort(rng.integers(0, 10**9, 200_000))
+    channels = rng.integers(0, 2, ticks.size)
+    if told_in_ps:
+        tags = TimeTags(ticks=100 * ticks, channels=channels, tick_ps=1.0)
+        finer = fill_comb(tags)
+    else:
+        tags = TimeTags(ticks=ticks, channels=channels, tick_ps=100.0)
+        finer = to_tick_length(tags, 1.0)
+    corrected = finer.ticks - 50 * finer.channels.astype(np.int64)
+    for channel in (0, 1):
+        seen = np.bincount(corrected[finer.channels == channel] % 100, minlength=100)
+        expected = seen.sum() / 100
+        assert ((seen - expected) ** 2 / expected).sum() < 99 + 6 * (2 * 99) ** 0.5
+    assert np.bincount((100 * ticks - 50 * channels) % 100, minlength=100)[[0, 50]].sum() == ticks.size
+
+
+def test_ticks_without_a_comb_are_left() -> None:
+    rng = np.random.default_rng(4)
+    odd = TimeTags(ticks=np.sort(rng.integers(0, 10**9, 1000)), channels=rng.integers(0, 4, 1000), tick_ps=1.0)
+    assert fill_comb(odd) is odd
+    few = TimeTags(ticks=[0, 100, 300], channels=[0, 1, 2], tick_ps=1.0)
+    assert fill_comb(few) is few
+    slow = TimeTags(ticks=5000 * np.arange(1000), channels=np.zeros(1000, np.uint8), tick_ps=1.0)
+    assert fill_comb(slow) is slow
+
+
+def test_while_a_detector_recovers_nothing_is_told() -> None:
+    """Couples of clicks closer than the dead time: of detectors that recover one at a time, the second is the other."""
+    rng = np.random.default_rng(5)
+    first = np.cumsum(rng.integers(3000, 9000, 10_000))
+    channel = rng.integers(0, 2, first.size)
+    second = zip((first + 800).tolist(), (1 - channel).tolist(), strict=True)
+    couples = [*zip(first.tolist(), channel.tolist(), strict=True), *second]
+    told = merge_clicks(_tags(couples, 100.0), 5)
+    bits = np.asarray(told.bits)
+    assert told.events == 20_000
+    assert np.all(bits[1::2] != bits[::2])
+    alone = merge_clicks(_tags(couples, 100.0), 5, dead_time_ps=100_000.0)
+    assert np.array_equal(alone.ticks, first[1:])  # of the first it is not known what was before
+    assert np.array_equal(np.asarray(alone.bits), channel[1:])
+
+
 def test_ticks_of_another_length() -> None:
     tags = TimeTags(ticks=[10**15, 10**15 + 3, 10**15 + 1000], channels=[0, 1, 2], tick_ps=78.125)
     assert to_tick_length(tags, 78.125) is tags
     finer = to_tick_length(tags, 1.0)
-    assert (finer.ticks - finer.ticks[0]).tolist() == [0, 234, 78125]
-    assert finer.ticks[0] == 78125 * 10**12
+    off = finer.ticks - np.array([0, 234, 78125]) - 78125 * 10**12
+    assert np.all(np.abs(off) <= 41)
+    coarser = to_tick_length(tags, 781.25)
+    assert (coarser.ticks - 10**14).tolist() == [0, 0, 100]
     with pytest.raises(InputError):
         to_tick_length(TimeTags(ticks=[2**60], channels=[0], tick_ps=100.0), 1.0)
     for tick_ps in (0.0, -1.0, float("nan"), float("inf"), 1e-9):

@@ -108,22 +108,25 @@ def collect_differences(
 
 
 @kernel
-def merge_close_clicks(ticks: Ticks, channels: Bytes, window: int, times: Ticks, clicked: Bytes) -> int:
-    """Merge the clicks that follow a first one by at most `window` into one event; return how many events.
+def merge_close_clicks(ticks: Ticks, channels: Bytes, window: int, dead_time: int, times: Ticks, clicked: Bytes) -> int:
+    """Merge the clicks that follow a first one by at most `window` into one event; return how many events are told.
 
-    `times` gets the tick of the first click, `clicked` one bit for each channel that clicked.
+    Not told are those whose first click follows another click, of any channel, by less than `dead_time`, and the very
+    first, before which a click may have been. `times` gets the tick of the first click, `clicked` one bit for each
+    channel that clicked.
     """
     events = 0
     index = 0
     while index < ticks.size:
         first = ticks[index]
+        live = first - ticks[index - 1] >= dead_time if index > 0 else dead_time <= 1
         mask = np.uint8(0)
         while index < ticks.size and ticks[index] - first <= window:
             mask |= np.uint8(1) << channels[index]
             index += 1
         times[events] = first
         clicked[events] = mask
-        events += 1
+        events += 1 if live else 0
     return events
 
 
@@ -206,5 +209,5 @@ def warm() -> None:
     count_differences(ticks, ticks, -2, 1, histogram)
     bins_from(histogram, 1, first, first.copy())
     collect_differences(ticks, ticks, 0, 0, first, first.copy())
-    merge_close_clicks(ticks, channels, 1, first, marks)
+    merge_close_clicks(ticks, channels, 1, 1, first, marks)
     match_nearest(ticks, words, ticks, words, 1, np.zeros(1, dtype=np.uint64), np.zeros(1, dtype=np.uint64))

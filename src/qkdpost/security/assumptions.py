@@ -7,10 +7,13 @@ user, conducts the protocol. They are stated once, here, so that the same condit
 from __future__ import annotations
 
 __all__ = [
+    "ANNOUNCED_TIMES",
     "AUTHENTICATED",
     "BASIS_CHOICE",
     "BASIS_INDEPENDENT_DETECTION",
     "BOUNDED_MISMATCH",
+    "CLICKS_IN_BOTH_BASES",
+    "DETECTORS_READY",
     "ERROR_PATTERN_PUBLIC",
     "FIXED_BEFORE_DATA",
     "ONE_WAY",
@@ -30,6 +33,17 @@ __all__ = [
 BASIS_CHOICE = "bases are chosen at random, independently from round to round, and announced only after detection"
 BASIS_INDEPENDENT_DETECTION = (
     "whether a round is detected does not depend on the basis (equal efficiencies; no efficiency mismatch)"
+)
+DETECTORS_READY = (
+    "a round counts only if every detector of its receiver was ready: none was recovering from an earlier click"
+)
+ANNOUNCED_TIMES = (
+    "times that are announced, with each detector's delay taken off, do not depend on the outcome: detectors of one "
+    "receiver have jitter of one shape"
+)
+CLICKS_IN_BOTH_BASES = (
+    "where a beam splitter chooses the basis, clicks in both bases got a random one, and this makes a qubit of the "
+    "measurement as well; that is proven for double clicks of one basis only"
 )
 SQUASHED_RECEIVER = (
     "the receiver's double clicks got a random bit and none was discarded, so that its measurement acts as one on "

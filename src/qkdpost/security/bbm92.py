@@ -22,11 +22,13 @@ ASSUMPTIONS = (
     assume.UNTRUSTED_SOURCE,
     assume.BASIS_CHOICE,
     assume.BASIS_INDEPENDENT_DETECTION,
+    assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVERS,
     assume.ERROR_PATTERN_PUBLIC,
     assume.TRUSTED_LABORATORIES,
     assume.AUTHENTICATED,
 )
+_OF_TIME_TAGS = (assume.ANNOUNCED_TIMES, assume.CLICKS_IN_BOTH_BASES)
 
 
 def secret_length(
@@ -39,6 +41,7 @@ def secret_length(
     verification_bits: int | None = None,
     tolerated_error_rate: float | None = None,
     acceptance: QubitAcceptance | None = None,
+    time_tags: bool = False,
 ) -> SecretLength:
     """Return how many secret bits a block of BBM92 may keep.
 
@@ -52,6 +55,7 @@ def secret_length(
         verification_bits: as in `bb84.secret_length`.
         tolerated_error_rate: as in `bb84.secret_length`.
         acceptance: as in `bb84.secret_length`.
+        time_tags: whether rounds were found from the times of clicks, which rests on more assumptions.
 
     Raises:
         InputError: impossible numbers of bits.
@@ -67,5 +71,5 @@ def secret_length(
         verification_bits=verification_bits,
         tolerated_error_rate=tolerated_error_rate,
         acceptance=acceptance,
-        assumptions=ASSUMPTIONS,
+        assumptions=ASSUMPTIONS + (_OF_TIME_TAGS if time_tags else ()),
     )

@@ -67,6 +67,7 @@ Accounting = Literal["published", "partial-states"]
 ASSUMPTIONS = (
     assume.PHASE_RANDOMISED_PULSES,
     assume.BASIS_CHOICE,
+    assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVER,
     assume.TRUSTED_LABORATORIES,
     assume.AUTHENTICATED,
@@ -123,7 +124,8 @@ def secret_length(
             epsilon=budget,
             two_way=two_way,
             acceptance=acceptance,
-            assumptions=_assumptions(two_way, None),
+            # The errors of the key that a bound with one decoy announces are taken for public with all they tell.
+            assumptions=_assumptions(two_way or len(tally.intensities) == 2, None),
         )
     if acceptance is not None:
         raise ConfigurationError("a variable-length bound has no acceptance thresholds; leave them out")

@@ -4,12 +4,12 @@ Acceptance
     The length is that of the thresholds. A block is accepted if the estimates that its observed counts give are at
     least as good, and its leakage at most as large. As the estimates are functions of the counts, this is a set of
     counts, leakages and error patterns that was fixed beforehand; nothing else about it enters the proof. For each
-    announced vector of counts, labels are independent given the photon numbers, and the test rounds a random subset, so
-    that the estimates fail with the probabilities of the ledger, whatever the vector; failing *and* being accepted is
-    not more likely. States are kept sub-normalised by the probability of being accepted, and nothing is ever divided
-    by it. Given that the estimates hold, a smooth min-entropy that suffices for the counts seen suffices for the
-    thresholds, for it grows with the single photons (and those without) and falls with the phase-error rate.
-    Observed numbers of detections need not be exact: the set may hold blocks of many sizes.
+    announced number of detections, labels are independent given the photon numbers, and the test rounds a random
+    subset, so that an estimate fails with the probabilities of the ledger at most, over all that may be seen; failing
+    *and* being accepted is not more likely. States are kept sub-normalised by the probability of being accepted, and
+    nothing is ever divided by it. Given that the estimates hold, a smooth min-entropy that suffices for the counts
+    seen suffices for the thresholds, for it grows with the single photons (and those without) and falls with the
+    phase-error rate. Observed numbers of detections need not be exact: the set may hold blocks of many sizes.
 """
 
 from __future__ import annotations

@@ -98,6 +98,8 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
         ConfigurationError: intensities without an analytic bound, or one decoy without the key's errors.
     """
     source = counts.source
+    if len(source.intensities) == 2 and source.intensities[1] <= 0.0:
+        raise ConfigurationError("with one decoy its intensity must be above zero")
     key = hoeffding_intervals(counts.key_counts, smoothing)
     test = hoeffding_intervals(counts.test_counts, smoothing)
     errors = hoeffding_intervals(counts.test_errors, smoothing)

@@ -36,6 +36,7 @@ from qkdpost.sifting.clicks import (
     ClickEvents,
     check_tags,
     dead_time_ticks,
+    fill_comb,
     merge_clicks,
     suppress_echoes,
     test_basis_clicks,
@@ -108,7 +109,7 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
         if batch is not None:
             tags: TimeTags = yield NeedBatch(batch)
             tags = _own_clicks(tags, task.link)
-            messages = list(_tell_test_basis(task.block, batch, tags))
+            messages = list(_tell_test_basis(task.block, batch, suppress_echoes(tags, task.link.dead_time_ps)))
         size = sum(len(message.ticks) + len(message.outcomes) for message in messages)
         room = INBOX_BYTES_PER_DETECTION * task.link.largest_block_detections - size
         while told and (batch is None or ahead_bytes > room):
@@ -196,7 +197,7 @@ def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowe
 
 
 def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) -> TimeTags:
-    """Return this side's clicks without echoes, in the link's ticks; without those, they must be of `tick_ps`."""
+    """Return this side's clicks, echoes too, in the link's ticks; without those, they must be of `tick_ps`."""
     try:
         check_tags(tags)
         if link.tick_ps:
@@ -209,16 +210,19 @@ def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) 
             AbortReason.RECORDS_DISAGREE,
             f"ticks are {tags.tick_ps} ps long here and {tick_ps} ps at the peer; set tick_ps of the link",
         )
-    return suppress_echoes(tags, link.dead_time_ps)
+    return fill_comb(tags)
 
 
 def _events_to_report(tags: TimeTags, clicks: _PeerClicks, link: LinkConfig) -> tuple[int, Detections, ClickEvents]:
     own = _own_clicks(tags, link, clicks.tick_ps)
     try:
         calibration, window_ticks = calibrate_to_test_clicks(
-            own, clicks.ticks, clicks.outcomes, window_ticks=_window_of(link, clicks.tick_ps)
+            suppress_echoes(own, link.dead_time_ps),
+            clicks.ticks,
+            clicks.outcomes,
+            window_ticks=_window_of(link, clicks.tick_ps),
         )
-        events = merge_clicks(correct(own, calibration), window_ticks)
+        events = merge_clicks(correct(own, calibration), window_ticks, link.dead_time_ps)
     except InputError as error:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
     origin, span = _span(clicks.ticks)
@@ -232,11 +236,17 @@ def _hear_events(batch: int, tags: TimeTags, link: LinkConfig, allowed: int) -> 
     choice = expect((yield RECEIVE), WindowChoice)
     _check_batch(choice, batch)
     _check_window(choice.window_ticks, link, tags.tick_ps)
-    origin, span = _span(test_basis_clicks(tags).ticks)
+    quiet = suppress_echoes(tags, link.dead_time_ps)
+    origin, span = _span(test_basis_clicks(quiet).ticks)
     step = grid_ticks(choice.window_ticks)
     slots, bases = yield from hear_reports(batch, span // step + 1, allowed)
     peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
-    matched, events = _match(tags, peer_ticks, bases, choice.window_ticks)
+    try:
+        calibration = calibrate_to_events(quiet, peer_ticks, bases)
+        events = merge_clicks(correct(tags, calibration), choice.window_ticks, link.dead_time_ps)
+    except InputError as error:
+        raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
+    matched = _match(events, peer_ticks, bases, choice.window_ticks)
     return _Answer(batch=batch, matched=matched, events=events)
 
 
@@ -253,18 +263,10 @@ def _window_of(link: LinkConfig, tick_ps: float) -> int | None:
     return round(link.coincidence_window_ps / tick_ps) if link.coincidence_window_ps else None
 
 
-def _match(
-    tags: TimeTags, peer_ticks: NDArray[np.int64], peer_bases: Bits, window_ticks: int
-) -> tuple[Matched, ClickEvents]:
-    try:
-        calibration = calibrate_to_events(tags, peer_ticks, peer_bases)
-        own = merge_clicks(correct(tags, calibration), window_ticks)
-    except InputError as error:
-        raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
+def _match(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bits, window_ticks: int) -> Matched:
     match = match_events(own, peer_ticks, peer_bases, window_ticks=window_ticks)
     key_bits, test_bits = split_by_basis(own.bases, own.bits, match.own_matched)
-    matched = Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
-    return matched, own
+    return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
 
 
 def _sifted(key_bits: Bits, test_bits: Bits, rounds: int, events: ClickEvents) -> SiftedKey:

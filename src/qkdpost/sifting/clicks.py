@@ -22,6 +22,7 @@ __all__ = [
     "ClickEvents",
     "check_tags",
     "dead_time_ticks",
+    "fill_comb",
     "merge_clicks",
     "select_clicks",
     "suppress_echoes",
@@ -40,6 +41,9 @@ LEAST_TICK_PS = 0.1
 
 LARGEST_TICK_PS = 10_000.0
 """Longer ticks hide what tells pairs from chance."""
+
+_ENOUGH_FOR_COMB = 64
+_LARGEST_COMB_PS = 1000.0
 
 UNDECIDED = 2
 # For each set of channels that clicked (bit c: channel c): basis and bit, UNDECIDED where they must be drawn.
@@ -74,6 +78,9 @@ class ClickEvents:
 def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
     """Return the tags on a clock whose tick is `tick_ps` long, rounded to the nearest tick.
 
+    To shorter ticks, each click is put anywhere within its own tick, at random. Otherwise all times would lie on a
+    comb, and when delays are taken off on another comb for each detector: a time that is announced would tell which.
+
     Raises:
         InputError: the times leave the range of +-2^61 ticks, or `tick_ps` is no length.
     """
@@ -86,8 +93,36 @@ def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
     ratio = tags.tick_ps / tick_ps
     if max(abs(origin), *(abs(int(tick) - origin) for tick in tags.ticks[-1:]), 0) * ratio >= LARGEST_TICK / 2:
         raise InputError(f"ticks of {tick_ps} ps are too short for times of {tags.tick_ps} ps ticks")
-    ticks = np.rint((tags.ticks - origin) * ratio).astype(np.int64) + round(origin * ratio)
-    return TimeTags(ticks=ticks, channels=tags.channels, tick_ps=tick_ps)
+    since = (tags.ticks - origin).astype(np.float64)
+    if ratio > 1.0:
+        since += _within_ticks(tags.clicks)
+    ticks = np.rint(since * ratio).astype(np.int64) + round(origin * ratio)
+    order = np.argsort(ticks, kind="stable")
+    return TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tick_ps)
+
+
+def fill_comb(tags: TimeTags) -> TimeTags:
+    """Return tags that all lie on multiples of some ticks, as of a coarser tagger, with each put anywhere in its own.
+
+    See `to_tick_length`. Resolutions that are no whole number of ticks, or above a nanosecond, are not found: a
+    record must tell its tagger's own ticks.
+    """
+    if tags.clicks < _ENOUGH_FOR_COMB:
+        return tags
+    comb = int(np.gcd.reduce(np.diff(tags.ticks[:_ENOUGH_FOR_COMB])))
+    if comb > 1:
+        comb = int(np.gcd.reduce(np.diff(tags.ticks)))
+    if comb <= 1 or comb * tags.tick_ps > _LARGEST_COMB_PS:
+        return tags
+    ticks = tags.ticks + np.rint(comb * _within_ticks(tags.clicks)).astype(np.int64)
+    order = np.argsort(ticks, kind="stable")
+    return TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tags.tick_ps)
+
+
+def _within_ticks(count: int) -> NDArray[np.float64]:
+    """Return numbers between -1/2 and 1/2 from the operating system's generator."""
+    drawn = np.frombuffer(secrets.token_bytes(4 * count), dtype="<u4")
+    return (drawn + 0.5) / 2.0**32 - 0.5
 
 
 def check_tags(tags: TimeTags) -> None:
@@ -140,13 +175,17 @@ def test_basis_clicks(tags: TimeTags) -> TimeTags:
 test_basis_clicks.__test__ = False  # type: ignore[attr-defined]
 
 
-def merge_clicks(tags: TimeTags, within_ticks: int) -> ClickEvents:
+def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -> ClickEvents:
     """Merge clicks that are too close to be told apart into events of one basis and one bit.
 
     Clicks that follow a first one by at most `within_ticks` belong to its event. If both detectors of one basis
     clicked, the bit is drawn from the operating system's generator; if detectors of both bases clicked, the basis is
-    drawn too, as often the test basis as among the other events. Nothing is dropped: to discard such events is
-    insecure, since an adversary can cause them at will.
+    drawn too, as often the test basis as among the other events. To discard such events would be insecure, since an
+    adversary can cause them at will.
+
+    Events that begin less than the dead time after any click, told or not, are left out, whatever they are: while one
+    detector recovers, a click can only come from another, and times that are announced would tell which. So is the
+    first of a record, of which it is not known. For the events that are left, every detector was ready.
 
     How close is too close: two clicks of one light pulse differ by the jitter of two detectors, as those of a
     coincidence do. So within the half width of the coincidence window their order says nothing, and whoever chose the
@@ -158,8 +197,9 @@ def merge_clicks(tags: TimeTags, within_ticks: int) -> ClickEvents:
     is counted for that purpose.
 
     Args:
-        tags: clicks of one side, corrected.
+        tags: all clicks of one side, echoes too, corrected.
         within_ticks: how far an event reaches, at least 0.
+        dead_time_ps: for how long a detector recovers at most.
 
     Raises:
         InputError: it is negative.
@@ -168,7 +208,8 @@ def merge_clicks(tags: TimeTags, within_ticks: int) -> ClickEvents:
         raise InputError(f"within_ticks must not be negative; found {within_ticks}")
     times = np.empty(tags.clicks, dtype=np.int64)
     clicked = np.empty(tags.clicks, dtype=np.uint8)
-    count = merge_close_clicks(tags.ticks, tags.channels, within_ticks, times, clicked)
+    dead_time = dead_time_ticks(dead_time_ps, tags.tick_ps)
+    count = merge_close_clicks(tags.ticks, tags.channels, within_ticks, dead_time, times, clicked)
     clicked = clicked[:count]
     bases = _BASIS_OF[clicked]
     cross = bases == UNDECIDED

@@ -1,10 +1,11 @@
 """Time tags of both sides to pairs: who tells what, and the functions for each step.
 
-1. Each side drops echoes (`clicks.suppress_echoes`).
+1. Each side drops echoes for calibration (`clicks.suppress_echoes`).
 2. Alice tells the clicks of her test basis, times and detectors; it is the basis that is disclosed whole.
 3. Bob finds his clock and delays from them (`calibration.calibrate`), corrects his clicks, chooses the window, merges
-   what it cannot tell apart (`clicks.merge_clicks`), and tells times and bases of his events on a grid of
-   `grid_ticks` (`to_detections`): corrected and rounded, so that the time of a click does not tell its detector.
+   what it cannot tell apart and leaves out what came while a detector recovered (`clicks.merge_clicks`), and tells
+   times and bases of his events on a grid of `grid_ticks` (`to_detections`): corrected and rounded, so that the time
+   of a click does not tell its detector.
 4. Alice finds her delays from Bob's events of the test basis, corrects and merges her clicks likewise, and answers
    which of Bob's events are matched in the same basis (`match_events`).
 
@@ -26,7 +27,14 @@ from qkdpost.records import Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import split_by_basis
 from qkdpost.sifting.bbm92 import SlotMatch
 from qkdpost.sifting.calibration import Calibration, calibrate, choose_window, correct
-from qkdpost.sifting.clicks import ClickEvents, merge_clicks, suppress_echoes, test_basis_clicks, to_tick_length
+from qkdpost.sifting.clicks import (
+    ClickEvents,
+    fill_comb,
+    merge_clicks,
+    suppress_echoes,
+    test_basis_clicks,
+    to_tick_length,
+)
 from qkdpost.sifting.slot_coding import LARGEST_SPAN
 from qkdpost.sifting.work import WorkBudget
 
@@ -203,7 +211,7 @@ def pair_time_tags(
     Args:
         alice: her clicks, outcomes correlated with Bob's in both bases.
         bob: his clicks.
-        dead_time_ps: clicks of a detector closer than this to its last are dropped.
+        dead_time_ps: for how long a detector recovers at most; events closer than this to any click are left out.
         window_ps: half the width of the coincidence window; None to choose it from the data.
         search_ps: the offset of the clocks is looked for within +- this.
         largest_drift_ppm: their drift is looked for within +- this.
@@ -211,26 +219,26 @@ def pair_time_tags(
     Raises:
         NoCoincidencePeak: the records show no coincidences.
     """
-    alice = suppress_echoes(alice, dead_time_ps)
-    bob = suppress_echoes(to_tick_length(bob, alice.tick_ps), dead_time_ps)
-    disclosed = test_basis_clicks(alice)
+    alice = fill_comb(alice)
+    bob = fill_comb(to_tick_length(bob, alice.tick_ps))
+    disclosed = test_basis_clicks(suppress_echoes(alice, dead_time_ps))
     bob_calibration, window_ticks = calibrate_to_test_clicks(
-        bob,
+        suppress_echoes(bob, dead_time_ps),
         disclosed.ticks,
         disclosed.channels - 2,
         search_ps=search_ps,
         largest_drift_ppm=largest_drift_ppm,
         window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
     )
-    bob_events = merge_clicks(correct(bob, bob_calibration), window_ticks)
+    bob_events = merge_clicks(correct(bob, bob_calibration), window_ticks, dead_time_ps)
     step_ticks = grid_ticks(window_ticks)
     origin_tick = int(disclosed.ticks[0])
     span_steps = (int(disclosed.ticks[-1]) - origin_tick) // step_ticks + 1
     report = to_detections(bob_events, origin_tick=origin_tick, span_steps=span_steps, step_ticks=step_ticks)
 
     peer_ticks = from_grid(report.slots, origin_tick=origin_tick, step_ticks=step_ticks)
-    alice_calibration = calibrate_to_events(alice, peer_ticks, report.bases)
-    alice_events = merge_clicks(correct(alice, alice_calibration), window_ticks)
+    alice_calibration = calibrate_to_events(suppress_echoes(alice, dead_time_ps), peer_ticks, report.bases)
+    alice_events = merge_clicks(correct(alice, alice_calibration), window_ticks, dead_time_ps)
     match = match_events(alice_events, peer_ticks, report.bases, window_ticks=window_ticks)
     return PairedTags(
         alice=_sifted(alice_events.bases, alice_events.bits, match.own_matched, match.rounds),
