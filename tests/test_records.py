@@ -56,6 +56,7 @@ def test_detections_take_flags_and_numbers_of_numpy() -> None:
         ({"channels": [0]}, "one channel"),
         ({"tick_ps": 0.0}, "positive"),
         ({"tick_ps": float("nan")}, "positive"),
+        ({"tick_ps": "1"}, "positive"),
     ],
 )
 def test_impossible_time_tags_are_refused(changes: dict[str, object], message: str) -> None:

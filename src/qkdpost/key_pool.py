@@ -84,7 +84,8 @@ class KeyPool:
     The first 32 bytes become the key of the hash and stay; the rest is segment 0 of the pads. New segments come from
     new keys. The opener of a block reserves a piece, tells the peer which, and the peer claims it. Over one connection
     a piece is reserved or claimed once, whether it is used or not. It is spent for ever, with all before it, when the
-    first byte of it is handed out, and erased then; what nobody used comes back with the next connection.
+    first byte of it is handed out, and erased then; what nobody used comes back with the next connection. A pool serves
+    one session at a time.
 
     The pool must outlive the process: store `snapshot` whenever `revision` has grown and before anything is sent that
     was made with it; a `Session` does so if it is told how (`save_pool`). A host that starts from an older snapshot

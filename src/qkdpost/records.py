@@ -181,7 +181,7 @@ class TimeTags:
         if values.size and (int(values.min()) < 0 or int(values.max()) > 3):
             raise InputError(f"channels must be 0 ... 3; found {values.min()} ... {values.max()}")
         _set(self, "channels", _read_only(values.astype(np.uint8)))
-        if not 0 < tick_ps < float("inf"):
+        if not isinstance(tick_ps, int | float | np.integer | np.floating) or not 0 < tick_ps < float("inf"):
             raise InputError(f"tick_ps must be a positive number of picoseconds; found {tick_ps}")
         _set(self, "tick_ps", float(tick_ps))
 

@@ -101,7 +101,7 @@ def reconcile(
     reference, noisy = Bits.coerce(reference_bits), Bits.coerce(noisy_bits)
     if len(reference) != len(noisy):
         raise InputError(f"both strings must be of one length, found {len(reference)} and {len(noisy)}")
-    if not 0 <= qber <= 0.5:
+    if not isinstance(qber, int | float | np.integer | np.floating) or not 0 <= qber <= 0.5:
         raise InputError(f"the error rate lies between 0 and 0.5, found {qber}")
     if method not in METHODS:
         raise ConfigurationError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
