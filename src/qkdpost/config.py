@@ -177,14 +177,13 @@ class LinkConfig:
                 raise ConfigurationError(f"{name} takes {len(text)} characters; at most {LONGEST_FIELD} can be told")
 
     def _check_ldpc(self) -> None:
-        self._check_integer("ldpc_frame_bits", LDPC_FRAME_BITS[0], LDPC_FRAME_BITS[-1])
-        if self.ldpc_frame_bits not in LDPC_FRAME_BITS:
-            raise ConfigurationError(f"ldpc_frame_bits must be one of {LDPC_FRAME_BITS}; found {self.ldpc_frame_bits}")
-        failures = self.ldpc_first_failures_permille
-        if not isinstance(failures, int) or isinstance(failures, bool) or failures not in LDPC_FAILURES_PERMILLE:
-            raise ConfigurationError(
-                f"ldpc_first_failures_permille must be one of {LDPC_FAILURES_PERMILLE}; found {failures!r}"
-            )
+        for name, offered in (
+            ("ldpc_frame_bits", LDPC_FRAME_BITS),
+            ("ldpc_first_failures_permille", LDPC_FAILURES_PERMILLE),
+        ):
+            self._check_integer(name, min(offered), max(offered))
+            if getattr(self, name) not in offered:
+                raise ConfigurationError(f"{name} must be one of {offered}; found {getattr(self, name)}")
         if not isinstance(self.ldpc_decoder, str) or not self.ldpc_decoder.isprintable() or not self.ldpc_decoder:
             raise ConfigurationError(f"ldpc_decoder must name a decoder; found {self.ldpc_decoder!r:.256}")
 

@@ -275,9 +275,8 @@ class KeyPool:
         for identifier, segment in self._segments.items():
             other = peer.get(identifier)
             segment.usable = other is not None and other.length == len(segment.key)
-            segment.taken = segment.next_offset
-            if segment.usable and other is not None:
-                segment.taken = max(segment.next_offset, other.next_offset)
+            told = other.next_offset if other is not None and segment.usable else 0
+            segment.taken = max(segment.next_offset, told)
 
     def skip(self, identifier: bytes, next_offset: int) -> None:
         """Spend a segment up to `next_offset` unused: for an operator who knows that a snapshot is not the latest.

@@ -12,10 +12,9 @@ import math
 from dataclasses import dataclass
 
 from qkdpost.errors import InputError
+from qkdpost.records import LARGEST_COUNT
 
 __all__ = ["DecoyAcceptance", "DetectorMismatch", "QubitAcceptance"]
-
-LARGEST_COUNT = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ __all__ = [
     "DOUBLE_CLICK",
     "KEY_BASIS",
     "LABEL_PLANES",
+    "LARGEST_COUNT",
     "TEST_BASIS",
     "Detections",
     "Labels",
@@ -36,8 +37,9 @@ __all__ = [
 KEY_BASIS = 0
 TEST_BASIS = 1
 DOUBLE_CLICK = 2
-_LARGEST_COUNT = 2**53
 """The outcome of a detection in which both detectors of the basis clicked."""
+LARGEST_COUNT = 2**53
+"""Counts above this are not whole numbers in floating point, and are refused."""
 
 
 LABEL_PLANES = 3
@@ -236,7 +238,7 @@ class Tally:
     def __post_init__(self) -> None:
         for name in ("key_bits", "test_bits", "test_errors"):
             value = getattr(self, name)
-            if not 0 <= value <= _LARGEST_COUNT or value != int(value):
+            if not 0 <= value <= LARGEST_COUNT or value != int(value):
                 raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {value}")
         if self.test_errors > self.test_bits:
             raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
@@ -274,7 +276,7 @@ def whole_number(name: str, value: object) -> int:
     Raises:
         InputError: not an integer, or outside that range.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= _LARGEST_COUNT:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_COUNT:
         raise InputError(f"{name} must be an integer in 0 ... 2^53; found {value!r:.80}")
     return int(value)
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qkdpost.errors import InputError
+from qkdpost.records import LARGEST_COUNT
 
 __all__ = ["DecoyTally", "SampledTally", "SinglePhotonTally"]
 
-LARGEST_COUNT = 2**53
 MOST_INTENSITIES = 8
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -286,14 +287,7 @@ def test_bounds_that_do_not_fit_are_refused() -> None:
 
 
 def test_one_decoy_without_a_photon_number_is_refused() -> None:
-    tally = DecoyTally(
-        intensities=(0.5, 0.0),
-        probabilities=(0.7, 0.3),
-        key_counts=(1_000_000, 10),
-        test_counts=(100_000, 1),
-        key_errors=(10_000, 5),
-        test_errors=(1_000, 0),
-    )
+    tally = replace(VECTOR_B1, intensities=(0.5, 0.0))
     with pytest.raises(ConfigurationError, match="above zero"):
         decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-9, bound="wiesemann-2026")
 
@@ -327,13 +321,12 @@ def test_one_decoy_has_no_vacuum_term_even_one_way() -> None:
 @pytest.mark.parametrize(
     "tally",
     [
-        DecoyTally(
-            intensities=(0.5, 0.1),
-            probabilities=(0.7, 0.3),
-            key_counts=(1_000_000, 9_000_000),
-            test_counts=(100_000, 900_000),
-            key_errors=(10_000, 90_000),
-            test_errors=(1_000, 9_000),
+        replace(
+            VECTOR_B1,
+            key_counts=VECTOR_B1.key_counts[::-1],
+            test_counts=VECTOR_B1.test_counts[::-1],
+            key_errors=VECTOR_B1.key_errors[::-1],  # type: ignore[index]
+            test_errors=VECTOR_B1.test_errors[::-1],
         ),
         DecoyTally(
             intensities=(0.5, 0.15, 0.01),

@@ -282,9 +282,7 @@ def test_records_outlive_a_random_source_that_fails() -> None:
     with pytest.raises(OSError, match="no entropy"):
         pair.sessions["bob"].flush()
     pair.sessions["bob"]._connection.random_source = working
-    pair.sessions["alice"].connection_lost()
-    for session in pair.sessions.values():
-        session.connect()
+    pair.reconnect()
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
@@ -365,9 +363,7 @@ def test_without_authentication_key_the_records_stay() -> None:
     assert [event.reason for event in pair.aborts("bob")] == [AbortReason.KEY_POOL_EXHAUSTED]
     for pool in pair.pools.values():
         pool.refill(b"supplied by hand", bytes(range(96)))
-    for session in pair.sessions.values():
-        session.connection_lost()
-        session.connect()
+    pair.reconnect()
     pair.finish()
     pair.run()
     assert len(pair.keys("alice")) == 3

@@ -96,6 +96,12 @@ class Pair:
         for session in self.sessions.values():
             session.finish()
 
+    def reconnect(self) -> None:
+        """Cut the line, if there is one, and begin anew."""
+        for session in self.sessions.values():
+            session.connection_lost()
+            session.connect()
+
     def collect(self) -> None:
         for role, session in self.sessions.items():
             self.events[role] += session.events()

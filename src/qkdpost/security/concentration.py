@@ -13,11 +13,11 @@ import math
 from scipy import special
 
 from qkdpost.errors import InputError
+from qkdpost.records import LARGEST_COUNT
 from qkdpost.security.crossing import first_below, limit_below, refined_limit
 from qkdpost.security.tails import binomial_log_tail, hypergeometric_log_tail, relative_deviance
 
 __all__ = [
-    "LARGEST_COUNT",
     "binomial_at_most",
     "check_count",
     "check_tail",
@@ -34,9 +34,7 @@ __all__ = [
     "serfling_deviation_smoothing",
 ]
 
-LARGEST_COUNT = 2**53
 SMALLEST_PROBABILITY = 1e-250
-"""Counts above this are not whole numbers in floating point, and are refused."""
 NEAREST_TO_ONE = 1e-9
 """Upper limits this near to one are one: the distance has too few digits left."""
 SMALLEST_TAIL = 1e-200

@@ -108,9 +108,7 @@ def single_photons_lower(source: PhotonStatistics, intervals: Intervals, vacuum:
     low, high = _scaled_ends(source, intervals)
     scale, empty = source.photon_probability(1), vacuum / source.photon_probability(0)
     if len(source.intensities) == 2:
-        strong, weak = source.intensities
-        if weak <= 0.0:
-            raise ConfigurationError("with one decoy its intensity must be above zero")
+        strong, weak = _two(source)
         ratio = (weak / strong) ** 2
         bracket = low[1] - ratio * high[0] - (1.0 - ratio) * empty
         return scale * strong / (weak * (strong - weak)) * bracket
@@ -149,7 +147,7 @@ def rounding_error(source: PhotonStatistics, total: float, intervals: Intervals)
         ConfigurationError: intensities for which there is no analytic bound.
     """
     if len(source.intensities) == 2:
-        strong, weak = source.intensities
+        strong, weak = _two(source)
         denominator = weak * (strong - weak)
     else:
         strong, weak, weakest = _three(source)
@@ -176,6 +174,13 @@ def _intervals(
 
 def _scaled_ends(source: PhotonStatistics, intervals: Intervals) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return source.scaled([low for low, _ in intervals]), source.scaled([high for _, high in intervals])
+
+
+def _two(source: PhotonStatistics) -> tuple[float, float]:
+    strong, weak = source.intensities
+    if weak <= 0.0:
+        raise ConfigurationError("with one decoy its intensity must be above zero")
+    return strong, weak
 
 
 def _three(source: PhotonStatistics) -> tuple[float, float, float]:

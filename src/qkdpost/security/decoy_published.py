@@ -98,8 +98,6 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
         ConfigurationError: intensities without an analytic bound, or one decoy without the key's errors.
     """
     source = counts.source
-    if len(source.intensities) == 2 and source.intensities[1] <= 0.0:
-        raise ConfigurationError("with one decoy its intensity must be above zero")
     key = hoeffding_intervals(counts.key_counts, smoothing)
     test = hoeffding_intervals(counts.test_counts, smoothing)
     errors = hoeffding_intervals(counts.test_errors, smoothing)
@@ -113,11 +111,7 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
         empty_test = min(test_total, _vacuum_upper(source, errors, test_total, smoothing, (_WEAKER,)))
     singles = single_photons_lower(source, key, empty_key) - off_key
     tested = single_photons_lower(source, test, empty_test) - off_test
-    if (
-        vacuum > most_of_photon_number(source, key, 0)
-        or singles > most_of_photon_number(source, key, 1)
-        or tested > most_of_photon_number(source, test, 1)
-    ):
+    if _contradicts(source, key, (vacuum, singles)) or _contradicts(source, test, (0.0, tested)):
         vacuum = singles = tested = 0.0
     singles, tested = min(key_total, max(0.0, singles)), min(test_total, max(0.0, tested))
     off_errors = rounding_error(source, math.fsum(counts.test_errors), errors)
@@ -230,6 +224,11 @@ def _vacuum_upper(
     """Return 2 (tau_0 e^k / p_k c_k^+ + delta(total)), the best of the labels given."""
     deviation = math.sqrt(total * -math.log(epsilon) / 2.0)
     return min(2.0 * (vacuum_upper_by_errors(source, errors, label) + deviation) for label in labels)
+
+
+def _contradicts(source: PhotonStatistics, intervals: Intervals, lower: Sequence[float]) -> bool:
+    """Whether more rounds of 0, 1, ... photons are certified than some label's mean count allows."""
+    return any(bound > most_of_photon_number(source, intervals, photons) for photons, bound in enumerate(lower))
 
 
 def _serfling_rate(key: float, test: float, errors: float, smoothing: float) -> float:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 
-from qkdpost.security.concentration import LARGEST_COUNT
+from qkdpost.records import LARGEST_COUNT
 from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.tails import hypergeometric_log_tail
 

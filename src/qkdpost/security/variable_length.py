@@ -33,7 +33,7 @@ import math
 from collections.abc import Sequence
 
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.security.concentration import LARGEST_COUNT
+from qkdpost.records import LARGEST_COUNT
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms

@@ -36,7 +36,6 @@ from qkdpost.sifting.clicks import (
     ClickEvents,
     check_tags,
     dead_time_ticks,
-    fill_comb,
     merge_clicks,
     suppress_echoes,
     test_basis_clicks,
@@ -67,6 +66,14 @@ class _PeerClicks:
     ticks: NDArray[np.int64]
     outcomes: NDArray[np.uint8]
     tick_ps: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OwnClicks:
+    """This side's clicks in the link's ticks: all, echoes too, and those that calibration takes."""
+
+    every: TimeTags
+    quiet: TimeTags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +108,15 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     She tells batches ahead of the peer's reports as long as the peer can hold them, and answers after the last.
     """
     answers: list[_Answer] = []
-    told: deque[tuple[int, TimeTags, int]] = deque()
+    told: deque[tuple[int, _OwnClicks, int]] = deque()
     ahead_bytes = 0
     allowed = task.link.largest_block_detections
     for batch in [*task.numbers, None]:
         messages: list[CalibrationClicks] = []
         if batch is not None:
             tags: TimeTags = yield NeedBatch(batch)
-            tags = _own_clicks(tags, task.link)
-            messages = list(_tell_test_basis(task.block, batch, suppress_echoes(tags, task.link.dead_time_ps)))
+            own = _own_clicks(tags, task.link)
+            messages = list(_tell_test_basis(task.block, batch, own.quiet))
         size = sum(len(message.ticks) + len(message.outcomes) for message in messages)
         room = INBOX_BYTES_PER_DETECTION * task.link.largest_block_detections - size
         while told and (batch is None or ahead_bytes > room):
@@ -119,7 +126,7 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
             ahead_bytes -= freed
         yield from messages
         if batch is not None:
-            told.append((batch, tags, size))
+            told.append((batch, own, size))
             ahead_bytes += size
     sifted: list[SiftedKey] = []
     for answer in answers:
@@ -196,13 +203,12 @@ def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowe
         raise RemoteProtocolError("the peer tells the parts of a batch in ticks of different length")
 
 
-def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) -> TimeTags:
-    """Return this side's clicks, echoes too, in the link's ticks; without those, they must be of `tick_ps`."""
+def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) -> _OwnClicks:
+    """Return this side's clicks in the link's ticks; without those, they must be of `tick_ps`."""
     try:
         check_tags(tags)
-        if link.tick_ps:
-            tags = to_tick_length(tags, link.tick_ps)
-            check_tags(tags)
+        tags = to_tick_length(tags, link.tick_ps or tags.tick_ps)
+        check_tags(tags)
     except InputError as error:
         raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"the record does not suit the link: {error}") from None
     if tags.tick_ps != (tick_ps or tags.tick_ps):
@@ -210,19 +216,16 @@ def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) 
             AbortReason.RECORDS_DISAGREE,
             f"ticks are {tags.tick_ps} ps long here and {tick_ps} ps at the peer; set tick_ps of the link",
         )
-    return fill_comb(tags)
+    return _OwnClicks(every=tags, quiet=suppress_echoes(tags, link.dead_time_ps))
 
 
 def _events_to_report(tags: TimeTags, clicks: _PeerClicks, link: LinkConfig) -> tuple[int, Detections, ClickEvents]:
     own = _own_clicks(tags, link, clicks.tick_ps)
     try:
         calibration, window_ticks = calibrate_to_test_clicks(
-            suppress_echoes(own, link.dead_time_ps),
-            clicks.ticks,
-            clicks.outcomes,
-            window_ticks=_window_of(link, clicks.tick_ps),
+            own.quiet, clicks.ticks, clicks.outcomes, window_ticks=_window_of(link, clicks.tick_ps)
         )
-        events = merge_clicks(correct(own, calibration), window_ticks, link.dead_time_ps)
+        events = merge_clicks(correct(own.every, calibration), window_ticks, link.dead_time_ps)
     except InputError as error:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
     origin, span = _span(clicks.ticks)
@@ -231,19 +234,18 @@ def _events_to_report(tags: TimeTags, clicks: _PeerClicks, link: LinkConfig) -> 
     return window_ticks, record, events
 
 
-def _hear_events(batch: int, tags: TimeTags, link: LinkConfig, allowed: int) -> Program[_Answer]:
+def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) -> Program[_Answer]:
     """Hear the peer's events of one batch, at most `allowed`, and match them with this side's."""
     choice = expect((yield RECEIVE), WindowChoice)
     _check_batch(choice, batch)
-    _check_window(choice.window_ticks, link, tags.tick_ps)
-    quiet = suppress_echoes(tags, link.dead_time_ps)
-    origin, span = _span(test_basis_clicks(quiet).ticks)
+    _check_window(choice.window_ticks, link, own.every.tick_ps)
+    origin, span = _span(test_basis_clicks(own.quiet).ticks)
     step = grid_ticks(choice.window_ticks)
     slots, bases = yield from hear_reports(batch, span // step + 1, allowed)
     peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
     try:
-        calibration = calibrate_to_events(quiet, peer_ticks, bases)
-        events = merge_clicks(correct(tags, calibration), choice.window_ticks, link.dead_time_ps)
+        calibration = calibrate_to_events(own.quiet, peer_ticks, bases)
+        events = merge_clicks(correct(own.every, calibration), choice.window_ticks, link.dead_time_ps)
     except InputError as error:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
     matched = _match(events, peer_ticks, bases, choice.window_ticks)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.coincidence import collect_differences
 from qkdpost.records import TimeTags
-from qkdpost.sifting.clicks import check_tags
+from qkdpost.sifting.clicks import check_tags, in_order
 from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak, find_clock
 from qkdpost.sifting.work import OutOfWork, WorkBudget
 
@@ -120,9 +120,7 @@ def correct(tags: TimeTags, calibration: Calibration) -> TimeTags:
     late = calibration.delays.own[tags.channels]
     if calibration.clock is not None:
         late = late + calibration.clock.to_reference(tags.ticks)
-    ticks = tags.ticks - np.rint(late).astype(np.int64)
-    order = np.argsort(ticks, kind="stable")
-    return TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tags.tick_ps)
+    return in_order(tags.ticks - np.rint(late).astype(np.int64), tags.channels, tags.tick_ps)
 
 
 def find_channel_delays(

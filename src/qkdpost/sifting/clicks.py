@@ -22,7 +22,7 @@ __all__ = [
     "ClickEvents",
     "check_tags",
     "dead_time_ticks",
-    "fill_comb",
+    "in_order",
     "merge_clicks",
     "select_clicks",
     "suppress_echoes",
@@ -78,12 +78,15 @@ class ClickEvents:
 def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
     """Return the tags on a clock whose tick is `tick_ps` long, rounded to the nearest tick.
 
-    To shorter ticks, each click is put anywhere within its own tick, at random. Otherwise all times would lie on a
-    comb, and when delays are taken off on another comb for each detector: a time that is announced would tell which.
+    To ticks shorter than the tagger's own, each click is put anywhere within its own tick, at random. Otherwise all
+    times would lie on a comb, and when delays are taken off on another comb for each detector: a time that is announced
+    would tell which. The tagger's own ticks are those of the record, or longer if all clicks lie on multiples of some;
+    resolutions that are no whole number of ticks, or above a nanosecond, are not found.
 
     Raises:
         InputError: the times leave the range of +-2^61 ticks, or `tick_ps` is no length.
     """
+    tags = _in_own_ticks(tags)
     if tick_ps == tags.tick_ps:
         return tags
     if not LEAST_TICK_PS <= tick_ps < float("inf"):
@@ -96,17 +99,17 @@ def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
     since = (tags.ticks - origin).astype(np.float64)
     if ratio > 1.0:
         since += _within_ticks(tags.clicks)
-    ticks = np.rint(since * ratio).astype(np.int64) + round(origin * ratio)
+    return in_order(np.rint(since * ratio).astype(np.int64) + round(origin * ratio), tags.channels, tick_ps)
+
+
+def in_order(ticks: NDArray[np.int64], channels: NDArray[np.uint8], tick_ps: float) -> TimeTags:
+    """Return clicks of any order as tags in the order of time."""
     order = np.argsort(ticks, kind="stable")
-    return TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tick_ps)
+    return TimeTags(ticks=ticks[order], channels=channels[order], tick_ps=tick_ps)
 
 
-def fill_comb(tags: TimeTags) -> TimeTags:
-    """Return tags that all lie on multiples of some ticks, as of a coarser tagger, with each put anywhere in its own.
-
-    See `to_tick_length`. Resolutions that are no whole number of ticks, or above a nanosecond, are not found: a
-    record must tell its tagger's own ticks.
-    """
+def _in_own_ticks(tags: TimeTags) -> TimeTags:
+    """Return tags that all lie on multiples of some ticks, as of a coarser tagger, in ticks of that length."""
     if tags.clicks < _ENOUGH_FOR_COMB:
         return tags
     comb = int(np.gcd.reduce(np.diff(tags.ticks[:_ENOUGH_FOR_COMB])))
@@ -114,9 +117,7 @@ def fill_comb(tags: TimeTags) -> TimeTags:
         comb = int(np.gcd.reduce(np.diff(tags.ticks)))
     if comb <= 1 or comb * tags.tick_ps > _LARGEST_COMB_PS:
         return tags
-    ticks = tags.ticks + np.rint(comb * _within_ticks(tags.clicks)).astype(np.int64)
-    order = np.argsort(ticks, kind="stable")
-    return TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tags.tick_ps)
+    return TimeTags(ticks=tags.ticks // comb, channels=tags.channels, tick_ps=comb * tags.tick_ps)
 
 
 def _within_ticks(count: int) -> NDArray[np.float64]:

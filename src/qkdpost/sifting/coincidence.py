@@ -27,14 +27,7 @@ from qkdpost.records import Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import split_by_basis
 from qkdpost.sifting.bbm92 import SlotMatch
 from qkdpost.sifting.calibration import Calibration, calibrate, choose_window, correct
-from qkdpost.sifting.clicks import (
-    ClickEvents,
-    fill_comb,
-    merge_clicks,
-    suppress_echoes,
-    test_basis_clicks,
-    to_tick_length,
-)
+from qkdpost.sifting.clicks import ClickEvents, merge_clicks, suppress_echoes, test_basis_clicks, to_tick_length
 from qkdpost.sifting.slot_coding import LARGEST_SPAN
 from qkdpost.sifting.work import WorkBudget
 
@@ -219,11 +212,11 @@ def pair_time_tags(
     Raises:
         NoCoincidencePeak: the records show no coincidences.
     """
-    alice = fill_comb(alice)
-    bob = fill_comb(to_tick_length(bob, alice.tick_ps))
-    disclosed = test_basis_clicks(suppress_echoes(alice, dead_time_ps))
+    alice, bob = to_tick_length(alice, alice.tick_ps), to_tick_length(bob, alice.tick_ps)
+    alice_quiet, bob_quiet = suppress_echoes(alice, dead_time_ps), suppress_echoes(bob, dead_time_ps)
+    disclosed = test_basis_clicks(alice_quiet)
     bob_calibration, window_ticks = calibrate_to_test_clicks(
-        suppress_echoes(bob, dead_time_ps),
+        bob_quiet,
         disclosed.ticks,
         disclosed.channels - 2,
         search_ps=search_ps,
@@ -237,7 +230,7 @@ def pair_time_tags(
     report = to_detections(bob_events, origin_tick=origin_tick, span_steps=span_steps, step_ticks=step_ticks)
 
     peer_ticks = from_grid(report.slots, origin_tick=origin_tick, step_ticks=step_ticks)
-    alice_calibration = calibrate_to_events(suppress_echoes(alice, dead_time_ps), peer_ticks, report.bases)
+    alice_calibration = calibrate_to_events(alice_quiet, peer_ticks, report.bases)
     alice_events = merge_clicks(correct(alice, alice_calibration), window_ticks, dead_time_ps)
     match = match_events(alice_events, peer_ticks, report.bases, window_ticks=window_ticks)
     return PairedTags(
