@@ -11,6 +11,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "qkdpost"
 
 ORDER = [
     "errors",
+    "checks",
     "_kernels",
     "bits",
     "records",

@@ -1,0 +1,151 @@
+"""Arguments become plain Python or are refused: the same answer whatever width or container they come in."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qkdpost import checks
+from qkdpost.errors import ConfigurationError, InputError
+
+WIDTHS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_whole_numbers_of_any_width_become_python_integers(width: type) -> None:
+    for value in (width(100), np.array(100, dtype=width), np.array(100, dtype=object)):
+        found = checks.whole_number("n", value)
+        assert found == 100
+        assert type(found) is int
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        np.True_,
+        1.0,
+        np.float64(1),
+        "1",
+        b"1",
+        None,
+        math.nan,
+        [1],
+        np.array([1]),
+        np.array(True),
+        1j,
+    ],
+)
+def test_what_is_no_integer_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"n must be an integer in 0 ... 2.53; found"):
+        checks.whole_number("n", value)
+
+
+@given(st.integers())
+def test_whole_numbers_hold_their_range(value: int) -> None:
+    if 0 <= value <= 2**53:
+        assert checks.whole_number("n", value) == value
+    else:
+        with pytest.raises(ConfigurationError):
+            checks.whole_number("n", value, error=ConfigurationError)
+
+
+def test_sums_are_limited_too() -> None:
+    assert checks.whole_numbers("n", np.array([1, 2], dtype=np.uint8), count=2) == (1, 2)
+    with pytest.raises(InputError, match=r"the sum of n must be at most 2.53"):
+        checks.whole_numbers("n", [2**53, 1])
+    with pytest.raises(InputError, match=r"one integer for each intensity, 3 in all; found 2"):
+        checks.whole_numbers("n", [1, 2], count=3, each="intensity")
+
+
+@pytest.mark.parametrize("value", [True, "1", None, math.nan, math.inf, 10**400, [1.0], np.array([1.0]), 1j])
+def test_what_is_no_real_number_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"x must be a number of ps above 0; found"):
+        checks.real_number("x", value, above=0.0, unit="ps")
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float16(2), np.uint8(2), np.array(2), np.array(2.0)])
+def test_real_numbers_become_floats(value: object) -> None:
+    found = checks.real_number("x", value, least=0, most=2)
+    assert found == 2.0
+    assert type(found) is float
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_vectors_of_any_width_are_the_same(width: type) -> None:
+    for values in (np.array([0, 1, 100], dtype=width), np.array([0, 1, 100], dtype=object), [0, 1, width(100)]):
+        np.testing.assert_array_equal(checks.integer_vector("v", values), [0, 1, 100])
+
+
+def test_nothing_wraps() -> None:
+    with pytest.raises(InputError, match=r"found 9223372036854775813"):
+        checks.integer_vector("v", np.array([2**63 + 5], dtype=np.uint64))
+    with pytest.raises(InputError, match=r"2.63"):
+        checks.integer_vector("v", [2**70])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "01",
+        b"01",
+        [0.5],
+        [math.nan],
+        ["0"],
+        [b"0"],
+        [[0]],
+        0,
+        None,
+        [0, 2],
+        [-1],
+        [None],
+        {0: 1},
+        [1j],
+        [2**70],
+        [[0], 1],
+    ],
+)
+def test_what_is_not_a_bit_is_refused(values: object) -> None:
+    with pytest.raises(InputError, match=r"^v must be "):
+        checks.bit_vector("v", values)
+
+
+@pytest.mark.parametrize("values", [[], [0, 1], [False, True], [0.0, 1.0], np.array([0, 1], dtype=object), (0, 1)])
+def test_bits_in_any_container_are_the_same(values: object) -> None:
+    found = checks.bit_vector("v", values)
+    assert found.dtype == np.bool_
+    assert found.tolist() in ([], [False, True])
+
+
+def test_a_vector_is_a_copy() -> None:
+    values = np.array([1, 2, 3])
+    kept = checks.integer_vector("v", values)
+    values[0] = 9
+    assert kept[0] == 1
+
+
+def test_no_message_shows_the_content_of_an_array() -> None:
+    secret = np.array([0, 1, 1, 0, 1], dtype=np.uint8)
+    for value in (secret, secret.tolist(), secret.tobytes()):
+        with pytest.raises(InputError) as caught:
+            checks.whole_number("n", value)
+        assert "1, 1" not in str(caught.value)
+        assert "1 1" not in str(caught.value)
+        assert "x01" not in str(caught.value)
+
+
+def test_choices_become_plain_text() -> None:
+    assert type(checks.choice("kind", np.str_("bb84"), ("bb84", "bbm92"))) is str
+    for value in (np.array(["bb84"]), "bb48", None, 1):
+        with pytest.raises(ConfigurationError, match=r"kind must be one of 'bb84', 'bbm92'; found"):
+            checks.choice("kind", value, ("bb84", "bbm92"), error=ConfigurationError)
+
+
+def test_a_class_is_asked_for_by_name() -> None:
+    assert checks.instance("pool", 1, int) == 1
+    with pytest.raises(InputError, match=r"pool must be a str; found 1. Write it out"):
+        checks.instance("pool", 1, str, hint="Write it out")
