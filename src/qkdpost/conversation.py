@@ -1,9 +1,9 @@
 """The grammar of a stage: a generator that says, hears, and fetches records, and owns no bytes and no socket.
 
 A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
-peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedBatch` to be
-resumed with a record that the application submitted. It raises `AbortBlock` where a block honestly has no key, and
-`RemoteProtocolError` where the peer broke the protocol.
+peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedBatch` to
+be resumed with a record that the application submitted, and `AllHeld` to wait until several are in. It raises
+`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.messages import AbortReason, BlockMessage
 
-__all__ = ["PAUSE", "RECEIVE", "AbortBlock", "NeedBatch", "Program", "Wait", "expect", "peer_bits"]
+__all__ = ["PAUSE", "RECEIVE", "AbortBlock", "AllHeld", "NeedBatch", "Program", "Wait", "expect", "peer_bits"]
 
 Result = TypeVar("Result")
 Expected = TypeVar("Expected")
@@ -41,6 +41,13 @@ class NeedBatch:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class AllHeld:
+    """What a stage yields to wait until the records of these numbers have all been submitted; none is handed out."""
+
+    numbers: range
+
+
 class AbortBlock(Exception):
     """The block has no key, for a reason that both hosts may know; `detail` is for this host's report."""
 
@@ -50,7 +57,7 @@ class AbortBlock(Exception):
         self.detail = detail
 
 
-Program: TypeAlias = Generator[BlockMessage | Wait | NeedBatch, Any, Result]
+Program: TypeAlias = Generator[BlockMessage | Wait | NeedBatch | AllHeld, Any, Result]
 
 
 def expect(message: object, kind: type[Expected]) -> Expected:

@@ -34,6 +34,7 @@ __all__ = [
     "Message",
     "Parities",
     "Ready",
+    "RecordsHeld",
     "SampleSeed",
     "SegmentEntry",
     "SiftReply",
@@ -109,7 +110,8 @@ class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
     """The opener starts a block over `batches` submitted records from `first_batch` on, and names its pads.
 
     `commitment` is drawn when the opener's records are in. Nobody else can have opened the block before: what the peer
-    tells of its own records in answer was not told while the opener's were still being measured.
+    tells of its own records in answer was not told while the opener's were still being measured. Whoever forges an
+    opening ahead must guess what will be drawn: 2^-256, beside which the tags' own bound is large.
     """
 
     block: BlockNumber
@@ -117,7 +119,7 @@ class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
     batches: Annotated[int, Meta(ge=1, le=2**16)]
     segment: Octets16
     offset: Count
-    commitment: Octets16
+    commitment: Octets32
 
 
 class Abort(Struct, frozen=True, array_like=True, tag=3):
@@ -125,6 +127,18 @@ class Abort(Struct, frozen=True, array_like=True, tag=3):
 
     block: BlockNumber
     reason: AbortReason
+
+
+class RecordsHeld(Struct, frozen=True, array_like=True, tag=19):
+    """The answering host holds its own records of all rounds of the block: the opener may tell its bases now.
+
+    Where both hosts measure, a source that knew one side's bases before the other had measured would get the whole key
+    without an error. `nonce` is drawn when the last of the records is in, and the tags cover it: as with `BlockOpen`,
+    it cannot have been sent before. A host that prepares does not say this: see `session.stages.sifting`.
+    """
+
+    block: BlockNumber
+    nonce: Octets32
 
 
 class CalibrationClicks(Struct, frozen=True, array_like=True, tag=4):
@@ -281,6 +295,7 @@ BlockMessage: TypeAlias = (
     BlockOpen
     | Abort
     | CalibrationClicks
+    | RecordsHeld
     | DetectionReport
     | SiftReply
     | SampleSeed

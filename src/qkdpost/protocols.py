@@ -53,6 +53,11 @@ class Protocol:
         """Return the type of record that a role submits."""
         return self.alice_records if role == "alice" else self.bob_records
 
+    @property
+    def both_detect(self) -> bool:
+        """Whether Alice, too, measures what somebody else sent, instead of preparing."""
+        return self.alice_records is not PreparedPulses
+
     def secret_length(
         self, link: LinkConfig, tally: AnyTally, ledger: Ledger, verification_bits: int | None
     ) -> SecretLength:

@@ -21,7 +21,7 @@ from qkdpost.session.states import Stage
 __all__ = ["PADS_OF_A_BLOCK_BYTES", "Blocks"]
 
 PADS_OF_A_BLOCK_BYTES = PAD_BYTES * TAGS_OF_A_BLOCK
-COMMITMENT_BYTES = 16
+COMMITMENT_BYTES = 32
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class Blocks:
             report=self._new_report(opening.block),
         )
         link = connection.link
-        host = Host(self._send, self._fetch, self._stage_completed, lambda: not connection.outgoing)
+        host = Host(self._send, self._fetch, self._all_held, self._stage_completed, lambda: not connection.outgoing)
         flight = Flight(block, host, 4 * link.largest_block_detections + link.largest_message_bytes)
         self.flights[opening.block] = flight
         return flight
@@ -192,9 +192,19 @@ class Blocks:
 
     def _fetch(self, batch: int) -> RawRecords | None:
         record = self.queue.take(batch)
-        if record is None and not self.queue.can_come(batch):
-            raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"record {batch} was never submitted on this side")
+        if record is None:
+            self._check_can_come(batch)
         return record
+
+    def _all_held(self, numbers: range) -> bool:
+        missing = [number for number in numbers if not self.queue.holds(number)]
+        for number in missing:
+            self._check_can_come(number)
+        return not missing
+
+    def _check_can_come(self, batch: int) -> None:
+        if not self.queue.can_come(batch):
+            raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"record {batch} was never submitted on this side")
 
     def _stage_completed(self, block: Block, stage: Stage) -> None:
         self.connection.events.append(StageCompleted(block=block.number, stage=stage))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from qkdpost.conversation import NeedBatch, Program, Wait
+from qkdpost.conversation import AllHeld, NeedBatch, Program, Wait
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import BlockMessage
 from qkdpost.session.block import Block
@@ -26,6 +26,7 @@ class Host:
 
     send: Callable[[Block, BlockMessage], None]
     fetch: Callable[[int], Any]
+    all_held: Callable[[range], bool]
     stage_completed: Callable[[Block, Stage], None]
     all_is_sent: Callable[[], bool]
 
@@ -41,7 +42,7 @@ class Flight:
     done: bool = False
     _inbox: deque[tuple[BlockMessage, int]] = field(default_factory=deque)
     _inbox_bytes: int = 0
-    _waiting: Wait | NeedBatch | None = None
+    _waiting: Wait | NeedBatch | AllHeld | None = None
     _program: Program[None] | None = None
 
     def deliver(self, message: BlockMessage, size: int) -> None:
@@ -75,7 +76,7 @@ class Flight:
             except StopIteration:
                 self._complete_stage()
                 continue
-            if isinstance(request, Wait | NeedBatch):
+            if isinstance(request, Wait | NeedBatch | AllHeld):
                 self._waiting = request
             else:
                 self._waiting = None
@@ -87,6 +88,8 @@ class Flight:
         if isinstance(self._waiting, NeedBatch):
             record = self.host.fetch(self._waiting.batch)
             return record is not None, record
+        if isinstance(self._waiting, AllHeld):
+            return self.host.all_held(self._waiting.numbers), None
         if self._waiting is Wait.PAUSE:
             return self.host.all_is_sent(), None
         if not self._inbox:

@@ -71,6 +71,10 @@ class RecordQueue:
         """Hand out a claimed record for good, or None if it has not been submitted yet."""
         return self._records.pop(batch, None)
 
+    def holds(self, batch: int) -> bool:
+        """Whether record `batch` is in and has not been handed out."""
+        return batch in self._records
+
     def can_come(self, batch: int) -> bool:
         """Whether record `batch` may still be submitted."""
         return not self.finished and batch >= self.next_batch

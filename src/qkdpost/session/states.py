@@ -17,6 +17,7 @@ from qkdpost.messages import (
     FrameTags,
     FrameVerdict,
     Parities,
+    RecordsHeld,
     SampleSeed,
     SiftReply,
     WindowChoice,
@@ -51,7 +52,7 @@ class Stage(IntEnum):
 
 ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
     ("alice", Stage.SIFTING): frozenset({DetectionReport, WindowChoice}),
-    ("bob", Stage.SIFTING): frozenset({SiftReply, CalibrationClicks}),
+    ("bob", Stage.SIFTING): frozenset({RecordsHeld, SiftReply, CalibrationClicks}),
     ("alice", Stage.ESTIMATION): frozenset({ComparedBits}),
     ("bob", Stage.ESTIMATION): frozenset({SampleSeed, ComparedBits}),
     ("alice", Stage.RECONCILIATION): frozenset({Parities}),

@@ -2,6 +2,8 @@
 
 The reporting side tells the slots and bases of its detections, never an outcome; the answering side tells which of
 them both keep. What the answering side compares with depends on the kind of QKD and is given as a `SlotMatcher`.
+
+Where the answering side measures too, its records must be in before anything is reported: `session.stages.sifting`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,22 @@
-"""Sifting: the kind's own conversation, and what comes of it."""
+"""Sifting: the conversation of the kind of QKD, begun when nothing that is told can still be acted on.
+
+Bob opens a block when his records of its rounds are in. Where Alice measures too, hers must be in before he tells a
+basis: a source that knew it could measure her half in the same basis, send her the outcome, and know the whole key
+without having caused an error. So she says first that she holds her records (`RecordsHeld`). The number that she draws
+at that moment is part of what the tags cover; nobody can have said it for her before.
+
+Where Alice prepares, nothing is lost if Bob's bases are known before a pulse has left. Her bit is drawn without regard
+to anything that happened before, so that an outcome of Bob's which is older than her pulse agrees with it in half of
+all cases, in either basis. Think of her bit as the outcome of a measurement on a qubit that stays with her: for such a
+round Bob's part was measured already when her pair is made, and whatever is done to the other half afterwards changes
+neither. The test rounds among them show errors of 1/2, as many as there are in the key. The same goes for her
+intensities: what was detected before they were chosen was detected equally for all of them.
+"""
 
 from __future__ import annotations
 
-from qkdpost.conversation import AbortBlock, Program
-from qkdpost.messages import AbortReason
+from qkdpost.conversation import RECEIVE, AbortBlock, AllHeld, Program, expect
+from qkdpost.messages import AbortReason, RecordsHeld
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.session.block import Block
 from qkdpost.sifting.task import SiftingTask
@@ -12,12 +25,15 @@ __all__ = ["LEAST_SIFTED_BITS", "sift"]
 
 LEAST_SIFTED_BITS = 256
 """Below so few bits no form of the bound leaves key; the block ends before it costs a round trip."""
+NONCE_BYTES = 32
 
 
 def sift(block: Block) -> Program[None]:
-    """Run the sifting conversation of the link's kind."""
+    """Wait until both hosts may speak, then run the sifting conversation of the link's kind."""
     protocol = PROTOCOLS[block.link.kind]
     task = SiftingTask(block=block.number, first_batch=block.first_batch, batches=block.batches, link=block.link)
+    if protocol.both_detect:
+        yield from (_say_records_are_held(block, task) if block.role == "alice" else _hear_records_are_held())
     sifted = yield from (protocol.alice_sift if block.role == "alice" else protocol.bob_sift)(task)
     report = block.report
     report.rounds = sifted.rounds
@@ -30,3 +46,12 @@ def sift(block: Block) -> Program[None]:
             AbortReason.TOO_FEW_BITS,
             f"{len(sifted.key_bits)} sifted bits of the key basis; at least {LEAST_SIFTED_BITS} are needed",
         )
+
+
+def _say_records_are_held(block: Block, task: SiftingTask) -> Program[None]:
+    yield AllHeld(task.numbers)
+    yield RecordsHeld(block=block.number, nonce=block.random_source(NONCE_BYTES))
+
+
+def _hear_records_are_held() -> Program[None]:
+    expect((yield RECEIVE), RecordsHeld)
