@@ -85,7 +85,7 @@ def test_no_secret_shows() -> None:
         Detections(pulses=64, slots=np.arange(64), bases=ones, outcomes=ones),
         TimeTags(ticks=np.arange(64), channels=np.ones(64, np.uint8), tick_ps=1.0),
         SiftedKey(key_bits=ones, test_bits=ones, rounds=64),
-        SecretKey(bits=ones, identifier=bytes(16), epsilon=1e-10),
+        SecretKey(bits=ones, identifier=bytes(16), epsilon=1e-10, accumulated_epsilon=3e-10),
     ]
     for record in records:
         text = repr(record) + str(record)

@@ -12,7 +12,9 @@ import hmac
 import numpy as np
 
 from qkdpost._kernels.polynomial_hash import TABLE_WORDS, absorb, power_table
+from qkdpost.checks import choice, described
 from qkdpost.errors import AuthenticationError, ConfigurationError, InputError
+from qkdpost.single_use import SingleUse
 
 __all__ = ["HASH_KEY_BYTES", "TAG_BYTES", "PolynomialHasher", "Transcript"]
 
@@ -23,7 +25,7 @@ BLOCK_BYTES = 16
 BUFFER_WORDS = 4096
 
 
-class PolynomialHasher:
+class PolynomialHasher(SingleUse):
     """The polynomial hash of a stream of bytes, fed piece by piece.
 
     Args:
@@ -36,8 +38,10 @@ class PolynomialHasher:
     __slots__ = ("_buffer", "_filled", "_length", "_state", "_table", "_view")
 
     def __init__(self, key: bytes) -> None:
-        if len(key) != BLOCK_BYTES:
-            raise InputError(f"the key of a polynomial hash has {BLOCK_BYTES} bytes; found {len(key)}")
+        wrong = _not_secret_bytes("key", key, BLOCK_BYTES)
+        if wrong:
+            del key
+            raise InputError(wrong)
         self._table = np.empty(TABLE_WORDS, dtype=np.uint64)
         power_table(np.frombuffer(bytearray(key), dtype="<u8").astype(np.uint64), self._table)
         self._state = np.zeros(2, dtype=np.uint64)
@@ -47,7 +51,13 @@ class PolynomialHasher:
         self._length = 0
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
-        """Append `data` to the stream."""
+        """Append `data` to the stream.
+
+        Raises:
+            InputError: no bytes.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"data must be bytes; found {described(data)}")
         rest = data if isinstance(data, bytes) else memoryview(data).cast("B")
         self._length += len(rest)
         while len(rest) >= len(self._view) - self._filled:
@@ -78,7 +88,7 @@ class PolynomialHasher:
         return f"PolynomialHasher(bytes={self._length})"
 
 
-class Transcript:
+class Transcript(SingleUse):
     """All that was said, in both directions, of which either host can prove its view.
 
     A tag is H_r1(what Alice said) xor H_r2(what Bob said) xor pad. The hash keys r1 and r2 serve for many tags, each
@@ -87,7 +97,9 @@ class Transcript:
     goes alike). The two hashes at r1 differ by a non-zero polynomial in r1 without constant term, of a degree up to
     L + 1, where L is the number of blocks of the longer view: the blocks of the lengths differ, or those of the
     content. A forged tag is right only if this polynomial has the one value that the attacker bet on. That holds for
-    at most L + 1 of the 2^128 keys: (L + 1) / 2^128 per attempt, `forgery_bound`.
+    at most L + 1 of the 2^128 keys: (L + 1) / 2^128 per attempt. `forgery_bound` says so of this host's own view. Of
+    the peer's, which an attacker may have lengthened, it knows nothing: whoever uses the bound limits both views
+    alike, and counts with the limit, as the session does (`qkdpost.session.stages.confirmation`).
 
     Args:
         hash_key: `HASH_KEY_BYTES` uniformly random bytes, r1 then r2, shared by the hosts. Secret.
@@ -101,10 +113,13 @@ class Transcript:
     __slots__ = ("_received", "_sent")
 
     def __init__(self, hash_key: bytes, *, role: str) -> None:
-        if len(hash_key) != HASH_KEY_BYTES:
-            raise InputError(f"the hash key has {HASH_KEY_BYTES} bytes; found {len(hash_key)}")
+        wrong = _not_secret_bytes("hash_key", hash_key, HASH_KEY_BYTES)
+        if wrong:
+            del hash_key
+            raise InputError(wrong)
         if role not in ("alice", "bob"):
-            raise ConfigurationError(f"role must be 'alice' or 'bob'; found {role!r}")
+            del hash_key
+            choice("role", role, ("alice", "bob"), error=ConfigurationError)
         alice, bob = PolynomialHasher(hash_key[:16]), PolynomialHasher(hash_key[16:])
         self._sent, self._received = (alice, bob) if role == "alice" else (bob, alice)
 
@@ -118,7 +133,7 @@ class Transcript:
 
     @property
     def forgery_bound(self) -> float:
-        """The probability, for one attempt, that a wrong tag passes for this transcript."""
+        """The probability, for one attempt, that a wrong tag passes, if the peer's view is no longer than this one."""
         return max(self._sent.blocks, self._received.blocks) / 2.0**128
 
     def tag(self, pad: bytes) -> bytes:
@@ -130,8 +145,10 @@ class Transcript:
         Raises:
             InputError: a pad of another length.
         """
-        if len(pad) != TAG_BYTES:
-            raise InputError(f"a pad has {TAG_BYTES} bytes; found {len(pad)}")
+        wrong = _not_secret_bytes("pad", pad, TAG_BYTES)
+        if wrong:
+            del pad
+            raise InputError(wrong)
         parts = (self._sent.digest(), self._received.digest(), pad)
         first, second, third = (int.from_bytes(part, "little") for part in parts)
         return (first ^ second ^ third).to_bytes(TAG_BYTES, "little")
@@ -139,15 +156,34 @@ class Transcript:
     def verify(self, tag: bytes, pad: bytes) -> None:
         """Compare the peer's tag with this host's own, in time that does not depend on where they differ.
 
+        The pad is in no frame that the error comes through: beside the peer's tag it would disclose the hash keys.
+
         Raises:
             AuthenticationError: the tags differ: somebody altered the conversation, or the key pools differ.
-            InputError: a pad of the wrong length.
+            InputError: a pad of the wrong length, or a tag that is no bytes.
         """
-        if not hmac.compare_digest(self.tag(pad), bytes(tag)):
+        wrong = _not_secret_bytes("pad", pad, TAG_BYTES)
+        equal = not wrong and isinstance(tag, bytes | bytearray | memoryview) and self._fits(tag, pad)
+        del pad
+        if wrong:
+            raise InputError(wrong)
+        if not isinstance(tag, bytes | bytearray | memoryview):
+            raise InputError(f"tag must be bytes; found {described(tag)}")
+        if not equal:
             raise AuthenticationError(
                 "the peer's tag does not fit this side of the conversation: it was altered on the way, or the two "
                 "hosts hold different authentication keys"
             )
 
+    def _fits(self, tag: bytes | bytearray | memoryview, pad: bytes) -> bool:
+        return hmac.compare_digest(self.tag(pad), bytes(tag))
+
     def __repr__(self) -> str:
         return f"Transcript(sent={self._sent!r}, received={self._received!r})"
+
+
+def _not_secret_bytes(name: str, value: object, length: int) -> str:
+    """Say what is wrong with a secret of so many bytes, or nothing; without any of it, and without raising."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return f"{name} must be {length} bytes; found a {type(value).__name__}"
+    return "" if len(value) == length else f"{name} must have {length} bytes; found {len(value)}"

@@ -3,12 +3,14 @@
 A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
 peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedBatch` to
 be resumed with a record that the application submitted, and `AllHeld` to wait until several are in. It raises
-`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol.
+`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol:
+`from_peer` makes one of what a pure room refuses of the peer's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
@@ -17,7 +19,18 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.messages import AbortReason, BlockMessage
 
-__all__ = ["PAUSE", "RECEIVE", "AbortBlock", "AllHeld", "NeedBatch", "Program", "Wait", "expect", "peer_bits"]
+__all__ = [
+    "PAUSE",
+    "RECEIVE",
+    "AbortBlock",
+    "AllHeld",
+    "NeedBatch",
+    "Program",
+    "Wait",
+    "expect",
+    "from_peer",
+    "peer_bits",
+]
 
 Result = TypeVar("Result")
 Expected = TypeVar("Expected")
@@ -71,13 +84,30 @@ def expect(message: object, kind: type[Expected]) -> Expected:
     return message
 
 
+@contextmanager
+def from_peer(what: str) -> Iterator[None]:
+    """Say of what is refused inside that the peer sent it; nothing but what it sent may be handed over inside.
+
+    A pure room raises `InputError`, for it cannot know whose its arguments are. Where they are the peer's, this makes
+    a `RemoteProtocolError` of it. An `InputError` of any other place is this host's own matter.
+
+    Args:
+        what: the peer's, in a few words.
+
+    Raises:
+        RemoteProtocolError: an `InputError` was raised inside.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise RemoteProtocolError(f"{what} of the peer: {error}") from None
+
+
 def peer_bits(data: bytes, length: int, what: str) -> Bits:
     """Read `length` bits that the peer sent.
 
     Raises:
         RemoteProtocolError: it sent another number of bytes, or set bits past the end.
     """
-    try:
+    with from_peer(what):
         return Bits.from_bytes(data, length)
-    except InputError as error:
-        raise RemoteProtocolError(f"{what} of the peer: {error}") from None

@@ -48,6 +48,7 @@ Tick: TypeAlias = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 BlockNumber: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Octets16: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Octets32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
+AccumulatedEpsilon: TypeAlias = Annotated[float, Meta(ge=0.0, le=2.0**53)]
 PartsPerMillion: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
@@ -85,7 +86,10 @@ class SegmentEntry(Struct, frozen=True, array_like=True):
 
 
 class Hello(Struct, frozen=True, array_like=True, tag=0):
-    """The first message of a connection, from both: who speaks, under which configuration, with which pads."""
+    """The first message of a connection, from both: who speaks, under which configuration, with which pads.
+
+    `accumulated_epsilon` is that of the sender's pool. It is believed when a tag over the greeting was right.
+    """
 
     version: Count
     role: Annotated[str, Meta(max_length=8)]
@@ -94,6 +98,7 @@ class Hello(Struct, frozen=True, array_like=True, tag=0):
         dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=256)]], Meta(max_length=64)
     ]
     segments: Annotated[tuple[SegmentEntry, ...], Meta(max_length=4096)]
+    accumulated_epsilon: AccumulatedEpsilon
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=18):
@@ -112,6 +117,7 @@ class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
     `commitment` is drawn when the opener's records are in. Nobody else can have opened the block before: what the peer
     tells of its own records in answer was not told while the opener's were still being measured. Whoever forges an
     opening ahead must guess what will be drawn: 2^-256, beside which the tags' own bound is large.
+    `accumulated_epsilon` is that of the opener's pool, this block among what it counts.
     """
 
     block: BlockNumber
@@ -120,6 +126,7 @@ class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
     segment: Octets16
     offset: Count
     commitment: Octets32
+    accumulated_epsilon: AccumulatedEpsilon
 
 
 class Abort(Struct, frozen=True, array_like=True, tag=3):

@@ -251,12 +251,17 @@ class SecretKey:
     Args:
         bits: the key. Secret.
         identifier: 16 public bytes by which both hosts name this key.
-        epsilon: how far from ideal the key is at most: secrecy, correctness and authentication together.
+        epsilon: how far from ideal the key is at most by its own block: secrecy, correctness and authentication
+            together, if all that the block's tags were made with was ideal.
+        accumulated_epsilon: how far it is at most, all in all: the sum over every block that was opened on the same
+            pool of authentication key, this one among them, since keys of earlier blocks made its tags
+            (`KeyPool.accumulated_epsilon`).
     """
 
     bits: Bits = field(repr=False)
     identifier: bytes
     epsilon: float
+    accumulated_epsilon: float
 
     def __len__(self) -> int:
         return len(self.bits)

@@ -18,6 +18,7 @@ SAMPLES = [
         nonce=bytes(16),
         configuration={"kind": "'bb84'"},
         segments=(SegmentEntry(identifier=bytes(16), next_offset=0, length=48),),
+        accumulated_epsilon=1e-9,
     ),
     Abort(block=3, reason=AbortReason.NO_KEY_LEFT),
     ComparedBits(block=0, test=b"\x01\x02", setup=b""),

@@ -204,7 +204,15 @@ def forged_opening(pair: Pair, **fields: object) -> None:
     while alice.data_to_send():
         pass
     segment = pair.pools["alice"].inventory()[0]
-    opening = BlockOpen(block=0, first_batch=0, batches=1, segment=segment.identifier, offset=0, commitment=bytes(32))
+    opening = BlockOpen(
+        block=0,
+        first_batch=0,
+        batches=1,
+        segment=segment.identifier,
+        offset=0,
+        commitment=bytes(32),
+        accumulated_epsilon=LINK.epsilon,
+    )
     assert alice.state is ConnectionState.OPEN
     alice.receive_data(encode(msgspec.structs.replace(opening, **fields)))
 

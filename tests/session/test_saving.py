@@ -93,7 +93,7 @@ def test_each_host_writes_a_few_times_a_block_and_not_for_every_message() -> Non
     talk(kept, 0, 10**6)
     assert WHOLE > 50
     for store in kept.values():
-        assert store.writes == 3  # at the start, at the first tag, when the key came
+        assert store.writes == 4  # at the start, when the block was opened, at the first tag, when the key came
 
 
 def test_after_a_power_cut_anywhere_no_pad_is_used_again() -> None:
@@ -189,6 +189,7 @@ def test_what_a_peer_writes_cannot_break_a_log() -> None:
         nonce=hello.nonce,
         configuration=hello.configuration | {"epsilon": "1\n2026 all is well\x1b[2J", "a\r\n": "\u202e"},
         segments=hello.segments,
+        accumulated_epsilon=0.0,
     )
     with pytest.raises(Exception, match="differ in") as caught:
         session.receive_data(encode(forged))

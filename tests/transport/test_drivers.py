@@ -144,11 +144,18 @@ def test_blocking_driver_holds_no_more_than_a_message_of_what_it_has_not_answere
             nonce=bytes(16),
             configuration=hello.configuration,
             segments=hello.segments,
+            accumulated_epsilon=0.0,
         )
         far.sendall(encode(mine) + encode(Ready(nonce=hello.nonce)))
         for block in range(200):
             opening = BlockOpen(
-                block=block, first_batch=block, batches=1, segment=segment, offset=48 * block, commitment=bytes(32)
+                block=block,
+                first_batch=block,
+                batches=1,
+                segment=segment,
+                offset=48 * block,
+                commitment=bytes(32),
+                accumulated_epsilon=0.0,
             )
             far.sendall(encode(opening) + encode(Abort(block=block, reason=AbortReason.NO_KEY_LEFT)))
         try:

@@ -15,6 +15,7 @@ from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import SecretKey, SiftedKey
 from qkdpost.security.result import SecretLength, at_fixed_length
 from qkdpost.session.report import BlockReport
+from qkdpost.single_use import SingleUse
 from qkdpost.tallying import ComparedRounds
 
 __all__ = ["PAD_BYTES", "TAGS_OF_A_BLOCK", "Block"]
@@ -25,7 +26,7 @@ TAGS_OF_A_BLOCK = 3
 
 
 @dataclass(slots=True, kw_only=True)
-class Block:
+class Block(SingleUse):
     """The working state of a block; every stage reads what the stages before it wrote. Holds secrets."""
 
     number: int
@@ -39,6 +40,8 @@ class Block:
     pads: PadReference = field(repr=False)
     transcript: Transcript = field(repr=False)
     report: BlockReport = field(repr=False)
+    peer_accumulated_epsilon: float = 0.0
+    """What the peer says in its greeting, or in its opening; to be believed once a tag over these was right."""
     sifted: SiftedKey | None = field(default=None, repr=False)
     compared: ComparedRounds | None = None
     bits: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)

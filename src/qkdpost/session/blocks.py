@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from qkdpost.conversation import AbortBlock
+from qkdpost.conversation import AbortBlock, from_peer
 from qkdpost.errors import KeyPoolExhausted, RemoteProtocolError
 from qkdpost.key_pool import PadReference
 from qkdpost.messages import Abort, AbortReason, BlockMessage, BlockOpen, Confirmation
@@ -17,6 +17,7 @@ from qkdpost.session.flight import Flight, Host
 from qkdpost.session.queue import RecordQueue
 from qkdpost.session.report import BlockReport
 from qkdpost.session.states import Stage
+from qkdpost.single_use import SingleUse
 
 __all__ = ["PADS_OF_A_BLOCK_BYTES", "Blocks"]
 
@@ -25,7 +26,7 @@ COMMITMENT_BYTES = 32
 
 
 @dataclass(slots=True)
-class Blocks:
+class Blocks(SingleUse):
     """All blocks in flight over one connection.
 
     A block that this side gave up stays known until the peer has said that it heard so: what the peer sent before is
@@ -80,6 +81,7 @@ class Blocks:
         self._next_number += 1
         first, batches = run
         self.queue.claim(first, batches)
+        self.connection.pool.charge_block(self.connection.link.epsilon)
         opening = BlockOpen(
             block=number,
             first_batch=first,
@@ -87,8 +89,9 @@ class Blocks:
             segment=pads.segment,
             offset=pads.offset,
             commitment=commitment,
+            accumulated_epsilon=self.connection.pool.accumulated_epsilon,
         )
-        flight = self._new_flight(opening, pads)
+        flight = self._new_flight(opening, pads, 0.0)
         self._send(flight.block, opening)
         self._run(flight, flight.advance)
         return True
@@ -107,16 +110,18 @@ class Blocks:
         pads = PadReference(segment=opening.segment, offset=opening.offset, length=PADS_OF_A_BLOCK_BYTES)
         self.queue.claim(opening.first_batch, opening.batches)
         try:
-            self.connection.pool.claim(pads)
+            with from_peer("the pads"):
+                self.connection.pool.claim(pads)
         except RemoteProtocolError:
             self.queue.release(opening.first_batch, confirmed=False)
             raise
         self._next_number = opening.block + 1
-        flight = self._new_flight(opening, pads)
+        self.connection.pool.charge_block(link.epsilon)
+        flight = self._new_flight(opening, pads, opening.accumulated_epsilon)
         _record_received(flight.block, opening, frame)
         self._run(flight, flight.advance)
 
-    def _new_flight(self, opening: BlockOpen, pads: PadReference) -> Flight:
+    def _new_flight(self, opening: BlockOpen, pads: PadReference, told_epsilon: float) -> Flight:
         connection = self.connection
         block = Block(
             number=opening.block,
@@ -130,6 +135,7 @@ class Blocks:
             pads=pads,
             transcript=connection.new_transcript(),
             report=self._new_report(opening.block),
+            peer_accumulated_epsilon=max(connection.peer_accumulated_epsilon, told_epsilon),
         )
         link = connection.link
         host = Host(self._send, self._fetch, self._all_held, self._stage_completed, lambda: not connection.outgoing)
@@ -138,7 +144,13 @@ class Blocks:
         return flight
 
     def _new_report(self, number: int) -> BlockReport:
-        return BlockReport(block=number, role=self.connection.role, kind=self.connection.link.kind)
+        connection = self.connection
+        return BlockReport(
+            block=number,
+            role=connection.role,
+            kind=connection.link.kind,
+            accumulated_epsilon=connection.pool.accumulated_epsilon,
+        )
 
     # Driving.
 

@@ -13,6 +13,7 @@ from qkdpost.key_pool import KeyPool
 from qkdpost.messages import Message
 from qkdpost.session.codec import encode
 from qkdpost.session.events import Event
+from qkdpost.single_use import SingleUse
 
 __all__ = ["Connection"]
 
@@ -20,7 +21,7 @@ IDENTIFIER_BYTES = 16
 
 
 @dataclass(slots=True, kw_only=True)
-class Connection:
+class Connection(SingleUse):
     """Who speaks, with what, and where bytes and events go; the greetings once they were exchanged."""
 
     role: str
@@ -32,6 +33,8 @@ class Connection:
     greeting: bytes = b""
     peer_greeting: bytes = b""
     nonces: bytes = b""
+    peer_accumulated_epsilon: float = 0.0
+    """What the peer's greeting says; to be believed once a tag over it was right."""
 
     def send(self, message: Message) -> bytes:
         """Queue a message and return its frame."""

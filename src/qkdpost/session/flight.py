@@ -13,6 +13,7 @@ from qkdpost.messages import BlockMessage
 from qkdpost.session.block import Block
 from qkdpost.session.stages import PROGRAMS
 from qkdpost.session.states import ACCEPTED, STILL_ACCEPTED, Stage
+from qkdpost.single_use import SingleUse
 
 __all__ = ["Flight", "Host"]
 
@@ -21,7 +22,7 @@ MESSAGE_OVERHEAD_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class Host(SingleUse):
     """What a flight may ask of its session."""
 
     send: Callable[[Block, BlockMessage], None]
@@ -32,7 +33,7 @@ class Host:
 
 
 @dataclass(slots=True)
-class Flight:
+class Flight(SingleUse):
     """Runs the stages of `block`; `done` once the last is complete."""
 
     block: Block

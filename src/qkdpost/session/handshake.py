@@ -26,6 +26,7 @@ def make_hello(role: str, link: LinkConfig, pool: KeyPool, random_source: Callab
             SegmentEntry(identifier=state.identifier, next_offset=state.next_offset, length=state.length)
             for state in pool.inventory()
         ),
+        accumulated_epsilon=pool.accumulated_epsilon,
     )
 
 

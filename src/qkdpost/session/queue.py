@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags, whole_number
+from qkdpost.single_use import SingleUse
 
 __all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
 
@@ -14,7 +15,7 @@ LOOKAHEAD_BATCHES = 1024
 
 
 @dataclass(slots=True)
-class RecordQueue:
+class RecordQueue(SingleUse):
     """Numbered records; a block claims a run of numbers, and each record is handed out once, to its block.
 
     A host may claim numbers whose records have not been submitted yet. A record is spent when a block has taken it.

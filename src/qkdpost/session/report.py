@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from decimal import ROUND_CEILING, Context
 from typing import Any
 
 from qkdpost.estimation import estimate_error_rate
@@ -43,7 +44,9 @@ class BlockReport:
         secret: the bound with all its terms.
         authentication_bits: bits of the new key that pay for the pads which the block used.
         key_length_bits: bits of key delivered.
-        epsilon_total: secrecy, correctness and authentication together, of the key delivered.
+        epsilon_total: secrecy, correctness and authentication together, of the key delivered, by its own block alone.
+        accumulated_epsilon: the same of all blocks that were opened on the pool of authentication key so far, without
+            key or with, as `KeyPool.accumulated_epsilon` counts: what the key is away from an ideal one all in all.
         messages_sent: messages of this block sent by this side.
         messages_received: and received.
         bytes_sent: their bytes, sent.
@@ -78,6 +81,7 @@ class BlockReport:
     authentication_bits: int = 0
     key_length_bits: int = 0
     epsilon_total: float = 0.0
+    accumulated_epsilon: float = 0.0
     messages_sent: int = 0
     messages_received: int = 0
     bytes_sent: int = 0
@@ -142,8 +146,14 @@ class BlockReport:
             rows.append(("no key", f"{self.abort_reason}: {self.abort_detail}"))
         else:
             rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
-            rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {self.epsilon_total:.3g}"))
+            rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {_rounded_up(self.epsilon_total)}"))
+        rows.append(("epsilon of all blocks so far", _rounded_up(self.accumulated_epsilon)))
         width = max(len(name) for name, _ in rows)
         head = f"block {self.block}, {self.kind}, {self.role}"
         table = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
         return f"{head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")
+
+
+def _rounded_up(epsilon: float) -> str:
+    """Return three digits of an epsilon, never a smaller number than it is."""
+    return f"{float(Context(prec=3, rounding=ROUND_CEILING).create_decimal(epsilon)):.3g}"

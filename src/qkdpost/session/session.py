@@ -6,7 +6,9 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 
+from qkdpost.checks import choice, described, instance
 from qkdpost.config import LinkConfig
+from qkdpost.conversation import from_peer
 from qkdpost.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -28,33 +30,47 @@ from qkdpost.session.handshake import check_hello, make_hello, peer_segments
 from qkdpost.session.queue import RecordQueue, detections_in
 from qkdpost.session.states import ConnectionState
 from qkdpost.sifting.clicks import check_tags
+from qkdpost.single_use import SingleUse
 
 __all__ = ["Session"]
 
 ROLES = ("alice", "bob")
 
 
-class Session:
+class Session(SingleUse):
     """One host's half of the conversation, over any number of blocks and connections.
 
     A session owns no socket: give it what the peer sent with `receive_data`, send the peer what `data_to_send`
     returns, and read `events` after every call. Alice holds the string that is kept; Bob cuts the blocks, reports his
     detections and corrects. The n-th record that Alice submits must cover the same pulses as Bob's n-th.
 
+    A session holds its pool while its connection is open. It lets go when that ends, by `finish`, an error or
+    `connection_lost`, or when the session is forgotten; another session may then have the pool, and this one have it
+    back by `connect`. A session cannot be copied, pickled or sent to another process: make it where it is wanted, of
+    the pool that `KeyPool.restore` makes there.
+
     Args:
         role: "alice" or "bob"; the peer must be the other.
         link: the configuration, equal on both hosts.
         auth_key: the pool of pre-shared key; it is spent and refilled in place. Secret.
-        random_source: returns so many truly random bytes; the operating system's generator by default.
+        random_source: returns so many truly random bytes; the operating system's generator by default. Every seed,
+            nonce and hash key of the conversation is drawn from it. It does not serve what is drawn where records are
+            made and matched: the bits that double and cross clicks get, and where in its tick a click of a coarse
+            tagger lies. These come from the operating system's generator (`secrets`) always.
         save_pool: stores what it is given, the pool's `snapshot`, so that it survives a power cut when it returns. It
             is called by `data_to_send` whenever the pool has changed, before any byte is handed out that was made with
-            it; if it raises, none is. It is called where a tag is found wrong, too. Without it, the application must do
-            the same: a pad that is used again after a restart discloses the keys of the authentication. The snapshot
-            is secret.
+            it; if it raises, none is. It is called where a tag is found wrong, too; if it raises there, the next
+            `data_to_send` tells. As long as it has not succeeded after that, do not restart from what was stored
+            before: the same pad would check a second tag. Without `save_pool`, the application must do all this
+            itself, after every `receive_data` and `data_to_send` and before it sends: store `auth_key.snapshot()` if
+            `auth_key.revision` has grown. A pad that is used again after a restart discloses the keys of the
+            authentication. The snapshot is secret; an error that leaves `save_pool` carries it in its frames, if it
+            was kept in a variable there.
 
     Raises:
         ConfigurationError: an unknown role, no configuration or pool, a link that no bound can be had for, or a
             decoder of LDPC codes that this host has not.
+        LocalProtocolError: another session, whose connection is open, holds the pool.
     """
 
     def __init__(
@@ -66,13 +82,13 @@ class Session:
         random_source: Callable[[int], bytes] = secrets.token_bytes,
         save_pool: Callable[[bytes], None] | None = None,
     ) -> None:
-        if role not in ROLES:
-            raise ConfigurationError(f"role must be 'alice' or 'bob'; found {role!r}")
-        if not isinstance(link, LinkConfig) or not isinstance(auth_key, KeyPool):
-            raise ConfigurationError(
-                "a session takes link=LinkConfig(...) and auth_key=KeyPool(preshared); "
-                f"found {type(link).__name__} and {type(auth_key).__name__}"
-            )
+        role = choice("role", role, ROLES, error=ConfigurationError)
+        instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
+        if not isinstance(auth_key, KeyPool):
+            found = type(auth_key).__name__
+            del auth_key  # which may be the key itself
+            raise ConfigurationError(f"auth_key must be a KeyPool; found a {found}. Write auth_key=KeyPool(preshared)")
+        _check_callables(random_source, save_pool)
         check_decoder(link)
         PROTOCOLS[link.kind].check(link)
         self.role = role
@@ -83,7 +99,7 @@ class Session:
         self._queue = RecordQueue()
         self._flushed_below = 0
         self._buffer = ReceiveBuffer(link.largest_message_bytes)
-        self._connection = Connection(role=role, link=link, pool=auth_key, random_source=random_source)
+        self._connection = Connection(role=role, link=link, pool=auth_key, random_source=_counted(random_source))
         self._blocks = Blocks(self._connection, self._queue)
         self.state = ConnectionState.BROKEN
         self.connect()
@@ -96,17 +112,20 @@ class Session:
         Each connection wants a stream of its own: what a peer sends on the old one after its end is not read.
 
         Raises:
-            LocalProtocolError: a connection is open.
+            LocalProtocolError: a connection is open, or another session holds the pool of authentication key.
         """
         if self._connected:
             raise LocalProtocolError("a connection is open already; connection_lost() tells that it is gone")
+        connection = self._connection
+        hello = make_hello(self.role, self.link, connection.pool, connection.random_source)
+        connection.pool.take_hold(self)
         self.state = ConnectionState.HANDSHAKE
         self._buffer.clear()
-        connection = self._connection
         connection.outgoing.clear()
         connection.peer_greeting = b""
+        connection.peer_accumulated_epsilon = 0.0
         self._blocks = Blocks(connection, self._queue)
-        self._hello = make_hello(self.role, self.link, connection.pool, connection.random_source)
+        self._hello = hello
         connection.greeting = connection.send(self._hello)
 
     def submit(self, record: RawRecords, *, batch: int | None = None) -> None:
@@ -153,12 +172,18 @@ class Session:
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes that the peer sent, in any pieces.
 
+        What cannot be worked on yet is held, however much it is: as long as `data_to_send` has something, an
+        application that reads no more from the line keeps that small, as the drivers do.
+
         Raises:
+            InputError: no bytes.
             RemoteProtocolError: the bytes are not of the protocol; every block in flight is dead, the session lives:
                 `connect` starts the next connection.
             AuthenticationError: a tag is wrong; likewise.
             LocalProtocolError: no connection is open.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"data must be bytes as the peer sent them; found {described(data)}")
         if self.state is ConnectionState.BROKEN:
             raise LocalProtocolError("the connection is gone; connect() starts the next")
         if self.state is ConnectionState.CLOSED:
@@ -282,8 +307,10 @@ class Session:
             raise RemoteProtocolError("the peer greeted twice")
         check_hello(hello, self.role, self.link)
         connection = self._connection
-        connection.pool.reconcile(peer_segments(hello))
+        with from_peer("the list of segments"):
+            connection.pool.reconcile(peer_segments(hello))
         connection.peer_greeting = frame
+        connection.peer_accumulated_epsilon = hello.accumulated_epsilon
         pair = (self._hello.nonce, hello.nonce)
         connection.nonces = b"".join(pair if self.role == "alice" else reversed(pair))
         connection.send(Ready(nonce=hello.nonce))
@@ -322,6 +349,7 @@ class Session:
 
     def _close(self) -> None:
         self.state = ConnectionState.CLOSED
+        self._connection.pool.let_go(self)
         self._connection.events.append(ConnectionClosed())
 
     def _break(self, reason: AbortReason, detail: str) -> None:
@@ -329,3 +357,25 @@ class Session:
         self._connection.outgoing.clear()
         self._buffer.clear()
         self._blocks.kill_all(reason, detail)
+        self._connection.pool.let_go(self)
+
+
+def _counted(random_source: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """Return the source, which then gives as many bytes as were asked or raises."""
+
+    def draw(count: int) -> bytes:
+        drawn = random_source(count)
+        if isinstance(drawn, bytes | bytearray) and len(drawn) == count:
+            return bytes(drawn)
+        found = described(drawn) if not isinstance(drawn, str) else "text"
+        del drawn
+        raise ConfigurationError(f"random_source must return as many bytes as it is asked, {count}; found {found}")
+
+    return draw
+
+
+def _check_callables(random_source: object, save_pool: object) -> None:
+    if not callable(random_source):
+        raise ConfigurationError(f"random_source must be a function of a number; found {described(random_source)}")
+    if save_pool is not None and not callable(save_pool):
+        raise ConfigurationError(f"save_pool must be a function of a snapshot; found {described(save_pool)}")

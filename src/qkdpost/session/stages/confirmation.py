@@ -3,6 +3,11 @@
 Alice's tag tells Bob that both heard the same; Bob's tells Alice, and that hers was right: she releases. Her last tells
 Bob so: he releases. If it is lost, Alice holds a key that Bob does not; it has an identifier by which that is found.
 Each of the three tags takes a pad of its own, named by its place, so none can stand for another.
+
+What a forgery adds to the key's epsilon hangs on the longer of the two hosts' views of the conversation, and a host
+knows its own alone, for an attacker can lengthen the other's. But neither makes or checks a tag of a block whose own
+view is too long for the link's authentication part. So whatever was sent to either, that part bounds all three tags
+together; it is what a key is told to cost, not the smaller number that this host's own view would give.
 """
 
 from __future__ import annotations
@@ -56,13 +61,10 @@ def _check(block: Block, confirmation: Confirmation, step: int) -> None:
     block.transcript.verify(confirmation.tag, _pad(block, step))
 
 
-def _forgery_epsilon(block: Block) -> float:
-    return TAGS_OF_A_BLOCK * block.transcript.forgery_bound
-
-
 def _check_forgery_bound(block: Block) -> None:
+    """Give up a block of which the conversation got too long; nothing of it is under a tag then, or will be."""
     allowed = Epsilon.split(block.link.epsilon).authentication
-    if _forgery_epsilon(block) > allowed:
+    if TAGS_OF_A_BLOCK * block.transcript.forgery_bound > allowed:
         raise AbortBlock(
             AbortReason.NO_KEY_LEFT, f"the conversation is too long for an authentication epsilon of {allowed:.3g}"
         )
@@ -77,9 +79,13 @@ def _amplify(block: Block) -> Bits:
 def _release(block: Block, bits: Bits) -> None:
     """Split the new key between the pool and the application; both hosts do it alike."""
     block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
-    epsilon = Epsilon.split(block.link.epsilon)
-    total = epsilon.secrecy + epsilon.correctness + _forgery_epsilon(block)
-    block.key = SecretKey(bits=bits[AUTHENTICATION_BITS:], identifier=block.identifier, epsilon=total)
+    block.pool.accumulate_to(block.peer_accumulated_epsilon)
+    total = Epsilon.split(block.link.epsilon).total
+    accumulated = block.pool.accumulated_epsilon
+    block.key = SecretKey(
+        bits=bits[AUTHENTICATION_BITS:], identifier=block.identifier, epsilon=total, accumulated_epsilon=accumulated
+    )
     block.report.authentication_bits = AUTHENTICATION_BITS
     block.report.key_length_bits = len(block.key)
     block.report.epsilon_total = total
+    block.report.accumulated_epsilon = accumulated
