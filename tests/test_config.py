@@ -97,6 +97,51 @@ def test_integers_of_numpy_are_taken() -> None:
     assert link == LinkConfig(block_detections=1000)
 
 
+def test_numbers_and_choices_of_numpy_have_the_text_of_plain_ones() -> None:
+    """A field whose text no peer has would be refused as another configuration."""
+    plain = LinkConfig(kind="single-photon-bb84", mean_photons=0.5, g2=0.0, test_probabilities=(0.25, 0.5))
+    given = LinkConfig(
+        kind=np.str_("single-photon-bb84"),
+        ldpc_decoder=np.str_("fast"),
+        mean_photons=np.float32(0.5),
+        g2=-0.0,
+        epsilon=np.float64(1e-10),
+        frame_bits=np.array(2**14),
+        test_probabilities=np.array([0.25, 0.5], dtype=np.float16),
+    )
+    assert given.to_fields() == plain.to_fields()
+    assert given.digest() == plain.digest()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": np.array(["bb84"])},
+        {"kind": np.array(["bb84", "bbm92"])},
+        {"ldpc_decoder": np.array(["fast"])},
+        {"g2": "x"},
+        {"g2": object()},
+        {"g2": 0.01},
+        {"mean_photons": float("nan")},
+        {"mean_photons": 0.5},
+        {"intensity_probabilities": (0.5, 0.5)},
+        {"epsilon": 10**400},
+        {"epsilon": True},
+        {"epsilon": np.array([1e-10, 1e-10])},
+        {"tick_ps": "1"},
+        {"test_probabilities": 0.5},
+        {"test_probabilities": "ab"},
+        {"test_probabilities": (10**400, 0.5)},
+        {"kind": "decoy-bb84", "intensities": ("0.5", "0.1"), "intensity_probabilities": (0.5, 0.5)},
+        {"kind": "decoy-bb84", "intensities": (0.5, 5e-324), "intensity_probabilities": (0.5, 0.5)},
+    ],
+    ids=str,
+)
+def test_what_no_peer_could_hold_is_refused_for_every_kind(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        LinkConfig(**fields)  # type: ignore[arg-type]
+
+
 def test_decoy_states_say_what_they_need() -> None:
     with pytest.raises(ConfigurationError, match="needs intensities and intensity_probabilities"):
         LinkConfig(kind="decoy-bb84")

@@ -12,7 +12,7 @@ DETECTORS = {"dark_count_probability": 1e-6, "efficiency_deviation": 0.01, "dark
 
 
 @pytest.mark.parametrize("name", ["key_bits", "test_bits", "leakage_bits"])
-@pytest.mark.parametrize("value", [-1, 0.5, 2**53 + 1, float("nan"), float("inf"), "many", None])
+@pytest.mark.parametrize("value", [-1, 0.5, 100.0, True, 2**53 + 1, float("nan"), float("inf"), "many", None])
 def test_counts_that_cannot_be(name: str, value: object) -> None:
     with pytest.raises(InputError, match=name):
         QubitAcceptance(**QUBITS | {name: value})
@@ -59,7 +59,10 @@ def test_the_text_does_not_tell_where_a_number_came_from() -> None:
     """What both hosts compare must not depend on whether a threshold was computed by numpy."""
     plain = QubitAcceptance(**QUBITS)
     computed = QubitAcceptance(
-        key_bits=np.int64(1000), test_bits=100.0, tolerated_error_rate=np.float64(0.02), leakage_bits=np.uint32(200)
+        key_bits=np.int64(1000),
+        test_bits=np.uint8(100),
+        tolerated_error_rate=np.float64(0.02),
+        leakage_bits=np.uint32(200),
     )
     assert repr(plain) == repr(computed)
     assert repr(DetectorMismatch(**DETECTORS)) == repr(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from qkdpost.errors import ConfigurationError, InputError
@@ -39,7 +40,8 @@ COUNTS = [
     for name in values
     if name.endswith(("bits", "errors", "counts", "sent"))
 ]
-BAD_COUNTS = (-1, 0.5, float("nan"), float("inf"), 2**53 + 1, 10**400)
+BAD_COUNTS = (-1, 0.5, 3.0, np.float64(3), True, np.True_, "3", None, float("nan"), float("inf"), 2**53 + 1, 10**400)
+WIDTHS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 
 
 @pytest.mark.parametrize(("kind", "name"), COUNTS, ids=str)
@@ -53,9 +55,50 @@ def test_counts_are_whole_numbers_within_double_precision(kind: type, name: str,
             kind(**GOOD[kind] | {name: bad})
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", GOOD)
+def test_counts_of_any_width_and_container_become_the_same_python_integers(kind: type, width: type) -> None:
+    plain = kind(**GOOD[kind])
+    counted = [name for place, name in COUNTS if place is kind and name != "pulses_sent"]
+    scalars = {name: np.array(GOOD[kind][name]).astype(width) for name in counted}
+    for changes in (scalars, {name: np.array(value, dtype=object) for name, value in scalars.items()}):
+        found = kind(**GOOD[kind] | changes)
+        assert found == plain
+        assert hash(found) == hash(plain)
+        assert repr(found) == repr(plain)
+        for name in counted:
+            value = getattr(found, name)
+            assert {type(count) for count in (value if isinstance(value, tuple) else (value,))} == {int}
+    if isinstance(GOOD[kind][counted[0]], tuple):
+        assert kind(**GOOD[kind] | {name: list(GOOD[kind][name]) for name in counted}) == plain
+
+
+def test_columns_of_a_table_are_counts() -> None:
+    pandas = pytest.importorskip("pandas")
+    good = GOOD[DecoyTally]
+    table = pandas.DataFrame({name: good[name] for name in good}, index=[7, 5, 3])
+    assert DecoyTally(**{name: table[name] for name in good}) == DecoyTally(**good)
+    nullable = {name: table[name].astype("Int64") for name in ("key_counts", "test_counts", "test_errors")}
+    assert DecoyTally(**good | nullable) == DecoyTally(**good)
+    nullable["key_counts"].iloc[1] = pandas.NA
+    with pytest.raises(InputError, match=r"key_counts\[1\]"):
+        DecoyTally(**good | nullable)
+
+
+def test_numbers_of_numpy_give_the_bound_of_plain_ones() -> None:
+    """Unsigned counts wrapped where they were subtracted, and nearly every bit was called secret."""
+    plain = Tally(key_bits=10**5, test_bits=10**4, test_errors=2000)
+    secret = bb84.secret_length(plain, leakage_bits=0, epsilon=1e-10).bits
+    assert secret == 20_137
+    for width in (np.uint32, np.uint64, np.int32, np.int64):
+        tally = Tally(key_bits=width(10**5), test_bits=width(10**4), test_errors=width(2000))
+        assert bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10).bits == secret
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
+        (DecoyTally, {"intensities": (1e-200, 1e-201, 0.0)}),
         (Tally, {"test_errors": 51}),
         (SampledTally, {"test_errors": (3, 21)}),
         (SampledTally, {"key_bits": (100,)}),

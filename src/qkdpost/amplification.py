@@ -10,6 +10,7 @@ import numpy as np
 
 from qkdpost._kernels.toeplitz import toeplitz_product
 from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import whole_number
 from qkdpost.errors import InputError
 
 __all__ = ["modified_seed_bits", "modified_toeplitz_hash", "toeplitz_hash"]
@@ -33,9 +34,10 @@ def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
     Raises:
         InputError: `output_bits` out of range, or a seed of another length.
     """
-    source, chosen = Bits.coerce(bits), Bits.coerce(seed)
-    _check(output_bits, len(source), len(chosen), max(0, len(source) + output_bits - 1))
-    return _product(source, chosen, output_bits)
+    source, chosen = Bits.coerce(bits), Bits.coerce(seed, name="seed")
+    length = _output_bits(output_bits, len(source))
+    _check_seed(len(source), length, len(chosen), max(0, len(source) + length - 1))
+    return _product(source, chosen, length)
 
 
 def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
@@ -57,16 +59,22 @@ def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> 
     Raises:
         InputError: `output_bits` out of range, or a seed of another length.
     """
-    source, chosen = Bits.coerce(bits), Bits.coerce(seed)
+    source, chosen = Bits.coerce(bits), Bits.coerce(seed, name="seed")
     n = len(source)
-    _check(output_bits, n, len(chosen), modified_seed_bits(n, output_bits))
-    head, tail = source[: n - output_bits], source[n - output_bits :]
-    return tail ^ _product(head, chosen, output_bits) if len(head) else tail
+    length = _output_bits(output_bits, n)
+    _check_seed(n, length, len(chosen), modified_seed_bits(n, length))
+    head, tail = source[: n - length], source[n - length :]
+    return tail ^ _product(head, chosen, length) if len(head) else tail
 
 
 def modified_seed_bits(n: int, output_bits: int) -> int:
-    """Return how many seed bits `modified_toeplitz_hash` takes: n - 1, or none where T has no rows or no columns."""
-    return n - 1 if 0 < output_bits < n else 0
+    """Return how many seed bits `modified_toeplitz_hash` takes: n - 1, or none where T has no rows or no columns.
+
+    Raises:
+        InputError: not two lengths with `output_bits` at most n.
+    """
+    length = whole_number("n", n)
+    return length - 1 if 0 < _output_bits(output_bits, length) < length else 0
 
 
 def _product(source: Bits, seed: Bits, output_bits: int) -> Bits:
@@ -77,9 +85,11 @@ def _product(source: Bits, seed: Bits, output_bits: int) -> Bits:
     return Bits(words, output_bits)
 
 
-def _check(output_bits: int, input_bits: int, found_bits: int, seed_bits: int) -> None:
-    if not 0 <= output_bits <= input_bits:
-        raise InputError(f"{input_bits} bits can be hashed to 0 ... {input_bits} bits; found {output_bits}")
+def _output_bits(output_bits: int, input_bits: int) -> int:
+    return whole_number(f"output_bits, the length of the hash of {input_bits} bits,", output_bits, most=input_bits)
+
+
+def _check_seed(input_bits: int, output_bits: int, found_bits: int, seed_bits: int) -> None:
     if found_bits != seed_bits:
         raise InputError(
             f"hashing {input_bits} bits to {output_bits} takes a seed of {seed_bits} bits; found {found_bits}"

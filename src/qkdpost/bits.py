@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.packing import append_words, count_ones, gather_bits, select_bits, set_bits, spread_bits
+from qkdpost.checks import bit_vector, byte_string, described, instance, integer_vector, whole_number
+from qkdpost.checks.scalars import index_of
 from qkdpost.errors import InputError
 
-__all__ = ["Bits", "BitsLike", "concatenate"]
+__all__ = ["BitIndexError", "Bits", "BitsLike", "concatenate"]
+
+_CHUNK_BITS = 2**16
+_INDEX_HINT = "Give bits.take(positions), bits.select(mask), or np.asarray(bits) for an array"
+_MASK_HINT = "A mask is no list of positions: give np.flatnonzero(mask), or use select(mask)"
+_JOIN_HINT = "Make it bits by Bits.from_array(...); np.asarray(bits) gives an array of 0 and 1"
 
 Words: TypeAlias = NDArray[np.uint64]
 
@@ -23,6 +30,14 @@ class Bits:
     Bit i is bit ``i % 64`` of word ``i // 64``, which is bit ``i % 8`` of byte ``i // 8`` of `to_bytes`. Bits
     past the end are zero. ``np.asarray(bits)`` gives them as a `uint8` vector of 0 and 1. The representation
     shows the length and never the content, since the content may be key.
+
+    Bits are a sequence: ``bits[3]``, ``bits[10:20]``, ``len``, ``for``, ``list`` and ``+``. ``^`` and ``&`` take bits
+    or a vector of 0 and 1 of the same length. ``bytes(bits)`` is `to_bytes`, eight bits a byte. They have no hash, and
+    ``==`` is of bits alone, in time that does not depend on them.
+
+    >>> bits = Bits.from_array([1, 0, 1, 1])
+    >>> bits[0], bits[-1], list(bits), bits[1:3] + bits
+    (1, 1, [1, 0, 1, 1], Bits(length=6))
     """
 
     __slots__ = ("_length", "_words")
@@ -33,9 +48,12 @@ class Bits:
         Raises:
             InputError: the words are of another shape or dtype, or bits past the end are set.
         """
+        length = whole_number("length", length)
+        if not isinstance(words, np.ndarray):
+            raise InputError(f"words must be a uint64 vector; found {described(words)}. Bits.from_array takes 0 and 1")
         if words.dtype != np.uint64 or words.ndim != 1:
             raise InputError(f"words must be a uint64 vector, found {words.dtype} of shape {words.shape}")
-        if length < 0 or words.size != (length + 63) // 64:
+        if words.size != (length + 63) // 64:
             raise InputError(f"{length} bits need {(length + 63) // 64} words, found {words.size}")
         if length % 64 and int(words[-1]) >> (length % 64):
             raise InputError(f"bits past the end of {length} bits are set; they must be zero")
@@ -47,24 +65,22 @@ class Bits:
         self._length = length
 
     @classmethod
-    def from_array(cls, array: ArrayLike) -> Bits:
-        """Pack a vector of 0 and 1 (uint8, bool or any integer dtype, shape (n,)).
+    def from_array(cls, array: ArrayLike, *, name: str = "bits", hint: str = "") -> Bits:
+        """Pack a vector of 0 and 1: bools, integers of any width or floats that are exactly 0 and 1, shape (n,).
+
+        Args:
+            array: a list, array or column of a table.
+            name: what an error calls it.
+            hint: what an error adds.
 
         Raises:
-            InputError: not a vector, not integers, or a value other than 0 and 1.
+            InputError: not a vector, not numbers, or a value other than 0 and 1.
         """
-        values = np.asarray(array)
-        if values.ndim != 1:
-            raise InputError(f"bits must be a vector, found an array of shape {values.shape}")
-        if values.dtype != np.bool_:
-            if values.dtype.kind not in "ui":
-                if values.size:
-                    raise InputError(f"bits must be of dtype bool or an integer, found {values.dtype}")
-                values = values.astype(np.uint8)
-            if values.size and (int(values.min()) < 0 or int(values.max()) > 1):
-                raise InputError(f"bits must be 0 or 1, found values from {values.min()} to {values.max()}")
-        packed = np.packbits(values.astype(np.bool_, copy=False), bitorder="little")
-        return cls.from_bytes(packed, values.size)
+        values = bit_vector(name, array, hint=hint)
+        packed = np.packbits(values, bitorder="little")
+        words = np.zeros((values.size + 63) // 64, dtype="<u8")
+        words.view(np.uint8)[: packed.size] = packed
+        return cls(words.astype(np.uint64, copy=False), values.size)
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview | NDArray[np.uint8], length: int) -> Bits:
@@ -73,35 +89,42 @@ class Bits:
         Raises:
             InputError: too few or too many bytes, or bits past the end are set.
         """
-        raw = np.frombuffer(data, dtype=np.uint8)
-        if length < 0 or raw.size != (length + 7) // 8:
-            raise InputError(f"{length} bits take {(length + 7) // 8} bytes, found {raw.size}")
-        words = np.zeros((length + 63) // 64, dtype="<u8")
+        count = whole_number("length", length)
+        is_array = isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1
+        raw = np.asarray(data) if is_array else np.frombuffer(byte_string("data", data), dtype=np.uint8)
+        if raw.size != (count + 7) // 8:
+            raise InputError(f"{count} bits take {(count + 7) // 8} bytes, found {raw.size}")
+        words = np.zeros((count + 63) // 64, dtype="<u8")
         words.view(np.uint8)[: raw.size] = raw
-        return cls(words.astype(np.uint64, copy=False), length)
+        return cls(words.astype(np.uint64, copy=False), count)
 
     @classmethod
-    def from_positions(cls, positions: NDArray[np.integer[Any]], length: int) -> Bits:
+    def from_positions(cls, positions: ArrayLike, length: int) -> Bits:
         """Return `length` bits of which those at `positions` (integers, shape (k,)) are one.
 
         Raises:
-            InputError: a position lies outside the vector.
+            InputError: not integers, or a position lies outside the vector.
         """
-        if positions.size and (int(positions.min()) < 0 or int(positions.max()) >= length):
-            raise InputError(f"positions must lie in 0 ... {length - 1}")
-        words = np.zeros((length + 63) // 64, dtype=np.uint64)
-        set_bits(positions.astype(np.uint64, copy=False), words)
-        return cls(words, length)
+        count = whole_number("length", length)
+        places = _positions(positions, count)
+        words = np.zeros((count + 63) // 64, dtype=np.uint64)
+        set_bits(places, words)
+        return cls(words, count)
 
     @classmethod
     def zeros(cls, length: int) -> Bits:
-        """Return `length` zeros."""
-        return cls(np.zeros((length + 63) // 64, dtype=np.uint64), length)
+        """Return `length` zeros.
+
+        Raises:
+            InputError: not a length.
+        """
+        count = whole_number("length", length)
+        return cls(np.zeros((count + 63) // 64, dtype=np.uint64), count)
 
     @classmethod
-    def coerce(cls, bits: BitsLike) -> Bits:
+    def coerce(cls, bits: BitsLike, *, name: str = "bits", hint: str = "") -> Bits:
         """Return `bits` itself if it is a `Bits`, else pack it by `from_array`."""
-        return bits if isinstance(bits, Bits) else cls.from_array(bits)
+        return bits if isinstance(bits, Bits) else cls.from_array(bits, name=name, hint=hint)
 
     @property
     def words(self) -> Words:
@@ -116,44 +139,49 @@ class Bits:
         """Return the number of ones."""
         return count_ones(self._words)
 
-    def select(self, mask: Bits) -> Bits:
+    def select(self, mask: BitsLike) -> Bits:
         """Return the bits at which `mask`, of the same length, is one, in order."""
-        self._check_same_length(mask)
-        length = mask.weight()
+        chosen = self._of_same_length(mask, "mask")
+        length = chosen.weight()
         if length == self._length:
             return self
         output = np.zeros((length + 63) // 64, dtype=np.uint64)
-        select_bits(self._words, mask.words, output)
+        select_bits(self._words, chosen.words, output)
         return Bits(output, length)
 
-    def replace(self, mask: Bits, values: Bits) -> Bits:
+    def replace(self, mask: BitsLike, values: BitsLike) -> Bits:
         """Return these bits with those under `mask` replaced by `values`, as many as `mask` has ones, in order.
 
         Raises:
             InputError: the lengths do not fit.
         """
-        self._check_same_length(mask)
-        if mask.weight() != len(values):
-            raise InputError(f"{mask.weight()} places take {len(values)} bits")
-        output = (self & ~mask).words.copy()
-        spread_bits(values.words, mask.words, output)
+        chosen, fresh = self._of_same_length(mask, "mask"), Bits.coerce(values, name="values")
+        if chosen.weight() != len(fresh):
+            raise InputError(f"{chosen.weight()} places take {len(fresh)} bits")
+        output = (self & ~chosen).words.copy()
+        spread_bits(fresh.words, chosen.words, output)
         return Bits(output, self._length)
 
-    def spread(self, mask: Bits) -> Bits:
+    def spread(self, mask: BitsLike) -> Bits:
         """Return a vector as long as `mask` with these bits, in order, under its ones and zeros elsewhere."""
-        return self if mask.weight() == len(self) == len(mask) else Bits.zeros(len(mask)).replace(mask, self)
+        chosen = Bits.coerce(mask, name="mask")
+        return self if chosen.weight() == len(self) == len(chosen) else Bits.zeros(len(chosen)).replace(chosen, self)
 
-    def take(self, positions: NDArray[np.integer[Any]]) -> Bits:
+    def take(self, positions: ArrayLike) -> Bits:
         """Return the bits at `positions` (integers, shape (k,)), in that order.
 
         Raises:
-            InputError: a position lies outside the vector.
+            InputError: not integers, or a position lies outside the vector.
         """
-        if positions.size and (int(positions.min()) < 0 or int(positions.max()) >= self._length):
-            raise InputError(f"positions must lie in 0 ... {self._length - 1}")
-        output = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
-        gather_bits(self._words, positions.astype(np.uint64, copy=False), output)
-        return Bits(output, positions.size)
+        places = _positions(positions, self._length)
+        output = np.zeros((places.size + 63) // 64, dtype=np.uint64)
+        gather_bits(self._words, places, output)
+        return Bits(output, places.size)
+
+    def tolist(self) -> list[int]:
+        """Return the bits as a list of 0 and 1. Secret if they are."""
+        listed: list[int] = np.asarray(self).tolist()
+        return listed
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -165,11 +193,35 @@ class Bits:
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, key: slice) -> Bits:
-        """Return the bits from `start` to `stop`; steps other than 1 are not offered."""
-        start, stop, step = key.indices(self._length)
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> Bits: ...
+
+    def __getitem__(self, key: int | slice) -> int | Bits:
+        """Return one bit, 0 or 1, or those from `start` to `stop`; steps other than 1 are not offered.
+
+        Raises:
+            InputError: an array or a step; `BitIndexError`, which is an `IndexError` too, for a bit past the end.
+        """
+        if isinstance(key, slice):
+            return self._slice(key)
+        place = index_of(key)
+        if place is None:
+            raise InputError(f"bits are indexed by an integer or a slice; found {described(key)}. {_INDEX_HINT}")
+        if not -self._length <= place < self._length:
+            raise BitIndexError(f"bit {described(place)} lies outside of {self._length} bits")
+        word, shift = divmod(place % self._length, 64)
+        return int(self._words[word]) >> shift & 1
+
+    def _slice(self, key: slice) -> Bits:
+        try:
+            start, stop, step = key.indices(self._length)
+        except (TypeError, ValueError):
+            raise InputError("a slice of bits has integers, as bits[10:20]") from None
         if step != 1:
-            raise InputError(f"a slice of bits has step 1, found {step}")
+            raise InputError(f"a slice of bits has step 1, found {step}. np.asarray(bits)[::{step}] gives an array")
         length = max(0, stop - start)
         count = (length + 63) // 64
         first, shift = divmod(start, 64)
@@ -182,13 +234,27 @@ class Bits:
             words[-1] &= np.uint64((1 << (length % 64)) - 1)
         return Bits(words, length)
 
-    def __xor__(self, other: Bits) -> Bits:
-        self._check_same_length(other)
-        return Bits(self._words ^ other.words, self._length)
+    def __iter__(self) -> Iterator[int]:
+        for start in range(0, self._length, _CHUNK_BITS):
+            yield from self._slice(slice(start, start + _CHUNK_BITS)).tolist()
 
-    def __and__(self, other: Bits) -> Bits:
-        self._check_same_length(other)
-        return Bits(self._words & other.words, self._length)
+    def __contains__(self, bit: object) -> bool:
+        value = index_of(bit)
+        return bool((value == 1 and self.weight()) or (value == 0 and self.weight() < self._length))
+
+    def __bytes__(self) -> bytes:
+        """Return `to_bytes`: eight bits a byte, not one."""
+        return self.to_bytes()
+
+    def __add__(self, other: Bits) -> Bits:
+        """Return these bits and then those of `other`."""
+        return concatenate((self, instance("what is joined to bits by +", other, Bits, hint=_JOIN_HINT)))
+
+    def __xor__(self, other: BitsLike) -> Bits:
+        return Bits(self._words ^ self._of_same_length(other, "the other bits").words, self._length)
+
+    def __and__(self, other: BitsLike) -> Bits:
+        return Bits(self._words & self._of_same_length(other, "the other bits").words, self._length)
 
     def __invert__(self) -> Bits:
         words = ~self._words
@@ -207,12 +273,23 @@ class Bits:
     def __repr__(self) -> str:
         return f"Bits(length={self._length})"
 
-    def _check_same_length(self, other: Bits) -> None:
-        if len(other) != self._length:
-            raise InputError(f"bit vectors must be of one length, found {self._length} and {len(other)}")
+    def _of_same_length(self, other: BitsLike, name: str) -> Bits:
+        """Return `other` as bits.
+
+        Raises:
+            InputError: it is none, or of another length.
+        """
+        bits = Bits.coerce(other, name=name)
+        if len(bits) != self._length:
+            raise InputError(f"bit vectors must be of one length, found {self._length} and {len(bits)}")
+        return bits
 
 
-BitsLike: TypeAlias = Bits | NDArray[np.uint8] | NDArray[np.bool_] | Sequence[int]
+BitsLike: TypeAlias = Bits | ArrayLike
+
+
+class BitIndexError(InputError, IndexError):
+    """An index lies outside of the bits; also an `IndexError`, as sequences have it."""
 
 
 def concatenate(parts: Iterable[Bits]) -> Bits:
@@ -227,3 +304,11 @@ def concatenate(parts: Iterable[Bits]) -> Bits:
         append_words(words, offset, part.words, len(part))
         offset += len(part)
     return Bits(words, length)
+
+
+def _positions(positions: ArrayLike, length: int) -> NDArray[np.uint64]:
+    """Return positions below `length` as what the kernels take."""
+    places = integer_vector("positions", positions, least=0, most=max(0, length - 1), flag_hint=_MASK_HINT, copy=False)
+    if places.size and not length:
+        raise InputError("there are no positions in 0 bits")
+    return np.ascontiguousarray(places).view(np.uint64)

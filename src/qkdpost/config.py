@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from qkdpost.checks import choice, described, numbers, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.tallies import check_intensities
@@ -36,7 +35,7 @@ _CHOICES = {
 }
 LDPC_FRAME_BITS = (2**14, 2**16, 2**18, 2**20)
 LDPC_FAILURES_PERMILLE = (900, 700, 500, 300, 200, 100, 30, 10, 1)
-_RANGES: dict[str, tuple[int, int]] = {
+_INTEGERS: dict[str, tuple[int, int]] = {
     "block_detections": (1, 2**30),
     "largest_block_detections": (1, 2**30),
     "frame_bits": (64, 2**20),
@@ -44,7 +43,21 @@ _RANGES: dict[str, tuple[int, int]] = {
     "ldpc_blind_rounds": (0, 16),
     "blocks_in_flight": (1, 256),
     "planned_key_bits": (0, 2**40),
+    "ldpc_frame_bits": (min(LDPC_FRAME_BITS), max(LDPC_FRAME_BITS)),
+    "ldpc_first_failures_permille": (min(LDPC_FAILURES_PERMILLE), max(LDPC_FAILURES_PERMILLE)),
 }
+_REALS: dict[str, tuple[float, float]] = {
+    "epsilon": (1e-30, 0.1),
+    "sample_fraction": (1e-6, 0.999),
+    "mean_photons": (0.0, 20.0),
+    "g2": (0.0, 1e6),
+    "dead_time_ps": (0.0, 1e12),
+    "round_trip_ms": (0.0, 1e6),
+    "processor_mbit_per_s": (1e-6, 1e6),
+    "coincidence_window_ps": (0.0, 1e9),
+    "tick_ps": (0.0, 1e4),
+}
+"""What is checked and made a plain number for every kind, so that its text is the same on both hosts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,23 +161,17 @@ class LinkConfig:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigurationError(f"{name} must be one of {', '.join(choices)}; found {getattr(self, name)!r}")
-        for name, (least, most) in _RANGES.items():
-            self._check_integer(name, least, most)
+            self._keep(name, choice(name, getattr(self, name), choices, error=ConfigurationError))
+        for name, (least, most) in _INTEGERS.items():
+            self._keep(name, whole_number(name, getattr(self, name), least=least, most=most, error=ConfigurationError))
+        for name, (low, high) in _REALS.items():
+            self._keep(name, real_number(name, getattr(self, name), least=low, most=high, error=ConfigurationError))
         if self.frame_tag_bits > self.frame_bits:
             raise ConfigurationError(
                 f"a tag of {self.frame_tag_bits} bits tells more than its frame of {self.frame_bits} holds: "
                 "frame_tag_bits must not exceed frame_bits"
             )
         self._check_ldpc()
-        self._check_real("epsilon", 1e-30, 0.1)
-        self._check_real("sample_fraction", 1e-6, 0.999)
-        self._check_real("dead_time_ps", 0.0, 1e12)
-        self._check_real("round_trip_ms", 0.0, 1e6)
-        self._check_real("processor_mbit_per_s", 1e-6, 1e6)
-        self._check_real("coincidence_window_ps", 0.0, 1e9)
-        self._check_real("tick_ps", 0.0, 1e4)
         if 0.0 < self.tick_ps < 0.1:
             raise ConfigurationError(f"tick_ps must be 0 or at least 0.1; found {self.tick_ps!r}")
         self._check_source()
@@ -181,41 +188,39 @@ class LinkConfig:
             ("ldpc_frame_bits", LDPC_FRAME_BITS),
             ("ldpc_first_failures_permille", LDPC_FAILURES_PERMILLE),
         ):
-            self._check_integer(name, min(offered), max(offered))
             if getattr(self, name) not in offered:
                 raise ConfigurationError(f"{name} must be one of {offered}; found {getattr(self, name)}")
         if not isinstance(self.ldpc_decoder, str) or not self.ldpc_decoder.isprintable() or not self.ldpc_decoder:
-            raise ConfigurationError(f"ldpc_decoder must name a decoder; found {self.ldpc_decoder!r:.256}")
+            raise ConfigurationError(f"ldpc_decoder must name a decoder; found {described(self.ldpc_decoder)}")
+        self._keep("ldpc_decoder", str(self.ldpc_decoder))
 
     def _check_source(self) -> None:
         for name in ("intensities", "intensity_probabilities", "test_probabilities"):
-            try:
-                object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
-            except (TypeError, ValueError):
-                raise ConfigurationError(f"{name} must be numbers; found {getattr(self, name)!r:.256}") from None
+            self._keep(name, numbers(name, getattr(self, name), error=ConfigurationError))
         if len(self.test_probabilities) != 2 or not all(0.0 <= value <= 1.0 for value in self.test_probabilities):
             raise ConfigurationError(
-                f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities!r:.256}"
+                f"test_probabilities must be Alice's and Bob's, in 0 ... 1; found {self.test_probabilities!s:.256}"
             )
         if self.kind == "decoy-bb84" and not self.intensities:
             raise ConfigurationError(
                 "kind 'decoy-bb84' needs intensities and intensity_probabilities, as (0.5, 0.1) and (0.7, 0.3)"
             )
-        if self.intensities and self.kind != "decoy-bb84":
+        if (self.intensities or self.intensity_probabilities) and self.kind != "decoy-bb84":
             raise ConfigurationError(f"intensities are for kind 'decoy-bb84' alone; found {self.kind!r}")
         if self.intensities:
-            try:
-                check_intensities(self.intensities, self.intensity_probabilities)
-            except InputError as error:
-                raise ConfigurationError(str(error)) from None
+            check_intensities(self.intensities, self.intensity_probabilities, error=ConfigurationError)
         if len(self.intensities) == 2 and self.reconciliation != "cascade" and not self.ldpc_blind_rounds:
             raise ConfigurationError(
                 "with two intensities the pulses without a photon are bounded by the errors of the key, which one-way "
                 "correction does not tell: use reconciliation 'cascade', or ldpc_blind_rounds of 1 or more"
             )
+        if self.kind != "single-photon-bb84" and (self.mean_photons or self.g2):
+            raise ConfigurationError(
+                "mean_photons and g2 are for kind 'single-photon-bb84' alone, and must be left at 0; "
+                f"found {self.mean_photons} and {self.g2} with kind {self.kind!r}"
+            )
         if self.kind == "single-photon-bb84":
-            self._check_real("mean_photons", 1e-9, 20.0)
-            self._check_real("g2", 0.0, 1e6)
+            real_number("mean_photons", self.mean_photons, least=1e-9, error=ConfigurationError)
             if not all(0.0 < value < 1.0 for value in self.test_probabilities):
                 raise ConfigurationError(
                     f"test_probabilities of a single-photon source lie between 0 and 1; found {self.test_probabilities}"
@@ -236,7 +241,7 @@ class LinkConfig:
         if not isinstance(self.acceptance, thresholds):
             raise ConfigurationError(
                 f"bound {self.bound!r} is fixed-length: acceptance must be a {thresholds.__name__} that was set before "
-                f"the data are seen; found {self.acceptance!r:.256}"
+                f"the data are seen; found {described(self.acceptance)}"
             )
         if self.planned_key_bits:
             raise ConfigurationError(
@@ -271,7 +276,7 @@ class LinkConfig:
             return
         self._coerce("detectors", DetectorMismatch)
         if not isinstance(self.detectors, DetectorMismatch):
-            raise ConfigurationError(f"detectors must be a DetectorMismatch or None; found {self.detectors!r:.256}")
+            raise ConfigurationError(f"detectors must be a DetectorMismatch or None; found {described(self.detectors)}")
         if self.kind != "decoy-bb84" or self.bound != "variable-length":
             raise ConfigurationError(
                 "detectors that are not alike are covered by kind 'decoy-bb84' with bound 'variable-length' alone; "
@@ -288,7 +293,7 @@ class LinkConfig:
         value = getattr(self, name)
         if isinstance(value, Mapping):
             try:
-                object.__setattr__(self, name, kind(**value))
+                self._keep(name, kind(**value))
             except (TypeError, InputError) as error:
                 raise ConfigurationError(f"{name}: {error}") from None
 
@@ -329,18 +334,6 @@ class LinkConfig:
         """The longest message that a peer may send: room for one bit for each detection of the largest block."""
         return max(2**20, self.largest_block_detections // 8 + 2**16)
 
-    def _check_integer(self, name: str, least: int, most: int) -> None:
-        value = getattr(self, name)
-        try:
-            number = operator.index(value)
-        except TypeError:
-            number = least - 1
-        if isinstance(value, bool) or not least <= number <= most:
-            raise ConfigurationError(f"{name} must be an integer in {least} ... {most}; found {value!r}")
-        object.__setattr__(self, name, number)
-
-    def _check_real(self, name: str, least: float, most: float) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
-            raise ConfigurationError(f"{name} must be a number in {least} ... {most}; found {value!r}")
-        object.__setattr__(self, name, float(value))
+    def _keep(self, name: str, value: object) -> None:
+        """Put the converted value in the place of what was given."""
+        object.__setattr__(self, name, value)

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from qkdpost.checks import described, real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.records import LARGEST_COUNT
 
 __all__ = ["DecoyAcceptance", "DetectorMismatch", "QubitAcceptance"]
 
@@ -109,8 +111,9 @@ class DetectorMismatch:
             _set_share(self, name, 1.0)
             if getattr(self, name) == 1.0:
                 raise InputError(f"{name} must be below 1; found 1.0")
-        if not isinstance(self.random_swap, bool):
-            raise InputError(f"random_swap must be True or False; found {self.random_swap!r:.64}")
+        if not isinstance(self.random_swap, bool | np.bool_):
+            raise InputError(f"random_swap must be True or False; found {described(self.random_swap)}")
+        object.__setattr__(self, "random_swap", bool(self.random_swap))
         if self.dark_count_probability * (1.0 + self.dark_count_deviation) > 1.0:
             raise InputError("dark_count_probability with its deviation exceeds 1, which no probability can")
 
@@ -145,23 +148,9 @@ class DetectorMismatch:
 
 def _set_count(record: object, name: str, least: int) -> None:
     """Make a count a plain integer, so that its text is the same on both hosts."""
-    value = getattr(record, name)
-    try:
-        whole = int(value)
-    except (TypeError, ValueError, OverflowError):
-        whole = -1
-    if whole != value or not least <= whole <= LARGEST_COUNT:
-        raise InputError(f"{name} must be a whole number in {least} ... 2^53; found {value!r:.64}")
-    object.__setattr__(record, name, whole)
+    object.__setattr__(record, name, whole_number(name, getattr(record, name), least=least))
 
 
 def _set_share(record: object, name: str, most: float) -> None:
     """Make a share a plain float, so that its text is the same on both hosts."""
-    value = getattr(record, name)
-    try:
-        share = float(value)
-    except (TypeError, ValueError, OverflowError):
-        share = math.nan
-    if not 0.0 <= share <= most:
-        raise InputError(f"{name} must be a number in 0 ... {most:g}; found {value!r:.64}")
-    object.__setattr__(record, name, share)
+    object.__setattr__(record, name, real_number(name, getattr(record, name), least=0.0, most=most))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import MAX_COUNT, whole_number
 from qkdpost.errors import InputError
 
 __all__ = [
@@ -31,14 +32,13 @@ __all__ = [
     "SiftedKey",
     "Tally",
     "TimeTags",
-    "whole_number",
 ]
 
 KEY_BASIS = 0
 TEST_BASIS = 1
 DOUBLE_CLICK = 2
 """The outcome of a detection in which both detectors of the basis clicked."""
-LARGEST_COUNT = 2**53
+LARGEST_COUNT = MAX_COUNT
 """Counts above this are not whole numbers in floating point, and are refused."""
 
 
@@ -237,9 +237,7 @@ class Tally:
 
     def __post_init__(self) -> None:
         for name in ("key_bits", "test_bits", "test_errors"):
-            value = getattr(self, name)
-            if not 0 <= value <= LARGEST_COUNT or value != int(value):
-                raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {value}")
+            _set(self, name, whole_number(name, getattr(self, name)))
         if self.test_errors > self.test_bits:
             raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
 
@@ -273,17 +271,6 @@ class SecretKey:
 
 def _set(record: object, name: str, value: object) -> None:
     object.__setattr__(record, name, value)
-
-
-def whole_number(name: str, value: object) -> int:
-    """Return an integer in 0 ... 2^53, of Python or numpy.
-
-    Raises:
-        InputError: not an integer, or outside that range.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value <= LARGEST_COUNT:
-        raise InputError(f"{name} must be an integer in 0 ... 2^53; found {value!r:.80}")
-    return int(value)
 
 
 def _integers(name: str, values: ArrayLike) -> NDArray[Any]:

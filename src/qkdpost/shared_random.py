@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.permutation import draw_subset, list_ones, shuffle
-from qkdpost.errors import InputError
+from qkdpost.checks import byte_string, whole_number
 
 __all__ = ["SEED_BYTES", "expand", "permutation", "random_words", "sample_positions"]
 
@@ -35,6 +35,7 @@ SEED_BYTES = 32
 _DOMAIN = b"qkdpost shared random 1"
 _CHUNK_BYTES = 1 << 20
 _LARGEST = 1 << 32
+_MAX_BYTES = 1 << 40
 
 
 def expand(seed: bytes, label: bytes, count: int) -> bytes:
@@ -43,10 +44,8 @@ def expand(seed: bytes, label: bytes, count: int) -> bytes:
     Raises:
         InputError: the seed is not of 32 bytes, or `count` is negative.
     """
-    _check_seed(seed)
-    if count < 0:
-        raise InputError(f"the number of bytes to derive must not be negative, found {count}")
-    return hashlib.shake_256(_DOMAIN + len(label).to_bytes(8, "little") + label + seed).digest(count)
+    length = whole_number("count", count, most=_MAX_BYTES)
+    return _expand(_seed_of(seed), byte_string("label", label), length)
 
 
 def random_words(seed: bytes, label: bytes, count: int) -> NDArray[np.uint64]:
@@ -55,7 +54,8 @@ def random_words(seed: bytes, label: bytes, count: int) -> NDArray[np.uint64]:
     Raises:
         InputError: as `expand`.
     """
-    return np.frombuffer(expand(seed, label, 8 * count), dtype="<u8").astype(np.uint64)
+    length = 8 * whole_number("count", count, most=_MAX_BYTES // 8)
+    return np.frombuffer(expand(seed, label, length), dtype="<u8").astype(np.uint64)
 
 
 def permutation(seed: bytes, label: bytes, n: int) -> NDArray[np.uint32]:
@@ -64,12 +64,10 @@ def permutation(seed: bytes, label: bytes, n: int) -> NDArray[np.uint32]:
     Raises:
         InputError: the seed is not of 32 bytes, or `n` is negative or above 2^32.
     """
-    _check_seed(seed)
-    if not 0 <= n <= _LARGEST:
-        raise InputError(f"a permutation has 0 to 2^32 entries, found {n}")
-    order = np.arange(n, dtype=np.uint32)
-    top = n - 1
-    stream = _stream(seed, label, n)
+    length = whole_number("n", n, most=_LARGEST)
+    stream = _stream(_seed_of(seed), byte_string("label", label), length)
+    order = np.arange(length, dtype=np.uint32)
+    top = length - 1
     while top > 0:
         top = shuffle(order, top, next(stream))
     return order
@@ -83,16 +81,15 @@ def sample_positions(seed: bytes, label: bytes, n: int, k: int) -> NDArray[np.in
     Raises:
         InputError: the seed is not of 32 bytes, `n` is above 2^32, or not 0 <= k <= n.
     """
-    _check_seed(seed)
-    if not 0 <= k <= n <= _LARGEST:
-        raise InputError(f"a sample takes 0 <= k <= n <= 2^32 positions, found k = {k} and n = {n}")
-    words = np.zeros((n + 63) // 64, dtype=np.uint64)
-    missing = min(k, n - k)
-    stream = _stream(seed, label, 2 * missing)
+    total = whole_number("n", n, most=_LARGEST)
+    drawn = whole_number("k", k, most=total)
+    missing = min(drawn, total - drawn)
+    stream = _stream(_seed_of(seed), byte_string("label", label), 2 * missing)
+    words = np.zeros((total + 63) // 64, dtype=np.uint64)
     while missing > 0:
-        missing = draw_subset(words, n, missing, next(stream))
-    positions = np.empty(k, dtype=np.int64)
-    list_ones(words, n, k > n - k, positions)
+        missing = draw_subset(words, total, missing, next(stream))
+    positions = np.empty(drawn, dtype=np.int64)
+    list_ones(words, total, drawn > total - drawn, positions)
     return positions
 
 
@@ -103,13 +100,16 @@ def _stream(seed: bytes, label: bytes, words: int) -> Iterator[NDArray[np.uint32
         name = label + chunk.to_bytes(8, "little")
         # SHAKE256 is prefix-free in its output length: a short first read is the start of the whole chunk.
         short = min(_CHUNK_BYTES, 4 * words + 256) if chunk == 0 else _CHUNK_BYTES
-        yield np.frombuffer(expand(seed, name, short), dtype="<u4").astype(np.uint32, copy=False)
+        yield np.frombuffer(_expand(seed, name, short), dtype="<u4").astype(np.uint32, copy=False)
         if short < _CHUNK_BYTES:
-            rest = expand(seed, name, _CHUNK_BYTES)[short:]
+            rest = _expand(seed, name, _CHUNK_BYTES)[short:]
             yield np.frombuffer(rest, dtype="<u4").astype(np.uint32, copy=False)
         chunk += 1
 
 
-def _check_seed(seed: bytes) -> None:
-    if len(seed) != SEED_BYTES:
-        raise InputError(f"a shared seed has {SEED_BYTES} bytes, found {len(seed)}")
+def _expand(seed: bytes, label: bytes, count: int) -> bytes:
+    return hashlib.shake_256(_DOMAIN + len(label).to_bytes(8, "little") + label + seed).digest(count)
+
+
+def _seed_of(seed: bytes) -> bytes:
+    return byte_string("seed", seed, count=SEED_BYTES)

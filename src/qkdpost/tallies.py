@@ -12,12 +12,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qkdpost.errors import InputError
-from qkdpost.records import LARGEST_COUNT
+from qkdpost.checks import numbers, real_number, whole_number, whole_numbers
+from qkdpost.errors import InputError, QkdpostError
 
 __all__ = ["DecoyTally", "SampledTally", "SinglePhotonTally"]
 
 MOST_INTENSITIES = 8
+MAX_INTENSITY = 20.0
+MIN_INTENSITY = 1e-12
+"""An intensity is none or at least this: products of smaller ones are no numbers, and no laser is so faint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +42,7 @@ class SampledTally:
 
     def __post_init__(self) -> None:
         for name in ("key_bits", "test_bits", "test_errors"):
-            counts = getattr(self, name)
-            if len(counts) != 2:
-                raise InputError(f"{name} needs one count for each of 2 bases; found {len(counts)}")
-            _check_counts(name, counts, 2)
+            _keep(self, name, whole_numbers(name, getattr(self, name), count=2, each="basis"))
         _check_errors("sampled", self.test_errors, self.test_bits)
 
 
@@ -71,11 +71,13 @@ class DecoyTally:
     key_errors: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_intensities(self.intensities, self.probabilities)
+        intensities, probabilities = check_intensities(self.intensities, self.probabilities)
+        _keep(self, "intensities", intensities)
+        _keep(self, "probabilities", probabilities)
         for name in ("key_counts", "test_counts", "test_errors", "key_errors"):
             counts = getattr(self, name)
-            if counts is not None:
-                _check_counts(name, counts, len(self.intensities))
+            if name != "key_errors" or counts is not None:
+                _keep(self, name, whole_numbers(name, counts, count=len(intensities), each="intensity"))
         _check_errors("test", self.test_errors, self.test_counts)
         if self.key_errors is not None:
             _check_errors("key", self.key_errors, self.key_counts)
@@ -117,55 +119,51 @@ class SinglePhotonTally:
 
     def __post_init__(self) -> None:
         for name in ("pulses_sent", "key_bits", "test_bits", "test_errors"):
-            _check_count(name, getattr(self, name))
+            _keep(self, name, whole_number(name, getattr(self, name)))
         _check_errors("test", (self.test_errors,), (self.test_bits,))
         if self.key_bits + self.test_bits > self.pulses_sent:
             raise InputError(
                 f"{self.key_bits} key and {self.test_bits} test detections of {self.pulses_sent} pulses cannot be"
             )
         for name in ("key_probability", "test_probability"):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise InputError(f"{name} must lie in 0 ... 1; found {getattr(self, name)}")
+            _keep(self, name, real_number(name, getattr(self, name), above=0.0, below=1.0))
         if self.key_probability + self.test_probability > 1.0 + 1e-12:
             raise InputError("key_probability and test_probability add up to more than one")
-        if not 0.0 < self.mean_photons <= 20.0:
-            raise InputError(f"mean_photons must lie in 0 ... 20; found {self.mean_photons}")
-        if not 0.0 <= self.g2 <= 1e6:
-            raise InputError(f"g2 must not be negative; found {self.g2}")
+        _keep(self, "mean_photons", real_number("mean_photons", self.mean_photons, above=0.0, most=20.0))
+        _keep(self, "g2", real_number("g2", self.g2, least=0.0, most=1e6))
 
 
-def check_intensities(intensities: Sequence[float], probabilities: Sequence[float]) -> None:
-    """Check a set of intensities and the probabilities with which they are chosen.
+def check_intensities(
+    intensities: object, probabilities: object, *, error: type[QkdpostError] = InputError
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return a set of intensities and the probabilities with which they are chosen, as tuples of Python floats.
 
     Raises:
-        InputError: too few or many, not strictly decreasing, negative, or probabilities that do not add up to one.
+        InputError: (or `error`) too few or many, not strictly decreasing, negative, closer to zero than
+            `MIN_INTENSITY`, or probabilities that do not add up to one.
     """
-    count = len(intensities)
-    if not 2 <= count <= MOST_INTENSITIES or len(probabilities) != count:
-        raise InputError(
+    means = numbers("intensities", intensities, error=error)
+    shares = numbers("probabilities", probabilities, error=error)
+    if not 2 <= len(means) <= MOST_INTENSITIES or len(shares) != len(means):
+        raise error(
             f"2 ... {MOST_INTENSITIES} intensities with one probability each are allowed; "
-            f"found {count} and {len(probabilities)}"
+            f"found {len(means)} and {len(shares)}"
         )
-    ordered = all(high > low for high, low in itertools.pairwise(intensities))
-    if not ordered or not intensities[-1] >= 0.0 or not intensities[0] <= 20.0:
-        raise InputError(f"intensities must be strictly decreasing from 20 to 0; found {tuple(intensities)}")
-    if not all(0.0 < probability < 1.0 for probability in probabilities):
-        raise InputError(f"every probability must lie in 0 ... 1; found {tuple(probabilities)}")
-    if abs(math.fsum(probabilities) - 1.0) > 1e-9:
-        raise InputError(f"the probabilities must add up to one; found {math.fsum(probabilities)}")
+    ordered = all(high > low for high, low in itertools.pairwise(means))
+    if not ordered or not means[-1] >= 0.0 or not means[0] <= MAX_INTENSITY:
+        raise error(f"intensities must be strictly decreasing from 20 to 0; found {means}")
+    if any(0.0 < mean < MIN_INTENSITY for mean in means):
+        raise error(f"an intensity must be 0 or at least {MIN_INTENSITY:g}; found {means}. Give 0 for no light")
+    if not all(0.0 < share < 1.0 for share in shares):
+        raise error(f"every probability must lie in 0 ... 1; found {shares}")
+    if abs(math.fsum(shares) - 1.0) > 1e-9:
+        raise error(f"the probabilities must add up to one; found {math.fsum(shares)}")
+    return means, shares
 
 
-def _check_count(name: str, count: int) -> None:
-    if not 0 <= count <= LARGEST_COUNT or count != int(count):
-        raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {count}")
-
-
-def _check_counts(name: str, counts: Sequence[int], length: int) -> None:
-    if len(counts) != length:
-        raise InputError(f"{name} needs one count for each of {length} intensities; found {len(counts)}")
-    for count in counts:
-        _check_count(name, count)
-    _check_count(f"the sum of {name}", sum(counts))
+def _keep(tally: object, name: str, value: object) -> None:
+    """Put the converted value in the place of what was given, in a frozen record."""
+    object.__setattr__(tally, name, value)
 
 
 def _check_errors(basis: str, errors: Sequence[int], counts: Sequence[int]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
-from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags, whole_number
+from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
 from qkdpost.single_use import SingleUse
 
 __all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from qkdpost.checks import instance, numbers, real_number, whole_number
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource, check_count, check_probabilities
-from qkdpost.simulation.draws import biased_bits, rare_slots, uniform_bits
+from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource
+from qkdpost.simulation.draws import MAX_PULSES, RandomDraws, biased_bits, generator, rare_slots, uniform_bits
 from qkdpost.simulation.receiver import detect
 
-__all__ = ["check_kind", "prepare", "simulate_bb84"]
+__all__ = ["check_devices", "check_kind", "pair_of_probabilities", "prepare", "simulate_bb84"]
 
 DEFAULT_SOURCE = SinglePhotonSource()
 DEFAULT_DETECTORS = GatedDetectors()
@@ -21,7 +22,7 @@ def simulate_bb84(
     link: LinkConfig | None = None,
     *,
     pulses: int,
-    rng: np.random.Generator,
+    rng: RandomDraws,
     fibre_km: float = 0.0,
     fibre: Fibre | None = None,
     source: SinglePhotonSource = DEFAULT_SOURCE,
@@ -35,7 +36,8 @@ def simulate_bb84(
     Args:
         link: if given, checked to be of kind "bb84".
         pulses: how many pulses are sent.
-        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
+            `Detections` draws itself.
         fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
         fibre: the channel.
         source: the sender's source.
@@ -50,9 +52,12 @@ def simulate_bb84(
         InputError: a parameter is out of range.
     """
     check_kind(link, "bb84")
-    fibre = fibre or Fibre(length_km=fibre_km)
+    rng = generator(rng)
+    channel, _ = check_devices(fibre, fibre_km, detectors)
+    instance("source", source, SinglePhotonSource)
     prepared = prepare(rng, pulses, test_probability)
-    arrivals = rare_slots(rng, pulses, source.efficiency * fibre.transmittance * detectors.efficiency)
+    pulses = prepared.pulses
+    arrivals = rare_slots(rng, pulses, source.efficiency * channel.transmittance * detectors.efficiency)
     detections = detect(
         rng,
         prepared,
@@ -66,17 +71,37 @@ def simulate_bb84(
 
 
 def check_kind(link: LinkConfig | None, kind: str) -> None:
-    """Raise ConfigurationError if a link is given and of another kind."""
-    if link is not None and link.kind != kind:
+    """Raise InputError if something else than a link is given, ConfigurationError if it is of another kind."""
+    if link is not None and instance("link", link, LinkConfig).kind != kind:
         raise ConfigurationError(f"this simulates a link of kind {kind!r}; found {link.kind!r}")
+
+
+def check_devices(fibre: Fibre | None, fibre_km: float, detectors: GatedDetectors) -> tuple[Fibre, GatedDetectors]:
+    """Return the channel, which `fibre` gives or else its length, and the detectors.
+
+    Raises:
+        InputError: they are none.
+    """
+    channel = Fibre(length_km=real_number("fibre_km", fibre_km, least=0.0)) if fibre is None else fibre
+    return instance("fibre", channel, Fibre), instance("detectors", detectors, GatedDetectors)
+
+
+def pair_of_probabilities(test_probabilities: tuple[float, float]) -> tuple[float, float]:
+    """Return how probably Alice and Bob choose the test basis.
+
+    Raises:
+        InputError: they are not two probabilities.
+    """
+    alice, bob = numbers("test_probabilities", test_probabilities, count=2, each="side", least=0.0, most=1.0)
+    return alice, bob
 
 
 def prepare(rng: np.random.Generator, pulses: int, test_probability: float) -> PreparedPulses:
     """Draw bases and bits of `pulses` pulses.
 
     Raises:
-        InputError: fewer than no pulses, or the probability of the test basis is none.
+        InputError: fewer than no pulses, more than `MAX_PULSES`, or the probability of the test basis is none.
     """
-    check_count(pulses=pulses)
-    check_probabilities(test_probability=test_probability)
-    return PreparedPulses(bases=biased_bits(rng, pulses, test_probability), bits=uniform_bits(rng, pulses))
+    count = whole_number("pulses", pulses, most=MAX_PULSES)
+    probability = real_number("test_probability", test_probability, least=0.0, most=1.0)
+    return PreparedPulses(bases=biased_bits(rng, count, probability), bits=uniform_bits(rng, count))

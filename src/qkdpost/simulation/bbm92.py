@@ -5,24 +5,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost.checks import instance, real_number, whole_number
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, TimeTags
-from qkdpost.simulation.bb84 import check_kind
-from qkdpost.simulation.devices import Fibre, GatedDetectors, TaggingReceiver, check_count, check_probabilities
-from qkdpost.simulation.draws import live_after_dead_time, outcomes_of_clicks, rare_slots, union_of
+from qkdpost.simulation.bb84 import check_devices, check_kind
+from qkdpost.simulation.devices import MAX_RATE_HZ, MAX_TIME_PS, GatedDetectors, TaggingReceiver
+from qkdpost.simulation.draws import (
+    RandomDraws,
+    generator,
+    live_after_dead_time,
+    outcomes_of_clicks,
+    rare_slots,
+    union_of,
+)
 
 __all__ = ["simulate_bbm92", "simulate_bbm92_time_tags"]
 
 DEFAULT_DETECTORS = GatedDetectors()
 DEFAULT_RECEIVER = TaggingReceiver()
+MAX_EVENTS = 1e9
 
 
 def simulate_bbm92(
     link: LinkConfig | None = None,
     *,
     slots: int,
-    rng: np.random.Generator,
+    rng: RandomDraws,
     pairs_per_slot: float = 0.01,
     fibre_km: float = 0.0,
     alice_detectors: GatedDetectors = DEFAULT_DETECTORS,
@@ -38,7 +47,8 @@ def simulate_bbm92(
     Args:
         link: if given, checked to be of kind "bbm92".
         slots: how many slots there are.
-        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
+            `Detections` draws itself.
         pairs_per_slot: the mean number of pairs.
         fibre_km: the length of the fibre of 0.2 dB/km to Bob.
         alice_detectors: hers; afterpulses are left out here.
@@ -54,11 +64,17 @@ def simulate_bbm92(
         InputError: a parameter is out of range.
     """
     check_kind(link, "bbm92")
-    check_count(slots=slots)
-    check_probabilities(misalignment=misalignment, test_probability=test_probability)
-    if not pairs_per_slot >= 0:
-        raise InputError(f"pairs_per_slot must be at least 0; found {pairs_per_slot}")
-    reach = (alice_detectors.efficiency, bob_detectors.efficiency * Fibre(length_km=fibre_km).transmittance)
+    rng = generator(rng)
+    slots = whole_number("slots", slots)
+    misalignment = real_number("misalignment", misalignment, least=0.0, most=1.0)
+    test_probability = real_number("test_probability", test_probability, least=0.0, most=1.0)
+    pairs_per_slot = real_number("pairs_per_slot", pairs_per_slot, least=0.0)
+    instance("alice_detectors", alice_detectors, GatedDetectors)
+    channel, _ = check_devices(None, fibre_km, instance("bob_detectors", bob_detectors, GatedDetectors))
+    reach = (alice_detectors.efficiency, bob_detectors.efficiency * channel.transmittance)
+    _check_events(
+        "slots", slots * sum(detectors.dark_count_probability for detectors in (alice_detectors, bob_detectors))
+    )
     seen = _seen_pairs(rng, slots * pairs_per_slot, reach)
     places = rng.integers(0, max(slots, 1), size=(seen.shape[1],))
     photons = [places[seen[side]] for side in range(2)]
@@ -100,7 +116,7 @@ def simulate_bbm92_time_tags(
     *,
     duration_s: float,
     pair_rate_hz: float,
-    rng: np.random.Generator,
+    rng: RandomDraws,
     alice: TaggingReceiver = DEFAULT_RECEIVER,
     bob: TaggingReceiver = DEFAULT_RECEIVER,
     misalignment: float = 0.01,
@@ -114,7 +130,7 @@ def simulate_bbm92_time_tags(
         link: if given, checked to be of kind "bbm92-time-tags".
         duration_s: how long both sides record.
         pair_rate_hz: pairs per second.
-        rng: gives all draws.
+        rng: a generator of numpy, or a seed for one; gives all draws.
         alice: her receiver, with all loss on the way to it.
         bob: his.
         misalignment: how probably the outcomes of a pair differ in equal bases.
@@ -127,9 +143,17 @@ def simulate_bbm92_time_tags(
         InputError: a parameter is out of range.
     """
     check_kind(link, "bbm92-time-tags")
-    check_probabilities(misalignment=misalignment)
-    if not duration_s > 0 or not pair_rate_hz >= 0:
-        raise InputError(f"duration and rate must be positive; found {duration_s} s, {pair_rate_hz} Hz")
+    rng = generator(rng)
+    for name, receiver in (("alice", alice), ("bob", bob)):
+        instance(name, receiver, TaggingReceiver)
+    misalignment = real_number("misalignment", misalignment, least=0.0, most=1.0)
+    duration_s = real_number("duration_s", duration_s, above=0.0, most=MAX_TIME_PS * 1e-12)
+    pair_rate_hz = real_number("pair_rate_hz", pair_rate_hz, least=0.0, most=MAX_RATE_HZ)
+    clock_offset_ps = real_number("clock_offset_ps", clock_offset_ps, least=-MAX_TIME_PS, most=MAX_TIME_PS)
+    clock_drift_ppm = real_number("clock_drift_ppm", clock_drift_ppm, least=-1e5, most=1e5)
+    tick_ps = real_number("tick_ps", tick_ps, least=1.0 / 16, most=1e12)
+    dark = 4 * duration_s * (alice.dark_count_rate_hz + bob.dark_count_rate_hz)
+    _check_events("duration_s", dark)
     seen = _seen_pairs(rng, duration_s * pair_rate_hz, (alice.transmittance, bob.transmittance))
     times = rng.uniform(0, duration_s * 1e12, size=(seen.shape[1],))
     in_test = [rng.random((seen.shape[1],)) < side.test_probability for side in (alice, bob)]
@@ -149,11 +173,20 @@ def _seen_pairs(rng: np.random.Generator, pairs: float, reach: tuple[float, floa
     """Return for each pair of which a photon is seen by whom; shape (2, n). `pairs` is the mean number made."""
     own, other = reach
     means = pairs * np.array([own * other, own * (1 - other), (1 - own) * other])
+    _check_events("the number of pairs", float(means.sum()))
     both, first, second = (int(count) for count in rng.poisson(means))
     seen = np.ones((2, both + first + second), dtype=np.bool_)
     seen[1, both : both + first] = False
     seen[0, both + first :] = False
     return seen
+
+
+def _check_events(name: str, expected: float) -> None:
+    """Refuse what no memory holds before anything is drawn."""
+    if not expected <= MAX_EVENTS:
+        raise InputError(
+            f"{name} must be smaller: {expected:.3g} clicks are expected, at most {MAX_EVENTS:.3g} are drawn"
+        )
 
 
 def _receive(

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.bb84 import check_kind, prepare
+from qkdpost.simulation.bb84 import check_devices, check_kind, pair_of_probabilities, prepare
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
-from qkdpost.simulation.draws import random_labels, rare_slots, truncated_poisson
+from qkdpost.simulation.draws import RandomDraws, generator, random_labels, rare_slots, truncated_poisson
 from qkdpost.simulation.receiver import detect
 
 __all__ = ["simulate_decoy_bb84"]
@@ -23,7 +24,7 @@ def simulate_decoy_bb84(
     link: LinkConfig | None = None,
     *,
     pulses: int,
-    rng: np.random.Generator,
+    rng: RandomDraws,
     fibre_km: float = 0.0,
     fibre: Fibre | None = None,
     source: WeakCoherentSource = DEFAULT_SOURCE,
@@ -39,7 +40,8 @@ def simulate_decoy_bb84(
         link: if given, of kind "decoy-bb84"; its intensities and their probabilities are used, and its test
             probabilities if it has any.
         pulses: how many pulses are sent.
-        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
+            `Detections` draws itself.
         fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
         fibre: the channel.
         source: the sender's source.
@@ -54,12 +56,16 @@ def simulate_decoy_bb84(
         InputError: a parameter is out of range.
     """
     check_kind(link, "decoy-bb84")
+    rng = generator(rng)
+    channel, _ = check_devices(fibre, fibre_km, detectors)
+    instance("source", source, WeakCoherentSource)
+    test_probabilities = pair_of_probabilities(test_probabilities)
     if link is not None:
         source = replace(source, intensities=link.intensities, probabilities=link.intensity_probabilities)
         test_probabilities = link.test_probabilities if all(link.test_probabilities) else test_probabilities
-    fibre = fibre or Fibre(length_km=fibre_km)
-    means = np.array(source.intensities) * fibre.transmittance * detectors.efficiency
+    means = np.array(source.intensities) * channel.transmittance * detectors.efficiency
     plain = prepare(rng, pulses, test_probabilities[0])
+    pulses = plain.pulses
     labels = random_labels(rng, pulses, source.probabilities)
     prepared = PreparedPulses(bases=plain.bases, bits=plain.bits, intensities=labels)
 

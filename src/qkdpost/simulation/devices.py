@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from qkdpost.checks import numbers, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.tallies import check_intensities
 
@@ -15,6 +18,11 @@ __all__ = [
     "TaggingReceiver",
     "WeakCoherentSource",
 ]
+
+MAX_PHOTONS = 1e6
+MAX_RATE_HZ = 1e12
+MAX_TIME_PS = 1e18
+"""Eleven days: later times are no whole picoseconds in floating point, and soon no 64-bit ticks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +38,7 @@ class SinglePhotonSource:
     misalignment: float = 0.01
 
     def __post_init__(self) -> None:
-        check_probabilities(efficiency=self.efficiency, misalignment=self.misalignment)
+        _keep_reals(self, ("efficiency", "misalignment"), most=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,8 @@ class ImperfectPhotonSource:
     misalignment: float = 0.01
 
     def __post_init__(self) -> None:
-        check_probabilities(misalignment=self.misalignment)
+        _keep_reals(self, ("mean_photons", "g2"), most=MAX_PHOTONS)
+        _keep_reals(self, ("misalignment",), most=1.0)
         one, two = self.photon_probabilities
         if not (one >= 0 and two >= 0 and one + two <= 1):
             raise InputError(
@@ -78,8 +87,10 @@ class WeakCoherentSource:
     misalignment: float = 0.01
 
     def __post_init__(self) -> None:
-        check_intensities(self.intensities, self.probabilities)
-        check_probabilities(misalignment=self.misalignment)
+        intensities, probabilities = check_intensities(self.intensities, self.probabilities)
+        _keep(self, "intensities", intensities)
+        _keep(self, "probabilities", probabilities)
+        _keep_reals(self, ("misalignment",), most=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +108,7 @@ class Fibre:
     excess_loss_db: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("length_km", "loss_db_per_km", "excess_loss_db"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"{name} must be at least 0; found {getattr(self, name)}")
+        _keep_reals(self, ("length_km", "loss_db_per_km", "excess_loss_db"))
 
     @property
     def transmittance(self) -> float:
@@ -126,15 +135,9 @@ class GatedDetectors:
     afterpulse_slots: float = 10.0
 
     def __post_init__(self) -> None:
-        check_probabilities(
-            efficiency=self.efficiency,
-            dark_count_probability=self.dark_count_probability,
-            afterpulse_probability=self.afterpulse_probability,
-        )
-        if not 1 <= self.afterpulse_slots <= 2**40:
-            raise InputError(f"afterpulse_slots must lie in 1 ... 2^40; found {self.afterpulse_slots}")
-        if not 0 <= self.dead_time_slots <= 2**40:
-            raise InputError(f"dead_time_slots must lie in 0 ... 2^40; found {self.dead_time_slots}")
+        _keep_reals(self, ("efficiency", "dark_count_probability", "afterpulse_probability"), most=1.0)
+        _keep_reals(self, ("afterpulse_slots",), least=1.0, most=2.0**40)
+        _keep(self, "dead_time_slots", whole_number("dead_time_slots", self.dead_time_slots, most=2**40))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,27 +165,18 @@ class TaggingReceiver:
     echo_delay_ps: float = 16_000.0
 
     def __post_init__(self) -> None:
-        check_probabilities(
-            transmittance=self.transmittance,
-            test_probability=self.test_probability,
-            echo_probability=self.echo_probability,
-        )
-        for name in ("dark_count_rate_hz", "jitter_ps", "dead_time_ps", "echo_delay_ps"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"{name} must be at least 0; found {getattr(self, name)}")
-        if len(self.delays_ps) != 4:
-            raise InputError(f"delays_ps must name four channels; found {len(self.delays_ps)}")
+        _keep_reals(self, ("transmittance", "test_probability", "echo_probability"), most=1.0)
+        _keep_reals(self, ("dark_count_rate_hz",), most=MAX_RATE_HZ)
+        _keep_reals(self, ("jitter_ps", "dead_time_ps", "echo_delay_ps"), most=MAX_TIME_PS)
+        delays = numbers("delays_ps", self.delays_ps, count=4, each="channel", least=-MAX_TIME_PS, most=MAX_TIME_PS)
+        _keep(self, "delays_ps", delays)
 
 
-def check_count(**values: int) -> None:
-    """Raise InputError for the first of the named values that is negative."""
-    for name, value in values.items():
-        if value < 0:
-            raise InputError(f"{name} must not be negative; found {value}")
+def _keep(device: object, name: str, value: object) -> None:
+    """Put the converted value in the place of what was given, in a frozen record."""
+    object.__setattr__(device, name, value)
 
 
-def check_probabilities(**values: float) -> None:
-    """Raise InputError for the first of the named values outside of 0 ... 1."""
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise InputError(f"{name} must be a probability in 0 ... 1; found {value}")
+def _keep_reals(device: object, names: Iterable[str], *, least: float = 0.0, most: float = math.inf) -> None:
+    for name in names:
+        _keep(device, name, real_number(name, getattr(device, name), least=least, most=most))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.simulation import mark_live
 from qkdpost.bits import Bits
+from qkdpost.checks import described, whole_number
+from qkdpost.checks.scalars import index_of
+from qkdpost.errors import InputError
 from qkdpost.records import DOUBLE_CLICK, LABEL_PLANES, Labels
 
 __all__ = [
+    "MAX_PULSES",
+    "RandomDraws",
     "biased_bits",
+    "generator",
     "live_after_dead_time",
     "outcomes_of_clicks",
     "random_labels",
@@ -24,8 +31,28 @@ __all__ = [
 
 PRECISION_BITS = 24
 CHUNK_WORDS = 2**17
+MAX_PULSES = 2**36
+"""More pulses than this would take tens of gigabytes."""
+
+RandomDraws: TypeAlias = np.random.Generator | int
+"""A generator of numpy, or the seed of one."""
 
 _OUTCOME = np.array([0, 0, 1, DOUBLE_CLICK], dtype=np.uint8)
+
+
+def generator(rng: RandomDraws) -> np.random.Generator:
+    """Return the generator itself, or a new one of a seed.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if index_of(rng) is None:
+        raise InputError(
+            f"rng must be a numpy generator or a seed; found {described(rng)}. Write rng=np.random.default_rng(1)"
+        )
+    return np.random.default_rng(whole_number("rng, if it is a seed,", rng, most=2**128))
 
 
 def rare_slots(rng: np.random.Generator, slots: int, probability: float) -> NDArray[np.int64]:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.bb84 import check_kind, prepare
+from qkdpost.simulation.bb84 import check_devices, check_kind, pair_of_probabilities, prepare
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource
-from qkdpost.simulation.draws import rare_slots
+from qkdpost.simulation.draws import RandomDraws, generator, rare_slots
 from qkdpost.simulation.receiver import detect
 
 __all__ = ["simulate_single_photon_bb84"]
@@ -23,7 +24,7 @@ def simulate_single_photon_bb84(
     link: LinkConfig | None = None,
     *,
     pulses: int,
-    rng: np.random.Generator,
+    rng: RandomDraws,
     fibre_km: float = 0.0,
     fibre: Fibre | None = None,
     source: ImperfectPhotonSource = DEFAULT_SOURCE,
@@ -35,7 +36,8 @@ def simulate_single_photon_bb84(
     Args:
         link: if given, of kind "single-photon-bb84"; its mean photon number, g2 and test probabilities are used.
         pulses: how many pulses are sent.
-        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
+            `Detections` draws itself.
         fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
         fibre: the channel.
         source: the sender's source.
@@ -50,15 +52,19 @@ def simulate_single_photon_bb84(
         InputError: a parameter is out of range.
     """
     check_kind(link, "single-photon-bb84")
+    rng = generator(rng)
+    channel, _ = check_devices(fibre, fibre_km, detectors)
+    instance("source", source, ImperfectPhotonSource)
+    test_probabilities = pair_of_probabilities(test_probabilities)
     if link is not None:
         source = replace(source, mean_photons=link.mean_photons, g2=link.g2)
         test_probabilities = link.test_probabilities
-    fibre = fibre or Fibre(length_km=fibre_km)
-    reach = fibre.transmittance * detectors.efficiency
+    reach = channel.transmittance * detectors.efficiency
     one, two = source.photon_probabilities
     both = two * reach**2
     single = one * reach + two * 2 * reach * (1 - reach)
     prepared = prepare(rng, pulses, test_probabilities[0])
+    pulses = prepared.pulses
     arrivals = rare_slots(rng, pulses, single + both)
     share = both / (single + both) if both else 0.0
     photons = 1 + (rng.random(arrivals.size) < share).astype(np.int64)

@@ -1,38 +1,33 @@
-"""What a caller hands in, made into plain Python or refused: the one place where arguments are checked.
-
-Whoever calls one of these functions keeps what it returns and forgets what it was given: fixed-width numbers of numpy
-wrap when they are added, floats are not whole, and an array may change later. No message shows the content of an
-array, which may be key.
-"""
+"""Single values and short sequences of them, made into plain Python or refused."""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Collection, Iterable, Sized
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qkdpost.errors import InputError, QkdpostError
 
 __all__ = [
     "MAX_COUNT",
-    "bit_vector",
+    "byte_string",
     "choice",
     "described",
+    "index_of",
     "instance",
-    "integer_vector",
     "numbers",
+    "power_of_two",
     "real_number",
+    "real_of",
     "whole_number",
     "whole_numbers",
 ]
 
 MAX_COUNT = 2**53
 """Counts above this are not whole numbers in floating point, and are refused."""
-_MAX_INT64 = 2**63 - 1
 _SHOWN_CHARACTERS = 80
 
 _Kept = TypeVar("_Kept")
@@ -53,9 +48,11 @@ def whole_number(
     Raises:
         InputError: (or `error`) it is none, or lies outside that range.
     """
-    number = _index(value)
+    number = index_of(value)
     if number is None or not least <= number <= most:
-        raise error(f"{name} must be an integer in {_power(least)} ... {_power(most)}; found {described(value)}")
+        raise error(
+            f"{name} must be an integer in {power_of_two(least)} ... {power_of_two(most)}; found {described(value)}"
+        )
     return number
 
 
@@ -91,7 +88,7 @@ def whole_numbers(
         for place, value in enumerate(listed)
     )
     if sum(result) > most:
-        raise error(f"the sum of {name} must be at most {_power(most)}; found {sum(result)}")
+        raise error(f"the sum of {name} must be at most {power_of_two(most)}; found {sum(result)}")
     return result
 
 
@@ -121,11 +118,11 @@ def real_number(
     Raises:
         InputError: (or `error`) it is none, is NaN or infinite, or lies outside that range.
     """
-    number = _real(value)
+    number = real_of(value)
     if number is None or not (math.isfinite(number) and least <= number <= most and above < number < below):
         what = f"a number of {unit}" if unit else "a number"
         raise error(f"{name} must be {what}{_range_in_words(least, most, above, below)}; found {described(value)}")
-    return number
+    return number + 0.0  # no minus zero, whose text is another
 
 
 def numbers(
@@ -173,65 +170,28 @@ def instance(
     return value
 
 
-def integer_vector(
-    name: str, values: object, *, least: int = -(2**63), most: int = _MAX_INT64, hint: str = ""
-) -> NDArray[np.int64]:
-    """Return a copy of a vector of integers as int64, shape (n,).
+def byte_string(name: str, value: object, *, count: int | None = None, error: type[QkdpostError] = InputError) -> bytes:
+    """Return a copy of some bytes as a plain `bytes`; no message shows them.
 
     Args:
-        name: what it is called.
-        values: a list, vector or column of bools or integers of any width; no floats, for they may have been rounded.
-        least: the least that is allowed.
-        most: the most.
-        hint: what to write instead, where a usual mistake is known.
+        name: what they are called.
+        value: `bytes`, `bytearray`, or a contiguous view of bytes.
+        count: how many there must be; None for any number.
+        error: the class of what is raised.
 
     Raises:
-        InputError: of another shape or dtype, or an entry outside of that range; nothing wraps.
+        InputError: (or `error`) something else, or another number of bytes.
     """
-    array = _vector(name, values, "integers")
-    if array.dtype.kind == "f" and not hasattr(values, "dtype"):
-        array = np.asarray(values, dtype=object)  # integers of several widths in a list: numpy makes floats of these
-    if array.dtype.kind == "O":
-        array = _integers_of_objects(name, array)
-    if array.size and array.dtype.kind not in "uib":
-        more = "; round first, as np.rint(values).astype(np.int64)" if array.dtype.kind == "f" else ""
-        raise InputError(f"{name} must be integers; found {_kind(array)}{more}" + (f". {hint}" if hint else ""))
-    if array.size and array.dtype.kind != "b":
-        low, high = int(array.min()), int(array.max())
-        if low < least or high > most:
-            found = low if low < least else high
-            raise InputError(
-                f"{name} must lie in {_power(least)} ... {_power(most)}; found {found}" + (f". {hint}" if hint else "")
-            )
-    return array.astype(np.int64)
-
-
-def bit_vector(name: str, values: object, *, hint: str = "") -> NDArray[np.bool_]:
-    """Return a vector of bits as bool, shape (n,).
-
-    Args:
-        name: what it is called.
-        values: a list, vector or column of 0 and 1: bools, integers of any width, or floats that are exactly that.
-        hint: what to write instead, where a usual mistake is known.
-
-    Raises:
-        InputError: of another shape or dtype, or an entry that is neither.
-    """
-    array = _vector(name, values, "bits")
-    if array.dtype.kind == "O":
-        array = _numbers_of_objects(name, array)
-    if array.size and array.dtype.kind not in "uibf":
-        raise InputError(f"{name} must be 0 or 1; found {_kind(array)}" + (f". {hint}" if hint else ""))
-    if array.size and array.dtype.kind != "b":
-        # Written so that NaN, which compares as neither, is found as well.
-        wrong = np.flatnonzero(~((array == 0) | (array == 1)))
-        if wrong.size:
-            raise InputError(
-                f"{name} must be 0 or 1; found {array[wrong[0]]} at entry {wrong[0]}"
-                + (f", {wrong.size} such entries in all" if wrong.size > 1 else "")
-                + (f". {hint}" if hint else "")
-            )
-    return array.astype(np.bool_)
+    plain = isinstance(value, bytes | bytearray) or (
+        isinstance(value, memoryview) and value.contiguous and value.itemsize == 1
+    )
+    wanted = "" if count is None else f"{count} "
+    if not plain:
+        raise error(f"{name} must be {wanted}bytes; found {described(value)}")
+    kept: bytes = bytes(value)  # type: ignore[call-overload]
+    if count is not None and len(kept) != count:
+        raise error(f"{name} must be {wanted}bytes; found {len(kept)}")
+    return kept
 
 
 def described(value: object) -> str:
@@ -251,20 +211,22 @@ def described(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _index(value: object) -> int | None:
+def index_of(value: object) -> int | None:
+    """Return an integer as one of Python; None of anything else, bools among them."""
     if isinstance(value, bool | np.bool_):
         return None
     if isinstance(value, np.ndarray):
-        return None if value.shape != () or value.dtype.kind not in "uiO" else _index(value.item())
+        return None if value.shape != () or value.dtype.kind not in "uiO" else index_of(value.item())
     try:
         return int(operator.index(value))  # type: ignore[arg-type]
     except TypeError:
         return None
 
 
-def _real(value: object) -> float | None:
+def real_of(value: object) -> float | None:
+    """Return a real number as a Python float; None of anything else, bools and what is too large among them."""
     if isinstance(value, np.ndarray):
-        return _real(value.item()) if value.shape == () else None
+        return real_of(value.item()) if value.shape == () else None
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         return None
     try:
@@ -281,42 +243,7 @@ def _listed(name: str, values: object, what: str, error: type[QkdpostError]) -> 
     return list(values)
 
 
-def _vector(name: str, values: object, what: str) -> NDArray[Any]:
-    if isinstance(values, str | bytes | bytearray | memoryview | dict | set):
-        raise InputError(f"{name} must be a vector of {what}; found {described(values)}")
-    try:
-        array = np.asarray(values)
-    except Exception:
-        raise InputError(f"{name} must be a vector of {what}; found {described(values)}") from None
-    if array.ndim != 1:
-        raise InputError(f"{name} must be a vector of {what}, of shape (n,); found {described(array)}")
-    return array
-
-
-def _integers_of_objects(name: str, array: NDArray[Any]) -> NDArray[np.int64]:
-    whole = [int(value) if isinstance(value, bool | np.bool_) else _index(value) for value in array]
-    for place, number in enumerate(whole):
-        if number is None:
-            more = "; round first, as np.rint(values).astype(np.int64)" if isinstance(array[place], float) else ""
-            raise InputError(f"{name} must be integers; found {described(array[place])} at entry {place}{more}")
-        if not -_MAX_INT64 - 1 <= number <= _MAX_INT64:
-            raise InputError(f"{name} must lie in -2^63 ... 2^63 - 1; found {described(number)} at entry {place}")
-    return np.array(whole, dtype=np.int64)
-
-
-def _numbers_of_objects(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
-    real = [float(value) if isinstance(value, bool | np.bool_) else _real(value) for value in array]
-    for place, number in enumerate(real):
-        if number is None:
-            raise InputError(f"{name} must be 0 or 1; found {described(array[place])} at entry {place}")
-    return np.array(real, dtype=np.float64)
-
-
-def _kind(array: NDArray[Any]) -> str:
-    return {"U": "text", "S": "bytes", "M": "dates", "m": "durations"}.get(array.dtype.kind, str(array.dtype))
-
-
-def _power(number: int) -> str:
+def power_of_two(number: int) -> str:
     """Return a limit as people write it: 2^53, not 9007199254740992."""
     size = abs(number)
     sign = "-" if number < 0 else ""

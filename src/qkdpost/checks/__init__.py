@@ -1,0 +1,34 @@
+"""What a caller hands in, made into plain Python or refused: the one place where arguments are checked.
+
+Whoever calls one of these functions keeps what it returns and forgets what it was given: fixed-width numbers of numpy
+wrap when they are added, floats are not whole, and an array may change later. No message shows the content of an
+array, which may be key.
+"""
+
+from qkdpost.checks.scalars import (
+    MAX_COUNT,
+    byte_string,
+    choice,
+    described,
+    instance,
+    numbers,
+    real_number,
+    whole_number,
+    whole_numbers,
+)
+from qkdpost.checks.vectors import bit_vector, integer_vector, small_vector
+
+__all__ = [
+    "MAX_COUNT",
+    "bit_vector",
+    "byte_string",
+    "choice",
+    "described",
+    "instance",
+    "integer_vector",
+    "numbers",
+    "real_number",
+    "small_vector",
+    "whole_number",
+    "whole_numbers",
+]
