@@ -7,7 +7,7 @@ from qkdpost.sifting.bbm92 import SlotMatch, match_detections
 from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak
 from qkdpost.sifting.coincidence import PairedTags, pair_time_tags
 from qkdpost.sifting.slot_coding import decode_slots, decode_times, encode_slots, encode_times
-from qkdpost.sifting.tag_files import load_time_tags
+from qkdpost.sifting.tag_files import load_own_time_tags, load_time_tags, sort_time_tags, unwrap_ticks
 
 __all__ = [
     "ClockModel",
@@ -18,10 +18,13 @@ __all__ = [
     "decode_times",
     "encode_slots",
     "encode_times",
+    "load_own_time_tags",
     "load_time_tags",
     "match_detections",
     "match_prepared",
     "pair_time_tags",
     "sift_detections",
     "sift_prepared",
+    "sort_time_tags",
+    "unwrap_ticks",
 ]
