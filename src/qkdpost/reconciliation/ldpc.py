@@ -152,6 +152,7 @@ def ldpc_reference(
     if drawn.size != (punctured + 63) // 64:
         raise InputError("random_source returned another number of bytes than asked")
     block.fill(block.layout.punctured, drawn)
+    del drawn  # a traceback with variables would show it
     message = Bits(block.syndromes(block.frames).reshape(-1), plan.frames * plan.syndrome_bits)
     open_frames = ~Bits.zeros(plan.frames)
     for rounds_left in range(plan.blind_rounds, -1, -1):
