@@ -103,8 +103,9 @@ def _bound_and_direction(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
     return _named_bound(link, ledger) | {"two_way": ledger.two_way, "detectors": link.detectors}
 
 
-def _nothing_more(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
-    return {}
+def _runs_of_records(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
+    """A block is a run of whole records, and detections decide which."""
+    return {"possible_runs": single_photon.MAX_POSSIBLE_RUNS}
 
 
 _PREPARED = partial(
@@ -119,7 +120,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "bb84": _PREPARED(tally=tally_qubits, bound=bb84.secret_length, options=_named_bound),
     "decoy-bb84": _PREPARED(tally=tally_decoy_pulses, bound=decoy_bb84.secret_length, options=_bound_and_direction),
     "single-photon-bb84": _PREPARED(
-        tally=tally_single_photons, bound=single_photon.secret_length, options=_nothing_more
+        tally=tally_single_photons, bound=single_photon.secret_length, options=_runs_of_records
     ),
     "bbm92": Protocol(
         alice_records=Detections,

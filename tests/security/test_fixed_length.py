@@ -189,7 +189,7 @@ def test_what_contradicts_itself_is_refused() -> None:
         bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, bound="lim-2021")
     with pytest.raises(ConfigurationError, match="leave it out"):
         bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, tolerated_error_rate=0.02)
-    with pytest.raises(ConfigurationError, match="there are variable-length"):
+    with pytest.raises(ConfigurationError, match="bound must be one of 'variable-length'"):
         bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, bound="asymptotic")
     with pytest.raises(InputError):
         bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, bound="lim-2021", tolerated_error_rate=0.5)

@@ -3,12 +3,13 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Tally
+from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.records import Detections, Tally
 from qkdpost.security import bb84, single_photon
 from qkdpost.security.concentration import (
     binomial_at_most,
@@ -18,6 +19,7 @@ from qkdpost.security.concentration import (
 )
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.envelope import steady_entropy
+from qkdpost.session.queue import LOOKAHEAD_BATCHES, RecordQueue
 from qkdpost.tallies import SinglePhotonTally
 
 S1 = SinglePhotonTally(
@@ -56,13 +58,85 @@ def test_the_length_is_the_theorem() -> None:
     result = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10)
     attempt, amplification = (term.value for term in result.epsilon.terms)
     tail = attempt**2 / 3
-    key = 404_000 - binomial_at_most(10**8, 0.75**2 * 7.2e-6, tail)
-    test = 45_000 - binomial_at_most(10**8, 0.25**2 * 7.2e-6, tail)
+    key = 404_000 - binomial_at_most(10**8, 0.75**2 * 7.2e-6, tail / 2**40)
+    test = 45_000 - binomial_at_most(10**8, 0.25**2 * 7.2e-6, tail / 2**40)
     errors = hypergeometric_key_errors(key, test, 680, tail)
     costs = 52_000 - 2 * math.log2(2 * amplification) + math.log2(2 / (1e-10 / 16))
     assert result.bits == math.floor(steady_entropy(key, test, 680, tail, errors) - costs)
     raw = key * (1 - binary_entropy(errors / key)) - costs
     assert raw - math.log2(key / errors) - 1 <= result.bits <= raw
+
+
+def test_whoever_closes_the_block_by_its_detections_pays_for_the_choice() -> None:
+    """Fixed pulses: the tail itself. Chosen ones: a part of it for each run that the block can be; see the module."""
+    bits = {
+        runs: single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10, possible_runs=runs).bits
+        for runs in (1, 512, single_photon.MAX_POSSIBLE_RUNS)
+    }
+    assert bits[1] > bits[512] > bits[single_photon.MAX_POSSIBLE_RUNS]
+    assert bits[1] == 290_429  # what was given for every block while the pulses were taken to be fixed
+    assert bits[single_photon.MAX_POSSIBLE_RUNS] == 290_354
+    fixed = single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10, possible_runs=1)
+    chosen = single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10)
+    assert any("fixed before the first was sent" in line for line in fixed.assumptions)
+    assert any("without regard to what was sent or detected" in line for line in chosen.assumptions)
+    for none in (0, -1, 1.5, True, 2**64):
+        with pytest.raises(InputError, match="possible_runs"):
+            single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10, possible_runs=none)  # type: ignore[arg-type]
+
+
+def test_an_eavesdropper_who_ends_the_block_exceeds_the_bound_of_fixed_pulses_and_not_that_of_all_runs() -> None:
+    """She sees photon numbers and lets a block of 1 ... 512 records end, and begin, where bright pulses are most.
+
+    4,000 sessions at a tail of 1/1000: a bound that holds is exceeded in 4 of them, in more than 25 with a probability
+    below 1e-11.
+    """
+    rng = np.random.default_rng(20)
+    records, pulses, probability, tail, sessions = 512, 2_000, 5e-3, 1e-3, 4_000
+    sizes = np.arange(1, records + 1) * pulses
+    fixed = np.array([binomial_at_most(int(size), probability, tail) for size in sizes])
+    union = np.array([binomial_at_most(int(size), probability, tail / records) for size in sizes])
+    counts = rng.binomial(pulses, probability, size=(sessions, records)).cumsum(axis=1)
+    at_one_end = np.count_nonzero(counts[:, -1] > fixed[-1])
+    at_best_end = np.count_nonzero((counts > fixed).any(axis=1))
+    assert at_one_end <= 25
+    assert at_best_end > 40  # 17 times the tail were found
+    assert np.count_nonzero((counts > union).any(axis=1)) <= 25
+
+
+def test_where_the_block_begins_is_her_choice_too() -> None:
+    """64 records, every run of them: 2,080 runs. 2,000 sessions at a tail of 1/1000: more than 20 exceed a bound that
+    holds with a probability below 1e-12.
+    """
+    rng = np.random.default_rng(21)
+    records, pulses, probability, tail, sessions = 64, 2_000, 5e-3, 1e-3, 2_000
+    runs = records * (records + 1) // 2
+    sums = np.concatenate(
+        (
+            np.zeros((sessions, 1), dtype=np.int64),
+            rng.binomial(pulses, probability, (sessions, records)).cumsum(axis=1),
+        ),
+        axis=1,
+    )
+    exceeded = {1: np.zeros(sessions, dtype=bool), runs: np.zeros(sessions, dtype=bool)}
+    for length in range(1, records + 1):
+        counts = sums[:, length:] - sums[:, :-length]
+        for choices in exceeded:
+            most = binomial_at_most(length * pulses, probability, tail / choices)
+            exceeded[choices] |= (counts > most).any(axis=1)
+    assert exceeded[1].sum() > 200
+    assert exceeded[runs].sum() <= 20
+
+
+def test_a_session_makes_no_longer_runs_than_the_bound_counts() -> None:
+    assert single_photon.MAX_RECORDS_IN_BLOCK == LOOKAHEAD_BATCHES // 2
+    assert single_photon.MAX_POSSIBLE_RUNS == 2**40
+    queue = RecordQueue()
+    for _ in range(600):
+        queue.append(Detections(pulses=1, slots=[], bases=[], outcomes=[]), None)
+    assert queue.next_run(10**6, 10**6, 600) == (0, 512)
+    with pytest.raises(RemoteProtocolError, match="at most 512"):
+        queue.claim(0, 513)
 
 
 @st.composite

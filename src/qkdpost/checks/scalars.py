@@ -48,6 +48,8 @@ def whole_number(
     Raises:
         InputError: (or `error`) it is none, or lies outside that range.
     """
+    if type(value) is int and least <= value <= most:  # the usual case, in a tenth of the time
+        return value
     number = index_of(value)
     if number is None or not least <= number <= most:
         raise error(

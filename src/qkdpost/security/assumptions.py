@@ -20,6 +20,8 @@ __all__ = [
     "PHASE_RANDOMISED_PULSES",
     "PHOTONS_WITHOUT_COHERENCE",
     "PREPARED_QUBITS",
+    "PULSES_FIXED",
+    "RECORDS_BY_THE_CLOCK",
     "SAMPLE_OF_BOTH_BASES",
     "SOURCE_ASSUMED",
     "SOURCE_MONITORED",
@@ -78,6 +80,11 @@ BOUNDED_MISMATCH = (
     "the two detectors differ by no more than stated, whatever the eavesdropper sends (one mode), and bases are "
     "chosen actively"
 )
+RECORDS_BY_THE_CLOCK = (
+    "where a record begins and ends was decided without regard to what was sent or detected, as by the clock; which "
+    "of them make the block the eavesdropper may have chosen"
+)
+PULSES_FIXED = "the first and the last pulse of the block were fixed before the first was sent"
 SOURCE_ASSUMED = "brightness and g2 of the source are taken from a calibration and assumed to hold for this block"
 SOURCE_MONITORED = "brightness and g2 of the source were monitored during this block; the limits hold for it"
 THRESHOLDS_ARE_THE_COUNTS = (

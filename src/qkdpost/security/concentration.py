@@ -4,6 +4,9 @@ Two habits of the literature are kept apart by name. Most inequalities bound a p
 smoothing parameter eps in a min-entropy proof belongs to a probability eps^2 (the purified distance is the root of
 it): the caller who has eps passes ``tail=eps**2``, and `serfling_deviation_smoothing` is the one function that does
 so itself, because papers print it that way.
+
+Counts may be integers of Python or numpy; they are made plain integers here, whoever calls, since fixed-width ones
+wrap where these functions multiply them.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ import math
 
 from scipy import special
 
+from qkdpost.checks import MAX_COUNT, real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.records import LARGEST_COUNT
 from qkdpost.security.crossing import first_below, limit_below, refined_limit
 from qkdpost.security.tails import binomial_log_tail, hypergeometric_log_tail, relative_deviance
 
@@ -64,7 +67,7 @@ def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, t
     Raises:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
-    _check_sample(key_bits, test_bits, test_errors)
+    key_bits, test_bits, test_errors = _sample(key_bits, test_bits, test_errors)
     target = math.log(check_tail(tail))
     population = key_bits + test_bits
 
@@ -86,7 +89,7 @@ def hypergeometric_key_errors_lower(key_bits: int, test_bits: int, test_errors: 
     Raises:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
-    _check_sample(key_bits, test_bits, test_errors)
+    key_bits, test_bits, test_errors = _sample(key_bits, test_bits, test_errors)
     return key_bits - hypergeometric_key_errors(key_bits, test_bits, test_bits - test_errors, tail)
 
 
@@ -108,8 +111,9 @@ def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
     Raises:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
-    _check_trials(trials, seen)
-    target = math.log(check_tail(tail))
+    trials, seen = _trials(trials, seen)
+    tail = check_tail(tail)
+    target = math.log(tail)
     if seen == trials:
         return 1.0
 
@@ -131,8 +135,9 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
     Raises:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
-    _check_trials(trials, seen)
-    target = math.log(check_tail(tail))
+    trials, seen = _trials(trials, seen)
+    tail = check_tail(tail)
+    target = math.log(tail)
     if seen == 0:
         return 0.0
 
@@ -155,7 +160,7 @@ def kullback_leibler_upper(trials: int, seen: int, tail: float) -> float:
     Raises:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
-    _check_trials(trials, seen)
+    trials, seen = _trials(trials, seen)
     exponent = -math.log(check_tail(tail)) / trials * (1.0 + 1e-12)  # for rounding
     frequency = seen / trials
     low, high = frequency, 1.0
@@ -176,7 +181,7 @@ def kullback_leibler_lower(trials: int, seen: int, tail: float) -> float:
     Raises:
         InputError: counts that cannot be, or a tail outside 0 ... 1.
     """
-    _check_trials(trials, seen)
+    trials, seen = _trials(trials, seen)
     exponent = -math.log(check_tail(tail)) / trials * (1.0 + 1e-12)  # for rounding
     frequency = seen / trials
     low, high = 0.0, frequency
@@ -202,9 +207,8 @@ def binomial_at_most(trials: int, probability: float, tail: float) -> int:
     Raises:
         InputError: a count, probability or tail out of range.
     """
-    check_count("trials", trials)
-    if not 0.0 <= probability <= 1.0:
-        raise InputError(f"a probability lies in 0 ... 1; found {probability}")
+    trials = check_count("trials", trials)
+    probability = real_number("probability", probability, least=0.0, most=1.0)
     target = math.log(check_tail(tail))
     # Near the smallest floats digits are lost; taken larger, the count can only be too high.
     probability = max(probability, SMALLEST_PROBABILITY) if probability > 0.0 else 0.0
@@ -225,8 +229,7 @@ def chernoff_at_most(expected: float, tail: float) -> float:
     Raises:
         InputError: a negative expectation, or a tail out of range.
     """
-    if not 0.0 <= expected <= LARGEST_COUNT:
-        raise InputError(f"an expected count lies in 0 ... 2^53; found {expected}")
+    expected = real_number("expected", expected, least=0.0, most=MAX_COUNT)
     exponent = -math.log(check_tail(tail))
     return expected + exponent / 2.0 + math.sqrt(2.0 * exponent * expected + exponent**2 / 4.0)
 
@@ -245,8 +248,7 @@ def fair_coin_tosses(heads: int, most: int, tail: float) -> int:
     Raises:
         InputError: a count or tail out of range.
     """
-    check_count("heads", heads)
-    check_count("most", most)
+    heads, most = check_count("heads", heads), check_count("most", most)
     target = math.log(check_tail(tail))
 
     def log_tail(tosses: int) -> float:
@@ -265,7 +267,7 @@ def hoeffding_deviation(trials: int, tail: float) -> float:
     Raises:
         InputError: a count or tail out of range.
     """
-    check_count("trials", trials)
+    trials = check_count("trials", trials)
     return math.sqrt(trials * -math.log(check_tail(tail)) / 2.0)
 
 
@@ -296,30 +298,25 @@ def serfling_deviation_smoothing(key_bits: int, test_bits: int, smoothing: float
 
 
 def check_count(name: str, count: int) -> int:
-    """Return `count` if it is a whole number in 0 ... 2^53.
+    """Return `count` as a Python integer if it is a whole number in 0 ... 2^53.
 
     Raises:
         InputError: it is not.
     """
-    if not 0 <= count <= LARGEST_COUNT or count != int(count):
-        raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {count}")
-    return int(count)
+    return whole_number(name, count)
 
 
 def check_tail(tail: float) -> float:
-    """Return `tail` if it is a probability of failure in 1e-200 ... 1, both ends but one itself allowed.
+    """Return `tail` as a Python float if it is a probability of failure in 1e-200 ... 1, 1 not included.
 
     Raises:
         InputError: it is not.
     """
-    if not SMALLEST_TAIL <= tail < 1.0:
-        raise InputError(f"a probability of failure lies in {SMALLEST_TAIL} ... 1; found {tail}")
-    return tail
+    return real_number("tail (a probability of failure)", tail, least=SMALLEST_TAIL, below=1.0)
 
 
 def _serfling(key_bits: int, test_bits: int, log_inverse_tail: float) -> float:
-    check_count("key_bits", key_bits)
-    check_count("test_bits", test_bits)
+    key_bits, test_bits = check_count("key_bits", key_bits), check_count("test_bits", test_bits)
     if key_bits == 0 or test_bits == 0:
         return math.inf
     scale = (key_bits + test_bits) / key_bits * (test_bits + 1) / test_bits / test_bits
@@ -347,19 +344,19 @@ def _rate_by_normal_law(key_bits: int, test_bits: int, test_errors: int, deviati
     return (2.0 * seen + spread + root) / (2.0 * (test_bits + spread))
 
 
-def _check_sample(key_bits: int, test_bits: int, test_errors: int) -> None:
-    check_count("key_bits", key_bits)
-    check_count("test_bits", test_bits)
-    check_count("test_errors", test_errors)
+def _sample(key_bits: int, test_bits: int, test_errors: int) -> tuple[int, int, int]:
+    key_bits, test_bits = check_count("key_bits", key_bits), check_count("test_bits", test_bits)
+    test_errors = check_count("test_errors", test_errors)
     if test_errors > test_bits:
         raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
+    return key_bits, test_bits, test_errors
 
 
-def _check_trials(trials: int, seen: int) -> None:
-    check_count("trials", trials)
-    check_count("seen", seen)
+def _trials(trials: int, seen: int) -> tuple[int, int]:
+    trials, seen = check_count("trials", trials), check_count("seen", seen)
     if trials == 0 or seen > trials:
         raise InputError(f"{seen} successes in {trials} trials cannot be")
+    return trials, seen
 
 
 def _fall(seen: int, missed: int, success: float, failure: float) -> float:

@@ -53,9 +53,13 @@ def limit_below(log_tail: Callable[[float], float], target: float, seen: float, 
     goal = math.sqrt(-target)
     near, far = seen, loose
     step = math.copysign(min(abs(far - seen), abs(end - far)) * 1e-9, end - seen)
-    while log_tail(far) > target:
+    for _ in range(1100):  # doubling leads from the smallest float to the end in fewer steps
+        if not log_tail(far) > target:
+            break
         far = min(1.0, max(0.0, far + step))
         step *= 2.0
+    else:
+        far = end
     above, below, side = -goal, math.sqrt(-max(log_tail(far), -1e300)) - goal, 0
     for _ in range(60):
         part = above / (above - below) if above < below else 0.5

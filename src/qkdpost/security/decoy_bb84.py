@@ -40,7 +40,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from qkdpost.checks import choice, instance, whole_number
 from qkdpost.errors import ConfigurationError
+from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
 from qkdpost.security.concentration import hypergeometric_key_errors, serfling_deviation
 from qkdpost.security.decoy import IntervalMethod
@@ -48,15 +50,16 @@ from qkdpost.security.decoy_estimate import (
     DecoyMethod,
     SinglePhotons,
     count_events,
+    counted,
     estimate_single_photons,
     point_estimate,
 )
-from qkdpost.security.decoy_lengths import DecoyAcceptance, published_length
+from qkdpost.security.decoy_lengths import PUBLISHED, published_length
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.envelope import most_errors_of_longer
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
-from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.phase_errors import Concentration, check_concentration
 from qkdpost.security.result import SecretLength
 from qkdpost.security.variable_length import AMPLIFICATION_SHARE, divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.tallies import DecoyTally
@@ -109,10 +112,17 @@ def secret_length(
             the counts themselves are taken to be the thresholds, as when a link is planned.
 
     Raises:
-        InputError: impossible numbers of bits.
+        InputError: impossible numbers of bits, or no `DecoyTally`.
         ConfigurationError: unknown names, verification charged too little, or options that contradict each other.
     """
+    tally = counted(tally)
+    leakage_bits = whole_number("leakage_bits", leakage_bits)
     budget = Epsilon.coerce(epsilon)
+    bound = choice("bound", bound, ("variable-length", *PUBLISHED), error=ConfigurationError)
+    if detectors is not None:
+        detectors = instance("detectors", detectors, DetectorMismatch, error=ConfigurationError)
+    if acceptance is not None:
+        acceptance = instance("acceptance", acceptance, DecoyAcceptance, error=ConfigurationError)
     if bound != "variable-length":
         if detectors is not None:
             raise ConfigurationError(f"{bound} takes detectors to be alike; use the variable-length bound")
@@ -145,7 +155,7 @@ def secret_length(
             f"-n h({rate:.5f}) with detectors that are not alike (delta1 {detectors.delta1:.3g}, "
             f"delta2 {detectors.delta2:.3g}); were they alike, {explanation}"
         )
-    point = point_estimate(tally, method)
+    point = point_estimate(tally, method, within=photons.intervals)
     return variable_length(
         bound="variable-length",
         certified_bits=math.floor(photons.key),
@@ -157,6 +167,7 @@ def secret_length(
         ledger=plan.ledger,
         amplification_epsilon=plan.amplification,
         asymptotic_bits=point.key * (1.0 - binary_entropy(point.error_rate)),
+        key_bits=tally.key_bits,
         assumptions=_assumptions(two_way, detectors),
     )
 
@@ -176,8 +187,7 @@ def single_photon_phase_error_rate(
     Raises:
         ConfigurationError: an unknown concentration.
     """
-    if concentration not in ("hypergeometric", "serfling"):
-        raise ConfigurationError(f"concentration must be 'hypergeometric' or 'serfling'; found {concentration!r}")
+    check_concentration(concentration)
     key, test = math.floor(photons.key), math.floor(photons.test)
     wrong = math.floor(photons.test_errors)
     seen = f"at most {wrong} errors in at least {test} single-photon test rounds"

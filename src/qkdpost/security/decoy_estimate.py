@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from qkdpost.checks import choice, instance, whole_numbers
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.concentration import fair_coin_tosses
 from qkdpost.security.decoy import (
@@ -38,12 +39,37 @@ from qkdpost.security.decoy_program import DecoyProgram, IncompatibleCounts
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally
 
-__all__ = ["DecoyMethod", "SinglePhotons", "count_events", "estimate_single_photons", "point_estimate"]
+__all__ = ["DecoyMethod", "SinglePhotons", "count_events", "counted", "estimate_single_photons", "point_estimate"]
 
 DecoyMethod = Literal["linear-program", "analytic"]
 _WEAKER = 1
 _PRODUCT_ROUNDING = 1e-11
 """More than a product of a few floating-point numbers can be wrong by, in parts of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The intervals of all classes of rounds."""
+
+    key: Intervals
+    test: Intervals
+    test_errors: Intervals
+    key_errors: Intervals | None
+
+    def within(self, others: Classes) -> Classes:
+        """Return the part of each interval that lies in those of the others as well."""
+        both = self.key_errors is not None and others.key_errors is not None
+        return Classes(
+            key=_intersection(self.key, others.key),
+            test=_intersection(self.test, others.test),
+            test_errors=_intersection(self.test_errors, others.test_errors),
+            key_errors=_intersection(self.key_errors or (), others.key_errors or ()) if both else None,
+        )
+
+
+def _intersection(intervals: Intervals, others: Intervals) -> Intervals:
+    pairs = zip(intervals, others, strict=True)
+    return tuple((max(low, least), min(high, most)) for (low, high), (least, most) in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +80,13 @@ class SinglePhotons:
         key: detections by one photon in the key basis, from below.
         test: the same in the test basis.
         test_errors: errors among the latter, from above.
+        intervals: of the mean counts, on which they rest; None for estimates, and where nothing is certified.
     """
 
     key: float
     test: float
     test_errors: float
+    intervals: Classes | None = None
 
     @property
     def error_rate(self) -> float:
@@ -72,8 +100,7 @@ def count_events(tally: DecoyTally, method: DecoyMethod) -> int:
     Raises:
         ConfigurationError: an unknown method.
     """
-    if method not in ("linear-program", "analytic"):
-        raise ConfigurationError(f"the method must be 'linear-program' or 'analytic'; found {method!r}")
+    choice("method", method, ("linear-program", "analytic"), error=ConfigurationError)
     if len(tally.intensities) > 2:
         return 6 * len(tally.intensities) if method == "linear-program" else 12
     by_key_errors = 0 if tally.key_errors is None else 3
@@ -92,43 +119,63 @@ def estimate_single_photons(
     Raises:
         ConfigurationError: an unknown method or kind of intervals, or intensities without an analytic bound.
     """
-    if intervals not in INTERVALS:
-        raise ConfigurationError(f"intervals must be one of {', '.join(INTERVALS)}; found {intervals!r}")
-    interval = INTERVALS[intervals]
+    choice("intervals", intervals, INTERVALS, error=ConfigurationError)
+    interval, tally = INTERVALS[intervals], counted(tally)
+    classes = _classes(tally, lambda counts: interval(counts, tail))
     try:
-        return _bounds(tally, _classes(tally, lambda counts: interval(counts, tail)), method, tail)
+        return replace(_bounds(tally, classes, method, tail), intervals=classes)
     except IncompatibleCounts:
         return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
 
 
-def point_estimate(tally: DecoyTally, method: DecoyMethod) -> SinglePhotons:
+def point_estimate(tally: DecoyTally, method: DecoyMethod, within: Classes | None = None) -> SinglePhotons:
     """Estimate what single photons did, without any statistics; no bound.
 
-    Intervals of a few standard deviations are widened only as far as some photon numbers are compatible with them.
+    Intervals of a few standard deviations are widened only as far as some photon numbers are compatible with them. They
+    are never wider than those `within` which a bound was found, so that this estimate is never below that bound: where
+    counts contradict each other a little, the intervals of a bound may be the narrower ones.
     """
+    tally = counted(tally)
     for deviations in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0):
         classes = _classes(tally, partial(_narrow, deviations=deviations))
         try:
-            return _bounds(tally, classes, method, None)
+            return _bounds(tally, classes if within is None else classes.within(within), method, None)
         except IncompatibleCounts:
             continue
+    if within is not None:
+        try:
+            return _bounds(tally, within, method, None)
+        except IncompatibleCounts:
+            pass
     return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Classes:
-    """The intervals of all classes."""
+def counted(tally: DecoyTally) -> DecoyTally:
+    """Return the tally with plain integers, in tuples.
 
-    key: Intervals
-    test: Intervals
-    test_errors: Intervals
-    key_errors: Intervals | None
+    Raises:
+        InputError: it is no such tally, or its counts are none.
+    """
+    tally = instance("tally", tally, DecoyTally, hint="Blocks of one qubit each are judged by bb84 and bbm92")
+    if type(tally.key_counts) is tuple and all(type(count) is int for counts in _vectors(tally) for count in counts):
+        return tally
+    labels = len(tally.intensities)
+    changes = {
+        name: whole_numbers(name, getattr(tally, name), count=labels, each="intensity")
+        for name in ("key_counts", "test_counts", "test_errors", "key_errors")
+        if getattr(tally, name) is not None
+    }
+    return replace(tally, **changes)
 
 
-def _classes(tally: DecoyTally, interval: Callable[[Sequence[int]], Intervals]) -> _Classes:
+def _vectors(tally: DecoyTally) -> tuple[tuple[int, ...], ...]:
+    return tally.key_counts, tally.test_counts, tally.test_errors, tally.key_errors or ()
+
+
+def _classes(tally: DecoyTally, interval: Callable[[Sequence[int]], Intervals]) -> Classes:
     """Return all intervals; those of the key's errors where they are used, with two intensities."""
     key_errors = tally.key_errors if len(tally.intensities) == 2 else None
-    return _Classes(
+    return Classes(
         key=interval(tally.key_counts),
         test=interval(tally.test_counts),
         test_errors=interval(tally.test_errors),
@@ -136,7 +183,7 @@ def _classes(tally: DecoyTally, interval: Callable[[Sequence[int]], Intervals]) 
     )
 
 
-def _bounds(tally: DecoyTally, classes: _Classes, method: DecoyMethod, tail: float | None) -> SinglePhotons:
+def _bounds(tally: DecoyTally, classes: Classes, method: DecoyMethod, tail: float | None) -> SinglePhotons:
     source = PhotonStatistics(tally.intensities, tally.probabilities)
     bounds = _Bounds(source, method == "linear-program", tail)
     key_cap = test_cap = None

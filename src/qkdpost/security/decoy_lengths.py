@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from qkdpost.checks import choice
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
@@ -36,7 +37,7 @@ from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.variable_length import correction_terms
 from qkdpost.tallies import DecoyTally
 
-__all__ = ["DecoyAcceptance", "published_estimate", "published_length"]
+__all__ = ["PUBLISHED", "DecoyAcceptance", "published_estimate", "published_length"]
 
 
 def published_length(
@@ -106,6 +107,7 @@ def published_length(
         asymptotic_bits=asymptotic.key * (1.0 - binary_entropy(asymptotic.phase_error_rate))
         + (0.0 if two_way or announced else asymptotic.vacuum)
         + costs[0].bits,
+        key_bits=tally.key_bits,
         abort=abort,
     )
 
@@ -170,6 +172,8 @@ def _rusca_rule(intensities: int, budget: Epsilon) -> _Rule:
 
 
 _RULES = {"wiesemann-2026": _wiesemann_rule, "lim-2014": _lim_rule, "rusca-2018": _rusca_rule}
+PUBLISHED = tuple(_RULES)
+"""The names of these bounds."""
 
 
 def _ledger(proof: str, budget: Epsilon, part: float, smoothings: float, events: int) -> EpsilonLedger:
@@ -185,9 +189,7 @@ def _ledger(proof: str, budget: Epsilon, part: float, smoothings: float, events:
 
 
 def _rule(bound: str, intensities: int, budget: Epsilon) -> _Rule:
-    if bound not in _RULES:
-        raise ConfigurationError(f"there is no bound {bound!r}; there are variable-length, {', '.join(_RULES)}")
-    return _RULES[bound](intensities, budget)
+    return _RULES[choice("bound", bound, _RULES, error=ConfigurationError)](intensities, budget)
 
 
 def _abort(acceptance: DecoyAcceptance, vacuum: float, found: PublishedEstimate, leakage_bits: int) -> str:

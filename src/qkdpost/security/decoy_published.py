@@ -8,7 +8,9 @@ wiesemann-2026
     n_2^- and the fair coin, and c_2^+, with c_1^+ and c_2^- in the test basis. With two decoys eps0 = eps_sec / 17
     by the same bookkeeping: 4 + 1 + 12 events (five counts in each basis, two for the errors); this constant was
     derived and not read. Counts are clipped to 0 ... total before they are scaled. The penalty is paid in full
-    whether there is a vacuum term or not. Ours in addition, and only ever smaller: every estimate is moved by what
+    whether there is a vacuum term or not. Errors among single photons are clipped to the test's detections, as in the
+    authors' program, and not to its errors, which would bound them as well: a length that is up to a few per cent short
+    and the one that the name stands for. Ours in addition, and only ever smaller: every estimate is moved by what
     floating point may have added to it, and counts that no photon numbers explain certify nothing.
 
 lim-2014, rusca-2018
@@ -193,17 +195,18 @@ def estimate_without_deviations(counts: DecoyCounts) -> PublishedEstimate:
         return tuple((value, value) for value in values)
 
     key, test, errors = exact(counts.key_counts), exact(counts.test_counts), exact(counts.test_errors)
+    key_total, test_total = math.fsum(counts.key_counts), math.fsum(counts.test_counts)
     vacuum, empty_test = vacuum_lower(source, key), vacuum_lower(source, test)
     empty_key = vacuum
     if len(source.intensities) == 2:
-        empty_key = 2.0 * vacuum_upper_by_errors(source, exact(_key_errors(counts)), _WEAKER)
-        empty_test = 2.0 * vacuum_upper_by_errors(source, errors, _WEAKER)
-    tested = max(0.0, single_photons_lower(source, test, empty_test))
-    wrong = single_photon_errors_upper(source, errors)
+        empty_key = min(key_total, 2.0 * vacuum_upper_by_errors(source, exact(_key_errors(counts)), _WEAKER))
+        empty_test = min(test_total, 2.0 * vacuum_upper_by_errors(source, errors, _WEAKER))
+    tested = min(test_total, max(0.0, single_photons_lower(source, test, empty_test)))
+    wrong = min(math.fsum(counts.test_errors), single_photon_errors_upper(source, errors))
     return PublishedEstimate(
-        vacuum=vacuum,
+        vacuum=min(key_total, vacuum),
         vacuum_upper=empty_key,
-        key=max(0.0, single_photons_lower(source, key, empty_key)),
+        key=min(key_total, max(0.0, single_photons_lower(source, key, empty_key))),
         test=tested,
         test_errors=wrong,
         phase_error_rate=min(0.5, wrong / tested) if tested > 0.0 else 0.5,

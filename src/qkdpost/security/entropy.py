@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from qkdpost.errors import InputError
+from qkdpost.checks import real_number
 
 __all__ = ["binary_entropy", "inverse_binary_entropy"]
 
@@ -22,8 +22,8 @@ def binary_entropy(probability: float) -> float:
     Raises:
         InputError: p lies outside 0 ... 1 or is not a number.
     """
-    if not 0.0 <= probability <= 1.0:
-        raise InputError(f"a probability lies in 0 ... 1; found {probability}")
+    if type(probability) is not float or not 0.0 <= probability <= 1.0:
+        probability = real_number("probability", probability, least=0.0, most=1.0)
     if probability >= 0.5:
         return 1.0
     if probability == 0.0:
@@ -41,8 +41,7 @@ def inverse_binary_entropy(entropy_bits: float) -> float:
     Raises:
         InputError: the entropy lies outside 0 ... 1 or is not a number.
     """
-    if not 0.0 <= entropy_bits <= 1.0:
-        raise InputError(f"a binary entropy lies in 0 ... 1 bits; found {entropy_bits}")
+    entropy_bits = real_number("entropy_bits", entropy_bits, least=0.0, most=1.0)
     if entropy_bits == 1.0:
         return 0.5
     low, high = 0.0, 0.5

@@ -24,7 +24,9 @@ from __future__ import annotations
 
 import math
 
-from qkdpost.records import LARGEST_COUNT
+from qkdpost.checks import MAX_COUNT, whole_number
+from qkdpost.errors import InputError
+from qkdpost.security.concentration import check_tail
 from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.tails import hypergeometric_log_tail
 
@@ -40,7 +42,12 @@ def steady_entropy(key_bits: int, test_bits: int, test_errors: int, tail: float,
         test_errors: x.
         tail: of the exact inversion.
         phase_errors: K, what `hypergeometric_key_errors` says of these.
+
+    Raises:
+        InputError: numbers that are no counts or not those of that bound, or a tail outside 0 ... 1.
     """
+    key_bits, test_bits, test_errors, phase_errors = _counts(key_bits, test_bits, test_errors, phase_errors)
+    tail = check_tail(tail)
     if 2 * phase_errors >= key_bits:
         return 0
     least = _entropy(float(key_bits), phase_errors)
@@ -48,6 +55,15 @@ def steady_entropy(key_bits: int, test_bits: int, test_errors: int, tail: float,
     if step < math.inf:
         least = min(least, _entropy(step, phase_errors + 1))
     return max(0, math.floor(least))
+
+
+def _counts(key_bits: int, test_bits: int, test_errors: int, phase_errors: int) -> tuple[int, int, int, int]:
+    """Return plain integers: the steps of the searches below would wrap, and never end, with fixed-width ones."""
+    key_bits, test_bits = whole_number("key_bits", key_bits), whole_number("test_bits", test_bits)
+    test_errors, phase_errors = whole_number("test_errors", test_errors), whole_number("phase_errors", phase_errors)
+    if test_errors > test_bits:
+        raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
+    return key_bits, test_bits, test_errors, phase_errors
 
 
 def _entropy(rounds: float, errors: int) -> float:
@@ -61,11 +77,13 @@ def _next_step(key_bits: int, test_bits: int, test_errors: int, target: float, e
         return hypergeometric_log_tail(rounds + test_bits, errors + test_errors, test_bits, test_errors)
 
     low, below = key_bits, log_tail(key_bits)
+    if below > target:
+        raise InputError(f"phase_errors are fewer than the tail allows: {errors} of {key_bits} are not excluded")
     width = max(1, key_bits // errors)
     high, above = low + width, log_tail(low + width)
     while above <= target:
         low, below, width = high, above, 2 * width
-        if low + width > LARGEST_COUNT:
+        if low + width > MAX_COUNT:
             return math.inf
         high, above = low + width, log_tail(low + width)
     for step in range(200):
@@ -98,7 +116,12 @@ def most_errors_of_longer(
 
     Returns:
         K', or n where nothing less than half of the rounds can be shown.
+
+    Raises:
+        InputError: numbers that are no counts, or a tail outside 0 ... 1.
     """
+    key_bits, test_bits, test_errors, phase_errors = _counts(key_bits, test_bits, test_errors, phase_errors)
+    longest, tail = whole_number("longest", longest), check_tail(tail)
     target, extra = math.log(tail), 1
     while 2 * (phase_errors + extra) < key_bits:
         if _covers(key_bits, longest, test_bits, test_errors, target, phase_errors + extra):

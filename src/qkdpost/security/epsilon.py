@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from qkdpost.checks import real_number
 from qkdpost.errors import ConfigurationError
 
 __all__ = ["SMALLEST_EPSILON", "Epsilon", "EpsilonLedger", "EpsilonTerm"]
@@ -42,11 +43,8 @@ class Epsilon:
 
     def __post_init__(self) -> None:
         for name in ("secrecy", "correctness", "authentication"):
-            value = getattr(self, name)
-            if not SMALLEST_EPSILON <= value < 1.0:
-                raise ConfigurationError(
-                    f"epsilon: {name} must lie in {SMALLEST_EPSILON} ... 1, 1 not included; found {value}"
-                )
+            value = _part(f"epsilon: {name}", getattr(self, name), SMALLEST_EPSILON)
+            object.__setattr__(self, name, value)
         if self.total >= 1.0:
             raise ConfigurationError(f"epsilon: the parts add up to {self.total}, which says nothing about a key")
 
@@ -60,10 +58,7 @@ class Epsilon:
         Raises:
             ConfigurationError: the total is out of range.
         """
-        if not 16 * SMALLEST_EPSILON <= total < 1.0:
-            raise ConfigurationError(
-                f"epsilon: a total must lie in {16 * SMALLEST_EPSILON} ... 1, 1 not included; found {total}"
-            )
+        total = _part("epsilon (a total)", total, 16 * SMALLEST_EPSILON)
         sixteenth = total / 16.0
         secrecy = 14.0 * sixteenth
         while Fraction(secrecy) + 2 * Fraction(sixteenth) > Fraction(total):
@@ -90,6 +85,10 @@ class Epsilon:
     def verification_charge_bits(self) -> int:
         """What verification must be charged at least: the tag, and one bit for its public outcome."""
         return self.verification_tag_bits + 1
+
+
+def _part(name: str, value: float, least: float) -> float:
+    return real_number(name, value, least=least, below=1.0, error=ConfigurationError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +131,7 @@ class EpsilonLedger:
     terms: tuple[EpsilonTerm, ...]
 
     def __post_init__(self) -> None:
-        if self.secrecy > self.budget.secrecy * (1.0 + 1e-12):
+        if not self.secrecy <= self.budget.secrecy * (1.0 + 1e-12):
             raise ConfigurationError(
                 f"epsilon: {self.proof} needs {self.secrecy} for secrecy; the budget has {self.budget.secrecy}"
             )

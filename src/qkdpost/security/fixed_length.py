@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from qkdpost.checks import real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.records import Tally
 from qkdpost.security.entropy import binary_entropy
@@ -85,8 +86,11 @@ def tomamichel_leverrier_theorem_three(
     Raises:
         InputError: parameters outside the theorem's range.
     """
-    if not 0 < test_bits < sifted_bits:
-        raise InputError(f"{test_bits} test bits of {sifted_bits} sifted ones cannot be")
+    sifted_bits, test_bits = _sifted(sifted_bits, test_bits)
+    tolerated_error_rate = _rate(tolerated_error_rate)
+    syndrome_bits, tag_bits = whole_number("syndrome_bits", syndrome_bits), whole_number("tag_bits", tag_bits)
+    secret_bits = whole_number("secret_bits", secret_bits)
+    overlap = real_number("overlap", overlap, above=0.0, most=1.0)
     if not 0.0 < deviation < 0.5 - tolerated_error_rate or tolerated_error_rate < 0.0:
         raise InputError(f"nu must lie in 0 ... 1/2 - delta; found nu {deviation}, delta {tolerated_error_rate}")
     key = sifted_bits - test_bits
@@ -101,7 +105,13 @@ def tomamichel_leverrier_theorem_three(
 
 
 def tomamichel_leverrier_deviation(sifted_bits: int, test_bits: int, parameter_estimation: float) -> float:
-    """Return the nu at which eps_pe of Theorem 3 is `parameter_estimation`."""
+    """Return the nu at which eps_pe of Theorem 3 is `parameter_estimation`.
+
+    Raises:
+        InputError: parameters outside the theorem's range.
+    """
+    sifted_bits, test_bits = _sifted(sifted_bits, test_bits)
+    parameter_estimation = real_number("parameter_estimation", parameter_estimation, above=0.0, below=1.0)
     key = sifted_bits - test_bits
     exponent = math.log(2.0) - math.log(parameter_estimation)
     return math.sqrt(exponent * sifted_bits * (test_bits + 1) / key) / test_bits
@@ -124,7 +134,7 @@ def tomamichel_leverrier_2017(
         InputError: impossible numbers of bits or error rate.
         ConfigurationError: verification charged too little.
     """
-    _check_rate(tolerated_error_rate)
+    tally, tolerated_error_rate = _counted(tally), _rate(tolerated_error_rate)
 
     sifted_bits = tally.key_bits + tally.test_bits
 
@@ -157,8 +167,10 @@ def lim_2021_parameter_estimation(
         deviation: nu.
 
     Raises:
-        InputError: xi or nu out of order.
+        InputError: numbers of bits that cannot be, or xi or nu out of order.
     """
+    sifted_bits, test_bits = _sifted(sifted_bits, test_bits)
+    tolerated_error_rate = _rate(tolerated_error_rate)
     if not 0.0 < middle < deviation < 0.5 - tolerated_error_rate:
         raise InputError(f"0 < xi < nu < 1/2 - delta is needed; found xi {middle}, nu {deviation}")
     key = sifted_bits - test_bits
@@ -183,7 +195,7 @@ def lim_2021(
         InputError: impossible numbers of bits or error rate.
         ConfigurationError: verification charged too little.
     """
-    _check_rate(tolerated_error_rate)
+    tally, tolerated_error_rate = _counted(tally), _rate(tolerated_error_rate)
 
     def divide(share: float) -> _Division:
         amplification = share * epsilon.secrecy
@@ -196,7 +208,13 @@ def lim_2021(
 
 
 def tlgr_2012_deviation(key_bits: int, test_bits: int, secrecy: float) -> float:
-    """Return mu = sqrt((n + k) / (n k) (k + 1) / k ln(4 / eps_sec)) of Tomamichel, Lim, Gisin and Renner (2012)."""
+    """Return mu = sqrt((n + k) / (n k) (k + 1) / k ln(4 / eps_sec)) of Tomamichel, Lim, Gisin and Renner (2012).
+
+    Raises:
+        InputError: numbers of bits below 1, or a parameter outside 0 ... 1.
+    """
+    key_bits, test_bits = whole_number("key_bits", key_bits, least=1), whole_number("test_bits", test_bits, least=1)
+    secrecy = real_number("secrecy", secrecy, above=0.0, below=1.0)
     scale = (key_bits + test_bits) / key_bits / test_bits * (test_bits + 1) / test_bits
     return math.sqrt(scale * (math.log(4.0) - math.log(secrecy)))
 
@@ -219,7 +237,7 @@ def tlgr_2012(
         InputError: impossible numbers of bits or error rate.
         ConfigurationError: verification charged too little.
     """
-    _check_rate(tolerated_error_rate)
+    tally, tolerated_error_rate = _counted(tally), _rate(tolerated_error_rate)
 
     def divide(share: float) -> _Division:
         deviation = tlgr_2012_deviation(tally.key_bits, tally.test_bits, epsilon.secrecy)
@@ -301,6 +319,7 @@ def _length(plan: _Plan, division: _Division, assumptions: Sequence[str]) -> Sec
         epsilon=ledger,
         phase_error_rate=rate,
         asymptotic_bits=asymptotic_bits(tally) + costs[0].bits,
+        key_bits=tally.key_bits,
         abort=_abort(tally, tolerated),
     )
 
@@ -320,14 +339,30 @@ def _abort(tally: Tally, tolerated: float) -> str:
 
 def asymptotic_bits(tally: Tally) -> float:
     """Return n (1 - h(observed test error rate)): no statistics, no epsilon; zero where nothing was tested."""
+    tally = _counted(tally)
     if tally.test_bits == 0:
         return 0.0
     return tally.key_bits * (1.0 - binary_entropy(tally.test_errors / tally.test_bits))
 
 
-def _check_rate(tolerated_error_rate: float) -> None:
-    if not 0.0 <= tolerated_error_rate < 0.5:
-        raise InputError(f"the tolerated error rate must lie in 0 ... 1/2; found {tolerated_error_rate}")
+def _counted(tally: Tally) -> Tally:
+    """Return the tally with plain integers."""
+    return Tally(
+        key_bits=whole_number("key_bits", tally.key_bits),
+        test_bits=whole_number("test_bits", tally.test_bits),
+        test_errors=whole_number("test_errors", tally.test_errors),
+    )
+
+
+def _sifted(sifted_bits: int, test_bits: int) -> tuple[int, int]:
+    sifted_bits, test_bits = whole_number("sifted_bits", sifted_bits), whole_number("test_bits", test_bits)
+    if not 0 < test_bits < sifted_bits:
+        raise InputError(f"{test_bits} test bits of {sifted_bits} sifted ones cannot be")
+    return sifted_bits, test_bits
+
+
+def _rate(tolerated_error_rate: float) -> float:
+    return real_number("tolerated_error_rate", tolerated_error_rate, least=0.0, below=0.5)
 
 
 def _hush_scovel(sifted_bits: int, rate: float) -> float:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from qkdpost.errors import ConfigurationError
-from qkdpost.security.concentration import hypergeometric_key_errors, serfling_deviation
+from qkdpost.checks import choice, whole_number
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.security.concentration import check_tail, hypergeometric_key_errors, serfling_deviation
 
-__all__ = ["Concentration", "most_phase_errors"]
+__all__ = ["Concentration", "check_concentration", "most_phase_errors"]
 
 Concentration = Literal["hypergeometric", "serfling"]
+
+
+def check_concentration(concentration: str) -> None:
+    """Check that a concentration is one that there is.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    choice("concentration", concentration, ("hypergeometric", "serfling"), error=ConfigurationError)
 
 
 def most_phase_errors(
@@ -33,8 +43,11 @@ def most_phase_errors(
         InputError: counts that cannot be, or a tail outside 0 ... 1.
         ConfigurationError: an unknown concentration.
     """
-    if concentration not in ("hypergeometric", "serfling"):
-        raise ConfigurationError(f"concentration must be 'hypergeometric' or 'serfling'; found {concentration!r}")
+    check_concentration(concentration)
+    key_bits, test_bits = whole_number("key_bits", key_bits), whole_number("test_bits", test_bits)
+    test_errors, tail = whole_number("test_errors", test_errors), check_tail(tail)
+    if test_errors > test_bits:
+        raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
     if key_bits == 0 or test_bits == 0:
         return float(key_bits)
     if concentration == "hypergeometric":

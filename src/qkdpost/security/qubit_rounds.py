@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qkdpost.errors import ConfigurationError
+from qkdpost.checks import choice, described, instance, whole_number, whole_numbers
+from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security.assumptions import FIXED_BEFORE_DATA, SAMPLE_OF_BOTH_BASES
@@ -52,11 +53,12 @@ def variable_length_of_qubits(
     attempt, amplification = divide_secrecy(epsilon)
     if isinstance(tally, SampledTally):
         rate, explanation = phase_error_bound_of_samples(tally, attempt, concentration)
-        certified, asymptotic = sum(tally.key_bits), asymptotic_bits_of_samples(tally)
+        certified = sum(whole_numbers("key_bits", tally.key_bits, count=2))
+        asymptotic = asymptotic_bits_of_samples(tally)
         assumptions = (*assumptions, SAMPLE_OF_BOTH_BASES)
     else:
         rate, explanation = phase_error_bound(tally, attempt, concentration)
-        certified, asymptotic = tally.key_bits, asymptotic_bits(tally)
+        certified, asymptotic = whole_number("key_bits", tally.key_bits), asymptotic_bits(tally)
     return variable_length(
         bound="variable-length",
         certified_bits=certified,
@@ -74,6 +76,7 @@ def variable_length_of_qubits(
         ),
         amplification_epsilon=amplification,
         asymptotic_bits=asymptotic,
+        key_bits=certified,
         assumptions=assumptions,
     )
 
@@ -97,6 +100,10 @@ def length_of_qubits(
         ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
             missing or have no use, or a fixed-length bound for a sample of both bases.
     """
+    if not isinstance(tally, Tally | SampledTally):
+        raise InputError(f"tally must be a Tally or a SampledTally; found {described(tally)}")
+    leakage_bits = whole_number("leakage_bits", leakage_bits)
+    bound = choice("bound", bound, ("variable-length", *_FIXED_LENGTH), error=ConfigurationError)
     if bound == "variable-length":
         if tolerated_error_rate is not None or acceptance is not None:
             raise ConfigurationError(
@@ -110,12 +117,11 @@ def length_of_qubits(
             concentration=concentration,
             assumptions=assumptions,
         )
-    if bound not in _FIXED_LENGTH:
-        names = ", ".join(("variable-length", *_FIXED_LENGTH))
-        raise ConfigurationError(f"there is no bound {bound!r}; there are {names}")
     if isinstance(tally, SampledTally):
         raise ConfigurationError(f"{bound} is for key of one basis and test of the other, not a sample of both bases")
     reason, used = "", ""
+    if acceptance is not None:
+        acceptance = instance("acceptance", acceptance, QubitAcceptance, error=ConfigurationError)
     if acceptance is not None and tolerated_error_rate is None:
         if verification_bits is None:  # the threshold covers verification, so what will come of it counts now
             verification_bits = epsilon.verification_charge_bits
@@ -173,7 +179,8 @@ def phase_error_bound(tally: Tally, smoothing: float, concentration: Concentrati
     Raises:
         ConfigurationError: an unknown concentration.
     """
-    key, test, errors = tally.key_bits, tally.test_bits, tally.test_errors
+    key, test = whole_number("key_bits", tally.key_bits), whole_number("test_bits", tally.test_bits)
+    errors = whole_number("test_errors", tally.test_errors)
     seen = f"{errors} errors in {test} test bits"
     worst = most_phase_errors(key, test, errors, smoothing**2, concentration)
     if key == 0 or test == 0:

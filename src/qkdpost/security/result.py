@@ -1,4 +1,12 @@
-"""What a bound answers: a length, with every term, assumption and epsilon that made it."""
+"""What a bound answers: a length, with every term, assumption and epsilon that made it.
+
+Every bound's terms are added up here, and here is the last line of defence: with its statistics and its epsilons a
+length cannot exceed what the same counts would give without any, nor the bits that the key is made of. One that does
+is wrong, by a fault of the library or by an input that none of its checks knows, and nobody can say by how much; so it
+gives no key at all, and says that it is a fault. (An answer, not an exception: it must not take an unattended host
+down either.) Formulas that are kept for comparison and are no bounds may exceed both by themselves, as some do where
+counts are few; they are cut off there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from qkdpost.checks import instance, whole_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.epsilon import EpsilonLedger
 
@@ -93,13 +102,12 @@ def at_fixed_length(result: SecretLength, planned_bits: int) -> SecretLength:
         planned_bits: the length that was set before the data were seen.
 
     Raises:
-        ConfigurationError: the answer is that of a fixed-length bound, or the length is negative.
+        ConfigurationError: the answer is that of a fixed-length bound, or the length is no whole number.
     """
-    if result.form != "variable-length" or planned_bits < 0:
-        raise ConfigurationError(
-            "a planned length of at least 0 and a variable-length bound are needed; "
-            f"found {planned_bits}, {result.form}"
-        )
+    result = instance("result", result, SecretLength, error=ConfigurationError)
+    planned_bits = whole_number("planned_bits", planned_bits, error=ConfigurationError)
+    if result.form != "variable-length":
+        raise ConfigurationError(f"a variable-length bound is needed; found {result.form}")
     if result.bits >= planned_bits > 0:
         return replace(result, form="fixed-length", bits=planned_bits)
     reason = result.reason or f"not accepted: the block allows {result.bits} bits, {planned_bits} were planned"
@@ -121,9 +129,10 @@ def secret_length_of_terms(
     epsilon: EpsilonLedger,
     phase_error_rate: float,
     asymptotic_bits: float,
+    key_bits: int,
     abort: str = "",
 ) -> SecretLength:
-    """Add the terms of a bound up, safely, and say why if nothing is left.
+    """Add the terms of a bound up, safely, and say why if nothing is left; see the module for what is refused.
 
     Each term is correct to a few units in the last place of the largest one; 2^-48 of the sum of all magnitudes
     (a millionth of a bit at the least) is subtracted for that before the sum is rounded down.
@@ -136,7 +145,8 @@ def secret_length_of_terms(
         assumptions: what it takes for granted.
         epsilon: where it spends the budget.
         phase_error_rate: what went in.
-        asymptotic_bits: without statistics; clamped at zero here.
+        asymptotic_bits: without statistics; clamped to 0 ... `key_bits` here.
+        key_bits: how many bits the key is made of.
         abort: why the block was not accepted, if it was not.
     """
     magnitude = math.fsum(abs(term.bits) for term in terms)
@@ -144,7 +154,12 @@ def secret_length_of_terms(
     rounding = Term(name="rounding", bits=-margin, explanation="2^-48 of all magnitudes, for floating point")
     lines = (*terms, rounding)
     total = math.fsum(line.bits for line in lines)
-    bits = 0 if abort else max(0, math.floor(total))
+    most = min(max(0.0, asymptotic_bits), float(key_bits))
+    fault = _fault(total, most, key_bits) if rigorous or math.isnan(total) else ""
+    if not rigorous and total > most:
+        lines = (*lines, Term(name="cut off", bits=most - total, explanation="no more than without statistics"))
+        total = most
+    bits = 0 if abort or fault else max(0, math.floor(min(total, most)))
     return SecretLength(
         bits=bits,
         bound=bound,
@@ -155,8 +170,19 @@ def secret_length_of_terms(
         terms=lines,
         epsilon=epsilon,
         phase_error_rate=phase_error_rate,
-        asymptotic_bits=max(0.0, asymptotic_bits),
-        reason=abort or ("" if bits else _why_nothing(terms, total)),
+        asymptotic_bits=most,
+        reason=abort or fault or ("" if bits else _why_nothing(terms, total)),
+    )
+
+
+def _fault(total: float, most: float, key_bits: int) -> str:
+    """Say that a length is more than can be, if it is by more than floating point explains; NaN is too."""
+    if total <= most + 1e-9 * key_bits + 1.0 or total < 1.0:
+        return ""
+    return (
+        f"the bound gave {total:.0f} bits, more than the {most:.0f} that the same counts would give without any "
+        "statistics: a fault of this library or of what it was given, so that nothing is kept; please report it "
+        "with the tally"
     )
 
 

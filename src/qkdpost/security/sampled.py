@@ -37,6 +37,7 @@ No correlation, no key
 
 from __future__ import annotations
 
+from qkdpost.checks import whole_numbers
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.phase_errors import Concentration, most_phase_errors
 from qkdpost.tallies import SampledTally
@@ -58,18 +59,18 @@ def phase_error_bound_of_samples(
         ConfigurationError: an unknown concentration.
     """
     tail = smoothing**2 / 2.0
+    key, tested, wrong = _counts(tally)
     worst = [
-        most_phase_errors(tally.key_bits[own], tally.test_bits[other], tally.test_errors[other], tail, concentration)
-        for own, other in ((0, 1), (1, 0))
+        most_phase_errors(key[own], tested[other], wrong[other], tail, concentration) for own, other in ((0, 1), (1, 0))
     ]
-    total = sum(tally.key_bits)
+    total = sum(key)
     silent = _uncorrelated(tally)
     if silent or total == 0:
         return 0.5, f"-n h(1/2): {silent or 'there are no key rounds'}"
     rate = min(0.5, sum(worst) / total)
     parts = (
-        f"{tally.test_errors[other]} errors in {tally.test_bits[other]} sampled rounds of the {_NAMES[other]}, at most "
-        f"{worst[own]:.0f} phase errors in {tally.key_bits[own]} key rounds of the {_NAMES[own]}"
+        f"{wrong[other]} errors in {tested[other]} sampled rounds of the {_NAMES[other]}, at most "
+        f"{worst[own]:.0f} phase errors in {key[own]} key rounds of the {_NAMES[own]}"
         for own, other in ((0, 1), (1, 0))
     )
     return rate, f"-n h({rate:.5f}): {'; '.join(parts)} ({concentration})"
@@ -77,21 +78,27 @@ def phase_error_bound_of_samples(
 
 def asymptotic_bits_of_samples(tally: SampledTally) -> float:
     """Return n (1 - h(phase-error rate as observed)): no statistics, no epsilon; the bases pooled as in the bound."""
-    total = sum(tally.key_bits)
+    key, tested, wrong = _counts(tally)
+    total = sum(key)
     if total == 0 or _uncorrelated(tally):
         return 0.0
-    expected = sum(
-        tally.key_bits[own] * tally.test_errors[other] / tally.test_bits[other]
-        for own, other in ((0, 1), (1, 0))
-        if tally.key_bits[own]
-    )
+    expected = sum(key[own] * wrong[other] / tested[other] for own, other in ((0, 1), (1, 0)) if key[own])
     return total * (1.0 - binary_entropy(min(0.5, expected / total)))
 
 
 def _uncorrelated(tally: SampledTally) -> str:
     """Say in which basis the sample shows no correlation although the other basis has key; empty if in neither."""
+    key, tested, wrong = _counts(tally)
     for own, other in ((0, 1), (1, 0)):
-        tested, wrong = tally.test_bits[other], tally.test_errors[other]
-        if tally.key_bits[own] and 2 * wrong >= tested:
-            return f"{wrong} errors in {tested} sampled rounds of the {_NAMES[other]} bound nothing"
+        if key[own] and 2 * wrong[other] >= tested[other]:
+            return f"{wrong[other]} errors in {tested[other]} sampled rounds of the {_NAMES[other]} bound nothing"
     return ""
+
+
+def _counts(tally: SampledTally) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the counts as plain integers."""
+    return (
+        whole_numbers("key_bits", tally.key_bits, count=2, each="basis"),
+        whole_numbers("test_bits", tally.test_bits, count=2, each="basis"),
+        whole_numbers("test_errors", tally.test_errors, count=2, each="basis"),
+    )

@@ -17,6 +17,8 @@ It ends at k = x. Cut before a_k with k odd it is too large, as is any fraction 
 it is cut. With D = n success - x, the distance from the mean, 1 - d_(k+1) is the quotient of
 (m + k) D + success (m (3 k + 1) + 2 k (2 k + 1)) + failure k (m + k) and success (m + 2 k)(m + 2 k + 1), so that
 nothing cancels while x lies below the mean.
+
+Counts are plain integers of any size inside; whatever integers are handed in are made so at the door.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from qkdpost.checks import MAX_COUNT, whole_number
+from qkdpost.errors import InputError
 
 __all__ = ["binomial_log_tail", "hypergeometric_log_tail", "relative_deviance"]
 
@@ -55,7 +60,13 @@ def hypergeometric_log_tail(population: int, marked: int, draws: int, seen: int)
 
     Returns:
         The logarithm, at most 0; minus infinity where the tail is empty.
+
+    Raises:
+        InputError: numbers that are no counts.
     """
+    population = whole_number("population", population, most=2 * MAX_COUNT)
+    marked = whole_number("marked", marked, most=population)
+    draws, seen = whole_number("draws", draws, most=population), whole_number("seen", seen, least=-1, most=population)
     unmarked = population - marked
     lowest = max(0, draws - unmarked)
     if seen >= min(marked, draws):
@@ -86,7 +97,14 @@ def binomial_log_tail(seen: int, missed: int, success: float, failure: float) ->
 
     Returns:
         The logarithm, at most 0; minus infinity where the tail is empty.
+
+    Raises:
+        InputError: numbers that are no counts or no probabilities.
     """
+    seen = whole_number("seen", seen, least=-1)
+    missed = whole_number("missed", missed, least=-MAX_COUNT)
+    if not (0.0 <= success <= 1.0 and 0.0 <= failure <= 1.0):
+        raise InputError(f"success and failure must be probabilities; found {success}, {failure}")
     if seen < 0:
         return -math.inf
     if missed <= 0 or success <= 0.0:
@@ -170,20 +188,26 @@ def _deviance(mean: float, deviation: float) -> float:
 
 
 def relative_deviance(ratio: float) -> float:
-    """Return (1 + r) ln(1 + r) - r for r >= -1 without cancellation near zero."""
-    if ratio <= -1.0:
-        return 1.0
+    """Return (1 + r) ln(1 + r) - r for r >= -1 without cancellation near zero.
+
+    Raises:
+        InputError: the ratio is not a number.
+    """
+    if not ratio > -1.0:
+        if ratio <= -1.0:
+            return 1.0
+        raise InputError(f"ratio must be a number; found {ratio}")
     if abs(ratio) > 0.1:
         return (1.0 + ratio) * math.log1p(ratio) - ratio
     # With v = r / (2 + r): ln(1 + r) = 2 atanh(v), and the terms of first order cancel on paper.
     reduced = ratio / (2.0 + ratio)
     square = reduced * reduced
-    series, power, odd = 0.0, square, 3
-    while True:
+    series, power = 0.0, square
+    for odd in range(3, 103, 2):  # a square of at most 1 / 19^2 needs seven terms
         grown = series + power / odd
         if grown == series:
             break
-        series, power, odd = grown, power * square, odd + 2
+        series, power = grown, power * square
     return ratio * reduced + 2.0 * (1.0 + ratio) * reduced * series
 
 

@@ -32,8 +32,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from qkdpost.checks import whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import LARGEST_COUNT
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
@@ -74,6 +74,7 @@ def variable_length(
     ledger: EpsilonLedger,
     amplification_epsilon: float,
     asymptotic_bits: float,
+    key_bits: int,
     assumptions: Sequence[str],
     entropy_bits: int | None = None,
 ) -> SecretLength:
@@ -90,6 +91,7 @@ def variable_length(
         ledger: where the budget went; its proof must be this theorem's.
         amplification_epsilon: eps_PA.
         asymptotic_bits: the point estimate to compare with, before leakage.
+        key_bits: how many bits the key is made of, whatever is certified of them.
         assumptions: what the caller's B_1 and B_e take for granted.
         entropy_bits: what is kept of B_1 (1 - h(B_e)), if less than all of it.
 
@@ -97,6 +99,7 @@ def variable_length(
         InputError: impossible numbers of bits.
         ConfigurationError: verification was charged less than its share of epsilon needs.
     """
+    certified_bits = whole_number("certified_bits", certified_bits)
     hidden = certified_bits * binary_entropy(min(0.5, phase_error_rate))
     if entropy_bits is not None:
         hidden = max(hidden, float(certified_bits - entropy_bits))
@@ -116,6 +119,7 @@ def variable_length(
         epsilon=ledger,
         phase_error_rate=phase_error_rate,
         asymptotic_bits=asymptotic_bits + costs[0].bits,
+        key_bits=whole_number("key_bits", key_bits),
     )
 
 
@@ -126,9 +130,7 @@ def correction_terms(leakage_bits: int, verification_bits: int | None, budget: E
         InputError: impossible numbers of bits.
         ConfigurationError: verification was charged less than its share of epsilon needs.
     """
-    for name, value in (("leakage_bits", leakage_bits), ("verification_bits", verification_bits or 0)):
-        if not 0 <= value <= LARGEST_COUNT or value != int(value):
-            raise InputError(f"{name} must be a whole number in 0 ... 2^53; found {value}")
+    leakage_bits = whole_number("leakage_bits", leakage_bits)
     if verification_bits is None:
         charge = math.log2(2.0 / budget.correctness)
         explanation = f"log2(2 / eps_EV), eps_EV = {budget.correctness:.3g}"
@@ -136,6 +138,7 @@ def correction_terms(leakage_bits: int, verification_bits: int | None, budget: E
             Term(name="correction", bits=-float(leakage_bits), explanation="bits disclosed"),
             Term(name="verification", bits=-charge, explanation=explanation),
         )
+    verification_bits = whole_number("verification_bits", verification_bits)
     if verification_bits > leakage_bits:
         raise InputError(f"{verification_bits} bits of verification cannot be part of {leakage_bits} bits of leakage")
     if verification_bits < budget.verification_charge_bits:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.security.single_photon import MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
 
 __all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
 
-LOOKAHEAD_BATCHES = 1024
-"""How far ahead of the records submitted here a peer may claim."""
+LOOKAHEAD_BATCHES = 2 * MAX_RECORDS_IN_BLOCK
+"""How far ahead of the records submitted here a peer may claim; a bound counts the records of which a block is made."""
 
 
 @dataclass(slots=True)
@@ -58,8 +59,11 @@ class RecordQueue(SingleUse):
         """Give the numbers first ... first + count - 1 to a block.
 
         Raises:
-            RemoteProtocolError: another block claims beyond `first`, or the numbers lie too far ahead.
+            RemoteProtocolError: another block claims beyond `first`, the numbers lie too far ahead, or they are more
+                than a block may have.
         """
+        if count > MAX_RECORDS_IN_BLOCK:
+            raise RemoteProtocolError(f"a block of {count} records; at most {MAX_RECORDS_IN_BLOCK} are allowed")
         if first < self._claimed_below():
             raise RemoteProtocolError(f"batch {first} belongs to another block in flight")
         if first + count > self.next_batch + LOOKAHEAD_BATCHES:
@@ -92,14 +96,14 @@ class RecordQueue(SingleUse):
     def next_run(self, enough: int, most: int, flushed_below: int) -> tuple[int, int] | None:
         """Return first number and count of the oldest adjoining records that make a block, or None.
 
-        They do if they hold `enough` detections, if one more record would bring them above `most`, if they are half as
-        many as a peer may claim ahead, if a gap in the numbers follows, or if all are to be flushed.
+        They do if they hold `enough` detections, if one more record would bring them above `most`, if they are as many
+        as a block may have, if a gap in the numbers follows, or if all are to be flushed.
         """
         numbers = sorted(number for number in self._records if number >= self._claimed_below())
         total = 0
         for place, number in enumerate(numbers):
             more = detections_in(self._records[number])
-            if place and (number != numbers[0] + place or total + more > most or place == LOOKAHEAD_BATCHES // 2):
+            if place and (number != numbers[0] + place or total + more > most or place == MAX_RECORDS_IN_BLOCK):
                 return numbers[0], place
             total += more
             if total >= enough:
