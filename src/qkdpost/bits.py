@@ -18,6 +18,7 @@ __all__ = ["BitIndexError", "Bits", "BitsLike", "concatenate"]
 
 _CHUNK_BITS = 2**16
 _INDEX_HINT = "Give bits.take(positions), bits.select(mask), or np.asarray(bits) for an array"
+_BYTES_HINT = "Bits.from_bytes(data, length) reads packed bits"
 _MASK_HINT = "A mask is no list of positions: give np.flatnonzero(mask), or use select(mask)"
 _JOIN_HINT = "Make it bits by Bits.from_array(...); np.asarray(bits) gives an array of 0 and 1"
 
@@ -76,7 +77,7 @@ class Bits:
         Raises:
             InputError: not a vector, not numbers, or a value other than 0 and 1.
         """
-        values = bit_vector(name, array, hint=hint)
+        values = bit_vector(name, array, hint=_BYTES_HINT if isinstance(array, bytes | bytearray) else hint)
         packed = np.packbits(values, bitorder="little")
         words = np.zeros((values.size + 63) // 64, dtype="<u8")
         words.view(np.uint8)[: packed.size] = packed

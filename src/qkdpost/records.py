@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.bits import Bits, BitsLike
-from qkdpost.checks import MAX_COUNT, whole_number
+from qkdpost.checks import (
+    MAX_COUNT,
+    byte_string,
+    described,
+    increasing,
+    instance,
+    real_number,
+    small_integers,
+    small_vector,
+    whole_number,
+)
 from qkdpost.errors import InputError
 
 __all__ = [
@@ -34,6 +44,7 @@ __all__ = [
     "TimeTags",
 ]
 
+_CHANNELS = "0 ... 3: outcomes 0 and 1 of the key basis, then of the test basis"
 KEY_BASIS = 0
 TEST_BASIS = 1
 DOUBLE_CLICK = 2
@@ -44,6 +55,22 @@ LARGEST_COUNT = MAX_COUNT
 
 LABEL_PLANES = 3
 """Bits of a label: enough for eight intensities."""
+MAX_LABEL = 2**LABEL_PLANES - 1
+
+_BASES_HINT = "0 is the key basis, 1 the test basis"
+_INTENSITIES_HINT = "They are indices into link.intensities: 0 is the strongest"
+_LABELS_HINT = "Labels.from_array takes the numbers themselves"
+_MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
+_NO_CLICK_HINT = "Leave out slots without a click: seen = np.flatnonzero(outcomes >= 0), slots[seen], outcomes[seen]"
+_SECONDS_HINT = "Make whole ticks of seconds by np.rint(seconds / tick_seconds).astype(np.int64)"
+_SORT_HINT = (
+    "sifting.sort_time_tags sorts a slight disorder; else order = np.argsort(ticks, kind='stable'), and ticks[order], "
+    "channels[order] are the record"
+)
+_SORT_SLOTS_HINT = "Sort the record by slot; if this is a mask, give np.flatnonzero(mask)"
+_ONE_SLOT_HINT = (
+    "A slot is told once, with outcome 2 where both detectors clicked; if this is a mask, give np.flatnonzero(mask)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +84,32 @@ class Labels:
     planes: tuple[Bits, ...] = field(repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.planes, tuple) or not all(isinstance(plane, Bits) for plane in self.planes):
+            raise InputError(f"planes must be a tuple of Bits; found {described(self.planes)}. {_LABELS_HINT}")
         if len(self.planes) != LABEL_PLANES or len({len(plane) for plane in self.planes}) != 1:
             raise InputError(f"labels have {LABEL_PLANES} planes of one length")
 
     @classmethod
     def from_array(cls, labels: ArrayLike) -> Labels:
-        """Pack integers 0 ... 7, shape (n,)."""
-        values = _integers("labels", labels)
-        if values.size and (int(values.min()) < 0 or int(values.max()) >= 1 << LABEL_PLANES):
-            raise InputError(f"labels must be 0 ... {(1 << LABEL_PLANES) - 1}; found up to {values.max()}")
-        return cls(tuple(Bits.from_array(values >> plane & 1) for plane in range(LABEL_PLANES)))
+        """Pack integers 0 ... 7, shape (n,).
+
+        Raises:
+            InputError: not a vector of such integers.
+        """
+        values = small_integers("intensities", labels, most=MAX_LABEL, hint=_INTENSITIES_HINT)
+        return cls(tuple(Bits.from_array((values >> plane & 1).view(np.bool_)) for plane in range(LABEL_PLANES)))
 
     def select(self, mask: Bits) -> Labels:
         """Return the labels at which `mask` is one, in order."""
         return Labels(tuple(plane.select(mask) for plane in self.planes))
 
-    def take(self, positions: NDArray[np.integer[Any]]) -> Labels:
+    def take(self, positions: ArrayLike) -> Labels:
         """Return the labels at `positions`, in that order."""
         return Labels(tuple(plane.take(positions) for plane in self.planes))
 
     def where(self, label: int) -> Bits:
         """Return a mask of the places that have `label`."""
+        label = whole_number("label", label, most=MAX_LABEL)
         found = ~Bits.zeros(len(self))
         for number, plane in enumerate(self.planes):
             found = found & (plane if label >> number & 1 else ~plane)
@@ -103,13 +135,12 @@ class PreparedPulses:
     intensities: Labels | None = field(repr=False)
 
     def __init__(self, *, bases: BitsLike, bits: BitsLike, intensities: ArrayLike | Labels | None = None) -> None:
-        _set(self, "bases", Bits.coerce(bases))
+        _set(self, "bases", Bits.coerce(bases, name="bases", hint=_BASES_HINT))
         _set(self, "bits", Bits.coerce(bits))
-        if intensities is not None and not isinstance(intensities, Labels):
-            intensities = Labels.from_array(intensities)
-        if intensities is not None and len(intensities) != len(self.bits):
-            raise InputError(f"every pulse has one intensity; found {len(intensities)} for {len(self.bits)} pulses")
-        _set(self, "intensities", intensities)
+        labels = intensities if isinstance(intensities, Labels | None) else Labels.from_array(intensities)
+        if labels is not None and len(labels) != len(self.bits):
+            raise InputError(f"every pulse has one intensity; found {len(labels)} for {len(self.bits)} pulses")
+        _set(self, "intensities", labels)
         if len(self.bases) != len(self.bits):
             raise InputError(
                 f"every pulse has one basis and one bit; found {len(self.bases)} bases, {len(self.bits)} bits"
@@ -144,8 +175,8 @@ class Detections:
 
     def __init__(self, *, pulses: int, slots: ArrayLike, bases: BitsLike, outcomes: BitsLike) -> None:
         _set(self, "pulses", whole_number("pulses", pulses))
-        _set(self, "slots", _increasing("slots", slots, strictly=True))
-        _set(self, "bases", Bits.coerce(bases))
+        _set(self, "slots", _slots(slots))
+        _set(self, "bases", Bits.coerce(bases, name="bases", hint=_BASES_HINT))
         bits, double_clicks = _resolve_double_clicks(outcomes)
         _set(self, "bits", bits)
         _set(self, "double_clicks", double_clicks)
@@ -176,16 +207,12 @@ class TimeTags:
     tick_ps: float
 
     def __init__(self, *, ticks: ArrayLike, channels: ArrayLike, tick_ps: float) -> None:
-        _set(self, "ticks", _increasing("ticks", ticks, strictly=False))
-        values = _integers("channels", channels)
+        _set(self, "ticks", _ticks(ticks))
+        values = small_vector("channels", channels, most=3, wanted=_CHANNELS)
         if values.size != self.ticks.size:
             raise InputError(f"every click has one channel; found {self.ticks.size} ticks, {values.size} channels")
-        if values.size and (int(values.min()) < 0 or int(values.max()) > 3):
-            raise InputError(f"channels must be 0 ... 3; found {values.min()} ... {values.max()}")
         _set(self, "channels", _read_only(values.astype(np.uint8)))
-        if not isinstance(tick_ps, int | float | np.integer | np.floating) or not 0 < tick_ps < float("inf"):
-            raise InputError(f"tick_ps must be a positive number of picoseconds; found {tick_ps}")
-        _set(self, "tick_ps", float(tick_ps))
+        _set(self, "tick_ps", real_number("tick_ps", tick_ps, above=0.0, unit="picoseconds"))
 
     @property
     def clicks(self) -> int:
@@ -219,6 +246,16 @@ class SiftedKey:
     test_labels: Labels | None = None
     double_clicks: int = 0
     cross_clicks: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("key_bits", "test_bits"):
+            instance(name, getattr(self, name), Bits)
+        for name in ("rounds", "pulses", "double_clicks", "cross_clicks"):
+            _set(self, name, whole_number(name, getattr(self, name)))
+        for name, bits in (("key_labels", self.key_bits), ("test_labels", self.test_bits)):
+            labels = getattr(self, name)
+            if labels is not None and len(instance(name, labels, Labels)) != len(bits):
+                raise InputError(f"{name} has one label for each of {len(bits)} bits; found {len(labels)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +298,12 @@ class SecretKey:
     epsilon: float
     accumulated_epsilon: float
 
+    def __post_init__(self) -> None:
+        instance("bits", self.bits, Bits)
+        _set(self, "identifier", byte_string("identifier", self.identifier))
+        for name in ("epsilon", "accumulated_epsilon"):
+            _set(self, name, real_number(name, getattr(self, name), least=0.0))
+
     def __len__(self) -> int:
         return len(self.bits)
 
@@ -273,39 +316,38 @@ def _set(record: object, name: str, value: object) -> None:
     object.__setattr__(record, name, value)
 
 
-def _integers(name: str, values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "ui"):
-        raise InputError(f"{name} must be a vector of integers; found {array.dtype} of shape {array.shape}")
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
     return array
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False
-    return view
+def _slots(slots: ArrayLike) -> NDArray[np.int64]:
+    return increasing(
+        "slots", slots, strictly=True, flag_hint=_MASK_HINT, disorder_hint=_SORT_SLOTS_HINT, equal_hint=_ONE_SLOT_HINT
+    )
 
 
-def _increasing(name: str, values: ArrayLike, *, strictly: bool) -> NDArray[np.int64]:
-    array = _integers(name, values).astype(np.int64)
-    steps = np.diff(array)
-    if steps.size and int(steps.min()) < int(strictly):
-        order = "strictly increasing" if strictly else "in the order of time"
-        raise InputError(f"{name} must be {order}; entry {int(np.argmin(steps)) + 1} is not above the one before")
-    return _read_only(array)
+def _ticks(ticks: ArrayLike) -> NDArray[np.int64]:
+    return increasing(
+        "ticks",
+        ticks,
+        strictly=False,
+        hint=_SECONDS_HINT,
+        flag_hint=_SECONDS_HINT,
+        disorder_hint=_SORT_HINT,
+        roll_over_hint="sifting.unwrap_ticks does it",
+    )
 
 
 def _resolve_double_clicks(outcomes: BitsLike) -> tuple[Bits, int]:
     if isinstance(outcomes, Bits):
         return outcomes, 0
-    values = _integers("outcomes", outcomes)
-    if values.size and (int(values.min()) < 0 or int(values.max()) > DOUBLE_CLICK):
-        raise InputError(f"outcomes must be 0, 1 or {DOUBLE_CLICK} (double click); found up to {values.max()}")
-    double = np.flatnonzero(values == DOUBLE_CLICK)
+    values = small_vector(
+        "outcomes", outcomes, most=DOUBLE_CLICK, wanted=f"0, 1 or {DOUBLE_CLICK} (double click)", hint=_NO_CLICK_HINT
+    )
+    double = np.flatnonzero(values == DOUBLE_CLICK) if values.dtype != np.bool_ else np.zeros(0, dtype=np.int64)
     if double.size:
         values = values.copy()
         drawn = np.frombuffer(secrets.token_bytes((double.size + 7) // 8), dtype=np.uint8)
         values[double] = np.unpackbits(drawn, count=double.size)
-    return Bits.from_array(values), int(double.size)
+    return Bits.from_array(values, name="outcomes"), int(double.size)

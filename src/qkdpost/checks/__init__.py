@@ -5,6 +5,7 @@ wrap when they are added, floats are not whole, and an array may change later. N
 array, which may be key.
 """
 
+from qkdpost.checks.orders import increasing
 from qkdpost.checks.scalars import (
     MAX_COUNT,
     byte_string,
@@ -16,7 +17,7 @@ from qkdpost.checks.scalars import (
     whole_number,
     whole_numbers,
 )
-from qkdpost.checks.vectors import bit_vector, integer_vector, small_vector
+from qkdpost.checks.vectors import bit_vector, integer_vector, small_integers, small_vector
 
 __all__ = [
     "MAX_COUNT",
@@ -24,10 +25,12 @@ __all__ = [
     "byte_string",
     "choice",
     "described",
+    "increasing",
     "instance",
     "integer_vector",
     "numbers",
     "real_number",
+    "small_integers",
     "small_vector",
     "whole_number",
     "whole_numbers",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qkdpost.checks.scalars import described, index_of, power_of_two, real_of
 from qkdpost.errors import InputError
 
-__all__ = ["bit_vector", "integer_vector", "small_vector"]
+__all__ = ["bit_vector", "integer_vector", "small_integers", "small_vector"]
 
 _MAX_INT64 = 2**63 - 1
 
@@ -32,13 +32,22 @@ def integer_vector(
         values: a list, vector or column of integers of any width; no floats, for they may have been rounded.
         least: the least that is allowed.
         most: the most.
-        hint: what to write instead, where a usual mistake is known.
+        hint: what to write instead of something else than integers, where a usual mistake is known.
         flag_hint: if given, bools are refused with it, else taken as 0 and 1.
         copy: False where the result is not kept, and may be the vector that was given.
 
     Raises:
         InputError: of another shape or dtype, or an entry outside of that range; nothing wraps.
     """
+    return _integers(name, values, least, most, hint, flag_hint).astype(np.int64, copy=copy)
+
+
+def small_integers(name: str, values: object, *, most: int, hint: str = "") -> NDArray[np.uint8]:
+    """Return a copy of a vector of integers 0 ... `most`, at most 255, as uint8, shape (n,); as `integer_vector`."""
+    return _integers(name, values, 0, most, hint, "").astype(np.uint8)
+
+
+def _integers(name: str, values: object, least: int, most: int, hint: str, flag_hint: str) -> NDArray[Any]:
     array = _vector(name, values, "integers", hint)
     if array.dtype.kind == "f" and not hasattr(values, "dtype"):
         array = np.asarray(values, dtype=object)  # integers of several widths in a list: numpy makes floats of these
@@ -55,10 +64,8 @@ def integer_vector(
         high = int(array.max()) if limits.max > most else most
         if low < least or high > most:
             found = low if low < least else high
-            raise InputError(
-                f"{name} must lie in {power_of_two(least)} ... {power_of_two(most)}; found {found}{_added(hint)}"
-            )
-    return array.astype(np.int64, copy=copy)
+            raise InputError(f"{name} must lie in {power_of_two(least)} ... {power_of_two(most)}; found {found}")
+    return array
 
 
 def bit_vector(name: str, values: object, *, hint: str = "") -> NDArray[np.bool_]:
