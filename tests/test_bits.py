@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -99,3 +100,91 @@ def test_the_representation_shows_no_bits() -> None:
 def test_words_are_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         Bits.zeros(64).words[0] = 1
+
+
+@given(vectors)
+def test_bits_have_the_manners_of_a_sequence(values: list[int]) -> None:
+    bits = Bits.from_array(np.array(values, dtype=np.uint8))
+    assert list(bits) == bits.tolist() == [bit for bit in bits] == values  # noqa: C416 - to iterate is the point
+    assert list(reversed(bits)) == values[::-1]
+    assert [bits[place] for place in range(-len(values), len(values))] == values * 2
+    assert [bits[np.int8(0)]] if values else values[:1] == []
+    assert (0 in bits, 1 in bits, 2 in bits) == (0 in values, 1 in values, False)
+    assert (bits + bits).tolist() == values * 2
+    assert bytes(bits) == bits.to_bytes()
+    assert {type(bit) for bit in bits} <= {int}
+
+
+def test_iteration_passes_the_end_of_a_piece() -> None:
+    values = np.arange(2**16 + 70) % 3 == 0
+    assert list(Bits.from_array(values)) == values.astype(int).tolist()
+
+
+def test_logic_takes_vectors_of_bits() -> None:
+    bits = Bits.from_array([1, 0, 1])
+    for other in ([1, 1, 0], np.array([1, 1, 0]), np.array([True, True, False]), np.array([1.0, 1.0, 0.0])):
+        assert (bits ^ other).tolist() == [0, 1, 1]
+        assert (bits & other).tolist() == [1, 0, 0]
+        assert bits.select(other).tolist() == [1, 0]
+        assert bits.replace(other, [0, 0]).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda bits: bits[3], "bit 3 lies outside of 3 bits"),
+        (lambda bits: bits[-4], "bit -4 lies outside"),
+        (lambda bits: bits[10**100], "lies outside"),
+        (lambda bits: bits[np.array([1, 2])], r"Give bits.take\(positions\), bits.select\(mask\)"),
+        (lambda bits: bits[[True, False, True]], r"Give bits.take"),
+        (lambda bits: bits[True], r"found True"),
+        (lambda bits: bits[0.5], r"found 0.5"),
+        (lambda bits: bits[0, 1], r"found a tuple"),
+        (lambda bits: bits["a":], r"a slice of bits has integers"),
+        (lambda bits: bits[::2], r"step 1, found 2. np.asarray"),
+        (lambda bits: bits[::0], r"a slice of bits has integers"),
+        (lambda bits: bits + [0, 1], r"Bits.from_array"),  # noqa: RUF005 - this is what is refused
+        (lambda bits: bits ^ np.array([0, 1]), r"one length, found 3 and 2"),
+        (lambda bits: bits ^ "abc", r"the other bits must be"),
+        (lambda bits: bits & [0, 2, 1], r"the other bits must be 0 or 1; found 2 at entry 1"),
+        (lambda bits: bits.take([0.9]), r"positions must be integers; found 0.9"),
+        (lambda bits: bits.take([True, False, True]), r"np.flatnonzero\(mask\), or use select\(mask\)"),
+        (lambda bits: bits.take(np.zeros((2, 2), dtype=int)), r"positions must be a vector"),
+        (lambda bits: bits.take(1), r"positions must be a vector"),
+        (lambda bits: bits.take(np.array([2**64 - 1], dtype=np.uint64)), r"must lie in 0 ... 2"),
+        (lambda bits: Bits.from_positions(np.zeros((50, 50), dtype=int), 5), r"positions must be a vector"),
+        (lambda bits: Bits.from_positions(np.arange(6).reshape(3, 2), 64), r"positions must be a vector"),
+        (lambda bits: Bits.from_positions([0], 0), r"no positions in 0 bits"),
+        (lambda bits: Bits.from_positions([0], 64.0), r"length must be an integer"),
+        (lambda bits: Bits.zeros(-64), r"length must be an integer"),
+        (lambda bits: Bits.zeros(True), r"length must be an integer"),
+        (lambda bits: Bits.from_bytes(memoryview(b"abcdef")[::2], 24), r"data must be bytes"),
+        (lambda bits: Bits.from_bytes(b"abc", 24.0), r"length must be an integer"),
+        (lambda bits: Bits(np.zeros(1, dtype=np.uint64), 64.0), r"length must be an integer"),
+        (lambda bits: Bits(np.zeros(1, dtype=np.uint64), True), r"length must be an integer"),
+        (lambda bits: Bits([0], 64), r"words must be a uint64 vector"),
+        (lambda bits: Bits.from_array(b"abc"), r"Bits.from_bytes"),
+    ],
+)
+def test_what_bits_do_not_do_says_what_to_write(call: Callable[[Bits], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call(Bits.from_array([1, 0, 1]))
+
+
+def test_an_index_past_the_end_is_an_index_error_too() -> None:
+    with pytest.raises(IndexError):
+        Bits.zeros(3)[3]
+
+
+@pytest.mark.parametrize("width", [np.int8, np.uint8, np.int32, np.uint64, np.int64])
+def test_lengths_and_positions_of_any_width(width: type) -> None:
+    """A length of 32 bits overflowed for most contents and not for others: an error that hung on the secret."""
+    bits = Bits(np.array([2**40 - 1], dtype=np.uint64), width(40))
+    assert len(bits) == 40
+    assert Bits.from_positions(np.array([0, 3], dtype=width), width(4)).tolist() == [1, 0, 0, 1]
+    assert bits[width(39)] == 1
+
+
+def test_no_bits_no_hash() -> None:
+    with pytest.raises(TypeError):
+        hash(Bits.zeros(1))

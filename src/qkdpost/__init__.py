@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qkdpost.key_pool import KeyPool
     from qkdpost.leakage import Cause, Ledger
     from qkdpost.messages import AbortReason
-    from qkdpost.reconciliation import reconcile
+    from qkdpost.reconciliation import Reconciled, reconcile
     from qkdpost.records import (
         DOUBLE_CLICK,
         KEY_BASIS,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from qkdpost.session.report import BlockReport
     from qkdpost.session.session import Session
     from qkdpost.session.states import ConnectionState, Stage
+    from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
     "DOUBLE_CLICK",
@@ -71,6 +72,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectionClosed",
     "ConnectionState",
+    "DecoyTally",
     "Detections",
     "Distillation",
     "HandshakeCompleted",
@@ -84,10 +86,13 @@ __all__ = [
     "LocalProtocolError",
     "PreparedPulses",
     "QkdpostError",
+    "Reconciled",
     "RemoteProtocolError",
+    "SampledTally",
     "SecretKey",
     "Session",
     "SiftedKey",
+    "SinglePhotonTally",
     "Stage",
     "StageCompleted",
     "Tally",
@@ -117,6 +122,7 @@ _HOMES = {
     "ConnectionClosed": "qkdpost.session.events",
     "ConnectionState": "qkdpost.session.states",
     "DOUBLE_CLICK": "qkdpost.records",
+    "DecoyTally": "qkdpost.tallies",
     "Detections": "qkdpost.records",
     "Distillation": "qkdpost.distillation",
     "HandshakeCompleted": "qkdpost.session.events",
@@ -131,10 +137,13 @@ _HOMES = {
     "LocalProtocolError": "qkdpost.errors",
     "PreparedPulses": "qkdpost.records",
     "QkdpostError": "qkdpost.errors",
+    "Reconciled": "qkdpost.reconciliation",
     "RemoteProtocolError": "qkdpost.errors",
+    "SampledTally": "qkdpost.tallies",
     "SecretKey": "qkdpost.records",
     "Session": "qkdpost.session.session",
     "SiftedKey": "qkdpost.records",
+    "SinglePhotonTally": "qkdpost.tallies",
     "Stage": "qkdpost.session.states",
     "StageCompleted": "qkdpost.session.events",
     "TEST_BASIS": "qkdpost.records",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qkdpost.bits import Bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.errors import InputError
 from qkdpost.records import Detections
 from qkdpost.sifting.bb84 import sift_detections
 from qkdpost.sifting.bbm92 import match_detections
@@ -38,7 +38,14 @@ def test_masks_agree_with_the_twin(pulses: int, density: float, peer_density: fl
     assert [len(part) for part in own_parts] == [len(part) for part in peer_parts]
 
 
-def test_one_basis_for_each_slot_is_asked_of_the_peer() -> None:
+def test_one_basis_for_each_slot_is_asked() -> None:
     own = Detections(pulses=10, slots=[1, 2], bases=[0, 1], outcomes=[0, 1])
-    with pytest.raises(RemoteProtocolError):
+    with pytest.raises(InputError, match="one basis for each"):
         match_detections(own, np.array([1, 2]), Bits.zeros(1))
+
+
+def test_slots_that_do_not_increase_are_refused() -> None:
+    own = Detections(pulses=10, slots=[1, 2], bases=[0, 1], outcomes=[0, 1])
+    for slots in ([2, 1], [1, 1], [0, 2**63 - 1, -(2**63)]):
+        with pytest.raises(InputError, match="peer_slots must be strictly increasing"):
+            match_detections(own, slots, Bits.zeros(len(slots)))

@@ -100,10 +100,24 @@ def test_nothing_is_allocated_for_a_count_without_bytes() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("slots", [[1, 1], [2, 1], [-1, 3], [5, 100]])
+@pytest.mark.parametrize("slots", [[1, 1], [2, 1], [-1, 3], [5, 100], [0.9, 1.9], [0, 2**63 - 1, -(2**63), -1, 5]])
 def test_slots_that_cannot_be_are_refused(slots: list[int]) -> None:
     with pytest.raises(InputError):
         encode_slots(np.array(slots), 100)
+
+
+def test_numbers_that_are_none_are_the_callers_fault() -> None:
+    for call in (
+        lambda: encode_slots([1, 2], 100.0),  # type: ignore[arg-type]
+        lambda: encode_slots([1, 2], True),
+        lambda: encode_times([1, 2], origin=0.5, span=10),  # type: ignore[arg-type]
+        lambda: decode_slots(b"", None, 10),  # type: ignore[arg-type]
+        lambda: decode_slots("text", 1, 10),  # type: ignore[arg-type]
+        lambda: decode_times(b"", 0, origin="0", span=10),  # type: ignore[arg-type]
+        lambda: rice_parameter(1, np.nan),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InputError):
+            call()
 
 
 @pytest.mark.parametrize("probability", [1e-6, 1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])

@@ -13,6 +13,7 @@ from qkdpost.errors import InputError
 __all__ = ["bit_vector", "integer_vector", "small_integers", "small_vector"]
 
 _MAX_INT64 = 2**63 - 1
+_MISSING = "NaN is a missing value: leave such entries out"
 
 
 def integer_vector(
@@ -55,6 +56,8 @@ def _integers(name: str, values: object, least: int, most: int, hint: str, flag_
         array = _integers_of_objects(name, array, hint, flag_hint)
     if array.size and array.dtype.kind == "b" and flag_hint:
         raise InputError(f"{name} must be integers; found bool{_added(flag_hint)}")
+    if array.size and array.dtype.kind == "f" and np.isnan(array).any():
+        raise InputError(f"{name} must be integers; found nan at entry {int(np.isnan(array).argmax())}. {_MISSING}")
     if array.size and array.dtype.kind not in "uib":
         more = "; round first, as np.rint(values).astype(np.int64)" if array.dtype.kind == "f" and not hint else ""
         raise InputError(f"{name} must be integers; found {_kind(array)}{more}{_added(hint)}")
@@ -109,9 +112,9 @@ def small_vector(name: str, values: object, *, most: int, wanted: str, hint: str
         wrong = np.flatnonzero(~np.logical_or.reduce([array == value for value in range(most + 1)]))
         if wrong.size:
             others = f", {wrong.size} such entries in all" if wrong.size > 1 else ""
-            raise InputError(
-                f"{name} must be {wanted}; found {array[wrong[0]]} at entry {wrong[0]}{others}{_added(hint)}"
-            )
+            value = array[wrong[0]]
+            more = _added(hint or (_MISSING if np.isnan(value) else ""))
+            raise InputError(f"{name} must be {wanted}; found {value} at entry {wrong[0]}{others}{more}")
     return array
 
 

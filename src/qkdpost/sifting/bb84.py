@@ -6,20 +6,21 @@ the key basis and of the test basis are kept apart, in the order of the slots.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.sifting import match_bases, split_prepared, split_words
-from qkdpost.bits import Bits
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import instance, integer_vector
+from qkdpost.errors import InputError
 from qkdpost.records import Detections, PreparedPulses
 
 __all__ = ["match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
 
+_MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
 
-def match_prepared(prepared: PreparedPulses, slots: NDArray[np.integer[Any]], peer_bases: Bits) -> Bits:
+
+def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsLike) -> Bits:
     """Tell which of the peer's detections were made in the basis of the pulse.
 
     Args:
@@ -31,18 +32,19 @@ def match_prepared(prepared: PreparedPulses, slots: NDArray[np.integer[Any]], pe
         n bits: 1 where the bases agree.
 
     Raises:
-        RemoteProtocolError: a slot lies outside the pulses, or there is not one basis for each slot.
+        InputError: a slot lies outside the pulses, or there is not one basis for each slot.
     """
-    if len(peer_bases) != slots.size:
-        raise RemoteProtocolError(f"{slots.size} detections have {len(peer_bases)} bases; expected one for each")
-    matched = np.zeros((slots.size + 63) // 64, dtype=np.uint64)
-    positions = _read_only(slots)
-    if not match_bases(positions, prepared.bases.words, prepared.pulses, peer_bases.words, matched):
-        raise RemoteProtocolError(f"the peer detected in a slot outside the {prepared.pulses} pulses sent")
-    return Bits(matched, slots.size)
+    record = instance("prepared", prepared, PreparedPulses)
+    positions, bases = _slots(slots), Bits.coerce(peer_bases, name="peer_bases")
+    if len(bases) != positions.size:
+        raise InputError(f"peer_bases has one basis for each of {positions.size} slots; found {len(bases)}")
+    matched = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
+    if not match_bases(positions, record.bases.words, record.pulses, bases.words, matched):
+        raise InputError(f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}")
+    return Bits(matched, positions.size)
 
 
-def sift_prepared(prepared: PreparedPulses, slots: NDArray[np.integer[Any]], matched: Bits) -> tuple[Bits, Bits]:
+def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike) -> tuple[Bits, Bits]:
     """Return the preparing side's sifted bits: those of the key basis and those of the test basis.
 
     Args:
@@ -56,17 +58,18 @@ def sift_prepared(prepared: PreparedPulses, slots: NDArray[np.integer[Any]], mat
     Raises:
         InputError: the slots do not fit `matched` or the record.
     """
-    if len(matched) != slots.size:
-        raise InputError(f"matched must have one bit for each of {slots.size} slots; found {len(matched)}")
-    if slots.size and not 0 <= int(slots.min()) <= int(slots.max()) < prepared.pulses:
-        raise InputError(f"slots must lie in 0 ... {prepared.pulses - 1}")
-    key, test = _room_for(matched)
-    positions = _read_only(slots)
-    counts = split_prepared(positions, prepared.bases.words, prepared.bits.words, matched.words, key, test)
+    record = instance("prepared", prepared, PreparedPulses)
+    positions, mask = _slots(slots), Bits.coerce(matched, name="matched")
+    if len(mask) != positions.size:
+        raise InputError(f"matched has one bit for each of {positions.size} slots; found {len(mask)}")
+    if positions.size and not 0 <= int(positions.min()) <= int(positions.max()) < record.pulses:
+        raise InputError(f"slots must lie in 0 ... {record.pulses - 1}")
+    key, test = _room_for(mask)
+    counts = split_prepared(positions, record.bases.words, record.bits.words, mask.words, key, test)
     return _trim(key, counts[0]), _trim(test, counts[1])
 
 
-def sift_detections(detections: Detections, matched: Bits) -> tuple[Bits, Bits]:
+def sift_detections(detections: Detections, matched: BitsLike) -> tuple[Bits, Bits]:
     """Return a detecting side's sifted bits: those of the key basis and those of the test basis.
 
     Args:
@@ -77,21 +80,28 @@ def sift_detections(detections: Detections, matched: Bits) -> tuple[Bits, Bits]:
         Key bits (secret) and test bits, each in the order of the slots.
 
     Raises:
-        RemoteProtocolError: the answer has another length than the detections.
+        InputError: the answer has another length than the detections.
     """
+    instance("detections", detections, Detections)
     return split_by_basis(detections.bases, detections.bits, matched)
 
 
-def split_by_basis(bases: Bits, bits: Bits, matched: Bits) -> tuple[Bits, Bits]:
+def split_by_basis(bases: BitsLike, bits: BitsLike, matched: BitsLike) -> tuple[Bits, Bits]:
     """Return those of `bits` under `matched` in the key basis, and those in the test basis; all of one length.
 
     Raises:
-        RemoteProtocolError: `matched`, which came from the peer, has another length.
+        InputError: they are not of one length.
     """
-    if len(matched) != len(bits):
-        raise RemoteProtocolError(f"the peer answered {len(matched)} of {len(bits)} detections")
-    key, test = _room_for(matched)
-    counts = split_words(bases.words, bits.words, matched.words, key, test)
+    own, outcomes, mask = (
+        Bits.coerce(vector, name=name) for name, vector in (("bases", bases), ("bits", bits), ("matched", matched))
+    )
+    if not len(own) == len(outcomes) == len(mask):
+        raise InputError(
+            "every detection has one basis, one bit and one answer in matched; "
+            f"found {len(own)}, {len(outcomes)} and {len(mask)}"
+        )
+    key, test = _room_for(mask)
+    counts = split_words(own.words, outcomes.words, mask.words, key, test)
     return _trim(key, counts[0]), _trim(test, counts[1])
 
 
@@ -104,7 +114,7 @@ def _trim(words: NDArray[np.uint64], length: int) -> Bits:
     return Bits(words[: (length + 63) // 64], length)
 
 
-def _read_only(slots: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    view = np.ascontiguousarray(slots, dtype=np.int64).view()
+def _slots(slots: ArrayLike) -> NDArray[np.int64]:
+    view = np.ascontiguousarray(integer_vector("slots", slots, flag_hint=_MASK_HINT, copy=False)).view()
     view.flags.writeable = False
     return view

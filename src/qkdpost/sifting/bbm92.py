@@ -7,14 +7,14 @@ their own bits by `bb84.sift_detections`, each with its own mask; the order of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from qkdpost._kernels.sifting import match_slots
-from qkdpost.bits import Bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import increasing, instance
+from qkdpost.errors import InputError
 from qkdpost.records import Detections
 
 __all__ = ["SlotMatch", "match_detections"]
@@ -35,7 +35,7 @@ class SlotMatch:
     rounds: int
 
 
-def match_detections(own: Detections, peer_slots: NDArray[np.integer[Any]], peer_bases: Bits) -> SlotMatch:
+def match_detections(own: Detections, peer_slots: ArrayLike, peer_bases: BitsLike) -> SlotMatch:
     """Find the slots in which both sides detected in the same basis.
 
     Args:
@@ -44,15 +44,17 @@ def match_detections(own: Detections, peer_slots: NDArray[np.integer[Any]], peer
         peer_bases: the peer's bases, one for each slot.
 
     Raises:
-        RemoteProtocolError: there is not one basis for each slot.
+        InputError: the slots do not increase, or there is not one basis for each.
     """
-    if len(peer_bases) != peer_slots.size:
-        raise RemoteProtocolError(f"{peer_slots.size} detections have {len(peer_bases)} bases; expected one for each")
-    slots = np.ascontiguousarray(peer_slots, dtype=np.int64).view()
+    instance("own", own, Detections)
+    slots = np.ascontiguousarray(increasing("peer_slots", peer_slots, strictly=True, copy=False))
     slots.flags.writeable = False
+    bases = Bits.coerce(peer_bases, name="peer_bases")
+    if len(bases) != slots.size:
+        raise InputError(f"peer_bases has one basis for each of {slots.size} slots; found {len(bases)}")
     own_matched = np.zeros((own.slots.size + 63) // 64, dtype=np.uint64)
     peer_matched = np.zeros((slots.size + 63) // 64, dtype=np.uint64)
-    rounds, _ = match_slots(own.slots, own.bases.words, slots, peer_bases.words, own_matched, peer_matched)
+    rounds, _ = match_slots(own.slots, own.bases.words, slots, bases.words, own_matched, peer_matched)
     return SlotMatch(
         peer_matched=Bits(peer_matched, slots.size),
         own_matched=Bits(own_matched, own.slots.size),

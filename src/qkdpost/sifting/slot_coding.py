@@ -8,16 +8,16 @@ S. W. Golomb, IEEE Trans. Inf. Theory 12, 399 (1966); A. Kiely, JPL IPN Progress
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.sifting import decode_gaps, encode_gaps
+from qkdpost.checks import byte_string, increasing, whole_number
 from qkdpost.errors import InputError, RemoteProtocolError
 
 __all__ = ["LARGEST_SPAN", "decode_slots", "decode_times", "encode_slots", "encode_times", "rice_parameter"]
 
+_MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
 LARGEST_SPAN = 2**61
 """Positions lie below this, so that no sum or difference of two of them overflows 64 bits."""
 
@@ -27,13 +27,19 @@ def rice_parameter(count: int, pulses: int) -> int:
 
     It is the largest k with 2^k <= 0.9624 (pulses / count - 1/2), or 0: the golden-ratio rule of Kiely for
     geometric gaps, with -1 / ln(1 - p) replaced by 1/p - 1/2.
+
+    Raises:
+        InputError: they are not two counts.
     """
+    count, pulses = (
+        whole_number(name, value, most=2 * LARGEST_SPAN) for name, value in (("count", count), ("pulses", pulses))
+    )
     if count < 1:
         return 0
     return max(0, ((2 * pulses - count) * 77 // (160 * count)).bit_length() - 1)
 
 
-def encode_slots(slots: NDArray[np.integer[Any]], pulses: int) -> bytes:
+def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
     """Encode strictly increasing positions.
 
     Args:
@@ -46,11 +52,8 @@ def encode_slots(slots: NDArray[np.integer[Any]], pulses: int) -> bytes:
     Raises:
         InputError: the slots are not such positions.
     """
-    positions = np.ascontiguousarray(slots, dtype=np.int64)
-    if not 0 <= pulses <= LARGEST_SPAN:
-        raise InputError(f"pulses must lie in 0 ... 2^61; found {pulses}")
-    if positions.ndim != 1 or (positions.size > 1 and bool((positions[1:] <= positions[:-1]).any())):
-        raise InputError("slots must be a strictly increasing vector")
+    pulses = whole_number("pulses", pulses, most=LARGEST_SPAN)
+    positions = np.ascontiguousarray(increasing("slots", slots, strictly=True, flag_hint=_MASK_HINT, copy=False))
     if positions.size and not 0 <= int(positions[0]) <= int(positions[-1]) < pulses:
         raise InputError(f"slots must lie in 0 ... {pulses - 1}")
     parameter = rice_parameter(positions.size, pulses)
@@ -75,7 +78,9 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
 
     Raises:
         RemoteProtocolError: `data` is not what `encode_slots` makes of such positions.
+        InputError: `data` are no bytes, or the numbers no integers.
     """
+    count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
     if not 0 <= pulses <= LARGEST_SPAN or not 0 <= count <= pulses:
         raise RemoteProtocolError(f"{count} positions below {pulses} cannot be")
     parameter = rice_parameter(count, pulses)
@@ -93,7 +98,7 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
     return _read_only(slots)
 
 
-def encode_times(ticks: NDArray[np.integer[Any]], *, origin: int, span: int) -> bytes:
+def encode_times(ticks: ArrayLike, *, origin: int, span: int) -> bytes:
     """Encode non-decreasing times by `encode_slots`: each time is moved on by its number, so that all differ.
 
     Args:
@@ -104,11 +109,9 @@ def encode_times(ticks: NDArray[np.integer[Any]], *, origin: int, span: int) -> 
     Raises:
         InputError: the ticks are not such times.
     """
-    times = np.ascontiguousarray(ticks, dtype=np.int64)
-    if abs(origin) > LARGEST_SPAN or not 0 <= span <= LARGEST_SPAN - times.size:
-        raise InputError(f"origin and span must stay within 2^61; found {origin} and {span}")
-    if times.ndim != 1 or (times.size > 1 and bool((times[1:] < times[:-1]).any())):
-        raise InputError("ticks must be a vector in the order of time")
+    times = increasing("ticks", ticks, strictly=False, copy=False)
+    origin = whole_number("origin", origin, least=-LARGEST_SPAN, most=LARGEST_SPAN)
+    span = whole_number("span", span, most=LARGEST_SPAN - times.size)
     if times.size and not origin <= int(times[0]) <= int(times[-1]) < origin + span:
         raise InputError(f"ticks must lie in {origin} ... {origin + span - 1}")
     return encode_slots(times - origin + np.arange(times.size), span + times.size)
@@ -122,7 +125,11 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
 
     Raises:
         RemoteProtocolError: `data` is not what `encode_times` makes of such times.
+        InputError: as `decode_slots`.
     """
+    count, origin, span = (
+        _any_integer(name, value) for name, value in (("count", count), ("origin", origin), ("span", span))
+    )
     if abs(origin) > LARGEST_SPAN or not 0 <= span <= LARGEST_SPAN or not 0 <= count <= LARGEST_SPAN - span:
         raise RemoteProtocolError(f"{count} times in {span} ticks from {origin} on cannot be")
     slots = decode_slots(data, count, span + count)
@@ -131,6 +138,11 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
     if count and int(ticks[-1]) >= origin + span:
         raise RemoteProtocolError(f"the last of {count} times lies past the {span} ticks from {origin} on")
     return _read_only(ticks)
+
+
+def _any_integer(name: str, value: object) -> int:
+    """Return an integer of any size: one out of range is the peer's fault, something else the caller's."""
+    return whole_number(name, value, least=-(2**64), most=2**64)
 
 
 def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
