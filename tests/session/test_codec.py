@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.messages import Abort, AbortReason, ComparedBits, Confirmation, Hello, Parities, SegmentEntry
+from qkdpost.messages import (
+    Abort,
+    AbortReason,
+    ComparedBits,
+    Confirmation,
+    Hello,
+    Message,
+    Parities,
+    Ready,
+    SegmentEntry,
+)
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode, encode
 
@@ -67,3 +77,23 @@ def test_an_announced_giant_is_refused_at_once() -> None:
     buffer.append((1001).to_bytes(4, "little"))
     with pytest.raises(RemoteProtocolError, match="1001 bytes"):
         buffer.next_frame()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Abort(block=3, reason=AbortReason.NO_KEY_LEFT),
+        Confirmation(block=1, step=2, tag=bytes(16)),
+        Ready(nonce=bytes(16)),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_what_no_tag_covers_has_one_form_alone(message: Message) -> None:
+    """Numbers may be written longer than they need, as 01 and cd 00 01."""
+    frame = encode(message)
+    number = frame[5]  # the tag of the type, behind the head of the array
+    longer = frame[4:5] + b"\xcd" + number.to_bytes(2, "big") + frame[6:]
+    other = len(longer).to_bytes(4, "little") + longer
+    with pytest.raises(RemoteProtocolError, match="in another form"):
+        decode(other)
+    assert decode(frame) == message

@@ -296,30 +296,51 @@ def test_a_peer_that_empties_its_list_of_pads_takes_no_records() -> None:
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
-def test_errors_are_counted_within_what_there_is() -> None:
-    """A verdict that counts more errors of an intensity than it has bits is the peer's fault, and said so."""
-    link = replace(
-        LINK,
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15),
-        intensity_probabilities=(0.6, 0.4),
-        test_probabilities=(0.3, 0.3),
-        largest_block_detections=2**20,
-        block_detections=2**20,
-    )
-    rng = np.random.default_rng(3)
-    pair = Pair(link)
-    pair.submit(*simulation.decoy_bb84(link, pulses=10_000_000, fibre_km=10, rng=rng))  # type: ignore[arg-type]
-    pair.finish()
+ONE_DECOY = replace(
+    LINK,
+    kind="decoy-bb84",
+    intensities=(0.5, 0.15),
+    intensity_probabilities=(0.6, 0.4),
+    test_probabilities=(0.3, 0.3),
+    largest_block_detections=2**20,
+    block_detections=2**20,
+)
 
-    def inflate(_: str, __: int, frame: bytes) -> list[bytes]:
+
+@pytest.mark.parametrize(
+    ("forged", "match"),
+    [
+        (lambda verdict: {"errors": (0, 10**6)}, "more errors than there are bits"),
+        (lambda verdict: {"corrected": 10**8}, "more errors than there are bits"),
+        (lambda verdict: {"errors": (0, 0)}, "fewer than the"),
+        (lambda verdict: {"errors": (verdict.errors[0] - 1, verdict.errors[1])}, "fewer than the"),
+        (lambda verdict: {"errors": (verdict.errors[0] + 1, verdict.errors[1])}, "more errors by intensity"),
+        (lambda verdict: {"corrected": verdict.corrected - 1}, "as both could see"),
+        (lambda verdict: {"corrected": 0, "errors": (0, 0)}, "as both could see"),
+        (lambda verdict: {"errors": ()}, "where, and only where"),
+        (lambda verdict: {"corrected": None}, "where, and only where"),
+    ],
+)
+def test_errors_are_counted_within_what_there_is(
+    forged: Callable[[FrameVerdict], dict[str, object]], match: str
+) -> None:
+    """A verdict that counts more errors than there are bits, or fewer than were corrected, is the peer's fault."""
+    pair = Pair(ONE_DECOY)
+    pair.submit(*simulation.decoy_bb84(ONE_DECOY, pulses=4_000_000, fibre_km=10, rng=np.random.default_rng(3)))
+    pair.finish()
+    told: list[FrameVerdict] = []
+
+    def alter(_: str, __: int, frame: bytes) -> list[bytes]:
         message = decode(frame)
         if not isinstance(message, FrameVerdict):
             return [frame]
-        return [encode(msgspec.structs.replace(message, errors=(0, 10**6)))]
+        told.append(message)
+        return [encode(msgspec.structs.replace(message, **forged(message)))]
 
-    with pytest.raises(RemoteProtocolError, match="more errors"):
-        pair.run(inflate)
+    with pytest.raises(RemoteProtocolError, match=match):
+        pair.run(alter)
+    assert told[0].corrected
+    assert sum(told[0].errors) == told[0].corrected
 
 
 def test_a_flood_of_empty_messages_is_not_held() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import numpy as np
 import pytest
 
+from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason
@@ -66,3 +67,26 @@ def test_the_block_tag_catches_what_frame_tags_miss(monkeypatch: pytest.MonkeyPa
     for role in ("alice", "bob"):
         assert [event.reason for event in pair.aborts(role)] == [AbortReason.VERIFICATION_FAILED]
         assert pair.keys(role) == {}
+
+
+def test_dropped_bits_are_among_the_errors_of_their_intensity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Honest counts of a block that lost frames stand the checks that a peer's counts must stand."""
+    monkeypatch.setattr(reconciliation, "cascade", spoiling([0, 2]))
+    link = small_link(
+        kind="decoy-bb84",
+        intensities=(0.5, 0.15),
+        intensity_probabilities=(0.6, 0.4),
+        test_probabilities=(0.3, 0.3),
+        largest_block_detections=2**20,
+        block_detections=2**20,
+        frame_bits=FRAME_BITS,
+        epsilon=1e-6,
+    )
+    pair = Pair(link)
+    pair.submit(*simulation.decoy_bb84(link, pulses=10_000_000, fibre_km=10, rng=np.random.default_rng(3)))
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    reports = [event.report for role in pair.events for event in pair.events[role] if isinstance(event, KeyReady)]
+    assert [report.dropped_frames for report in reports] == [2, 2]
+    assert reports[0].key_errors == reports[1].key_errors

@@ -54,6 +54,8 @@ class Block(SingleUse):
     key_difference: Bits | None = field(default=None, repr=False)
     """The error pattern, as far as the corrector found it; the reference is only told counts."""
     key_errors: tuple[int, ...] | None = None
+    errors_found: int = 0
+    """How many errors Cascade found, as both sides see; of what LDPC finds, the reference sees nothing."""
     verification_bits: int | None = None
     peer_bound_bits: int = 0
     seed: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)

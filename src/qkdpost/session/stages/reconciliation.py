@@ -84,6 +84,7 @@ def _correct_by_cascade(block: Block, bits: Bits, qber_ppm: int, seed: bytes) ->
     )
     block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.parities)
     block.ledger.disclose(Cause.CORRECTOR_PARITIES, outcome.parities)
+    block.errors_found += outcome.corrected_bits
     return outcome.bits
 
 

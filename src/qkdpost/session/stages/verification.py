@@ -11,7 +11,7 @@ import numpy as np
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.errors import LocalProtocolError, RemoteProtocolError
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
 from qkdpost.security.epsilon import Epsilon
@@ -110,19 +110,44 @@ def _verdict(block: Block, equal: Bits) -> FrameVerdict:
 
 
 def _take_errors(block: Block, verdict: FrameVerdict) -> None:
-    """Believe the peer's counts of errors within what they can be."""
+    """Believe the peer's counts of errors within what they can be.
+
+    No more than there are bits; no fewer than this side saw corrected itself, where Cascade told; and what is counted
+    by intensity holds every error that was corrected, and every bit that was dropped, since nothing is known of those.
+    Too few errors would be more key than there is.
+    """
     expected = len(block.link.intensities) if block.ledger.two_way else 0
     if len(verdict.errors) != expected or (verdict.corrected is None) == block.ledger.two_way:
         raise RemoteProtocolError("the peer counts errors where, and only where, correction published them")
     if verdict.corrected is None:
         return
-    labels = block.compared.key_labels if block.compared is not None else None
-    most = [labels.where(number).weight() for number in range(expected)] if labels is not None else []
-    too_many = any(count > bits for count, bits in zip(verdict.errors, most, strict=True))
-    if too_many or verdict.corrected > block.report.key_bits:
+    if verdict.corrected > block.report.key_bits:
         raise RemoteProtocolError("the peer counts more errors than there are bits")
+    if verdict.corrected < block.errors_found:
+        raise RemoteProtocolError(
+            f"the peer counts {verdict.corrected} errors, where correction found {block.errors_found} as both could see"
+        )
+    if expected:
+        _check_errors_by_intensity(block, verdict.errors, verdict.corrected)
     block.report.key_errors = verdict.corrected
     block.key_errors = verdict.errors or None
+
+
+def _check_errors_by_intensity(block: Block, errors: tuple[int, ...], corrected: int) -> None:
+    labels = block.compared.key_labels if block.compared is not None else None
+    if labels is None:
+        raise LocalProtocolError("errors are counted by intensity where the key has intensities")
+    masks = [labels.where(number) for number in range(len(errors))]
+    if any(count > mask.weight() for count, mask in zip(errors, masks, strict=True)):
+        raise RemoteProtocolError("the peer counts more errors than there are bits")
+    dropped = [(mask & ~block.kept).weight() for mask in masks]
+    if sum(errors) < corrected or any(count < bits for count, bits in zip(errors, dropped, strict=True)):
+        raise RemoteProtocolError(
+            f"the peer counts {errors} errors by intensity, fewer than the {corrected} that it corrected or the "
+            f"{dropped} that were dropped"
+        )
+    if sum(errors) > corrected + sum(dropped):
+        raise RemoteProtocolError("the peer counts more errors by intensity than were corrected or dropped")
 
 
 def _accept(equal: bool) -> None:
