@@ -21,6 +21,7 @@ ORDER = [
     "conversation",
     "leakage",
     "link_parts",
+    "health",
     "config",
     "shared_random",
     "compilation",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         QkdpostError,
         RemoteProtocolError,
     )
+    from qkdpost.health import RecordLimits
     from qkdpost.key_pool import KeyPool
     from qkdpost.leakage import Cause, Ledger
     from qkdpost.messages import AbortReason
@@ -87,6 +88,7 @@ __all__ = [
     "PreparedPulses",
     "QkdpostError",
     "Reconciled",
+    "RecordLimits",
     "RemoteProtocolError",
     "SampledTally",
     "SecretKey",
@@ -138,6 +140,7 @@ _HOMES = {
     "PreparedPulses": "qkdpost.records",
     "QkdpostError": "qkdpost.errors",
     "Reconciled": "qkdpost.reconciliation",
+    "RecordLimits": "qkdpost.health",
     "RemoteProtocolError": "qkdpost.errors",
     "SampledTally": "qkdpost.tallies",
     "SecretKey": "qkdpost.records",

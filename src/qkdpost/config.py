@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
-from qkdpost.checks import choice, described, numbers, real_number, whole_number
+from qkdpost.checks import choice, described, instance, numbers, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.health.limits import RecordLimits
 from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.tallies import check_intensities
 
@@ -123,6 +124,9 @@ class LinkConfig:
         tick_ps: length of the tick in which times are told, 0.1 ... 10,000 (time tags only); records of other ticks
             are converted. 0: both hosts' records must have the same.
 
+        record_limits: what a host tolerates in its own records before it gives their block up, a `RecordLimits`: a dead
+            detector, bits or bases that repeat, shares that change.
+
     Raises:
         ConfigurationError: a field is out of range, or fields contradict each other.
     """
@@ -158,6 +162,7 @@ class LinkConfig:
     dead_time_ps: float = 0.0
     coincidence_window_ps: float = 0.0
     tick_ps: float = 0.0
+    record_limits: RecordLimits = field(default_factory=RecordLimits)
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -177,6 +182,8 @@ class LinkConfig:
         self._check_source()
         self._check_bound()
         self._check_detectors()
+        self._coerce("record_limits", RecordLimits)
+        instance("record_limits", self.record_limits, RecordLimits, error=ConfigurationError)
         if self.block_detections > self.largest_block_detections:
             raise ConfigurationError("block_detections must not exceed largest_block_detections")
         for name, text in self.to_fields().items():
@@ -288,7 +295,9 @@ class LinkConfig:
                 "ldpc_blind_rounds 0, ldpc_fallback 'drop'"
             )
 
-    def _coerce(self, name: str, kind: type[QubitAcceptance | DecoyAcceptance | DetectorMismatch]) -> None:
+    def _coerce(
+        self, name: str, kind: type[QubitAcceptance | DecoyAcceptance | DetectorMismatch | RecordLimits]
+    ) -> None:
         """Make a record of its fields, as they come out of JSON."""
         value = getattr(self, name)
         if isinstance(value, Mapping):

@@ -56,7 +56,10 @@ class NeedBatch:
 
 @dataclass(frozen=True, slots=True)
 class AllHeld:
-    """What a stage yields to wait until the records of these numbers have all been submitted; none is handed out."""
+    """What a stage yields to be resumed when the records of these numbers are all in, with the counts of each.
+
+    No record is handed out; the counts are a tuple of `RecordHealth`.
+    """
 
     numbers: range
 

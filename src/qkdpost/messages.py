@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "UNFIT_RECORD",
     "Abort",
     "AbortReason",
     "AmplificationProposal",
@@ -75,6 +76,25 @@ class AbortReason(IntEnum):
     """The connection ended while the block was in flight."""
     NO_COINCIDENCES = 10
     """The two hosts' time tags show no common events."""
+    DETECTOR_UNFIT = 11
+    """By one host's own record, a detector of its never clicked, or far more rarely than the other of its basis."""
+    BITS_NOT_RANDOM = 12
+    """By one host's own record, bits that it prepared, or its outcomes, are constant, periodic or too uneven."""
+    BASES_NOT_RANDOM = 13
+    """By one host's own record, its bases are missing, periodic, or were not equally probable throughout the block."""
+    INTENSITIES_NOT_RANDOM = 14
+    """By one host's own record, intensities are periodic, or were not chosen with the probabilities of the link."""
+
+
+UNFIT_RECORD = frozenset(
+    {
+        AbortReason.DETECTOR_UNFIT,
+        AbortReason.BITS_NOT_RANDOM,
+        AbortReason.BASES_NOT_RANDOM,
+        AbortReason.INTENSITIES_NOT_RANDOM,
+    }
+)
+"""Why a host does not take its own record; nor will any other block."""
 
 
 class SegmentEntry(Struct, frozen=True, array_like=True):

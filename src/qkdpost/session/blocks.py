@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from qkdpost.conversation import AbortBlock, from_peer
 from qkdpost.errors import KeyPoolExhausted, RemoteProtocolError
+from qkdpost.health import RecordHealth
 from qkdpost.key_pool import PadReference
-from qkdpost.messages import Abort, AbortReason, BlockMessage, BlockOpen, Confirmation
+from qkdpost.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen, Confirmation
 from qkdpost.records import RawRecords
 from qkdpost.session.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
 from qkdpost.session.connection import Connection
@@ -186,6 +187,7 @@ class Blocks(SingleUse):
             action()
         except AbortBlock as abort:
             self._land(flight)
+            self._drop_if_unfit(block, abort.reason)
             self.unanswered_aborts.add(block.number)
             self.connection.send(Abort(block=block.number, reason=abort.reason))
             self._report_abort(block.report, abort.reason, abort.detail)
@@ -208,11 +210,16 @@ class Blocks(SingleUse):
             self._check_can_come(batch)
         return record
 
-    def _all_held(self, numbers: range) -> bool:
-        missing = [number for number in numbers if not self.queue.holds(number)]
-        for number in missing:
-            self._check_can_come(number)
-        return not missing
+    def _all_held(self, numbers: range) -> tuple[RecordHealth, ...] | None:
+        """Return the counts of all records of a block, once all are in."""
+        healths = []
+        for number in numbers:
+            health = self.queue.health(number)
+            if health is None:
+                self._check_can_come(number)
+                return None
+            healths.append(health)
+        return tuple(healths)
 
     def _check_can_come(self, batch: int) -> None:
         if not self.queue.can_come(batch):
@@ -234,8 +241,14 @@ class Blocks(SingleUse):
             return
         flight = self._flight(abort)
         self._land(flight)
+        self._drop_if_unfit(flight.block, abort.reason)
         self.connection.send(abort)
         self._report_abort(flight.block.report, abort.reason, _why_given_up(flight.block.report, abort.reason))
+
+    def _drop_if_unfit(self, block: Block, reason: AbortReason) -> None:
+        """A record that a host did not take is judged alike the next time, and its peer's fits no other."""
+        if reason in UNFIT_RECORD:
+            self.queue.drop(block.first_batch, block.batches)
 
     def kill_all(self, reason: AbortReason, detail: str) -> None:
         """End every block because the connection ended."""

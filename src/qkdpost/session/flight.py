@@ -27,7 +27,7 @@ class Host(SingleUse):
 
     send: Callable[[Block, BlockMessage], None]
     fetch: Callable[[int], Any]
-    all_held: Callable[[range], bool]
+    all_held: Callable[[range], Any]
     stage_completed: Callable[[Block, Stage], None]
     all_is_sent: Callable[[], bool]
 
@@ -90,7 +90,8 @@ class Flight(SingleUse):
             record = self.host.fetch(self._waiting.batch)
             return record is not None, record
         if isinstance(self._waiting, AllHeld):
-            return self.host.all_held(self._waiting.numbers), None
+            healths = self.host.all_held(self._waiting.numbers)
+            return healths is not None, healths
         if self._waiting is Wait.PAUSE:
             return self.host.all_is_sent(), None
         if not self._inbox:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
+from qkdpost.health import RecordHealth, summarise
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
 from qkdpost.security.single_photon import MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
@@ -32,6 +33,7 @@ class RecordQueue(SingleUse):
     finished: bool = False
     """Whether the application will submit no more."""
     _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
+    _healths: dict[int, RecordHealth] = field(default_factory=dict, repr=False)
     _claims: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -54,6 +56,7 @@ class RecordQueue(SingleUse):
         self.next_batch = number + 1
         if number >= self.first_usable or self._is_claimed(number):
             self._records[number] = record
+            self._healths[number] = summarise(record)
 
     def claim(self, first: int, count: int) -> None:
         """Give the numbers first ... first + count - 1 to a block.
@@ -75,11 +78,17 @@ class RecordQueue(SingleUse):
 
     def take(self, batch: int) -> RawRecords | None:
         """Hand out a claimed record for good, or None if it has not been submitted yet."""
+        self._healths.pop(batch, None)
         return self._records.pop(batch, None)
 
-    def holds(self, batch: int) -> bool:
-        """Whether record `batch` is in and has not been handed out."""
-        return batch in self._records
+    def drop(self, first: int, count: int) -> None:
+        """Forget the records of these numbers, for good."""
+        for number in range(first, first + count):
+            self.take(number)
+
+    def health(self, batch: int) -> RecordHealth | None:
+        """Return the counts of a record that is in and has not been handed out."""
+        return self._healths.get(batch)
 
     def can_come(self, batch: int) -> bool:
         """Whether record `batch` may still be submitted."""
@@ -91,7 +100,7 @@ class RecordQueue(SingleUse):
         if confirmed:
             self.first_usable = max(self.first_usable, end)
             for number in [n for n in self._records if n < end and not self._is_claimed(n)]:
-                del self._records[number]
+                self.take(number)
 
     def next_run(self, enough: int, most: int, flushed_below: int) -> tuple[int, int] | None:
         """Return first number and count of the oldest adjoining records that make a block, or None.

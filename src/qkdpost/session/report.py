@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Context
 from typing import Any
 
 from qkdpost.estimation import estimate_error_rate
+from qkdpost.health import RecordHealth
 from qkdpost.leakage import Cause, Ledger
 from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.result import SecretLength
@@ -89,6 +90,7 @@ class BlockReport:
     completed_stages: list[str] = field(default_factory=list)
     abort_reason: str | None = None
     abort_detail: str | None = None
+    own_record: RecordHealth | None = None
 
     @property
     def qber_test(self) -> float:
@@ -109,7 +111,9 @@ class BlockReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON knows."""
-        result = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "ledger"}
+        result = {
+            item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("ledger", "own_record")
+        }
         result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}

@@ -1,5 +1,8 @@
 """Sifting: the conversation of the kind of QKD, begun when nothing that is told can still be acted on.
 
+Either host first judges its own records of all rounds of the block: with a dead detector, or bits that repeat, an
+error rate says nothing (`qkdpost.health`). The peer hears the reason and no count.
+
 Bob opens a block when his records of its rounds are in. Where Alice measures too, hers must be in before he tells a
 basis: a source that knew it could measure her half in the same basis, send her the outcome, and know the whole key
 without having caused an error. So she says first that she holds her records (`RecordsHeld`). The number that she draws
@@ -16,6 +19,7 @@ intensities: what was detected before they were chosen was detected equally for 
 from __future__ import annotations
 
 from qkdpost.conversation import RECEIVE, AbortBlock, AllHeld, Program, expect
+from qkdpost.health import RecordHealth, add_up, judge
 from qkdpost.messages import AbortReason, RecordsHeld
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.session.block import Block
@@ -32,8 +36,9 @@ def sift(block: Block) -> Program[None]:
     """Wait until both hosts may speak, then run the sifting conversation of the link's kind."""
     protocol = PROTOCOLS[block.link.kind]
     task = SiftingTask(block=block.number, first_batch=block.first_batch, batches=block.batches, link=block.link)
+    _judge(block, (yield AllHeld(task.numbers)))
     if protocol.both_detect:
-        yield from (_say_records_are_held(block, task) if block.role == "alice" else _hear_records_are_held())
+        yield from (_say_records_are_held(block) if block.role == "alice" else _hear_records_are_held())
     sifted = yield from (protocol.alice_sift if block.role == "alice" else protocol.bob_sift)(task)
     report = block.report
     report.rounds = sifted.rounds
@@ -48,8 +53,21 @@ def sift(block: Block) -> Program[None]:
         )
 
 
-def _say_records_are_held(block: Block, task: SiftingTask) -> Program[None]:
-    yield AllHeld(task.numbers)
+def _judge(block: Block, healths: tuple[RecordHealth, ...]) -> None:
+    """Give the block up if this host's own records show that its devices are not in order."""
+    link = block.link
+    block.report.own_record = add_up(healths)
+    findings = judge(
+        healths,
+        link.record_limits,
+        test_probability=link.test_probabilities[0] if healths[0].prepared and link.mean_photons else 0.0,
+        intensity_probabilities=link.intensity_probabilities,
+    )
+    if findings:
+        raise AbortBlock(findings[0].reason, "; ".join(finding.text for finding in findings))
+
+
+def _say_records_are_held(block: Block) -> Program[None]:
     yield RecordsHeld(block=block.number, nonce=block.random_source(NONCE_BYTES))
 
 

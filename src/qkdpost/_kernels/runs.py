@@ -1,0 +1,96 @@
+"""Counting that shows whether bits look drawn at random: runs, ones in windows, agreement at a distance.
+
+Words are `uint64`; bit i of a vector is bit i % 64 of word i // 64, and bits past the end are zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.bit_counting import leading_zeros, ones, trailing_zeros
+
+__all__ = ["count_disagreements", "longest_run", "window_ones"]
+
+Words = NDArray[np.uint64]
+
+
+@kernel
+def longest_run(words: Words, length: int, flip: np.uint64) -> int:
+    """Return the length of the longest run of ones in the first `length` bits of `words`, each exclusive-or `flip`."""
+    one = np.uint64(1)
+    every = ~np.uint64(0)
+    best = 0
+    run = 0
+    for index in range(length >> 6):
+        word = words[index] ^ flip
+        if word == every:
+            run += 64
+            continue
+        best = max(best, run + trailing_zeros(~word))
+        run = leading_zeros(~word)
+        if best >= 62:
+            continue
+        # Is there a run of more than `best` inside the word? Bit i of `starts`: from i on, `have` ones.
+        starts = word
+        have = 1
+        while have <= best and starts != np.uint64(0):
+            step = min(have, best + 1 - have)
+            starts &= starts >> np.uint64(step)
+            have += step
+        while starts != np.uint64(0):
+            best = have
+            starts &= word >> np.uint64(have)
+            have += 1
+    for place in range(length & 63):
+        if ((words[length >> 6] ^ flip) >> np.uint64(place)) & one:
+            run += 1
+        else:
+            best = max(best, run)
+            run = 0
+    return max(best, run)
+
+
+@kernel
+def window_ones(words: Words, window_words: int, counts: NDArray[np.int64]) -> None:
+    """Write to `counts` how many ones each window of so many words has; `words` holds as many windows as `counts`."""
+    for window in range(counts.size):
+        total = 0
+        for index in range(window * window_words, (window + 1) * window_words):
+            total += ones(words[index])
+        counts[window] = total
+
+
+@kernel
+def count_disagreements(words: Words, starts: NDArray[np.int64], pairs_words: int, counts: NDArray[np.int64]) -> None:
+    """Add to counts[d - 1], for d = 1, 2, ..., how many bits differ from the one d places further on.
+
+    Looked at are the first bits of each pair in `pairs_words` whole words from each of `starts` on; so many words and
+    `counts.size` // 64 + 1 more must lie in `words`.
+    """
+    for lag in range(1, counts.size + 1):
+        skipped = lag >> 6
+        shift = np.uint64(lag & 63)
+        back = np.uint64(64) - shift
+        total = 0
+        for stretch in range(starts.size):
+            first = starts[stretch]
+            if shift == np.uint64(0):
+                for index in range(first, first + pairs_words):
+                    total += ones(words[index] ^ words[index + skipped])
+            else:
+                for index in range(first, first + pairs_words):
+                    further = words[index + skipped] >> shift | words[index + skipped + 1] << back
+                    total += ones(words[index] ^ further)
+        counts[lag - 1] += total
+
+
+def warm() -> None:
+    """Compile every kernel of this file."""
+    words = np.zeros(8, dtype=np.uint64)
+    words.flags.writeable = False
+    counts = np.zeros(1, dtype=np.int64)
+    longest_run(words, 65, np.uint64(0))
+    window_ones(words, 1, counts)
+    count_disagreements(words, np.zeros(1, dtype=np.int64), 1, counts)

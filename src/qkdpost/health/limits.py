@@ -1,0 +1,56 @@
+"""What a host tolerates in its own record: part of a link's configuration."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from qkdpost.checks import real_number
+
+__all__ = ["RecordLimits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordLimits:
+    """How far the devices of a link may be from ideal before their hosts refuse what they recorded.
+
+    The limits say what is still the behaviour of honest devices. A record is refused if it shows more than that, beyond
+    all chance: devices within the limits lose a block with probability 2^-40. Each limit can be switched off by None
+    alone; the report of every block then says so.
+
+    Args:
+        largest_ratio: how many times as often one detector of a basis may click as the other, or one bit be prepared
+            as the other.
+        least_basis_share: the least share of either basis.
+        share_drift: by how much the share of the test basis, or of an intensity, may differ between the records of a
+            block and from what the link states, where it is near 1/2; where it is p, by 4 p (1 - p) times that. The
+            proofs want it to be equal.
+        prepared_correlation: the largest correlation of prepared bits, bases and intensities with those up to 128
+            pulses before.
+        detected_correlation: the same of detection bases and of outcomes, in the order of detections: dead times and
+            afterpulses make some. How far shares wander within a record is limited by its root.
+
+    Raises:
+        InputError: a ratio below 1, or another limit outside 0 ... 1.
+
+    >>> RecordLimits(largest_ratio=4.0, share_drift=None).off
+    ('share_drift',)
+    """
+
+    largest_ratio: float | None = 2.0
+    least_basis_share: float | None = 1e-4
+    share_drift: float | None = 0.02
+    prepared_correlation: float | None = 0.02
+    detected_correlation: float | None = 0.2
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None:
+                least, most = (1.0, math.inf) if item.name == "largest_ratio" else (0.0, 1.0)
+                object.__setattr__(self, item.name, real_number(item.name, value, least=least, most=most))
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """The names of the limits that are switched off."""
+        return tuple(item.name for item in fields(self) if getattr(self, item.name) is None)

@@ -1,0 +1,103 @@
+"""What is counted of one sequence of bits, in the order in which they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.runs import count_disagreements, longest_run, window_ones
+from qkdpost.bits import Bits
+
+__all__ = ["MAX_LAG", "WINDOW_BITS", "SequenceHealth"]
+
+WINDOW_BITS = 1024
+"""Of the adaptive proportion test, as SP 800-90B, section 4.4.2, has it for binary sources."""
+MAX_LAG = 128
+"""The longest period that is looked for."""
+STRETCHES = 16
+STRETCH_WORDS = 128
+"""Periods are looked for in so many stretches of so many words at most, spread over the record."""
+_FURTHER_WORDS = MAX_LAG // 64 + 1
+_EVERY = np.uint64(2**64 - 1)
+
+
+def _no_lags() -> NDArray[np.int64]:
+    return np.zeros(MAX_LAG, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SequenceHealth:
+    """Counts of one sequence of bits; those of two records add up to those of both.
+
+    Args:
+        length: how many bits.
+        ones: how many of them are one.
+        longest_zeros: the longest run of zeros.
+        longest_ones: the longest run of ones.
+        windows: how many whole windows of `WINDOW_BITS` bits.
+        fewest_ones: in any of the windows.
+        most_ones: in any of the windows.
+        pairs: how many pairs of bits were compared at each distance.
+        disagreements: how many of them differ, at the distances 1 ... `MAX_LAG`; int64, shape (MAX_LAG,).
+
+    >>> health = SequenceHealth.of(Bits.from_array([0, 1] * 5000))
+    >>> health.ones, health.longest_ones, int(health.disagreements[0]) == health.pairs
+    (5000, 1, True)
+    """
+
+    length: int = 0
+    ones: int = 0
+    longest_zeros: int = 0
+    longest_ones: int = 0
+    windows: int = 0
+    fewest_ones: int = WINDOW_BITS
+    most_ones: int = 0
+    pairs: int = 0
+    disagreements: NDArray[np.int64] = field(default_factory=_no_lags, repr=False)
+
+    @classmethod
+    def of(cls, bits: Bits) -> SequenceHealth:
+        """Count."""
+        words = bits.words
+        in_windows = np.zeros(len(bits) // WINDOW_BITS, dtype=np.int64)
+        window_ones(words, WINDOW_BITS // 64, in_windows)
+        pairs, disagreements = _compare_at_distances(bits)
+        return cls(
+            length=len(bits),
+            ones=bits.weight(),
+            longest_zeros=longest_run(words, len(bits), _EVERY),
+            longest_ones=longest_run(words, len(bits), np.uint64(0)),
+            windows=in_windows.size,
+            fewest_ones=int(in_windows.min(initial=WINDOW_BITS)),
+            most_ones=int(in_windows.max(initial=0)),
+            pairs=pairs,
+            disagreements=disagreements,
+        )
+
+    def __add__(self, other: SequenceHealth) -> SequenceHealth:
+        return SequenceHealth(
+            length=self.length + other.length,
+            ones=self.ones + other.ones,
+            longest_zeros=max(self.longest_zeros, other.longest_zeros),
+            longest_ones=max(self.longest_ones, other.longest_ones),
+            windows=self.windows + other.windows,
+            fewest_ones=min(self.fewest_ones, other.fewest_ones),
+            most_ones=max(self.most_ones, other.most_ones),
+            pairs=self.pairs + other.pairs,
+            disagreements=self.disagreements + other.disagreements,
+        )
+
+
+def _compare_at_distances(bits: Bits) -> tuple[int, NDArray[np.int64]]:
+    counts = _no_lags()
+    whole_words = len(bits) // 64
+    stretch = min(STRETCH_WORDS, whole_words)
+    pairs_words = stretch - _FURTHER_WORDS
+    if pairs_words < 1:
+        return 0, counts
+    number = min(STRETCHES, whole_words // stretch)
+    starts = np.linspace(0, whole_words - stretch, number).astype(np.int64)
+    count_disagreements(bits.words, starts, pairs_words, counts)
+    return 64 * pairs_words * number, counts

@@ -1,0 +1,141 @@
+"""What is counted of one record when it is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.health.sequences import SequenceHealth
+from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, RawRecords, TimeTags
+
+__all__ = ["RecordHealth", "add_up", "summarise"]
+
+PIECES = 8
+PIECE_BITS = 2**15
+"""The outcomes of either basis are looked at in order in so many pieces of a record of so many bits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RecordHealth:
+    """Counts of a host's own record, or of all its records of a block. Secret, as are the bits that are counted.
+
+    Args:
+        prepared: whether the bits were prepared; else they were detected.
+        outcomes: how many there were of each basis and value: 0 and 1 of the key basis, 0 and 1 of the test basis;
+            for a record of time tags, the clicks of the detectors 0, 1, 2 and 3.
+        double_clicks: detections in which both detectors of a basis clicked, where the record says so.
+        intensities: of how many pulses each intensity was chosen, with decoy states; else empty.
+        sequences: the counts of each sequence of bits, by name.
+    """
+
+    prepared: bool
+    outcomes: tuple[int, int, int, int]
+    double_clicks: int = 0
+    intensities: tuple[int, ...] = ()
+    sequences: Mapping[str, SequenceHealth] = field(default_factory=dict, repr=False)
+
+    @property
+    def total(self) -> int:
+        """All pulses, detections or clicks."""
+        return sum(self.outcomes)
+
+    @property
+    def in_test_basis(self) -> int:
+        """How many of them were in the test basis."""
+        return self.outcomes[2] + self.outcomes[3]
+
+    def __add__(self, other: RecordHealth) -> RecordHealth:
+        """Return the counts of both records, which are of one kind."""
+        first, second, third, fourth = map(add, self.outcomes, other.outcomes)
+        return RecordHealth(
+            prepared=self.prepared,
+            outcomes=(first, second, third, fourth),
+            double_clicks=self.double_clicks + other.double_clicks,
+            intensities=tuple(map(add, self.intensities, other.intensities)),
+            sequences={name: own + other.sequences[name] for name, own in self.sequences.items()},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as values that JSON knows."""
+        return {
+            "outcomes": list(self.outcomes),
+            "double_clicks": self.double_clicks,
+            "intensities": list(self.intensities),
+        }
+
+
+def add_up(healths: Iterable[RecordHealth]) -> RecordHealth:
+    """Return the counts of several records of one kind, at least one, together."""
+    return reduce(add, healths)
+
+
+def summarise(record: RawRecords) -> RecordHealth:
+    """Count what shows in a record by itself whether its devices are in order.
+
+    >>> record = Detections(pulses=9, slots=[0, 2, 5], bases=[0, 0, 1], outcomes=[1, 0, 1])
+    >>> summarise(record).outcomes
+    (1, 1, 0, 1)
+    """
+    match record:
+        case PreparedPulses():
+            return _summarise_prepared(record)
+        case Detections():
+            return _summarise_detected(record.bases, record.bits, record.double_clicks)
+        case TimeTags():
+            bases, bits = Bits.from_array(record.channels >> 1), Bits.from_array(record.channels & 1)
+            return _summarise_detected(bases, bits, 0)
+
+
+def _summarise_prepared(record: PreparedPulses) -> RecordHealth:
+    sequences = {"prepared bits": SequenceHealth.of(record.bits), "prepared bases": SequenceHealth.of(record.bases)}
+    intensities: tuple[int, ...] = ()
+    if record.intensities is not None:
+        intensities = _count_labels(record.intensities)
+        for place, plane in enumerate(record.intensities.planes):
+            sequences[f"intensities (bit {place} of their numbers)"] = SequenceHealth.of(plane)
+    return RecordHealth(
+        prepared=True,
+        outcomes=_count_outcomes(record.bases, record.bits),
+        intensities=intensities,
+        sequences=sequences,
+    )
+
+
+def _summarise_detected(bases: Bits, bits: Bits, double_clicks: int) -> RecordHealth:
+    some_bases, some_bits = _pieces(bases), _pieces(bits)
+    return RecordHealth(
+        prepared=False,
+        outcomes=_count_outcomes(bases, bits),
+        double_clicks=double_clicks,
+        sequences={
+            "detection bases": SequenceHealth.of(bases),
+            "outcomes": SequenceHealth.of(bits),
+            "outcomes of the key basis": SequenceHealth.of(some_bits.select(~some_bases)),
+            "outcomes of the test basis": SequenceHealth.of(some_bits.select(some_bases)),
+        },
+    )
+
+
+def _count_outcomes(bases: Bits, bits: Bits) -> tuple[int, int, int, int]:
+    test, ones, test_ones = bases.weight(), bits.weight(), (bases & bits).weight()
+    key_ones = ones - test_ones
+    return len(bits) - test - key_ones, key_ones, test - test_ones, test_ones
+
+
+def _count_labels(labels: Labels) -> tuple[int, ...]:
+    used = max((place + 1 for place, plane in enumerate(labels.planes) if plane.weight()), default=0)
+    counts = [labels.where(label).weight() for label in range(1 << used)]
+    return tuple(counts + [0] * ((1 << LABEL_PLANES) - len(counts)))
+
+
+def _pieces(bits: Bits) -> Bits:
+    if len(bits) <= PIECES * PIECE_BITS:
+        return bits
+    starts = np.linspace(0, len(bits) // 64 - PIECE_BITS // 64, PIECES).astype(int)
+    return concatenate(bits[64 * start : 64 * start + PIECE_BITS] for start in starts.tolist())
