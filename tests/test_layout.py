@@ -12,6 +12,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "qkdpost"
 ORDER = [
     "errors",
     "checks",
+    "entropy",
     "single_use",
     "_kernels",
     "bits",

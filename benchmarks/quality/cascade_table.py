@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from qkdpost.bits import Bits
+from qkdpost.entropy import binary_entropy
 from qkdpost.reconciliation import CascadeOutcome, cascade, parameters_for
-from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.reconcile import drive
 from qkdpost.verification import KEY_BYTES, frame_tags
 

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.stats import binom
 
 from qkdpost.bits import Bits
-from qkdpost.reconciliation.entropy import binary_entropy
+from qkdpost.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc import LdpcOutcome, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc_codes import code_names, load_code
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.syndromes import compute_syndromes
 from qkdpost.bits import Bits
+from qkdpost.entropy import entropy_ppm
 from qkdpost.reconciliation.density_evolution import error_rate_of_efficiency
-from qkdpost.reconciliation.entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc import LdpcOutcome, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc_decoders import DECODERS, LayeredDecoder

@@ -21,7 +21,7 @@ class Cause(IntEnum):
     """Why bits of the key were disclosed; the number stands for the cause on the wire."""
 
     REFERENCE_PARITIES = 0
-    """Parities and syndrome bits of the reference's key: charged."""
+    """Parities and syndrome bits of the reference's key, of no frame more than it has bits: charged."""
     CORRECTOR_PARITIES = 1
     """Parities of the corrector's key, and how many bits it asks for in blind rounds: functions of W and of what is
     charged; not charged, but two-way."""
@@ -34,7 +34,7 @@ class Cause(IntEnum):
     BLOCK_VERDICT = 5
     """The accept bit of the block: charged."""
     DROPPED_FRAMES = 6
-    """All bits of frames that were given up: charged, on top of what was disclosed of them before."""
+    """All bits of frames that were given up, less what is known to be charged of them already: charged."""
     REVEALED_BITS = 7
     """Punctured bits sent in the clear in blind rounds, each of which tells one syndrome bit more: charged."""
 

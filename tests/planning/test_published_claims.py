@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.security.decoy_published import DecoyCounts, PublishedEstimate, lim_2014, rusca_2018
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.photon_statistics import PhotonStatistics
 
 CORRECTNESS = 1e-15

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from qkdpost._kernels.density import combine_densities
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.degree_search import DegreeSearch, search_degrees, threshold_efficiency
 from qkdpost.reconciliation.density_evolution import FINE, error_rate_of_efficiency, evolve, trace
-from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc_decoders import Arithmetic
 from qkdpost.reconciliation.node_densities import Ensemble, check_table
 

@@ -13,9 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
+from qkdpost.entropy import entropy_ppm
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.leakage import Cause
 from qkdpost.reconciliation import ldpc
-from qkdpost.reconciliation.entropy import entropy_ppm
+from qkdpost.reconciliation.correction import Corrected
 from qkdpost.reconciliation.ldpc import WANTED_BITS, LdpcOutcome, block_mask, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
@@ -103,17 +105,18 @@ def test_reconcile_charges_which_frames_were_found(monkeypatch: pytest.MonkeyPat
     generator = np.random.default_rng(4)
     reference = generator.integers(0, 2, 60_000, dtype=np.uint8)
     noisy = reference ^ (generator.random(reference.size) < 0.02).astype(np.uint8)
-    kept: list[LdpcOutcome] = []
+    kept: list[Corrected] = []
 
-    def recorded(*sides: Any) -> tuple[LdpcOutcome, LdpcOutcome]:
+    def recorded(*sides: Any) -> tuple[Corrected, Corrected]:
         outcomes = drive(*sides)
         kept.append(outcomes[0])
         return outcomes
 
     monkeypatch.setattr(sys.modules[drive.__module__], "drive", recorded)
     done = reconcile(reference, noisy, method="ldpc", qber=0.02, frame_bits=1 << 14, seed=SEED)
-    assert kept[0].verdict_bits >= len(kept[0].failed_frames)
-    assert done.leakage_bits == kept[0].leakage_bits + kept[0].verdict_bits
+    disclosed = dict(kept[0].disclosed)
+    assert disclosed[Cause.FRAME_VERDICTS] >= done.frames > 1
+    assert done.leakage_bits == sum(disclosed.values()) - disclosed[Cause.CORRECTOR_PARITIES]
 
 
 @pytest.mark.parametrize("blind_rounds", [0, 3])

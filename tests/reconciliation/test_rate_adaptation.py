@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from qkdpost.config import LDPC_FAILURES_PERMILLE
+from qkdpost.entropy import entropy_ppm
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc_layout import puncturable_count
 from qkdpost.reconciliation.rate_adaptation import (
     FAILURE_WIDTHS,

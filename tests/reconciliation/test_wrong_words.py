@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.syndromes import compute_syndromes
 from qkdpost.bits import Bits
-from qkdpost.reconciliation.entropy import entropy_ppm
+from qkdpost.entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
 from qkdpost.reconciliation.rate_adaptation import waterfall_ppm

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.records import Tally
 from qkdpost.security import bbm92
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 

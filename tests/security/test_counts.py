@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkdpost.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, concentration, crossing, decoy_bb84, fixed_length, single_photon, tails
 from qkdpost.security.decoy_estimate import estimate_single_photons
-from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.envelope import most_errors_of_longer, steady_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import most_phase_errors

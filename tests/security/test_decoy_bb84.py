@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.security import at_fixed_length, decoy_bb84
 from qkdpost.security.concentration import serfling_deviation
 from qkdpost.security.decoy_estimate import SinglePhotons, estimate_single_photons
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.tallies import DecoyTally
 from reference.links import DecoyLink

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security import decoy_bb84
 from qkdpost.security.decoy_lengths import DecoyAcceptance, published_estimate
 from qkdpost.security.decoy_published import DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally

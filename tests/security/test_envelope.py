@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.security.concentration import hypergeometric_key_errors
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.envelope import most_errors_of_longer, steady_entropy
 
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.fixed_length import (
     lim_2021_parameter_estimation,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubit_rounds import phase_error_bound
 from qkdpost.security.sampled import phase_error_bound_of_samples

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
 from qkdpost.records import Detections, Tally
 from qkdpost.security import bb84, single_photon
@@ -17,7 +18,6 @@ from qkdpost.security.concentration import (
     hypergeometric_key_errors,
     serfling_deviation,
 )
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.envelope import steady_entropy
 from qkdpost.session.queue import LOOKAHEAD_BATCHES, RecordQueue
 from qkdpost.tallies import SinglePhotonTally

@@ -11,29 +11,30 @@ from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason
+from qkdpost.reconciliation import correction
 from qkdpost.reconciliation.cascade import CascadeOutcome, cascade
 from qkdpost.session.events import KeyReady
-from qkdpost.session.stages import reconciliation
 from support.link import Pair, bb84_records, small_link
 
 FRAME_BITS = 1024
 
 
-def spoiling(frames: list[int]) -> object:
-    """Return a Cascade that leaves one bit wrong in some frames of the corrector."""
+def spoiling(frames: list[int], parities: list[int]) -> object:
+    """Return a Cascade that leaves one bit wrong in some frames of the corrector, and tells the parities of these."""
 
     def spoilt(bits: Bits, **settings: object) -> Generator[Bits, Bits, CascadeOutcome]:
         outcome = yield from cascade(bits, **settings)  # type: ignore[arg-type]
         if not settings["reference"]:
             wrong = np.array([frame * FRAME_BITS + 5 for frame in frames], dtype=np.int64)
+            parities.extend(outcome.frame_parities[frames].tolist())
             object.__setattr__(outcome, "bits", outcome.bits ^ Bits.from_positions(wrong, len(outcome.bits)))
         return outcome
 
     return spoilt
 
 
-def run_spoilt(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> Pair:
-    monkeypatch.setattr(reconciliation, "cascade", spoiling(frames))
+def run_spoilt(monkeypatch: pytest.MonkeyPatch, frames: list[int], parities: list[int] | None = None) -> Pair:
+    monkeypatch.setattr(correction, "cascade", spoiling(frames, [] if parities is None else parities))
     pair = Pair(small_link(frame_bits=FRAME_BITS))
     pair.submit(*bb84_records(20000))
     pair.finish()
@@ -43,12 +44,15 @@ def run_spoilt(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> Pair:
 
 @pytest.mark.parametrize("frames", [[0], [1, 2], [0, 3]])
 def test_wrong_frames_are_dropped_and_charged(monkeypatch: pytest.MonkeyPatch, frames: list[int]) -> None:
-    pair = run_spoilt(monkeypatch, frames)
+    parities: list[int] = []
+    pair = run_spoilt(monkeypatch, frames, parities)
     assert pair.keys("alice") == pair.keys("bob") != {}
     for role in ("alice", "bob"):
         report = next(event.report for event in pair.events[role] if isinstance(event, KeyReady))
         assert report.dropped_frames == len(frames)
-        assert report.ledger.bits(Cause.DROPPED_FRAMES) == len(frames) * FRAME_BITS
+        # With the parities that they are charged already, all their bits and no more.
+        assert len(parities) == len(frames)
+        assert report.ledger.bits(Cause.DROPPED_FRAMES) == len(frames) * FRAME_BITS - sum(parities) > 0
         assert report.corrected_bits == report.key_bits - len(frames) * FRAME_BITS
 
 
@@ -71,7 +75,7 @@ def test_the_block_tag_catches_what_frame_tags_miss(monkeypatch: pytest.MonkeyPa
 
 def test_dropped_bits_are_among_the_errors_of_their_intensity(monkeypatch: pytest.MonkeyPatch) -> None:
     """Honest counts of a block that lost frames stand the checks that a peer's counts must stand."""
-    monkeypatch.setattr(reconciliation, "cascade", spoiling([0, 2]))
+    monkeypatch.setattr(correction, "cascade", spoiling([0, 2], []))
     link = small_link(
         kind="decoy-bb84",
         intensities=(0.5, 0.15),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from qkdpost.config import LinkConfig
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.estimation import sample_size
 from qkdpost.leakage import Cause, Ledger
@@ -22,7 +23,6 @@ from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import Tally
 from qkdpost.security.decoy_lengths import published_estimate
 from qkdpost.security.decoy_published import DecoyCounts, PublishedEstimate
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.security.result import SecretLength

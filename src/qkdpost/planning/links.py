@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.planning.expectation import (
     coherent_rates,
@@ -20,7 +21,6 @@ from qkdpost.planning.expectation import (
 )
 from qkdpost.records import Tally
 from qkdpost.security import bbm92, decoy_bb84, single_photon
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qkdpost.reconciliation.entropy import binary_entropy
+from qkdpost.entropy import binary_entropy
 from qkdpost.reconciliation.rate_adaptation import (
     FAILURE_WIDTHS,
     PUNCTURING_LOSS_PERMILLE,

@@ -18,7 +18,8 @@ benchmarks/quality:
 
 Frames do not wait for each other: a block takes the rounds of its slowest frame.
 
-Leakage: one bit for each parity asked. The last block of a pass after the first is not asked, nor is a right half.
+Leakage: one bit for each parity asked, and no more for a frame than it has bits (`qkdpost.reconciliation.correction`).
+The last block of a pass after the first is not asked, nor is a right half.
 Each host's messages are given by its peer's and by the error pattern; what that means for the key is told in
 `qkdpost.leakage`.
 """
@@ -32,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.checks import whole_number
+from qkdpost.errors import RemoteProtocolError
 from qkdpost.reconciliation._cascade_frames import Batch, Block
 from qkdpost.reconciliation.cascade_parameters import CascadeParameters
 
@@ -46,7 +48,8 @@ class CascadeOutcome:
     Attributes:
         bits: the corrector's corrected bits, or the reference's as they were; secret.
         corrected_bits: errors found in all frames.
-        parities: parities disclosed by the reference, which is the leakage in bits; the corrector sent as many.
+        parities: parities disclosed by the reference, and as many by the corrector. The leakage is no more than that,
+            nor in any frame more than its bits (`qkdpost.reconciliation.correction`).
         rounds: messages that each side sent.
         frame_parities: parities of each frame (int64, shape (frames,)).
         frame_errors: errors found in each frame (int64, shape (frames,)).
@@ -81,8 +84,7 @@ def cascade(
         InputError: a frame length outside its range, or a seed of another length.
         RemoteProtocolError: the peer's parities are more or fewer than were asked.
     """
-    if not 1 <= frame_bits <= 1 << 20:
-        raise InputError(f"a frame has 1 to {1 << 20} bits, found {frame_bits}")
+    frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     block = Block(bits, frame_bits, parameters, seed, not reference)
     rounds = 0
     while work := block.ask():

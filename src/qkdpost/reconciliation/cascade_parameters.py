@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qkdpost.checks import whole_number, whole_numbers
 from qkdpost.errors import ConfigurationError
 
 __all__ = ["PARAMETER_SETS", "CascadeParameters", "parameters_for"]
@@ -37,12 +38,14 @@ class CascadeParameters:
     block_bits: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not 1 <= self.frame_bits <= _LARGEST_FRAME_BITS:
-            raise ConfigurationError(f"a frame has 1 to {_LARGEST_FRAME_BITS} bits, found {self.frame_bits}")
-        if not 1 <= len(self.block_bits) <= _LARGEST_PASS_COUNT:
-            raise ConfigurationError(f"Cascade runs 1 to {_LARGEST_PASS_COUNT} passes, found {len(self.block_bits)}")
-        if min(self.block_bits) < 1:
-            raise ConfigurationError(f"a block has at least 1 bit, found {min(self.block_bits)}")
+        frame_bits = _frame_bits(self.frame_bits)
+        block_bits = whole_numbers("block_bits", self.block_bits, least=1, error=ConfigurationError)
+        if not 1 <= len(block_bits) <= _LARGEST_PASS_COUNT:
+            raise ConfigurationError(
+                f"block_bits must name the sizes of 1 to {_LARGEST_PASS_COUNT} passes; found {len(block_bits)}"
+            )
+        object.__setattr__(self, "frame_bits", frame_bits)
+        object.__setattr__(self, "block_bits", block_bits)
 
     def for_length(self, length: int) -> tuple[int, ...]:
         """Return the block sizes for a frame of `length` bits, which may be shorter than `frame_bits`.
@@ -70,13 +73,15 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
     """
     if name not in PARAMETER_SETS:
         raise ConfigurationError(f"unknown Cascade parameters {name!r}; known are {', '.join(PARAMETER_SETS)}")
-    if not 0 <= qber_ppm <= _MILLION // 2:
-        raise ConfigurationError(f"an error rate lies between 0 and 500000 parts per million, found {qber_ppm}")
-    if not 1 <= frame_bits <= _LARGEST_FRAME_BITS:
-        raise ConfigurationError(f"a frame has 1 to {_LARGEST_FRAME_BITS} bits, found {frame_bits}")
+    qber_ppm = whole_number("qber_ppm", qber_ppm, most=_MILLION // 2, error=ConfigurationError)
+    frame_bits = _frame_bits(frame_bits)
     sizes = PARAMETER_SETS[name](max(qber_ppm, 10), frame_bits)
     clamped = tuple(min(size, frame_bits) for size in sizes)
     return CascadeParameters(name=name, frame_bits=frame_bits, block_bits=clamped)
+
+
+def _frame_bits(frame_bits: int) -> int:
+    return whole_number("frame_bits", frame_bits, least=1, most=_LARGEST_FRAME_BITS, error=ConfigurationError)
 
 
 def _original(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.reconciliation.entropy import binary_entropy
+from qkdpost.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc_decoders import Arithmetic
 from qkdpost.reconciliation.node_densities import TOP, CheckNodes, Ensemble, VariableNodes, channel_levels
 

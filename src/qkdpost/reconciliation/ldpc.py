@@ -59,6 +59,7 @@ class LdpcOutcome:
         failed_frames: one bit for each frame, 1 where no word was found; public.
         leakage_bits: disclosed by the reference: syndromes less punctured bits, plus revealed bits.
         revealed_bits: the part of `leakage_bits` that blind rounds disclosed.
+        frame_revealed: the same of each frame, int64, shape (frames,).
         verdict_bits: bits that the corrector sent to tell which frames failed; not part of `leakage_bits`.
         wish_bits: bits that it sent to tell how many to reveal of them.
         rounds: exchanges, of which each side counts the same.
@@ -70,6 +71,7 @@ class LdpcOutcome:
     failed_frames: Bits
     leakage_bits: int
     revealed_bits: int
+    frame_revealed: NDArray[np.int64] = field(repr=False)
     verdict_bits: int
     wish_bits: int
     rounds: int
@@ -88,7 +90,8 @@ class _Block:
         self.layout: FrameLayout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
         self.order = permutation(seed, b"ldpc order", plan.key_bits)
         self.frames = np.zeros((plan.frames, self.code.frame_bits // 64), dtype=np.uint64)
-        self.rounds = self.revealed_bits = self.verdict_bits = self.wish_bits = 0
+        self.rounds = self.verdict_bits = self.wish_bits = 0
+        self.frame_revealed = np.zeros(plan.frames, dtype=np.int64)
         self.hidden = plan.punctured_bits
         gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
         shortened = plan.frames * plan.shortened_bits
@@ -107,9 +110,10 @@ class _Block:
         compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, frames, output)
         return output
 
-    def reveal(self, count: int) -> NDArray[np.uint32]:
-        """Return the places of the next `count` punctured bits to reveal, which are hidden no longer."""
+    def reveal(self, count: int, failed: Bits) -> NDArray[np.uint32]:
+        """Return the places of the next `count` punctured bits that failed frames reveal, hidden no longer."""
         self.hidden -= count
+        self.frame_revealed[np.asarray(failed, dtype=np.bool_)] += count
         return self.layout.punctured[self.hidden : self.hidden + count]
 
     def count_answer(self, answer: Bits) -> None:
@@ -118,11 +122,13 @@ class _Block:
         self.wish_bits += len(answer) - self.plan.frames
 
     def outcome(self, bits: Bits, failed: Bits, corrected: int, iterations: NDArray[np.int32]) -> LdpcOutcome:
+        revealed = int(self.frame_revealed.sum())
         return LdpcOutcome(
             bits=bits,
             failed_frames=failed,
-            leakage_bits=self.plan.first_leakage_bits + self.revealed_bits,
-            revealed_bits=self.revealed_bits,
+            leakage_bits=self.plan.first_leakage_bits + revealed,
+            revealed_bits=revealed,
+            frame_revealed=self.frame_revealed,
             verdict_bits=self.verdict_bits,
             wish_bits=self.wish_bits,
             rounds=self.rounds,
@@ -167,8 +173,7 @@ def ldpc_reference(
         open_frames = failed
         if not wanted:
             break
-        message = _revealed(block, failed, block.reveal(wanted))
-        block.revealed_bits += len(message)
+        message = _revealed(block, failed, block.reveal(wanted, failed))
     return block.outcome(bits, failed, 0, np.zeros(0, dtype=np.int32))
 
 
@@ -196,8 +201,7 @@ def ldpc_corrector(
         if not wanted:
             break
         message = yield from _exchange(block, Bits.zeros(0), failed.weight() * wanted)
-        search.add_revealed(message, block.reveal(wanted))
-        block.revealed_bits += len(message)
+        search.add_revealed(message, block.reveal(wanted, failed))
     corrected, count = search.corrected()
     return block.outcome(corrected, failed, count, search.iterations)
 

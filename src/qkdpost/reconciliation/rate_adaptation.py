@@ -19,8 +19,12 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.checks import whole_number
+from qkdpost.entropy import entropy_ppm
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.entropy import entropy_ppm
 from qkdpost.reconciliation.ldpc_codes import code_names, manifest
 from qkdpost.reconciliation.ldpc_layout import puncturable_count
 
@@ -124,6 +128,10 @@ class LdpcPlan:
         """Bits that the first message discloses about the block."""
         return self.frames * (self.syndrome_bits - self.punctured_bits)
 
+    def frame_lengths(self) -> NDArray[np.int64]:
+        """Return the key bits of each frame, as the block's bits are dealt to them in turn; shape (frames,)."""
+        return (self.block_bits - np.arange(self.frames, dtype=np.int64) + self.frames - 1) // self.frames
+
 
 def plan_ldpc(
     block_bits: int,
@@ -155,14 +163,12 @@ def plan_ldpc(
     Raises:
         InputError: an argument lies outside its range.
     """
-    if block_bits < 1 or not 1 <= error_rate_ppm < _MILLION // 2:
-        raise InputError(
-            f"cannot plan {block_bits} bits at {error_rate_ppm} errors in 10^6; want 1 or more, below half"
-        )
-    if not {first_failures_permille, failures_permille} <= FAILURE_WIDTHS.keys() or failures_permille > 500:
-        raise InputError(f"frame failures in a thousand must be one of {sorted(FAILURE_WIDTHS)}")
-    if not 0 <= blind_rounds < len(FIRST_WIDTHS) or not 0 <= uncertainty_permille <= 500:
-        raise InputError("blind_rounds must lie in 0 ... 16, uncertainty_permille in 0 ... 500")
+    block_bits = whole_number("block_bits", block_bits, least=1)
+    error_rate_ppm = whole_number("error_rate_ppm", error_rate_ppm, least=1, most=_MILLION // 2 - 1)
+    blind_rounds = whole_number("blind_rounds", blind_rounds, most=len(FIRST_WIDTHS) - 1)
+    uncertainty_permille = whole_number("uncertainty_permille", uncertainty_permille, most=500)
+    first_failures_permille = _offered("first_failures_permille", first_failures_permille, 1000)
+    failures_permille = _offered("failures_permille", failures_permille, 500)
     size = _frame_size(block_bits, frame_bits)
     wish = _Wish(
         block_bits=block_bits,
@@ -178,6 +184,13 @@ def plan_ldpc(
     if chosen is None:
         raise InputError(f"no code of the family corrects {error_rate_ppm} errors in 10^6; use Cascade")
     return _plan(chosen, wish)
+
+
+def _offered(name: str, failures: int, most: int) -> int:
+    number = whole_number(name, failures, least=1, most=most)
+    if number not in FAILURE_WIDTHS:
+        raise InputError(f"{name} must be one of {sorted(FAILURE_WIDTHS)}; found {number}")
+    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,8 +337,9 @@ def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
 
 def _frame_size(block_bits: int, frame_bits: int) -> int:
     sizes = sorted({_frame_bits(name) for name in code_names()})
+    frame_bits = whole_number("frame_bits", frame_bits, least=1)
     if frame_bits not in sizes:
-        raise InputError(f"frame_bits must be one of {sizes}, found {frame_bits}")
+        raise InputError(f"frame_bits of LDPC must be one of {sizes}; found {frame_bits}")
     fitting = [size for size in sizes if size <= frame_bits and 3 * block_bits >= 2 * size]
     return fitting[-1] if fitting else sizes[0]
 

@@ -20,10 +20,10 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from qkdpost._kernels.syndromes import compute_syndromes
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.density_evolution import error_rate_of_efficiency
 from qkdpost.reconciliation.design import change_manifest
-from qkdpost.reconciliation.entropy import binary_entropy
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, load_code, manifest
 from qkdpost.reconciliation.ldpc_decoders import DECODERS
 

@@ -40,9 +40,9 @@ Data for choosing the correction
 
 from __future__ import annotations
 
+from qkdpost.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
-from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
 

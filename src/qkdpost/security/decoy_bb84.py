@@ -41,6 +41,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qkdpost.checks import choice, instance, whole_number
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
@@ -56,7 +57,6 @@ from qkdpost.security.decoy_estimate import (
 )
 from qkdpost.security.decoy_lengths import PUBLISHED, published_length
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.envelope import most_errors_of_longer
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.phase_errors import Concentration, check_concentration

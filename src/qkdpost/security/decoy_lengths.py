@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from qkdpost.checks import choice
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
@@ -30,7 +31,6 @@ from qkdpost.security.decoy_published import (
     rusca_2018,
     wiesemann_2026,
 )
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms

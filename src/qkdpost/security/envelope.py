@@ -25,9 +25,9 @@ from __future__ import annotations
 import math
 
 from qkdpost.checks import MAX_COUNT, whole_number
+from qkdpost.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.security.concentration import check_tail
-from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.security.tails import hypergeometric_log_tail
 
 __all__ = ["most_errors_of_longer", "steady_entropy"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from qkdpost.checks import real_number, whole_number
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.records import Tally
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.variable_length import amplification_term, correction_terms

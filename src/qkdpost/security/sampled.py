@@ -38,7 +38,7 @@ No correlation, no key
 from __future__ import annotations
 
 from qkdpost.checks import whole_numbers
-from qkdpost.security.entropy import binary_entropy
+from qkdpost.entropy import binary_entropy
 from qkdpost.security.phase_errors import Concentration, most_phase_errors
 from qkdpost.tallies import SampledTally
 

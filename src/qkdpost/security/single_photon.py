@@ -44,11 +44,11 @@ from dataclasses import replace
 from typing import Literal
 
 from qkdpost.checks import instance, real_number, whole_number
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.concentration import binomial_at_most, chernoff_at_most
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.envelope import steady_entropy
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration, most_phase_errors

@@ -33,8 +33,8 @@ import math
 from collections.abc import Sequence
 
 from qkdpost.checks import whole_number
+from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qkdpost.authentication import Transcript
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
@@ -51,6 +54,8 @@ class Block(SingleUse):
     """... and how many errors it rests on."""
     kept: Bits = field(default_factory=lambda: Bits.zeros(0), repr=False)
     """Which of the key bits have not been dropped."""
+    frame_charges: NDArray[np.int64] | None = field(default=None, repr=False)
+    """What each frame was charged for its correction, where frames of correction are those of verification."""
     key_difference: Bits | None = field(default=None, repr=False)
     """The error pattern, as far as the corrector found it; the reference is only told counts."""
     key_errors: tuple[int, ...] | None = None
@@ -87,12 +92,12 @@ class Block(SingleUse):
         """Return how many bits this host's bound allows of the corrected bits."""
         return min(self.secret_length().bits, len(self.bits))
 
-    def drop(self, kept: Bits) -> None:
-        """Give up all bits but those under `kept`, charged with all that they are."""
+    def drop(self, kept: Bits, *, charged: int = 0) -> None:
+        """Give up all bits but those under `kept`: they are charged whole, less what they were `charged` before."""
         before = len(self.bits)
         self.bits = self.bits.select(kept)
         self.kept = self.kept.replace(self.kept, kept)
-        self.ledger.disclose(Cause.DROPPED_FRAMES, before - len(self.bits))
+        self.ledger.disclose(Cause.DROPPED_FRAMES, before - len(self.bits) - charged)
 
     @property
     def ledger(self) -> Ledger:

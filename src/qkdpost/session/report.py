@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Context
 from typing import Any
 
+from qkdpost.entropy import binary_entropy
 from qkdpost.estimation import estimate_error_rate
 from qkdpost.health import RecordHealth
 from qkdpost.leakage import Cause, Ledger
-from qkdpost.security.entropy import binary_entropy
 from qkdpost.security.result import SecretLength
 
 __all__ = ["BlockReport"]
@@ -36,9 +36,10 @@ class BlockReport:
         key_bits: bits that went into correction.
         key_errors: errors found in them, known exactly after correction; None to a side that is not told, as Alice is
             not by LDPC.
-        frames: frames of correction.
+        frames: frames that short tags verify, which are those of Cascade.
         dropped_frames: frames given up because their tags differed.
-        ldpc_failed_frames: frames that LDPC did not correct, before the fallback.
+        ldpc_frames: frames of LDPC; 0 where Cascade corrected the block.
+        ldpc_failed_frames: of these, how many it did not correct; the fallback says what became of them.
         reconciliation_rounds: exchanges of parities.
         corrected_bits: bits that went into amplification.
         ledger: disclosed bits by cause.
@@ -74,6 +75,7 @@ class BlockReport:
     key_errors: int | None = None
     frames: int = 0
     dropped_frames: int = 0
+    ldpc_frames: int = 0
     ldpc_failed_frames: int = 0
     reconciliation_rounds: int = 0
     corrected_bits: int = 0
@@ -119,6 +121,10 @@ class BlockReport:
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
         return result
 
+    def _ldpc_in_words(self) -> list[tuple[str, str]]:
+        counts = f"{self.ldpc_frames:,} / {self.ldpc_failed_frames:,}"
+        return [("frames of LDPC / failed", counts)] if self.ldpc_frames else []
+
     def _key_errors_in_words(self) -> str:
         if self.key_errors is None:
             return f"not told to this side ({self.key_bits:,} bits)"
@@ -134,6 +140,7 @@ class BlockReport:
             ("QBER of the set-up sample", str(estimate_error_rate(self.setup_errors, self.setup_bits))),
             ("QBER of the key, exact", self._key_errors_in_words()),
             ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
+            *self._ldpc_in_words(),
             ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self.efficiency:.4f}"),
         ]
         rows += [

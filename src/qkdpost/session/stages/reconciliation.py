@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeVar
 
 from qkdpost.bits import Bits
 from qkdpost.conversation import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.leakage import Cause
 from qkdpost.messages import AbortReason, CorrectionStart, Parities
-from qkdpost.reconciliation.cascade import cascade
-from qkdpost.reconciliation.cascade_parameters import parameters_for
 from qkdpost.reconciliation.choice import ldpc_plan, method_number
-from qkdpost.reconciliation.ldpc import block_mask, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.correction import Corrected, Side, correct
 from qkdpost.reconciliation.rate_adaptation import LdpcPlan
 from qkdpost.session.block import Block
 
@@ -22,8 +18,6 @@ __all__ = ["follow", "lead"]
 SEED_BYTES = 32
 LEAST_QBER_PPM = 100
 MOST_QBER_PPM = 499_999
-
-Outcome = TypeVar("Outcome")
 
 
 def lead(block: Block) -> Program[None]:
@@ -62,57 +56,35 @@ def _check_direction(block: Block, plan: LdpcPlan | None, qber_ppm: int) -> None
 
 def _correct(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) -> Program[None]:
     before = block.bits
+    outcome = yield from _rounds(block, correct(before, plan, _side(block, qber_ppm, seed)))
+    block.bits = outcome.bits
+    for cause, bits in outcome.disclosed.items():
+        block.ledger.disclose(cause, bits)
+    block.frame_charges = outcome.frame_charges
+    block.errors_found = outcome.corrected_bits
     if plan is not None:
-        yield from _correct_by_ldpc(block, plan, qber_ppm, seed)
-    else:
-        block.bits = yield from _correct_by_cascade(block, block.bits, qber_ppm, seed)
+        block.report.ldpc_frames, block.report.ldpc_failed_frames = outcome.frames, outcome.failed_frames
+    if outcome.given_up.weight():
+        block.drop(~outcome.given_up, charged=outcome.given_up_charge)
     if not block.is_reference:
         block.key_difference = (before.select(block.kept) ^ block.bits).spread(block.kept)
     block.report.frames = -(-len(block.bits) // block.link.frame_bits)
 
 
-def _correct_by_cascade(block: Block, bits: Bits, qber_ppm: int, seed: bytes) -> Program[Bits]:
-    outcome = yield from _rounds(
-        block,
-        cascade(
-            bits,
-            frame_bits=block.link.frame_bits,
-            parameters=parameters_for(block.link.cascade_parameters, qber_ppm, block.link.frame_bits),
-            seed=seed,
-            reference=block.is_reference,
-        ),
+def _side(block: Block, qber_ppm: int, seed: bytes) -> Side:
+    return Side(
+        reference=block.is_reference,
+        seed=seed,
+        qber_ppm=qber_ppm,
+        frame_bits=block.link.frame_bits,
+        parameters=block.link.cascade_parameters,
+        decoder=block.link.ldpc_decoder,
+        fallback=block.link.ldpc_fallback,
+        random_source=block.random_source,
     )
-    block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.parities)
-    block.ledger.disclose(Cause.CORRECTOR_PARITIES, outcome.parities)
-    block.errors_found += outcome.corrected_bits
-    return outcome.bits
 
 
-def _correct_by_ldpc(block: Block, plan: LdpcPlan, qber_ppm: int, seed: bytes) -> Program[None]:
-    if block.is_reference:
-        rounds = ldpc_reference(block.bits, plan=plan, seed=seed, random_source=block.random_source)
-    else:
-        rounds = ldpc_corrector(block.bits, plan=plan, seed=seed, decoder=block.link.ldpc_decoder)
-    outcome = yield from _rounds(block, rounds)
-    block.bits = outcome.bits
-    block.ledger.disclose(Cause.REFERENCE_PARITIES, outcome.leakage_bits - outcome.revealed_bits)
-    block.ledger.disclose(Cause.REVEALED_BITS, outcome.revealed_bits)
-    # Which frames failed hangs on the reference's punctured bits too, so it is charged whether or not W is published.
-    block.ledger.disclose(Cause.FRAME_VERDICTS, outcome.verdict_bits)
-    block.ledger.disclose(Cause.CORRECTOR_PARITIES, outcome.wish_bits)
-    failed = outcome.failed_frames.weight()
-    block.report.ldpc_failed_frames = failed
-    if not failed:
-        return
-    mask = block_mask(plan, outcome.failed_frames)
-    if block.link.ldpc_fallback == "cascade":
-        rest = yield from _correct_by_cascade(block, block.bits.select(mask), qber_ppm, seed)
-        block.bits = block.bits.replace(mask, rest)
-    else:
-        block.drop(~mask)
-
-
-def _rounds(block: Block, rounds: Generator[Bits, Bits, Outcome]) -> Program[Outcome]:
+def _rounds(block: Block, rounds: Generator[Bits, Bits, Corrected]) -> Program[Corrected]:
     """Exchange what the method discloses, both sides speaking at once in every round."""
     answer: Bits | None = None
     number = block.report.reconciliation_rounds
@@ -121,7 +93,7 @@ def _rounds(block: Block, rounds: Generator[Bits, Bits, Outcome]) -> Program[Out
             own = next(rounds) if answer is None else rounds.send(answer)
         except StopIteration as stop:
             block.report.reconciliation_rounds = number
-            outcome: Outcome = stop.value
+            outcome: Corrected = stop.value
             return outcome
         yield Parities(block=block.number, round=number, count=len(own), parities=own.to_bytes())
         peer = expect((yield RECEIVE), Parities)

@@ -80,7 +80,9 @@ def _equal_frames(differences: Bits, tag_bits: int) -> Bits:
 def _drop_frames(block: Block, equal: Bits) -> None:
     block.report.dropped_frames = len(equal) - equal.weight()
     if block.report.dropped_frames:
-        block.drop(_bits_of_frames(equal, block.link.frame_bits, len(block.bits)))
+        charges, dropped = block.frame_charges, ~np.asarray(equal, dtype=np.bool_)
+        charged = int(charges[dropped].sum()) if charges is not None else 0
+        block.drop(_bits_of_frames(equal, block.link.frame_bits, len(block.bits)), charged=charged)
     block.report.corrected_bits = len(block.bits)
     if not len(block.bits):
         raise AbortBlock(AbortReason.VERIFICATION_FAILED, "every frame of the block differs after correction")

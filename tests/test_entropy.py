@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qkdpost.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.errors import InputError
-from qkdpost.security.entropy import binary_entropy, inverse_binary_entropy
 
 
 def _in_fifty_digits(probability: float) -> float:
