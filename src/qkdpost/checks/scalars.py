@@ -120,6 +120,8 @@ def real_number(
     Raises:
         InputError: (or `error`) it is none, is NaN or infinite, or lies outside that range.
     """
+    if type(value) is float and least <= value <= most and above < value < below and math.isfinite(value):
+        return value
     number = real_of(value)
     if number is None or not (math.isfinite(number) and least <= number <= most and above < number < below):
         what = f"a number of {unit}" if unit else "a number"

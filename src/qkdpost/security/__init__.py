@@ -30,8 +30,8 @@ Correction that answers back
         with several photons give none in any case.
     (v) Verification is counted as with any correction: tags and outcomes.
 
-    The argument of (ii) to (iv) is this library's own, not a quotation of a published theorem. Who does not accept
-    it can correct one-way.
+    The argument of (ii) to (iv) is this library's own, not a quotation of a published theorem: results that rest on it
+    say so in `unproven`. Who does not accept it can correct one-way.
 
 Data for choosing the correction
     The error rate that the code or block sizes are chosen by must come from disclosed rounds, which are not key, or

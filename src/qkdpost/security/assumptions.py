@@ -2,6 +2,9 @@
 
 A bound cannot check these: they are properties of devices and of the way in which the rest of the library, or its
 user, conducts the protocol. They are stated once, here, so that the same condition has the same words everywhere.
+
+The last ones are no conditions but steps of a proof that no published theorem covers: a result that rests on one names
+it in `unproven`. Most are arguments of this library's own, written down where the text says; one nobody has proven.
 """
 
 from __future__ import annotations
@@ -9,20 +12,31 @@ from __future__ import annotations
 __all__ = [
     "ANNOUNCED_TIMES",
     "AUTHENTICATED",
+    "BASES_SECRET_WHILE_MEASURING",
     "BASIS_CHOICE",
     "BASIS_INDEPENDENT_DETECTION",
     "BOUNDED_MISMATCH",
     "CLICKS_IN_BOTH_BASES",
+    "CONJUGATE_MEASUREMENTS",
+    "CONJUGATE_STATES",
+    "DERIVED_CONSTANT",
     "DETECTORS_READY",
+    "DETECTOR_ARGUMENT",
+    "DETECTOR_CONSEQUENCE",
+    "ENDS_BY_DETECTIONS",
     "ERROR_PATTERN_PUBLIC",
     "FIXED_BEFORE_DATA",
     "ONE_WAY",
+    "ONE_WAY_THEOREM_TWO_WAYS",
+    "PARTIAL_STATES",
     "PHASE_RANDOMISED_PULSES",
     "PHOTONS_WITHOUT_COHERENCE",
     "PREPARED_QUBITS",
+    "PUBLIC_PATTERN_ARGUMENT",
     "PULSES_FIXED",
     "RECORDS_BY_THE_CLOCK",
     "SAMPLE_OF_BOTH_BASES",
+    "SINGLE_PHOTON_ARGUMENT",
     "SOURCE_ASSUMED",
     "SOURCE_MONITORED",
     "SQUASHED_RECEIVER",
@@ -32,9 +46,29 @@ __all__ = [
     "UNTRUSTED_SOURCE",
 ]
 
-BASIS_CHOICE = "bases are chosen at random, independently from round to round, and announced only after detection"
+BASIS_CHOICE = (
+    "bases are chosen at random, independently from round to round and with the same probabilities in every round of a "
+    "block, and announced only after detection"
+)
+ENDS_BY_DETECTIONS = (
+    "where the block begins and ends was decided by detections or the clock, never by bases, outcomes or intensities"
+)
+BASES_SECRET_WHILE_MEASURING = (
+    "neither side's bases were known outside of its laboratory while the other side was still measuring the same rounds"
+)
+CONJUGATE_MEASUREMENTS = (
+    "on either side the two measurements act as ones of a qubit in two conjugate bases, with an overlap of 1/2"
+)
+CONJUGATE_STATES = (
+    "each photon carries its bit in one of two conjugate bases, prepared without flaw: whatever the photon number, a "
+    "pulse averaged over its bit is the same in both, and no side channel tells them apart"
+)
 BASIS_INDEPENDENT_DETECTION = (
     "whether a round is detected does not depend on the basis (equal efficiencies; no efficiency mismatch)"
+)
+DETECTOR_CONSEQUENCE = (
+    "were the receiver's two detectors not alike, this length would be too long: by what is known for decoy states, "
+    "efficiencies that deviate by 1 % from their nominal value may hide some 0.04 of the phase-error rate"
 )
 DETECTORS_READY = (
     "a round counts only if every detector of its receiver was ready: none was recovering from an earlier click"
@@ -66,11 +100,16 @@ ERROR_PATTERN_PUBLIC = (
     "two-way correction: the error pattern is given to the eavesdropper and every parity of the reference's key is "
     "in the leakage; the corrector's parities then say nothing more"
 )
-AUTHENTICATED = "the classical conversation is authenticated; what a forgery adds is accounted for as its own epsilon"
+AUTHENTICATED = (
+    "the classical conversation is authenticated with a hash key that stays secret for ever; what a forgery adds is "
+    "accounted for as its own epsilon. All this is for the block by itself: a key whose authentication was made from "
+    "earlier keys is as far from ideal as the epsilons of all blocks add up to, those without key among them"
+)
 ONE_WAY = "one-way correction: nothing that depends on the corrector's key was published but what the leakage counts"
 PHASE_RANDOMISED_PULSES = (
-    "pulses are phase-randomised with Poissonian photon numbers; intensities are as stated, and chosen at random, "
-    "independently of basis, bit and earlier pulses; no side channel tells them apart"
+    "pulses are phase-randomised with Poissonian photon numbers; intensities are as stated, and chosen at random, with "
+    "the same probabilities in every round and independently of basis, bit and earlier pulses; no side channel tells "
+    "them apart"
 )
 PHOTONS_WITHOUT_COHERENCE = (
     "pulses are emitted independently and alike, without coherence between photon numbers; the stated mean photon "
@@ -94,4 +133,28 @@ THRESHOLDS_ARE_THE_COUNTS = (
 FIXED_BEFORE_DATA = (
     "the thresholds (block sizes or least counts, worst error rate, most leakage) were fixed before the data were "
     "seen, and the block is aborted when it does not meet them"
+)
+
+PUBLIC_PATTERN_ARGUMENT = (
+    "that the error pattern may be public, as two-way correction makes it, is this library's own argument (the notes "
+    "of qkdpost.security, (ii) to (iv))"
+)
+ONE_WAY_THEOREM_TWO_WAYS = (
+    "the bound of that name is a one-way theorem + this library's argument for a public error pattern (the notes of "
+    "qkdpost.security, (ii) to (iv))"
+)
+SINGLE_PHOTON_ARGUMENT = (
+    "how pulses with several photons are counted is this library's own argument along known lines (the notes of "
+    "qkdpost.security.single_photon)"
+)
+PARTIAL_STATES = (
+    "that decoy events enter epsilon once and not under the root is this library's own argument (accounting "
+    "'partial-states', the notes of qkdpost.security.decoy_bb84)"
+)
+DERIVED_CONSTANT = (
+    "the constant 17 for two decoys was derived by the bookkeeping that the paper has for one decoy, not read in it"
+)
+DETECTOR_ARGUMENT = (
+    "with detectors that are not alike, the exact distribution in the place of Serfling's inequality, and a number of "
+    "rounds that is itself a bound, are this library's own argument (the notes of qkdpost.security.detectors)"
 )

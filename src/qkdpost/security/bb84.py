@@ -22,7 +22,9 @@ __all__ = ["ASSUMPTIONS", "secret_length"]
 ASSUMPTIONS = (
     assume.PREPARED_QUBITS,
     assume.BASIS_CHOICE,
+    assume.ENDS_BY_DETECTIONS,
     assume.BASIS_INDEPENDENT_DETECTION,
+    assume.DETECTOR_CONSEQUENCE,
     assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVER,
     assume.ERROR_PATTERN_PUBLIC,

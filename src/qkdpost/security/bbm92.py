@@ -1,8 +1,11 @@
 """Secret length of BBM92: entangled pairs, measured on both sides.
 
 A source of pairs, anywhere and in anybody's hands, serves two receivers that each choose a basis at random. That
-the source is not trusted costs nothing: the bound of `qubit_rounds` rests on the random choice of bases and on
-detection that does not depend on it, on *both* sides now, and never asks what was sent.
+the source is not trusted costs nothing, if what is asked of the receivers holds on *both* sides now: the bound of
+`qubit_rounds` rests on the random choice between two conjugate measurements and on detection that does not depend on
+it, and never asks what was sent. But it asks when. A source that knows one side's bases before the other side has
+measured sends that side what it has read in them, and has the whole key without an error; so neither side's bases may
+be known while the other is still measuring. Sessions see to it; whoever calls this with counts of his own must.
 """
 
 from __future__ import annotations
@@ -20,8 +23,12 @@ __all__ = ["ASSUMPTIONS", "secret_length"]
 
 ASSUMPTIONS = (
     assume.UNTRUSTED_SOURCE,
+    assume.CONJUGATE_MEASUREMENTS,
     assume.BASIS_CHOICE,
+    assume.BASES_SECRET_WHILE_MEASURING,
+    assume.ENDS_BY_DETECTIONS,
     assume.BASIS_INDEPENDENT_DETECTION,
+    assume.DETECTOR_CONSEQUENCE,
     assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVERS,
     assume.ERROR_PATTERN_PUBLIC,
@@ -72,4 +79,5 @@ def secret_length(
         tolerated_error_rate=tolerated_error_rate,
         acceptance=acceptance,
         assumptions=ASSUMPTIONS + (_OF_TIME_TAGS if time_tags else ()),
+        unproven=(assume.CLICKS_IN_BOTH_BASES,) if time_tags else (),
     )

@@ -54,6 +54,7 @@ from qkdpost.security.decoy_estimate import (
     counted,
     estimate_single_photons,
     point_estimate,
+    what_contradicts,
 )
 from qkdpost.security.decoy_lengths import PUBLISHED, published_length
 from qkdpost.security.detectors import DetectorMismatch, worse_phase_error_rate
@@ -69,7 +70,9 @@ __all__ = ["ASSUMPTIONS", "Accounting", "secret_length", "single_photon_phase_er
 Accounting = Literal["published", "partial-states"]
 ASSUMPTIONS = (
     assume.PHASE_RANDOMISED_PULSES,
+    assume.CONJUGATE_STATES,
     assume.BASIS_CHOICE,
+    assume.ENDS_BY_DETECTIONS,
     assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVER,
     assume.TRUSTED_LABORATORIES,
@@ -135,7 +138,7 @@ def secret_length(
             two_way=two_way,
             acceptance=acceptance,
             # The errors of the key that a bound with one decoy announces are taken for public with all they tell.
-            assumptions=_assumptions(two_way or len(tally.intensities) == 2, None),
+            assumptions=(*_assumptions(two_way or len(tally.intensities) == 2, None), assume.DETECTOR_CONSEQUENCE),
         )
     if acceptance is not None:
         raise ConfigurationError("a variable-length bound has no acceptance thresholds; leave them out")
@@ -159,7 +162,11 @@ def secret_length(
     return variable_length(
         bound="variable-length",
         certified_bits=math.floor(photons.key),
-        certified_explanation=f"of {tally.key_bits} key detections, by single photons ({method}, {intervals})",
+        certified_explanation=(
+            f"of {tally.key_bits} key detections, by single photons ({method}, {intervals})"
+            if photons.intervals is not None
+            else what_contradicts(tally)
+        ),
         phase_error_rate=rate,
         phase_error_explanation=explanation,
         leakage_bits=leakage_bits + _announced_key_errors(tally, two_way),
@@ -168,7 +175,8 @@ def secret_length(
         amplification_epsilon=plan.amplification,
         asymptotic_bits=point.key * (1.0 - binary_entropy(point.error_rate)),
         key_bits=tally.key_bits,
-        assumptions=_assumptions(two_way, detectors),
+        assumptions=(*_assumptions(two_way, detectors), *_consequence(rate, photons, detectors)),
+        unproven=_unproven(two_way, accounting, detectors),
     )
 
 
@@ -261,6 +269,29 @@ def _announced_key_errors(tally: DecoyTally, two_way: bool) -> int:
     if two_way or tally.key_errors is None or len(tally.intensities) > 2:
         return 0
     return sum(count.bit_length() for count in tally.key_counts)
+
+
+def _consequence(rate: float, photons: SinglePhotons, detectors: DetectorMismatch | None) -> tuple[str, ...]:
+    """Say what detectors that are not alike would do to the phase-error rate, where they are taken to be alike."""
+    if detectors is not None:
+        return ()
+    worse = worse_phase_error_rate(rate, math.floor(photons.key), _ONE_PERCENT, 1e-10, exact=False)
+    return (
+        f"{assume.DETECTOR_CONSEQUENCE}: here, at most {worse:.4f} in the place of {rate:.4f}; a DetectorMismatch "
+        "bounds it",
+    )
+
+
+_ONE_PERCENT = DetectorMismatch(dark_count_probability=0.0, efficiency_deviation=0.01, dark_count_deviation=0.0)
+
+
+def _unproven(two_way: bool, accounting: Accounting, detectors: DetectorMismatch | None) -> tuple[str, ...]:
+    steps = (
+        (two_way, assume.PUBLIC_PATTERN_ARGUMENT),
+        (accounting == "partial-states", assume.PARTIAL_STATES),
+        (detectors is not None, assume.DETECTOR_ARGUMENT),
+    )
+    return tuple(step for taken, step in steps if taken)
 
 
 def _assumptions(two_way: bool, detectors: DetectorMismatch | None) -> tuple[str, ...]:

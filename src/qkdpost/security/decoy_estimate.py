@@ -39,7 +39,15 @@ from qkdpost.security.decoy_program import DecoyProgram, IncompatibleCounts
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally
 
-__all__ = ["DecoyMethod", "SinglePhotons", "count_events", "counted", "estimate_single_photons", "point_estimate"]
+__all__ = [
+    "DecoyMethod",
+    "SinglePhotons",
+    "count_events",
+    "counted",
+    "estimate_single_photons",
+    "point_estimate",
+    "what_contradicts",
+]
 
 DecoyMethod = Literal["linear-program", "analytic"]
 _WEAKER = 1
@@ -148,6 +156,27 @@ def point_estimate(tally: DecoyTally, method: DecoyMethod, within: Classes | Non
         except IncompatibleCounts:
             pass
     return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
+
+
+def what_contradicts(tally: DecoyTally) -> str:
+    """Say what may be wrong with counts that no photon numbers explain, from what is public of them.
+
+    More light is never detected less often. Where a weaker intensity has more detections per pulse than a stronger
+    one, by five standard deviations, labels were exchanged, or records and intensities do not belong together.
+    """
+    said = "no photon numbers explain these counts: are labels, their order and the intensities those of the source?"
+    pulses = tally.probabilities
+    seen = [key + test for key, test in zip(tally.key_counts, tally.test_counts, strict=True)]
+    for weaker in range(1, len(seen)):
+        strong, weak = seen[weaker - 1] / pulses[weaker - 1], seen[weaker] / pulses[weaker]
+        spread = math.hypot(*(math.sqrt(seen[at] + 1.0) / pulses[at] for at in (weaker - 1, weaker)))
+        if weak > strong + 5.0 * spread:
+            return (
+                "no photon numbers explain these counts; detections per pulse fall with intensity "
+                f"({tally.intensities[weaker]} has {weak / strong if strong else math.inf:.3g} times those of "
+                f"{tally.intensities[weaker - 1]}): are the labels exchanged?"
+            )
+    return said
 
 
 def counted(tally: DecoyTally) -> DecoyTally:

@@ -23,6 +23,7 @@ from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
+from qkdpost.security.decoy_estimate import what_contradicts
 from qkdpost.security.decoy_published import (
     DecoyCounts,
     PublishedEstimate,
@@ -81,6 +82,8 @@ def published_length(
         thresholds = assume.FIXED_BEFORE_DATA
     costs = correction_terms(charged, verification_bits, epsilon)
     of_all, of_rate = f"of {tally.key_bits} key detections", f"-s h({rate:.5f})"
+    if tally.key_bits and not found.key and rule.rigorous:
+        of_all = f"{of_all}: few, or {what_contradicts(tally)}"
     if acceptance is not None:
         of_all = f"the threshold; the counts prove {found.key:.0f} {of_all}"
         of_rate = f"{of_rate}, the threshold; the counts prove {found.phase_error_rate:.5f}"
@@ -109,7 +112,16 @@ def published_length(
         + costs[0].bits,
         key_bits=tally.key_bits,
         abort=abort,
+        unproven=_unproven(rule.rigorous, two_way or announced, len(tally.intensities)),
     )
+
+
+def _unproven(rigorous: bool, public_pattern: bool, intensities: int) -> tuple[str, ...]:
+    steps = (
+        (public_pattern, assume.ONE_WAY_THEOREM_TWO_WAYS),
+        (intensities > 2, assume.DERIVED_CONSTANT),
+    )
+    return tuple(step for taken, step in steps if taken) if rigorous else ()
 
 
 def _why_vacuum(two_way: bool, announced: bool) -> str:

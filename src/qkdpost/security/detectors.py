@@ -9,6 +9,18 @@ e being the bound for alike detectors and gamma(delta) the excess of a binomial 
 formulas for delta1 and delta2 are those of the authors' published program, for an active choice of basis with two
 detectors of efficiencies and dark count probabilities that are known up to a relative deviation; they are properties
 of `DetectorMismatch`, which a `LinkConfig` carries.
+
+Two things are not as published, and results say so
+    Exact inversion stands in the place of Serfling's inequality. What is bounded there are the errors of a measurement
+    that acts alike in both bases, on rounds of which the test is a uniformly random subset; for each pattern of them
+    the law is hypergeometric, and any bound that it exceeds with the same probability at most will do. delta1 and
+    delta2 enter afterwards, as the excess of independent trials over their mean, and do not ask how e was found.
+    The number of rounds in e and in gamma is floor(B_1), a bound on the single photons of the key, and not their true
+    number n1, which is not known. For e, that is the virtual thinning of `decoy_bb84`: a random floor(B_1) of the n1
+    rounds are kept in thought. The trials behind gamma are independent of which rounds are kept, so that of those which
+    are kept they are floor(B_1) trials of the same means, and gamma is that of floor(B_1) trials. Where the choice of
+    rounds is not independent of errors (one decoy), detectors that are not alike are refused.
+    No referee has seen either step.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """Bounds for rounds that carry one qubit each: what `bb84` and `bbm92` share.
 
-All rest on one fact. Bases are chosen at random and detection does not depend on them, so the rounds of the test
-basis are a uniformly random subset of all sifted rounds, and the error pattern that a measurement of *all* of them
-in the test basis would have shown is fixed before that subset is known. The unseen part of this pattern is the
-phase errors of the key. Where a sample of both bases is compared and both make key, see `sampled`.
+All rest on one fact. Bases are chosen at random, with the same probabilities in every round, and detection does not
+depend on them, so the rounds of the test basis are a uniformly random subset of all sifted rounds: given how many
+there are, each subset of that size is as probable as any other. (Were the probabilities different in two halves of a
+block, an eavesdropper could spare the half that is tested more. Nor may a block's end depend on bases, for the last
+round would then be known to be of a certain one.) The error pattern that a measurement of *all* of them in the test
+basis would have shown is fixed before that subset is known. The unseen part of this pattern is the phase errors of
+the key. Where a sample of both bases is compared and both make key, see `sampled`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from qkdpost.checks import choice, described, instance, whole_number, whole_numb
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
-from qkdpost.security.assumptions import FIXED_BEFORE_DATA, SAMPLE_OF_BOTH_BASES
+from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.fixed_length import asymptotic_bits, lim_2021, tlgr_2012, tomamichel_leverrier_2017
 from qkdpost.security.phase_errors import Concentration, most_phase_errors
@@ -41,6 +44,7 @@ def variable_length_of_qubits(
     epsilon: Epsilon,
     concentration: Concentration,
     assumptions: Sequence[str],
+    unproven: Sequence[str] = (),
 ) -> SecretLength:
     """Apply the variable-length theorem with B_1 = all key bits and B_e from the test bits.
 
@@ -55,7 +59,7 @@ def variable_length_of_qubits(
         rate, explanation = phase_error_bound_of_samples(tally, attempt, concentration)
         certified = sum(whole_numbers("key_bits", tally.key_bits, count=2))
         asymptotic = asymptotic_bits_of_samples(tally)
-        assumptions = (*assumptions, SAMPLE_OF_BOTH_BASES)
+        assumptions = (*assumptions, assume.SAMPLE_OF_BOTH_BASES)
     else:
         rate, explanation = phase_error_bound(tally, attempt, concentration)
         certified, asymptotic = whole_number("key_bits", tally.key_bits), asymptotic_bits(tally)
@@ -78,6 +82,7 @@ def variable_length_of_qubits(
         asymptotic_bits=asymptotic,
         key_bits=certified,
         assumptions=assumptions,
+        unproven=(assume.PUBLIC_PATTERN_ARGUMENT, *unproven),
     )
 
 
@@ -92,6 +97,7 @@ def length_of_qubits(
     tolerated_error_rate: float | None,
     acceptance: QubitAcceptance | None,
     assumptions: Sequence[str],
+    unproven: Sequence[str] = (),
 ) -> SecretLength:
     """Apply the bound of that name; see `bb84.secret_length`.
 
@@ -116,6 +122,7 @@ def length_of_qubits(
             epsilon=epsilon,
             concentration=concentration,
             assumptions=assumptions,
+            unproven=unproven,
         )
     if isinstance(tally, SampledTally):
         raise ConfigurationError(f"{bound} is for key of one basis and test of the other, not a sample of both bases")
@@ -141,8 +148,9 @@ def length_of_qubits(
         verification_bits=verification_bits,
         epsilon=epsilon,
         tolerated_error_rate=tolerated_error_rate,
-        assumptions=(*assumptions, FIXED_BEFORE_DATA),
+        assumptions=(*assumptions, assume.FIXED_BEFORE_DATA),
     )
+    result = replace(result, unproven=(assume.ONE_WAY_THEOREM_TWO_WAYS, *unproven))
     if used:
         terms = (replace(term, explanation=used) if term.name == "correction" else term for term in result.terms)
         result = replace(result, terms=tuple(terms))

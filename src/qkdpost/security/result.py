@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from qkdpost.checks import instance, whole_number
 from qkdpost.errors import ConfigurationError
+from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import EpsilonLedger
 
 __all__ = ["Form", "SecretLength", "Term", "at_fixed_length", "refused", "secret_length_of_terms"]
@@ -56,6 +57,8 @@ class SecretLength:
         phase_error_rate: the upper bound on the phase-error rate that went in.
         asymptotic_bits: what the same counts would give without any statistical or epsilon term; a point estimate.
         reason: why there is no key; empty if there is one.
+        unproven: on which steps it rests that no published proof covers, each in words; empty if on none. Arguments of
+            this library's own are among them.
     """
 
     bits: int
@@ -69,6 +72,7 @@ class SecretLength:
     phase_error_rate: float
     asymptotic_bits: float
     reason: str
+    unproven: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
@@ -84,6 +88,7 @@ class SecretLength:
             "phase_error_rate": self.phase_error_rate,
             "asymptotic_bits": self.asymptotic_bits,
             "reason": self.reason,
+            "unproven": list(self.unproven),
         }
 
     def __str__(self) -> str:
@@ -131,6 +136,7 @@ def secret_length_of_terms(
     asymptotic_bits: float,
     key_bits: int,
     abort: str = "",
+    unproven: Sequence[str] = (),
 ) -> SecretLength:
     """Add the terms of a bound up, safely, and say why if nothing is left; see the module for what is refused.
 
@@ -148,6 +154,7 @@ def secret_length_of_terms(
         asymptotic_bits: without statistics; clamped to 0 ... `key_bits` here.
         key_bits: how many bits the key is made of.
         abort: why the block was not accepted, if it was not.
+        unproven: on which steps it rests that no published proof covers.
     """
     magnitude = math.fsum(abs(term.bits) for term in terms)
     margin = max(1e-6, magnitude * 2.0**-48)
@@ -171,6 +178,7 @@ def secret_length_of_terms(
         epsilon=epsilon,
         phase_error_rate=phase_error_rate,
         asymptotic_bits=most,
+        unproven=tuple(unproven),
         reason=abort or fault or ("" if bits else _why_nothing(terms, total)),
     )
 
@@ -199,6 +207,8 @@ def _why_nothing(terms: Sequence[Term], total: float) -> str:
 
 def _lines(result: SecretLength) -> list[str]:
     proven = "" if result.rigorous else " (published formula for comparison; NOT a proven bound)"
+    if assume.ONE_WAY_THEOREM_TWO_WAYS in result.unproven:
+        proven = " (one-way theorem + this library's argument for a public error pattern)"
     lines = [f"secret length: {result.bits} bits", f"  bound: {result.bound}{proven}"]
     lines.append(f"  form: {result.form}, against {result.attacks} attacks")
     if result.reason:
@@ -214,4 +224,7 @@ def _lines(result: SecretLength) -> list[str]:
         lines.append(f"    {entry.weight:g} x {entry.name} = {entry.weight:g} x {entry.value:.3g}: {entry.meaning}")
     lines.append("  assumes:")
     lines.extend(f"    - {assumption}" for assumption in result.assumptions)
+    if result.unproven:
+        lines.append("  rests on what no published proof covers:")
+        lines.extend(f"    - {step}" for step in result.unproven)
     return lines

@@ -76,8 +76,11 @@ MAX_POSSIBLE_RUNS = MAX_FIRST_RECORDS * MAX_RECORDS_IN_BLOCK
 MultiphotonCount = Literal["exact", "chernoff"]
 ASSUMPTIONS = (
     assume.PHOTONS_WITHOUT_COHERENCE,
+    assume.CONJUGATE_STATES,
     assume.BASIS_CHOICE,
+    assume.ENDS_BY_DETECTIONS,
     assume.BASIS_INDEPENDENT_DETECTION,
+    assume.DETECTOR_CONSEQUENCE,
     assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVER,
     assume.ERROR_PATTERN_PUBLIC,
@@ -163,6 +166,7 @@ def secret_length(
         key_bits=tally.key_bits,
         assumptions=(*ASSUMPTIONS, assume.RECORDS_BY_THE_CLOCK if runs > 1 else assume.PULSES_FIXED, monitored),
         entropy_bits=steady,
+        unproven=(assume.PUBLIC_PATTERN_ARGUMENT, assume.SINGLE_PHOTON_ARGUMENT),
     )
 
 

@@ -77,6 +77,7 @@ def variable_length(
     key_bits: int,
     assumptions: Sequence[str],
     entropy_bits: int | None = None,
+    unproven: Sequence[str] = (),
 ) -> SecretLength:
     """Apply the theorem of this module.
 
@@ -94,6 +95,7 @@ def variable_length(
         key_bits: how many bits the key is made of, whatever is certified of them.
         assumptions: what the caller's B_1 and B_e take for granted.
         entropy_bits: what is kept of B_1 (1 - h(B_e)), if less than all of it.
+        unproven: on which steps B_1 and B_e rest that no published proof covers.
 
     Raises:
         InputError: impossible numbers of bits.
@@ -120,6 +122,7 @@ def variable_length(
         phase_error_rate=phase_error_rate,
         asymptotic_bits=asymptotic_bits + costs[0].bits,
         key_bits=whole_number("key_bits", key_bits),
+        unproven=unproven,
     )
 
 
