@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.config import LinkConfig
-from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, peer_bits
+from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.messages import AbortReason, DetectionReport, SiftReply
 from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, SiftedKey
@@ -246,7 +246,8 @@ def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray
             raise RemoteProtocolError(f"the peer reports {reported} detections; at most {allowed} are left")
         if not start <= report.end <= report.span:
             raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")
-        slots.append(decode_slots(report.slots, report.count, report.end - start) + start)
+        with from_peer("the slots"):
+            slots.append(decode_slots(report.slots, report.count, report.end - start) + start)
         bases.append(peer_bits(report.bases, report.count, "bases"))
         start = report.end
         last = report.last

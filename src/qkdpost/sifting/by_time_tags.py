@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.config import LinkConfig
-from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, peer_bits
+from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.messages import AbortReason, CalibrationClicks, WindowChoice
 from qkdpost.records import TEST_BASIS, Detections, SiftedKey, TimeTags
@@ -174,7 +174,8 @@ def _hear_test_basis(batch: int, link: LinkConfig) -> Program[_PeerClicks]:
         _check_batch(part, batch)
         allowed -= part.count
         _check_part(part, parts, allowed)
-        ticks.append(decode_times(part.ticks, part.count, origin=part.first_tick, span=part.span_ticks + 1))
+        with from_peer("the clicks"):
+            ticks.append(decode_times(part.ticks, part.count, origin=part.first_tick, span=part.span_ticks + 1))
         parts.append(part)
     outcomes = concatenate(peer_bits(part.outcomes, part.count, "outcomes") for part in parts)
     tick_ps = parts[0].tick_ps

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.sifting import decode_gaps, encode_gaps
 from qkdpost.checks import byte_string, increasing, whole_number
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.errors import InputError
 
 __all__ = ["LARGEST_SPAN", "decode_slots", "decode_times", "encode_slots", "encode_times", "rice_parameter"]
 
@@ -77,24 +77,23 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
         `count` strictly increasing positions in 0 ... pulses - 1, read-only.
 
     Raises:
-        RemoteProtocolError: `data` is not what `encode_slots` makes of such positions.
-        InputError: `data` are no bytes, or the numbers no integers.
+        InputError: `data` is not what `encode_slots` makes of such positions, or no bytes, or the numbers no integers.
     """
     count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
     if not 0 <= pulses <= LARGEST_SPAN or not 0 <= count <= pulses:
-        raise RemoteProtocolError(f"{count} positions below {pulses} cannot be")
+        raise InputError(f"{count} positions below {pulses} cannot be")
     parameter = rice_parameter(count, pulses)
     length = 8 * len(data)
     if count * (parameter + 1) > length:
-        raise RemoteProtocolError(f"{len(data)} bytes are too few for {count} positions below {pulses}")
+        raise InputError(f"{len(data)} bytes are too few for {count} positions below {pulses}")
     words = np.zeros((len(data) + 7) // 8 + 2, dtype="<u8")
     words.view(np.uint8)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
     slots = np.empty(count, dtype=np.int64)
     used = decode_gaps(words, length, parameter, pulses, slots)
     if used < 0:
-        raise RemoteProtocolError(f"the code of {count} positions below {pulses} ends early or leaves the range")
+        raise InputError(f"the code of {count} positions below {pulses} ends early or leaves the range")
     if (used + 7) // 8 != len(data) or (used % 8 and data[-1] >> (used % 8)):
-        raise RemoteProtocolError(f"bytes follow the code of {count} positions")
+        raise InputError(f"bytes follow the code of {count} positions")
     return _read_only(slots)
 
 
@@ -124,24 +123,23 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
         `count` non-decreasing ticks in origin ... origin + span - 1, read-only.
 
     Raises:
-        RemoteProtocolError: `data` is not what `encode_times` makes of such times.
-        InputError: as `decode_slots`.
+        InputError: `data` is not what `encode_times` makes of such times; else as `decode_slots`.
     """
     count, origin, span = (
         _any_integer(name, value) for name, value in (("count", count), ("origin", origin), ("span", span))
     )
     if abs(origin) > LARGEST_SPAN or not 0 <= span <= LARGEST_SPAN or not 0 <= count <= LARGEST_SPAN - span:
-        raise RemoteProtocolError(f"{count} times in {span} ticks from {origin} on cannot be")
+        raise InputError(f"{count} times in {span} ticks from {origin} on cannot be")
     slots = decode_slots(data, count, span + count)
     ticks = slots - np.arange(count) + origin
     # The last position bounds them all: positions that increase, less their number, never decrease.
     if count and int(ticks[-1]) >= origin + span:
-        raise RemoteProtocolError(f"the last of {count} times lies past the {span} ticks from {origin} on")
+        raise InputError(f"the last of {count} times lies past the {span} ticks from {origin} on")
     return _read_only(ticks)
 
 
 def _any_integer(name: str, value: object) -> int:
-    """Return an integer of any size: one out of range is the peer's fault, something else the caller's."""
+    """Return an integer of any size: what is out of range is told together with the others."""
     return whole_number(name, value, least=-(2**64), most=2**64)
 
 
