@@ -225,3 +225,19 @@ def test_a_record_is_its_own() -> None:
 def test_other_records_are_checked_too(make: Any) -> None:
     with pytest.raises(InputError):
         make()
+
+
+def test_double_clicks_are_drawn_from_the_source_that_is_given() -> None:
+    outcomes = [DOUBLE_CLICK, 0, 1] * 5
+    asked: list[int] = []
+
+    def ones(count: int) -> bytes:
+        asked.append(count)
+        return b"\xff" * count
+
+    record = Detections(pulses=15, slots=range(15), bases=[0] * 15, outcomes=outcomes, random_source=ones)
+    assert asked == [1]
+    assert list(np.asarray(record.bits)) == [1, 0, 1] * 5
+    for wrong in (lambda count: b"", lambda count: bytes(count + 1), lambda count: "x", lambda count: None):
+        with pytest.raises(InputError, match="random_source must return as many bytes as it is asked"):
+            Detections(pulses=15, slots=range(15), bases=[0] * 15, outcomes=outcomes, random_source=wrong)

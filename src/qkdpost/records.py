@@ -8,6 +8,7 @@ out of its representation.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -163,8 +164,10 @@ class Detections:
         pulses: how many slots the record covers, detected or not; at most 2^53.
         slots: the slots with a detection, strictly increasing, each below `pulses`; integers, shape (n,).
         bases: the basis of each detection, 0 key, 1 test; shape (n,).
-        outcomes: 0, 1, or `DOUBLE_CLICK`, which gets a random bit from the operating system's generator: to
-            discard double clicks is insecure. Shape (n,). Secret.
+        outcomes: 0, 1, or `DOUBLE_CLICK`, which gets a random bit here and now: to discard double clicks is insecure.
+            Shape (n,). Secret.
+        random_source: where those bits come from: returns so many truly random bytes; the operating system's generator
+            by default. A session's `random_source` does not serve for them, since they are drawn before.
     """
 
     pulses: int
@@ -173,11 +176,19 @@ class Detections:
     bits: Bits = field(repr=False)
     double_clicks: int
 
-    def __init__(self, *, pulses: int, slots: ArrayLike, bases: BitsLike, outcomes: BitsLike) -> None:
+    def __init__(
+        self,
+        *,
+        pulses: int,
+        slots: ArrayLike,
+        bases: BitsLike,
+        outcomes: BitsLike,
+        random_source: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
         _set(self, "pulses", whole_number("pulses", pulses))
         _set(self, "slots", _slots(slots))
         _set(self, "bases", Bits.coerce(bases, name="bases", hint=_BASES_HINT))
-        bits, double_clicks = _resolve_double_clicks(outcomes)
+        bits, double_clicks = _resolve_double_clicks(outcomes, random_source)
         _set(self, "bits", bits)
         _set(self, "double_clicks", double_clicks)
         count = self.slots.size
@@ -200,6 +211,9 @@ class TimeTags:
             test basis; shape (n,). Secret for the key basis.
         tick_ps: the length of a tick in picoseconds: those of the tagger itself, not finer ones, in which the time of a
             click would tell its detector.
+
+    A session draws a random outcome where both detectors of a basis clicked, a random basis where those of both did,
+    and where in its tick each click of a coarse tagger lies, always from the operating system's generator (`secrets`).
     """
 
     ticks: NDArray[np.int64] = field(repr=False)
@@ -339,7 +353,7 @@ def _ticks(ticks: ArrayLike) -> NDArray[np.int64]:
     )
 
 
-def _resolve_double_clicks(outcomes: BitsLike) -> tuple[Bits, int]:
+def _resolve_double_clicks(outcomes: BitsLike, random_source: Callable[[int], bytes]) -> tuple[Bits, int]:
     if isinstance(outcomes, Bits):
         return outcomes, 0
     values = small_vector(
@@ -348,6 +362,17 @@ def _resolve_double_clicks(outcomes: BitsLike) -> tuple[Bits, int]:
     double = np.flatnonzero(values == DOUBLE_CLICK) if values.dtype != np.bool_ else np.zeros(0, dtype=np.int64)
     if double.size:
         values = values.copy()
-        drawn = np.frombuffer(secrets.token_bytes((double.size + 7) // 8), dtype=np.uint8)
-        values[double] = np.unpackbits(drawn, count=double.size)
+        values[double] = _drawn_bits(random_source, int(double.size))
     return Bits.from_array(values, name="outcomes"), int(double.size)
+
+
+def _drawn_bits(random_source: Callable[[int], bytes], count: int) -> NDArray[np.uint8]:
+    """Draw `count` bits; they become outcomes, so no error shows them."""
+    wanted = (count + 7) // 8
+    drawn = random_source(wanted)
+    if not isinstance(drawn, bytes | bytearray) or len(drawn) != wanted:
+        del drawn
+        raise InputError(
+            f"random_source must return as many bytes as it is asked, {wanted}; it returned something else"
+        )
+    return np.unpackbits(np.frombuffer(drawn, dtype=np.uint8), count=count)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.bits import Bits
-from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError
+from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError, QkdpostError
 from qkdpost.key_pool import KeyPool, PadReference, SegmentState
 
 PRESHARED = bytes(range(32, 32 + 132))
@@ -338,3 +339,68 @@ def test_representations_show_no_key() -> None:
     pool, _ = pools()
     pool.pad(pool.reserve(10), 0, 10)
     assert repr(pool) == "KeyPool(segments=1, available_bytes=90, spent_bytes=10, accumulated_epsilon=0)"
+
+
+ANYTHING = [
+    None,
+    True,
+    1.5,
+    "text",
+    b"bytes",
+    [1],
+    {},
+    object(),
+    float("nan"),
+    10**400,
+    -(2**70),
+    np.int64(7),
+    np.zeros(2),
+]
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_whatever_is_handed_in_is_taken_or_refused_by_name(data: st.DataObject) -> None:
+    """No TypeError, AttributeError or OverflowError; and what is refused changes nothing."""
+    pool = KeyPool(PRESHARED)
+    anything = st.sampled_from(ANYTHING)
+    number = st.one_of(anything, st.integers(-5, 200), st.sampled_from([np.uint8(3), np.array(4), np.float64(5)]))
+    made = st.builds(PadReference, segment=st.one_of(anything, st.just(FIRST)), offset=number, length=number)
+    told = st.builds(SegmentState, identifier=st.one_of(anything, st.just(FIRST)), next_offset=number, length=number)
+    any_bytes = st.one_of(anything, st.binary(max_size=40))
+    calls = {
+        "KeyPool": lambda: KeyPool(data.draw(any_bytes)),
+        "restore": lambda: KeyPool.restore(data.draw(any_bytes)),
+        "reserve": lambda: pool.reserve(data.draw(number)),
+        "claim": lambda: pool.claim(data.draw(st.one_of(anything, made))),
+        "pad": lambda: pool.pad(data.draw(st.one_of(anything, made)), data.draw(number), data.draw(number)),
+        "release": lambda: pool.release(data.draw(st.one_of(anything, made))),
+        "refill": lambda: pool.refill(data.draw(any_bytes), data.draw(any_bytes)),
+        "reconcile": lambda: pool.reconcile(data.draw(st.one_of(anything, st.lists(st.one_of(anything, told))))),
+        "skip": lambda: pool.skip(data.draw(any_bytes), data.draw(number)),
+        "charge_block": lambda: pool.charge_block(data.draw(number)),
+        "accumulate_to": lambda: pool.accumulate_to(data.draw(number)),
+    }
+    call = calls[data.draw(st.sampled_from(sorted(calls)))]
+    before = pool.snapshot(), pool.available_bytes
+    try:
+        call()
+    except QkdpostError:
+        assert (pool.snapshot(), pool.available_bytes) == before
+
+
+def test_numbers_of_numpy_do_not_wrap_and_are_not_kept() -> None:
+    pool = KeyPool(PRESHARED)
+    piece = pool.reserve(np.uint8(48))  # type: ignore[arg-type]
+    assert type(piece.length) is int
+    peer = KeyPool(PRESHARED)
+    peer.claim(PadReference(segment=FIRST, offset=np.uint8(0), length=np.uint8(48)))  # type: ignore[arg-type]
+    assert peer.pad(piece, np.uint8(16), np.int8(16)) == pool.pad(piece, 16, 16)  # type: ignore[arg-type]
+
+
+def test_a_number_is_no_key() -> None:
+    """Else refill(name, 5) would add five zeros, which bytearray makes of a number."""
+    with pytest.raises(InputError, match="key must be Bits or bytes; found a int"):
+        KeyPool(PRESHARED).refill(NEW, 5)  # type: ignore[arg-type]
+    wide = memoryview(bytes(range(160))).cast("I")
+    assert KeyPool(wide).available_bytes == 128  # not 32 numbers of four bytes each

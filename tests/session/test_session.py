@@ -395,3 +395,35 @@ def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.Mo
         assert [event.reason for event in pair.aborts(role)] == [AbortReason.LENGTH_REFUSED]
         assert pair.sessions[role].state is ConnectionState.CLOSED
         assert pair.keys(role) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"role": "eve"}, "role must be one of 'alice', 'bob'; found 'eve'"),
+        ({"role": None}, "role must be one of"),
+        ({"role": ["alice"]}, "role must be one of"),
+        ({"link": None}, r"link must be a LinkConfig; found None. write link=LinkConfig\(...\)"),
+        ({"link": {"kind": "bb84"}}, "link must be a LinkConfig"),
+        ({"auth_key": PRESHARED}, r"auth_key must be a KeyPool; found a bytes. Write auth_key=KeyPool\(preshared\)"),
+        ({"auth_key": None}, "auth_key must be a KeyPool"),
+        ({"random_source": 5}, "random_source must be a function"),
+        ({"random_source": lambda count: b""}, "random_source must return as many bytes as it is asked, 16; found"),
+        ({"random_source": lambda count: "x" * count}, "random_source must return as many bytes"),
+        ({"random_source": lambda count: None}, "random_source must return as many bytes"),
+        ({"save_pool": "pool.bin"}, "save_pool must be a function"),
+    ],
+    ids=str,
+)
+def test_a_session_names_the_argument_that_is_wrong(fields: dict[str, object], match: str) -> None:
+    right: dict[str, object] = {"role": "alice", "link": small_link(), "auth_key": KeyPool(PRESHARED)}
+    with pytest.raises(ConfigurationError, match=match):
+        Session(**right | fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("data", ["text", None, 5, [1, 2], np.zeros(3), object()], ids=repr)
+def test_what_is_no_bytes_was_not_sent_by_a_peer(data: object) -> None:
+    session = Session(role="alice", link=small_link(), auth_key=KeyPool(PRESHARED))
+    with pytest.raises(InputError, match="data must be bytes"):
+        session.receive_data(data)  # type: ignore[arg-type]
+    assert session.state is ConnectionState.HANDSHAKE

@@ -55,8 +55,10 @@ class Session(SingleUse):
         auth_key: the pool of pre-shared key; it is spent and refilled in place. Secret.
         random_source: returns so many truly random bytes; the operating system's generator by default. Every seed,
             nonce and hash key of the conversation is drawn from it. It does not serve what is drawn where records are
-            made and matched: the bits that double and cross clicks get, and where in its tick a click of a coarse
-            tagger lies. These come from the operating system's generator (`secrets`) always.
+            made and matched. The bits of double clicks in `Detections` are drawn when the record is made, by a
+            `random_source` of its own. Of `TimeTags`, the outcomes of double clicks, the bases of cross clicks, and
+            where in its tick a click of a coarse tagger lies, come from the operating system's generator (`secrets`)
+            always.
         save_pool: stores what it is given, the pool's `snapshot`, so that it survives a power cut when it returns. It
             is called by `data_to_send` whenever the pool has changed, before any byte is handed out that was made with
             it; if it raises, none is. It is called where a tag is found wrong, too; if it raises there, the next
@@ -82,12 +84,12 @@ class Session(SingleUse):
         random_source: Callable[[int], bytes] = secrets.token_bytes,
         save_pool: Callable[[bytes], None] | None = None,
     ) -> None:
-        role = choice("role", role, ROLES, error=ConfigurationError)
-        instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         if not isinstance(auth_key, KeyPool):
             found = type(auth_key).__name__
             del auth_key  # which may be the key itself
             raise ConfigurationError(f"auth_key must be a KeyPool; found a {found}. Write auth_key=KeyPool(preshared)")
+        role = choice("role", role, ROLES, error=ConfigurationError)
+        instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         _check_callables(random_source, save_pool)
         check_decoder(link)
         PROTOCOLS[link.kind].check(link)
