@@ -22,6 +22,7 @@ __all__ = [
     "ClickEvents",
     "check_tags",
     "dead_time_ticks",
+    "draw_bits",
     "in_order",
     "merge_clicks",
     "select_clicks",
@@ -214,10 +215,10 @@ def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -
     clicked = clicked[:count]
     bases = _BASIS_OF[clicked]
     cross = bases == UNDECIDED
-    bases[cross] = _draw(int(cross.sum()), float(np.mean(bases[~cross])) if not cross.all() else 0.5)
+    bases[cross] = draw_bits(int(cross.sum()), float(np.mean(bases[~cross])) if not cross.all() else 0.5)
     bits = _BIT_OF[clicked]
     drawn = bits == UNDECIDED
-    bits[drawn] = _draw(int(drawn.sum()), 0.5)
+    bits[drawn] = draw_bits(int(drawn.sum()), 0.5)
     ticks = times[:count]
     ticks.flags.writeable = False
     return ClickEvents(
@@ -229,7 +230,7 @@ def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -
     )
 
 
-def _draw(count: int, probability: float) -> NDArray[np.bool_]:
+def draw_bits(count: int, probability: float) -> NDArray[np.bool_]:
     """Return `count` draws from the operating system's generator, each 1 with `probability`."""
     drawn: NDArray[np.uint32] = np.frombuffer(secrets.token_bytes(4 * count), dtype="<u4")
     return drawn < probability * 2**32

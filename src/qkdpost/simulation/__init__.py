@@ -12,12 +12,18 @@ from qkdpost.simulation.devices import (
     TaggingReceiver,
     WeakCoherentSource,
 )
+from qkdpost.simulation.pulsed import PulsedTimeTags
+from qkdpost.simulation.pulsed import simulate_pulsed_time_tags as pulsed_time_tags
+from qkdpost.simulation.pulsed_devices import LaserClock, PulsedReceiver
 from qkdpost.simulation.single_photon import simulate_single_photon_bb84 as single_photon_bb84
 
 __all__ = [
     "Fibre",
     "GatedDetectors",
     "ImperfectPhotonSource",
+    "LaserClock",
+    "PulsedReceiver",
+    "PulsedTimeTags",
     "SinglePhotonSource",
     "TaggingReceiver",
     "WeakCoherentSource",
@@ -25,5 +31,6 @@ __all__ = [
     "bbm92",
     "bbm92_time_tags",
     "decoy_bb84",
+    "pulsed_time_tags",
     "single_photon_bb84",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
@@ -14,7 +15,7 @@ from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, random_labels, rare_slots, truncated_poisson
 from qkdpost.simulation.receiver import detect
 
-__all__ = ["simulate_decoy_bb84"]
+__all__ = ["send_decoy", "simulate_decoy_bb84"]
 
 DEFAULT_SOURCE = WeakCoherentSource()
 DEFAULT_DETECTORS = GatedDetectors()
@@ -63,8 +64,37 @@ def simulate_decoy_bb84(
     if link is not None:
         source = replace(source, intensities=link.intensities, probabilities=link.intensity_probabilities)
         test_probabilities = link.test_probabilities if all(link.test_probabilities) else test_probabilities
-    means = np.array(source.intensities) * channel.transmittance * detectors.efficiency
-    plain = prepare(rng, pulses, test_probabilities[0])
+    reach = channel.transmittance * detectors.efficiency
+    prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probabilities[0])
+    detections = detect(
+        rng,
+        prepared,
+        arrivals,
+        photons,
+        detectors=detectors,
+        misalignment=source.misalignment,
+        test_probability=test_probabilities[1],
+    )
+    return prepared, detections
+
+
+def send_decoy(
+    rng: np.random.Generator, pulses: int, source: WeakCoherentSource, reach: float, test_probability: float
+) -> tuple[PreparedPulses, NDArray[np.int64], NDArray[np.int64]]:
+    """Draw what is sent, and of which pulses how many photons would be seen.
+
+    Args:
+        rng: gives all draws.
+        pulses: how many are sent.
+        source: intensities and their probabilities.
+        reach: the probability that a photon arrives and is seen.
+        test_probability: how probably a pulse is prepared in the test basis.
+
+    Returns:
+        The sender's record, the pulses of which at least one photon would be seen, increasing, and how many of each.
+    """
+    means = np.array(source.intensities) * reach
+    plain = prepare(rng, pulses, test_probability)
     pulses = plain.pulses
     labels = random_labels(rng, pulses, source.probabilities)
     prepared = PreparedPulses(bases=plain.bases, bits=plain.bits, intensities=labels)
@@ -76,13 +106,4 @@ def simulate_decoy_bb84(
     at = np.sum(digits, axis=0)
     kept = rng.random(arrivals.size) * seen[0] < seen[at]
     arrivals, at = arrivals[kept], at[kept]
-    detections = detect(
-        rng,
-        prepared,
-        arrivals,
-        truncated_poisson(rng, means[at]),
-        detectors=detectors,
-        misalignment=source.misalignment,
-        test_probability=test_probabilities[1],
-    )
-    return prepared, detections
+    return prepared, arrivals, truncated_poisson(rng, means[at])
