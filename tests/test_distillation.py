@@ -117,3 +117,19 @@ def test_unequal_numbers_of_records_are_refused() -> None:
     alice, bob = bb84_records()
     with pytest.raises(qp.InputError, match="as many"):
         qp.distill([alice, alice], [bob], small_link())
+
+
+def test_what_distill_takes_is_said() -> None:
+    alice, bob = bb84_records(qber=0.01, seed=1)
+    link = small_link()
+    for arguments, message in (
+        ((alice, bob, "bb84"), r"link must be a LinkConfig; found 'bb84'. distill takes a LinkConfig"),
+        (("records", bob, link), r"the records of alice must be of PreparedPulses, Detections, TimeTags; found 'r'"),
+        ((alice, None, link), r"the records of bob must be of .*; found None"),
+        ((alice, [bob, 3], link), r"the records of bob must be of .*; found 3"),
+    ):
+        with pytest.raises(qp.InputError, match=message):
+            qp.distill(*arguments)  # type: ignore[arg-type]
+    for functions in ({"random_source": 1}, {"on_event": "print"}):
+        with pytest.raises(qp.InputError, match="must be functions"):
+            qp.distill(alice, bob, link, **functions)  # type: ignore[arg-type]

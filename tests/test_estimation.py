@@ -67,3 +67,26 @@ def test_confidence_out_of_range_is_refused(confidence: float) -> None:
         estimate_error_rate(1, 10, confidence=confidence)
     with pytest.raises(InputError):
         sampled_error_bounds(100, 10, 1, confidence=confidence)
+
+
+def test_where_nothing_was_compared_no_rate_is_told() -> None:
+    assert str(estimate_error_rate(0, 0)) == "not measured (0 of 0)"
+
+
+@pytest.mark.parametrize("width", [np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64])
+def test_counts_of_any_width_give_the_interval_of_plain_ones(width: type) -> None:
+    assert estimate_error_rate(width(3), width(100)) == estimate_error_rate(3, 100)
+    assert sampled_error_bounds(width(100), width(50), width(3)) == sampled_error_bounds(100, 50, 3)
+    assert sample_size(width(100)) == sample_size(100)
+
+
+@pytest.mark.parametrize("value", [1.0, True, "1", None, np.nan, [1], 10**400])
+def test_counts_and_confidences_that_are_none(value: object) -> None:
+    for call in (
+        lambda: estimate_error_rate(value, 2**53),  # type: ignore[arg-type]
+        lambda: sampled_error_bounds(value, 3, 1),  # type: ignore[arg-type]
+        lambda: sample_size(value),  # type: ignore[arg-type]
+        lambda: estimate_error_rate(1, 2, confidence=value),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InputError):
+            call()

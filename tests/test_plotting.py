@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import pytest
 
@@ -45,3 +47,37 @@ def test_rates_fall_with_distance_and_stay_below_the_limit() -> None:
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(qp.InputError):
         qp.plotting.plot_key_rates({})
+
+
+def _report(**fields: object) -> qp.BlockReport:
+    return qp.BlockReport(block=0, role="alice", kind="bb84", **fields)  # type: ignore[arg-type]
+
+
+def test_blocks_without_errors_are_drawn_and_unknown_rates_are_not() -> None:
+    """Blocks of no key error at all were left out, and blocks where nothing was tested were drawn at 0 %."""
+    clean = _report(test_bits=100, test_errors=0, key_bits=1000, key_errors=0)
+    untold = _report(test_bits=100, test_errors=2, key_bits=1000, key_errors=None)
+    lost = _report(abort_reason="records_disagree")
+    test, key, no_key = qp.plotting.plot_qber([clean, untold, lost, clean]).lines
+    assert (list(test.get_xdata()), list(test.get_ydata())) == ([0, 1, 3], [0.0, 2.0, 0.0])
+    assert (list(key.get_xdata()), list(key.get_ydata())) == ([0, 3], [0.0, 0.0])
+    assert list(no_key.get_xdata()) == [2]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda plot: plot.plot_key_rates([1, 2]), r"Write \{'name': curve\}"),
+        (lambda plot: plot.plot_key_rates({"a": 1}), r"the curve 'a' must be a list of Plan; found 1"),
+        (lambda plot: plot.plot_key_rates({"a": [1]}), r"must be a Plan; found 1"),
+        (lambda plot: plot.plot_key_rates({"a": []}), r"at least one plan"),
+        (lambda plot: plot.plot_key_rates(None), r"found None"),
+        (lambda plot: plot.plot_qber(None), r"reports must be a list of BlockReport; found None"),
+        (lambda plot: plot.plot_qber([0.1]), r"must be a BlockReport; found 0.1"),
+        (lambda plot: plot.plot_qber([], axes="x"), r"axes must be those of matplotlib; found 'x'"),
+        (lambda plot: plot.plot_terms(0), r"secret must be a SecretLength; found 0"),
+    ],
+)
+def test_what_cannot_be_drawn_says_what_to_give(call: Any, message: str) -> None:
+    with pytest.raises(qp.InputError, match=message):
+        call(qp.plotting)

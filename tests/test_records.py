@@ -241,3 +241,15 @@ def test_double_clicks_are_drawn_from_the_source_that_is_given() -> None:
     for wrong in (lambda count: b"", lambda count: bytes(count + 1), lambda count: "x", lambda count: None):
         with pytest.raises(InputError, match="random_source must return as many bytes as it is asked"):
             Detections(pulses=15, slots=range(15), bases=[0] * 15, outcomes=outcomes, random_source=wrong)
+
+
+def test_records_compare_by_what_they_hold() -> None:
+    """Their arrays were compared as a whole, which numpy refuses with an error of its own."""
+    seen = {"pulses": 9, "slots": [1, 5], "bases": [0, 1], "outcomes": [1, 0]}
+    assert Detections(**seen) == Detections(**seen)  # type: ignore[arg-type]
+    assert Detections(**seen) != Detections(**seen | {"slots": [1, 6]})  # type: ignore[arg-type]
+    assert Detections(**seen) != 1  # type: ignore[arg-type]
+    tags = {"ticks": [1, 5], "channels": [0, 3], "tick_ps": 1.0}
+    assert TimeTags(**tags) == TimeTags(**tags)  # type: ignore[arg-type]
+    assert TimeTags(**tags) != TimeTags(**tags | {"channels": [0, 2]})  # type: ignore[arg-type]
+    assert TimeTags(**tags) != TimeTags(**tags | {"ticks": [1], "channels": [0]})  # type: ignore[arg-type]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from qkdpost.bits import Bits, concatenate
+from qkdpost.checks import described, instance
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.key_pool import KeyPool
-from qkdpost.records import RawRecords
+from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
 from qkdpost.session.events import BlockAborted, Event, KeyReady
 from qkdpost.session.report import BlockReport
 from qkdpost.session.session import Session
@@ -20,6 +21,7 @@ __all__ = ["Distillation", "distill"]
 
 POOL_BYTES = 2**16
 """Enough authentication key for a thousand blocks even if none of them gives key back."""
+_RECORDS = (PreparedPulses, Detections, TimeTags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,12 @@ def distill(
         The key and a report of each block. A block that ended without key says why in its report.
 
     Raises:
-        InputError: the records are of the wrong type, or not as many on both sides.
+        InputError: the records are of the wrong type, or not as many on both sides; no link; no functions.
     """
-    records = _as_list(alice), _as_list(bob)
+    instance("link", link, LinkConfig, hint="distill takes a LinkConfig, as qp.LinkConfig(kind='bb84')")
+    if not callable(random_source) or not (on_event is None or callable(on_event)):
+        raise InputError("random_source and on_event must be functions: of a number of bytes, and of an event")
+    records = _as_list("alice", alice), _as_list("bob", bob)
     if len(records[0]) != len(records[1]) or not records[0]:
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
     preshared = secrets.token_bytes(POOL_BYTES)
@@ -95,8 +100,13 @@ def distill(
     return _combine(collected[0], collected[1])
 
 
-def _as_list(records: RawRecords | Sequence[RawRecords]) -> list[RawRecords]:
-    return list(records) if isinstance(records, Sequence) else [records]
+def _as_list(side: str, records: RawRecords | Sequence[RawRecords]) -> list[RawRecords]:
+    listed = [records] if isinstance(records, _RECORDS) or not isinstance(records, Iterable) else list(records)
+    for record in listed:
+        if not isinstance(record, _RECORDS):
+            names = ", ".join(kind.__name__ for kind in _RECORDS)
+            raise InputError(f"the records of {side} must be of {names}; found {described(record)}")
+    return listed
 
 
 def _exchange(source: Session, target: Session) -> int:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from qkdpost.checks import real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.security.concentration import (
-    check_count,
-    check_tail,
     clopper_pearson_lower,
     clopper_pearson_upper,
     hypergeometric_key_errors,
@@ -55,6 +54,8 @@ class ErrorRate:
         return self.errors / self.tested if self.tested else 0.5
 
     def __str__(self) -> str:
+        if not self.tested:
+            return "not measured (0 of 0)"
         return (
             f"{100 * self.observed:.3f} % ({self.errors} of {self.tested}; "
             f"{100 * self.lower:.3f} ... {100 * self.upper:.3f} % at {100 * self.confidence:g} %)"
@@ -72,11 +73,10 @@ def estimate_error_rate(errors: int, tested: int, *, confidence: float = 0.99) -
     Raises:
         InputError: more errors than tested bits, or a confidence outside 0 ... 1.
     """
-    check_count("errors", errors)
-    check_count("tested", tested)
+    errors, tested = whole_number("errors", errors), whole_number("tested", tested)
     if errors > tested:
         raise InputError(f"{errors} errors in {tested} tested bits cannot be")
-    tail = check_tail((1.0 - confidence) / 2.0)
+    confidence, tail = _confidence_and_tail(confidence)
     lower = clopper_pearson_lower(tested, errors, tail) if tested else 0.0
     upper = clopper_pearson_upper(tested, errors, tail) if tested else 1.0
     return ErrorRate(errors=errors, tested=tested, lower=lower, upper=upper, confidence=confidence)
@@ -97,7 +97,10 @@ def sampled_error_bounds(remaining: int, tested: int, errors: int, *, confidence
     Raises:
         InputError: counts that cannot be, or a confidence outside 0 ... 1.
     """
-    tail = check_tail((1.0 - confidence) / 2.0)
+    remaining, tested, errors = (
+        whole_number(name, value) for name, value in (("remaining", remaining), ("tested", tested), ("errors", errors))
+    )
+    _, tail = _confidence_and_tail(confidence)
     lower = hypergeometric_key_errors_lower(remaining, tested, errors, tail)
     return lower, hypergeometric_key_errors(remaining, tested, errors, tail)
 
@@ -112,6 +115,12 @@ def sample_size(key_bits: int) -> int:
     Raises:
         InputError: not a number of bits.
     """
-    check_count("key_bits", key_bits)
+    key_bits = whole_number("key_bits", key_bits)
     wanted = min(LARGEST_SAMPLE, max(SMALLEST_SAMPLE, math.ceil(key_bits / SAMPLE_SHARE)))
     return min(wanted, key_bits // LARGEST_SHARE)
+
+
+def _confidence_and_tail(confidence: float) -> tuple[float, float]:
+    """Return the confidence of a two-sided interval and what is left to each side of it."""
+    kept = real_number("confidence", confidence, above=0.0, below=1.0)
+    return kept, (1.0 - kept) / 2.0

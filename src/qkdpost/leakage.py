@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from qkdpost.errors import InputError
+from qkdpost.checks import instance, whole_number
 
 __all__ = ["Cause", "Ledger"]
 
@@ -52,15 +52,18 @@ class Ledger:
         """Count `bits` more bits under `cause`.
 
         Raises:
-            InputError: a negative number of bits; nothing once disclosed can be taken back.
+            InputError: a negative number of bits, for nothing once disclosed can be taken back; or no such cause.
         """
-        if bits < 0:
-            raise InputError(f"a ledger only grows; found {bits} bits for {cause.name}")
-        self._counts[cause] += bits
+        named = instance("cause", cause, Cause)
+        self._counts[named] += whole_number(f"bits disclosed as {named.name.lower()}", bits)
 
     def bits(self, cause: Cause) -> int:
-        """Return the bits disclosed under `cause`."""
-        return self._counts[cause]
+        """Return the bits disclosed under `cause`.
+
+        Raises:
+            InputError: no such cause.
+        """
+        return self._counts[instance("cause", cause, Cause)]
 
     @property
     def charged_bits(self) -> int:

@@ -5,15 +5,18 @@ Each function draws into the axes it is given, or into new ones, and returns the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from qkdpost.checks import described, instance
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning import Plan, repeaterless_limit
 from qkdpost.security.result import SecretLength
 from qkdpost.session.report import BlockReport
 
 __all__ = ["plot_key_rates", "plot_qber", "plot_terms"]
+
+_Kept = TypeVar("_Kept")
 
 
 def plot_key_rates(curves: Mapping[str, Sequence[Plan]], axes: Any = None, *, asymptotic: bool = True) -> Any:
@@ -25,14 +28,13 @@ def plot_key_rates(curves: Mapping[str, Sequence[Plan]], axes: Any = None, *, as
         asymptotic: whether to draw, dotted, what each plan would give of endless blocks.
 
     Raises:
-        InputError: no curve, or an empty one.
+        InputError: no mapping of names to plans, no curve, or an empty one.
         ConfigurationError: matplotlib is not installed.
     """
-    if not curves or not all(curves.values()):
-        raise InputError("at least one curve with at least one plan is needed")
-    axes = axes if axes is not None else _new_axes()
+    named = _named_curves(curves)
+    axes = _axes(axes)
     distances: set[float] = set()
-    for number, (name, plans) in enumerate(curves.items()):
+    for number, (name, plans) in enumerate(named.items()):
         places = [plan.link.fibre.length_km for plan in plans]
         distances |= set(places)
         with_key = [(place, plan.bits_per_pulse) for place, plan in zip(places, plans, strict=True) if plan.result.bits]
@@ -44,7 +46,7 @@ def plot_key_rates(curves: Mapping[str, Sequence[Plan]], axes: Any = None, *, as
                 if plan.result.bits
             ]
             axes.plot(*_columns(endless), color=f"C{number}", linestyle=":", linewidth=1)
-    fibre = next(iter(curves.values()))[0].link.fibre
+    fibre = next(iter(named.values()))[0].link.fibre
     limit = [(km, 10 ** (-fibre.loss_db_per_km * km / 10)) for km in sorted(distances) if km > 0]
     axes.plot(*_columns([(km, repeaterless_limit(share)) for km, share in limit]), "k--", label="repeaterless limit")
     axes.set_yscale("log")
@@ -55,22 +57,34 @@ def plot_key_rates(curves: Mapping[str, Sequence[Plan]], axes: Any = None, *, as
 
 
 def plot_qber(reports: Sequence[BlockReport], axes: Any = None) -> Any:
-    """Draw the error rates of consecutive blocks; blocks without key are marked.
+    """Draw the error rates of consecutive blocks; blocks without key are marked at the lower edge.
+
+    What was not measured is not drawn: no rate of the test rounds where none was compared, none of the key where this
+    side was not told its errors.
 
     Args:
-        reports: in the order in which the blocks ended.
+        reports: in the order in which the blocks ended, as `Distillation.reports`.
         axes: matplotlib axes to draw into.
 
     Raises:
+        InputError: something else than reports.
         ConfigurationError: matplotlib is not installed.
     """
-    axes = axes if axes is not None else _new_axes()
-    blocks = list(range(len(reports)))
-    axes.plot(blocks, [100 * report.qber_test for report in reports], "o-", label="test rounds")
-    known = [(block, 100 * report.qber_key) for block, report in zip(blocks, reports, strict=True) if report.key_errors]
+    listed = _listed("reports", reports, BlockReport, "Give result.reports, or a list of reports")
+    axes = _axes(axes)
+    tested = [
+        (block, 100 * report.test_errors / report.test_bits) for block, report in enumerate(listed) if report.test_bits
+    ]
+    axes.plot(*_columns(tested), "o-", label="test rounds")
+    known = [
+        (block, 100 * report.key_errors / report.key_bits)
+        for block, report in enumerate(listed)
+        if report.key_errors is not None and report.key_bits
+    ]
     axes.plot(*_columns(known), "s-", label="key, exact")
-    lost = [block for block, report in zip(blocks, reports, strict=True) if report.abort_reason is not None]
-    axes.plot(lost, [0.0] * len(lost), "rx", label="no key")
+    lost = [block for block, report in enumerate(listed) if report.abort_reason is not None]
+    # Their height is a place on the paper, not a rate.
+    axes.plot(lost, [0.02] * len(lost), "rx", label="no key", transform=axes.get_xaxis_transform())
     axes.set_xlabel("block")
     axes.set_ylabel("QBER / %")
     axes.legend()
@@ -85,9 +99,11 @@ def plot_terms(secret: SecretLength, axes: Any = None) -> Any:
         axes: matplotlib axes to draw into.
 
     Raises:
+        InputError: it is no `SecretLength`.
         ConfigurationError: matplotlib is not installed.
     """
-    axes = axes if axes is not None else _new_axes()
+    instance("secret", secret, SecretLength, hint="Give report.secret, or what a secret_length returned")
+    axes = _axes(axes)
     level = 0.0
     for number, term in enumerate(secret.terms):
         axes.bar(number, term.bits, bottom=level, color="C0" if term.bits > 0 else "C3")
@@ -102,11 +118,35 @@ def plot_terms(secret: SecretLength, axes: Any = None) -> Any:
     return axes
 
 
+def _named_curves(curves: Mapping[str, Sequence[Plan]]) -> dict[str, list[Plan]]:
+    if not isinstance(curves, Mapping):
+        raise InputError(
+            f"curves must be a mapping of names to curves; found {described(curves)}. Write {{'name': curve}}"
+        )
+    named = {
+        str(name): _listed(f"the curve {str(name)!r:.40}", plans, Plan, "Give what planning.rate_curve returned")
+        for name, plans in curves.items()
+    }
+    if not named or not all(named.values()):
+        raise InputError("at least one curve with at least one plan is needed")
+    return named
+
+
+def _listed(name: str, values: Iterable[_Kept], kind: type[_Kept], hint: str) -> list[_Kept]:
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        raise InputError(f"{name} must be a list of {kind.__name__}; found {described(values)}. {hint}")
+    return [instance(f"each of {name}", value, kind, hint=hint) for value in values]
+
+
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [first for first, _ in pairs], [second for _, second in pairs]
 
 
-def _new_axes() -> Any:
+def _axes(axes: Any) -> Any:
+    if axes is not None:
+        if not hasattr(axes, "plot") or not hasattr(axes, "bar"):
+            raise InputError(f"axes must be those of matplotlib; found {described(axes)}. Write pyplot.subplots()[1]")
+        return axes
     try:
         from matplotlib import pyplot  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:

@@ -7,6 +7,7 @@ out of its representation.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -153,7 +154,7 @@ class PreparedPulses:
         return len(self.bits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detections:
     """What a receiving side saw: the slots in which it detected, with basis and outcome.
 
@@ -200,8 +201,17 @@ class Detections:
         if count and (self.slots[0] < 0 or self.slots[-1] >= self.pulses):
             raise InputError(f"slots must lie in 0 ... {self.pulses - 1}; found {self.slots[0]} ... {self.slots[-1]}")
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Detections):
+            return NotImplemented
+        rest = (self.pulses, self.bases, self.bits, self.double_clicks)
+        same = rest == (other.pulses, other.bases, other.bits, other.double_clicks)
+        return same and np.array_equal(self.slots, other.slots)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TimeTags:
     """Clicks of one side's four detectors in the order of time, as a time tagger writes them.
 
@@ -227,6 +237,14 @@ class TimeTags:
             raise InputError(f"every click has one channel; found {self.ticks.size} ticks, {values.size} channels")
         _set(self, "channels", _read_only(values.astype(np.uint8)))
         _set(self, "tick_ps", real_number("tick_ps", tick_ps, above=0.0, unit="picoseconds"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TimeTags):
+            return NotImplemented
+        same = self.tick_ps == other.tick_ps and np.array_equal(self.ticks, other.ticks)
+        return same and hmac.compare_digest(self.channels.tobytes(), other.channels.tobytes())
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def clicks(self) -> int:

@@ -19,8 +19,9 @@ from fractions import Fraction
 import numpy as np
 
 from qkdpost._kernels import polynomial_hash
-from qkdpost.bits import Bits
-from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import byte_string, real_number, whole_number
+from qkdpost.errors import ConfigurationError
 
 __all__ = ["KEY_BYTES", "frame_tags", "hash_tag", "tag_bits_for"]
 
@@ -29,7 +30,7 @@ KEY_BYTES = 32
 LARGEST_TAG_BITS = 128
 
 
-def hash_tag(bits: Bits, key: bytes, tag_bits: int) -> Bits:
+def hash_tag(bits: BitsLike, key: bytes, tag_bits: int) -> Bits:
     """Return the tag of `bits`.
 
     Args:
@@ -40,10 +41,11 @@ def hash_tag(bits: Bits, key: bytes, tag_bits: int) -> Bits:
     Raises:
         InputError: a key of another length, or `tag_bits` out of range.
     """
-    return frame_tags(bits, len(bits), key, tag_bits) if len(bits) else _empty_tag(key, tag_bits)
+    source = Bits.coerce(bits)
+    return frame_tags(source, len(source), key, tag_bits) if len(source) else _empty_tag(key, tag_bits)
 
 
-def frame_tags(bits: Bits, frame_bits: int, key: bytes, tag_bits: int) -> Bits:
+def frame_tags(bits: BitsLike, frame_bits: int, key: bytes, tag_bits: int) -> Bits:
     """Return the tags of all frames of `bits`, one after another.
 
     Args:
@@ -58,16 +60,15 @@ def frame_tags(bits: Bits, frame_bits: int, key: bytes, tag_bits: int) -> Bits:
     Raises:
         InputError: a key of another length, or a number out of range.
     """
-    if frame_bits < 1:
-        raise InputError(f"a frame has at least 1 bit; found {frame_bits}")
-    _check(key, tag_bits)
-    longest = min(frame_bits, len(bits))
-    length = -(-len(bits) // frame_bits) * tag_bits
+    source, frame_bits = Bits.coerce(bits), whole_number("frame_bits", frame_bits, least=1)
+    key, tag_bits = _key_and_tag_bits(key, tag_bits)
+    longest = min(frame_bits, len(source))
+    length = -(-len(source) // frame_bits) * tag_bits
     output = np.zeros((length + 63) // 64, dtype=np.uint64)
     if length:
         table, scale = _prepared(key)
         frame = np.empty(2 * ((longest + 127) // 128) + 2, dtype=np.uint64)
-        polynomial_hash.frame_tags(bits.words, len(bits), longest, table, scale, tag_bits, frame, output)
+        polynomial_hash.frame_tags(source.words, len(source), longest, table, scale, tag_bits, frame, output)
     return Bits(output, length)
 
 
@@ -84,10 +85,8 @@ def tag_bits_for(epsilon: float, longest_bits: int) -> int:
     Raises:
         ConfigurationError: more than 128 bits would be needed, or an argument is out of range.
     """
-    if not 0.0 < epsilon < 1.0 or longest_bits < 0:
-        raise ConfigurationError(
-            f"epsilon must lie between 0 and 1 and a length be >= 0; found {epsilon} and {longest_bits}"
-        )
+    epsilon = real_number("epsilon", epsilon, above=0.0, below=1.0, error=ConfigurationError)
+    longest_bits = whole_number("longest_bits", longest_bits, error=ConfigurationError)
     allowed = Fraction(epsilon) - Fraction(-(-longest_bits // 128), 2**128)
     for tag_bits in range(1, LARGEST_TAG_BITS + 1):
         if Fraction(1, 2**tag_bits) <= allowed:
@@ -100,15 +99,14 @@ def tag_bits_for(epsilon: float, longest_bits: int) -> int:
 
 def _empty_tag(key: bytes, tag_bits: int) -> Bits:
     """Return the tag of the empty string: its length block, which is zero, hashes to zero."""
-    _check(key, tag_bits)
-    return Bits.zeros(tag_bits)
+    return Bits.zeros(_key_and_tag_bits(key, tag_bits)[1])
 
 
-def _check(key: bytes, tag_bits: int) -> None:
-    if len(key) != KEY_BYTES:
-        raise InputError(f"a verification key has {KEY_BYTES} bytes; found {len(key)}")
-    if not 1 <= tag_bits <= LARGEST_TAG_BITS:
-        raise InputError(f"a tag has 1 ... {LARGEST_TAG_BITS} bits; found {tag_bits}")
+def _key_and_tag_bits(key: bytes, tag_bits: int) -> tuple[bytes, int]:
+    return (
+        byte_string("a verification key", key, count=KEY_BYTES),
+        whole_number("tag_bits", tag_bits, least=1, most=LARGEST_TAG_BITS),
+    )
 
 
 def _prepared(key: bytes) -> tuple[polynomial_hash.Words, polynomial_hash.Words]:

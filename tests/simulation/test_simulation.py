@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.stats import binom, chi2
@@ -215,3 +217,44 @@ def test_what_cannot_be_simulated_is_refused() -> None:
         simulation.TaggingReceiver(jitter_ps=-1.0)
     with pytest.raises(InputError):
         simulation.bbm92_time_tags(duration_s=0.0, pair_rate_hz=1.0, rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: simulation.bb84(pulses=1e6, rng=1), r"pulses must be an integer in 0 ... 2.36; found 1000000.0"),  # type: ignore[arg-type]
+        (lambda: simulation.decoy_bb84(pulses=2**50, rng=1), r"pulses must be an integer"),
+        (lambda: simulation.single_photon_bb84(pulses=True, rng=1), r"pulses must be an integer"),
+        (lambda: simulation.bbm92(slots=1e6, rng=1), r"slots must be an integer"),  # type: ignore[arg-type]
+        (lambda: simulation.bbm92(slots=2**53, rng=1), r"slots must be smaller: .* clicks are expected"),
+        (lambda: simulation.bb84(pulses=10, rng="1"), r"rng must be .*Write rng=np.random.default_rng\(1\)"),  # type: ignore[arg-type]
+        (lambda: simulation.bb84(pulses=10, rng=-1), r"rng, if it is a seed, must be an integer"),
+        (lambda: simulation.bb84("bb84", pulses=10, rng=1), r"link must be a LinkConfig; found 'bb84'"),  # type: ignore[arg-type]
+        (lambda: simulation.bb84(pulses=10, rng=1, fibre=20), r"fibre must be a Fibre; found 20"),  # type: ignore[arg-type]
+        (lambda: simulation.bb84(pulses=10, rng=1, fibre_km="20"), r"fibre_km must be a number"),  # type: ignore[arg-type]
+        (lambda: simulation.bb84(pulses=10, rng=1, source=None), r"source must be a SinglePhotonSource"),  # type: ignore[arg-type]
+        (lambda: simulation.decoy_bb84(pulses=10, rng=1, detectors=0.2), r"detectors must be a GatedDetectors"),  # type: ignore[arg-type]
+        (lambda: simulation.decoy_bb84(pulses=10, rng=1, test_probabilities=0.1), r"test_probabilities must be a seq"),  # type: ignore[arg-type]
+        (lambda: simulation.bbm92_time_tags(duration_s=1e9, pair_rate_hz=1.0, rng=1), r"duration_s must be a number"),
+        (lambda: simulation.bbm92_time_tags(duration_s=1.0, pair_rate_hz=1.0, rng=1, alice=3), r"alice must be a Tag"),  # type: ignore[arg-type]
+        (lambda: simulation.Fibre(length_km=10**400), r"length_km must be a number at least 0"),
+        (lambda: simulation.Fibre(length_km=np.array([1.0, 2.0])), r"length_km must be a number at least 0"),  # type: ignore[arg-type]
+        (lambda: simulation.GatedDetectors(efficiency=np.array([0.1, 0.2])), r"efficiency must be a number"),  # type: ignore[arg-type]
+        (lambda: simulation.GatedDetectors(dead_time_slots=0.5), r"dead_time_slots must be an integer"),  # type: ignore[arg-type]
+        (lambda: simulation.TaggingReceiver(delays_ps=(0.0, 0.0)), r"one number for each channel, 4 in all; found 2"),  # type: ignore[arg-type]
+        (lambda: simulation.ImperfectPhotonSource(g2="x"), r"g2 must be a number"),  # type: ignore[arg-type]
+        (lambda: simulation.WeakCoherentSource(intensities=0.5), r"intensities must be a sequence"),  # type: ignore[arg-type]
+    ],
+)
+def test_arguments_that_are_none_are_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_a_seed_is_a_generator_and_numbers_of_numpy_are_numbers() -> None:
+    by_seed = simulation.bb84(pulses=np.uint16(1000), rng=np.int64(7), test_probability=np.float32(0.5))
+    plain = simulation.bb84(pulses=1000, rng=np.random.default_rng(7), test_probability=0.5)
+    assert by_seed[0] == plain[0]
+    assert by_seed[1].slots.tolist() == plain[1].slots.tolist()
+    assert simulation.Fibre(length_km=np.float32(20)) == simulation.Fibre(length_km=20)  # type: ignore[arg-type]
+    assert simulation.GatedDetectors(dead_time_slots=np.uint8(3)) == simulation.GatedDetectors(dead_time_slots=3)

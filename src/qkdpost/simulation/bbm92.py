@@ -72,9 +72,8 @@ def simulate_bbm92(
     instance("alice_detectors", alice_detectors, GatedDetectors)
     channel, _ = check_devices(None, fibre_km, instance("bob_detectors", bob_detectors, GatedDetectors))
     reach = (alice_detectors.efficiency, bob_detectors.efficiency * channel.transmittance)
-    _check_events(
-        "slots", slots * sum(detectors.dark_count_probability for detectors in (alice_detectors, bob_detectors))
-    )
+    dark_counts = 2 * slots * (alice_detectors.dark_count_probability + bob_detectors.dark_count_probability)
+    _check_events("slots", dark_counts)
     seen = _seen_pairs(rng, slots * pairs_per_slot, reach)
     places = rng.integers(0, max(slots, 1), size=(seen.shape[1],))
     photons = [places[seen[side]] for side in range(2)]
