@@ -84,6 +84,8 @@ class AbortReason(IntEnum):
     """By one host's own record, its bases are missing, periodic, or were not equally probable throughout the block."""
     INTENSITIES_NOT_RANDOM = 14
     """By one host's own record, intensities are periodic, or were not chosen with the probabilities of the link."""
+    RECORD_UNUSABLE = 15
+    """One host could not work on its own record, as if it had been altered after it was submitted."""
 
 
 UNFIT_RECORD = frozenset(
@@ -92,6 +94,7 @@ UNFIT_RECORD = frozenset(
         AbortReason.BITS_NOT_RANDOM,
         AbortReason.BASES_NOT_RANDOM,
         AbortReason.INTENSITIES_NOT_RANDOM,
+        AbortReason.RECORD_UNUSABLE,
     }
 )
 """Why a host does not take its own record; nor will any other block."""

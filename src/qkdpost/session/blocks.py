@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qkdpost.conversation import AbortBlock, from_peer
-from qkdpost.errors import KeyPoolExhausted, RemoteProtocolError
+from qkdpost.errors import InputError, KeyPoolExhausted, RemoteProtocolError
 from qkdpost.health import RecordHealth
 from qkdpost.key_pool import PadReference
 from qkdpost.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen, Confirmation
@@ -186,16 +186,25 @@ class Blocks(SingleUse):
         try:
             action()
         except AbortBlock as abort:
-            self._land(flight)
-            self._drop_if_unfit(block, abort.reason)
-            self.unanswered_aborts.add(block.number)
-            self.connection.send(Abort(block=block.number, reason=abort.reason))
-            self._report_abort(block.report, abort.reason, abort.detail)
+            self._give_up(flight, abort)
+            return
+        except InputError as error:
+            # Where the peer's words are handed over, `from_peer` says so; what comes here is this host's own.
+            detail = f"this host cannot work on its own record: {error}"
+            self._give_up(flight, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
             return
         if flight.done:
             self._land(flight, confirmed=True)
             if block.key is not None:
                 self.connection.events.append(KeyReady(block=block.number, key=block.key, report=block.report))
+
+    def _give_up(self, flight: Flight, abort: AbortBlock) -> None:
+        block = flight.block
+        self._land(flight)
+        self._drop_if_unfit(block, abort.reason)
+        self.unanswered_aborts.add(block.number)
+        self.connection.send(Abort(block=block.number, reason=abort.reason))
+        self._report_abort(block.report, abort.reason, abort.detail)
 
     def _send(self, block: Block, message: BlockMessage) -> None:
         frame = self.connection.send(message)
