@@ -7,7 +7,13 @@ from itertools import groupby
 
 
 def longest_run(bits: Sequence[int], symbol: int) -> int:
-    return max((len(list(run)) for value, run in groupby(bits) if value == symbol), default=0)
+    """Of those that fill one of the words, bits 64 i ... 64 i + 63."""
+    best = end = 0
+    for value, run in groupby(bits):
+        start, end = end, end + len(list(run))
+        if value == symbol and -(-start // 64) * 64 + 64 <= end:
+            best = max(best, end - start)
+    return best
 
 
 def window_ones(bits: Sequence[int], window: int) -> list[int]:

@@ -18,37 +18,24 @@ Words = NDArray[np.uint64]
 
 @kernel
 def longest_run(words: Words, length: int, flip: np.uint64) -> int:
-    """Return the length of the longest run of ones in the first `length` bits of `words`, each exclusive-or `flip`."""
-    one = np.uint64(1)
-    every = ~np.uint64(0)
+    """Return the length of the longest run of ones in the first `length` bits of `words`, each exclusive-or `flip`.
+
+    Only runs that fill a whole word are looked at, as every run of 127 does; 0 if there is none.
+    """
+    every = ~np.uint64(0) ^ flip
     best = 0
     run = 0
     for index in range(length >> 6):
-        word = words[index] ^ flip
-        if word == every:
+        if words[index] == every:
+            if run == 0 and index > 0:
+                run = leading_zeros(~(words[index - 1] ^ flip))
             run += 64
-            continue
-        best = max(best, run + trailing_zeros(~word))
-        run = leading_zeros(~word)
-        if best >= 62:
-            continue
-        # Is there a run of more than `best` inside the word? Bit i of `starts`: from i on, `have` ones.
-        starts = word
-        have = 1
-        while have <= best and starts != np.uint64(0):
-            step = min(have, best + 1 - have)
-            starts &= starts >> np.uint64(step)
-            have += step
-        while starts != np.uint64(0):
-            best = have
-            starts &= word >> np.uint64(have)
-            have += 1
-    for place in range(length & 63):
-        if ((words[length >> 6] ^ flip) >> np.uint64(place)) & one:
-            run += 1
-        else:
-            best = max(best, run)
+        elif run > 0:
+            best = max(best, run + trailing_zeros(~(words[index] ^ flip)))
             run = 0
+    if run > 0 and length & 63:
+        beyond = ~np.uint64(0) << np.uint64(length & 63)
+        run += trailing_zeros(~(words[length >> 6] ^ flip) | beyond)
     return max(best, run)
 
 

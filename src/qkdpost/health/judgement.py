@@ -13,6 +13,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from qkdpost.health.limits import RecordLimits
 from qkdpost.health.sequences import MAX_LAG, WINDOW_BITS, SequenceHealth
 from qkdpost.health.statistics import excess_bits, relative_entropy, share_interval, shortfall_bits
@@ -247,19 +249,16 @@ def _periodic(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
     least, most = share_interval(sequence.ones, sequence.length, bits)
     fewest = 2.0 * min(least * (1.0 - least), most * (1.0 - most)) * (1.0 - tolerated)
     largest = min(1.0, 2.0 * _widest(least, most) * (1.0 + tolerated))
+    low, high = int(sequence.disagreements.min()), int(sequence.disagreements.max())
     half = sequence.pairs / 2.0
-    found = [
-        lag
-        for lag, different in enumerate((sequence.disagreements / 2.0).tolist(), start=1)
-        if shortfall_bits(different, half, fewest) > bits or excess_bits(different, half, largest) > bits
-    ]
-    if not found:
+    if shortfall_bits(low / 2.0, half, fewest) > bits:
+        lag = int(np.argmin(sequence.disagreements))
+    elif excess_bits(high / 2.0, half, largest) > bits:
+        lag = int(np.argmax(sequence.disagreements))
+    else:
         return ""
-    lag = max(
-        found, key=lambda lag: abs(int(sequence.disagreements[lag - 1]) - least * (1.0 - least) * 2.0 * sequence.pairs)
-    )
-    equal = sequence.pairs - int(sequence.disagreements[lag - 1])
-    return f"{equal:,} of {sequence.pairs:,} are equal to the one {lag} places further on"
+    equal = sequence.pairs - int(sequence.disagreements[lag])
+    return f"{equal:,} of {sequence.pairs:,} are equal to the one {lag + 1} places further on"
 
 
 def _widest(least: float, most: float) -> float:

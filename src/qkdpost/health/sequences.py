@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.packing import count_ones
 from qkdpost._kernels.runs import count_disagreements, longest_run, window_ones
 from qkdpost.bits import Bits
 
@@ -16,7 +17,7 @@ WINDOW_BITS = 1024
 """Of the adaptive proportion test, as SP 800-90B, section 4.4.2, has it for binary sources."""
 MAX_LAG = 128
 """The longest period that is looked for."""
-STRETCHES = 16
+STRETCHES = 8
 STRETCH_WORDS = 128
 """Periods are looked for in so many stretches of so many words at most, spread over the record."""
 _FURTHER_WORDS = MAX_LAG // 64 + 1
@@ -34,8 +35,8 @@ class SequenceHealth:
     Args:
         length: how many bits.
         ones: how many of them are one.
-        longest_zeros: the longest run of zeros.
-        longest_ones: the longest run of ones.
+        longest_zeros: the longest run of zeros, if it fills a whole word of 64 bits, as every one of 127 does; else 0.
+        longest_ones: likewise of ones.
         windows: how many whole windows of `WINDOW_BITS` bits.
         fewest_ones: in any of the windows.
         most_ones: in any of the windows.
@@ -43,8 +44,8 @@ class SequenceHealth:
         disagreements: how many of them differ, at the distances 1 ... `MAX_LAG`; int64, shape (MAX_LAG,).
 
     >>> health = SequenceHealth.of(Bits.from_array([0, 1] * 5000))
-    >>> health.ones, health.longest_ones, int(health.disagreements[0]) == health.pairs
-    (5000, 1, True)
+    >>> health.ones, health.most_ones, int(health.disagreements[0]) == health.pairs
+    (5000, 512, True)
     """
 
     length: int = 0
@@ -66,7 +67,7 @@ class SequenceHealth:
         pairs, disagreements = _compare_at_distances(bits)
         return cls(
             length=len(bits),
-            ones=bits.weight(),
+            ones=int(in_windows.sum()) + count_ones(words[in_windows.size * (WINDOW_BITS // 64) :]),
             longest_zeros=longest_run(words, len(bits), _EVERY),
             longest_ones=longest_run(words, len(bits), np.uint64(0)),
             windows=in_windows.size,

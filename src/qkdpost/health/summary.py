@@ -9,6 +9,7 @@ from operator import add
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.health.sequences import SequenceHealth
@@ -17,7 +18,7 @@ from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, Ra
 __all__ = ["RecordHealth", "add_up", "summarise"]
 
 PIECES = 8
-PIECE_BITS = 2**15
+PIECE_BITS = 2**14
 """The outcomes of either basis are looked at in order in so many pieces of a record of so many bits."""
 
 
@@ -88,7 +89,7 @@ def summarise(record: RawRecords) -> RecordHealth:
         case Detections():
             return _summarise_detected(record.bases, record.bits, record.double_clicks)
         case TimeTags():
-            bases, bits = Bits.from_array(record.channels >> 1), Bits.from_array(record.channels & 1)
+            bases, bits = _channel_bits(record.channels & 2), _channel_bits(record.channels & 1)
             return _summarise_detected(bases, bits, 0)
 
 
@@ -98,7 +99,9 @@ def _summarise_prepared(record: PreparedPulses) -> RecordHealth:
     if record.intensities is not None:
         intensities = _count_labels(record.intensities)
         for place, plane in enumerate(record.intensities.planes):
-            sequences[f"intensities (bit {place} of their numbers)"] = SequenceHealth.of(plane)
+            # A plane of zeros alone, as of fewer intensities than it takes, is seen by how often each occurs.
+            planes = SequenceHealth.of(plane) if any(intensities[1 << place :]) else SequenceHealth()
+            sequences[f"intensities (bit {place} of their numbers)"] = planes
     return RecordHealth(
         prepared=True,
         outcomes=_count_outcomes(record.bases, record.bits),
@@ -129,9 +132,24 @@ def _count_outcomes(bases: Bits, bits: Bits) -> tuple[int, int, int, int]:
 
 
 def _count_labels(labels: Labels) -> tuple[int, ...]:
-    used = max((place + 1 for place, plane in enumerate(labels.planes) if plane.weight()), default=0)
-    counts = [labels.where(label).weight() for label in range(1 << used)]
-    return tuple(counts + [0] * ((1 << LABEL_PLANES) - len(counts)))
+    """Return how often each label occurs, plane by plane: those with a bit set, and the rest."""
+    counts = [len(labels)] + [0] * ((1 << LABEL_PLANES) - 1)
+    parts = {0: ~Bits.zeros(len(labels))}
+    for place, plane in enumerate(labels.planes):
+        if not plane.weight():
+            continue
+        for label, mask in list(parts.items()):
+            both = mask & plane
+            parts[label | 1 << place] = both
+            counts[label | 1 << place] = both.weight()
+            parts[label] = mask & ~plane
+            counts[label] -= counts[label | 1 << place]
+    return tuple(counts)
+
+
+def _channel_bits(channels: NDArray[np.uint8]) -> Bits:
+    """Pack one bit for each entry: whether it is not 0."""
+    return Bits.from_bytes(np.packbits(channels, bitorder="little"), channels.size)
 
 
 def _pieces(bits: Bits) -> Bits:
