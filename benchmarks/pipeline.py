@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import secrets
 import sys
@@ -91,6 +92,7 @@ def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_se
             data += host.arriving.popleft()[1]
         send(number, host.work(lambda session=host.session, data=data: session.receive_data(data)))
     reports = [event.report for event in hosts[0].events if isinstance(event, qp.KeyReady)]
+    efficiencies = [report.efficiency for report in reports if report.efficiency is not None]
     if len(reports) != len(records):
         raise SystemExit("a block ended without key")
     return {
@@ -100,7 +102,7 @@ def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_se
         "elapsed_seconds": max(host.clock_seconds for host in hosts),
         "busy_seconds": sum(host.busy_seconds for host in hosts),
         "rounds": max(report.reconciliation_rounds for report in reports),
-        "efficiency": float(np.mean([report.efficiency for report in reports])),
+        "efficiency": float(np.mean(efficiencies)) if efficiencies else math.nan,
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "bytes_per_sifted_bit": sum(r.bytes_sent + r.bytes_received for r in reports)
         / sum(report.key_bits for report in reports),

@@ -30,7 +30,8 @@ class Distillation:
 
     Args:
         key: the keys of all blocks one after another; empty where no block left key. Secret.
-        reports: Alice's report of every block, in the order in which they ended.
+        reports: Alice's report of every block, in the order in which they ended. Why a block has no key is said in the
+            words of the side that gave it up.
         peer_reports: Bob's.
     """
 
@@ -121,11 +122,22 @@ def _combine(alice: list[Event], bob: list[Event]) -> Distillation:
     other = {event.block: event.key.bits for event in bob if isinstance(event, KeyReady)}
     if keys.keys() != other.keys() or any(keys[block] != other[block] for block in keys):
         raise QkdpostError("the two sides released different keys; this is a defect of the library, please report it")
+    reports, peer_reports = _reports(alice), _reports(bob)
+    _share_details(reports, peer_reports)
     return Distillation(
         key=concatenate(keys[block] for block in sorted(keys)),
-        reports=_reports(alice),
-        peer_reports=_reports(bob),
+        reports=reports,
+        peer_reports=peer_reports,
     )
+
+
+def _share_details(reports: tuple[BlockReport, ...], peer_reports: tuple[BlockReport, ...]) -> None:
+    """Let either side's report say why a block ended: between two hosts the one that gave it up alone knows."""
+    knowing = {report.block: report for report in (*reports, *peer_reports) if report.aborted_by == report.role}
+    for report in (*reports, *peer_reports):
+        known = knowing.get(report.block)
+        if known is not None and report.aborted_by == known.role != report.role:
+            report.abort_detail = f"{known.role} gave the block up: {known.abort_detail}"
 
 
 def _reports(events: list[Event]) -> tuple[BlockReport, ...]:

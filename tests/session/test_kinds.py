@@ -160,14 +160,18 @@ def test_auto_looks_at_the_round_trip() -> None:
         )
 
 
-def test_a_record_without_intensities_on_a_decoy_link_ends_the_block() -> None:
-    link = replace(LINKS["two decoys"], largest_block_detections=2**17, block_detections=2**16)
-    pair = Pair(link)
-    pair.submit(*bb84_records(4000))
-    pair.finish()
-    pair.run()
-    for role in ("alice", "bob"):
-        assert [event.reason for event in pair.aborts(role)] == [AbortReason.RECORDS_DISAGREE]
+def test_intensities_that_are_not_those_of_the_link_are_refused_at_once() -> None:
+    plain, _ = bb84_records(4000)
+    labelled = qp.PreparedPulses(bases=plain.bases, bits=plain.bits, intensities=np.arange(plain.pulses) % 3)
+    for link, record, message in (
+        (LINKS["two decoys"], plain, "has no intensities"),
+        (LINKS["bb84"], labelled, "bb84 link has none"),
+        (LINKS["one decoy"], labelled, "6666 pulses have intensity 2"),
+    ):
+        session = Pair(link).sessions["alice"]
+        with pytest.raises(qp.InputError, match=message):
+            session.submit(record)
+        assert session.records_waiting == 0
 
 
 def fixed_pair(planned_key_bits: int) -> Pair:

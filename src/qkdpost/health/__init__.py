@@ -12,15 +12,18 @@ from __future__ import annotations
 from qkdpost.health.judgement import FALSE_ALARM_BITS, Finding, judge
 from qkdpost.health.limits import RecordLimits
 from qkdpost.health.sequences import SequenceHealth
+from qkdpost.health.shown import OwnRecord, show
 from qkdpost.health.summary import RecordHealth, add_up, summarise
 
 __all__ = [
     "FALSE_ALARM_BITS",
     "Finding",
+    "OwnRecord",
     "RecordHealth",
     "RecordLimits",
     "SequenceHealth",
     "add_up",
     "judge",
+    "show",
     "summarise",
 ]

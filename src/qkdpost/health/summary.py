@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ class RecordHealth:
     """
 
     prepared: bool
-    outcomes: tuple[int, int, int, int]
+    outcomes: tuple[int, int, int, int] = field(repr=False)
     double_clicks: int = 0
     intensities: tuple[int, ...] = ()
     sequences: Mapping[str, SequenceHealth] = field(default_factory=dict, repr=False)
@@ -62,14 +61,6 @@ class RecordHealth:
             sequences={name: own + other.sequences[name] for name, own in self.sequences.items()},
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the counts as values that JSON knows."""
-        return {
-            "outcomes": list(self.outcomes),
-            "double_clicks": self.double_clicks,
-            "intensities": list(self.intensities),
-        }
-
 
 def add_up(healths: Iterable[RecordHealth]) -> RecordHealth:
     """Return the counts of several records of one kind, at least one, together."""
@@ -89,7 +80,7 @@ def summarise(record: RawRecords) -> RecordHealth:
         case Detections():
             return _summarise_detected(record.bases, record.bits, record.double_clicks)
         case TimeTags():
-            bases, bits = _channel_bits(record.channels & 2), _channel_bits(record.channels & 1)
+            bases, bits = (_channel_bits(record.channels & np.uint8(mask)) for mask in (2, 1))
             return _summarise_detected(bases, bits, 0)
 
 

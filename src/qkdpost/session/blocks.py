@@ -204,6 +204,7 @@ class Blocks(SingleUse):
         self._drop_if_unfit(block, abort.reason)
         self.unanswered_aborts.add(block.number)
         self.connection.send(Abort(block=block.number, reason=abort.reason))
+        block.report.aborted_by = block.role
         self._report_abort(block.report, abort.reason, abort.detail)
 
     def _send(self, block: Block, message: BlockMessage) -> None:
@@ -252,6 +253,7 @@ class Blocks(SingleUse):
         self._land(flight)
         self._drop_if_unfit(flight.block, abort.reason)
         self.connection.send(abort)
+        flight.block.report.aborted_by = "bob" if flight.block.role == "alice" else "alice"
         self._report_abort(flight.block.report, abort.reason, _why_given_up(flight.block.report, abort.reason))
 
     def _drop_if_unfit(self, block: Block, reason: AbortReason) -> None:

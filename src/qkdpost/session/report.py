@@ -8,11 +8,16 @@ from typing import Any
 
 from qkdpost.entropy import binary_entropy
 from qkdpost.estimation import estimate_error_rate
-from qkdpost.health import RecordHealth
+from qkdpost.health import OwnRecord
 from qkdpost.leakage import Cause, Ledger
 from qkdpost.security.result import SecretLength
+from qkdpost.session.hints import hints_of_error_rates
 
 __all__ = ["BlockReport"]
+
+NOT_MEASURED = "not measured"
+_SAMPLED_KINDS = ("bb84", "bbm92")
+"""The kinds whose test rounds may be a sample of both bases."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +61,8 @@ class BlockReport:
         completed_stages: names of the stages that this side completed.
         abort_reason: why there is no key, or None.
         abort_detail: the same in a sentence.
+        aborted_by: the role of the host that gave the block up, or None.
+        own_record: what this host counted in its own records; None before it has sifted.
     """
 
     block: int
@@ -92,30 +99,49 @@ class BlockReport:
     completed_stages: list[str] = field(default_factory=list)
     abort_reason: str | None = None
     abort_detail: str | None = None
-    own_record: RecordHealth | None = None
+    aborted_by: str | None = None
+    own_record: OwnRecord | None = None
 
     @property
-    def qber_test(self) -> float:
-        """Error rate of the test rounds."""
-        return self.test_errors / self.test_bits if self.test_bits else 0.0
+    def qber_test(self) -> float | None:
+        """Error rate of the test rounds; None where none were compared."""
+        return self.test_errors / self.test_bits if self.test_bits else None
 
     @property
-    def qber_key(self) -> float:
-        """Error rate of the key rounds, exact once they are corrected; 0 to a side that is not told."""
-        return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else 0.0
+    def qber_key(self) -> float | None:
+        """Error rate of the key rounds, exact once they are corrected; None to a side that is not told, or not yet."""
+        return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else None
 
     @property
-    def efficiency(self) -> float:
-        """Disclosed bits of correction over the Shannon limit n h(QBER); 0 where there was nothing to correct."""
-        limit = self.key_bits * binary_entropy(self.qber_key)
+    def efficiency(self) -> float | None:
+        """Disclosed bits of correction over the Shannon limit n h(QBER).
+
+        None where the error rate is not known to this side, and where there was nothing to correct.
+        """
+        limit = self.key_bits * binary_entropy(self.qber_key or 0.0)
         disclosed = self.ledger.bits(Cause.REFERENCE_PARITIES) + self.ledger.bits(Cause.REVEALED_BITS)
-        return disclosed / limit if limit else 0.0
+        return disclosed / limit if limit else None
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What the public counts point to, if a set-up has one of the usual mistakes, or if more key could be had."""
+        hints = hints_of_error_rates((self.setup_errors, self.setup_bits), (self.test_errors, self.test_bits))
+        variable = self.secret is not None and self.secret.form == "variable-length"
+        by_basis = self.kind in _SAMPLED_KINDS and self.setup_bits > 0
+        if self.key_length_bits and variable and by_basis and self.test_bits > self.sifted_key_bits / 3:
+            hints += (
+                f"all {self.test_bits:,} rounds of the test basis were disclosed; with test='sample' most of them make "
+                "key, too",
+            )
+        return hints
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON knows."""
         result = {
             item.name: getattr(self, item.name) for item in fields(self) if item.name not in ("ledger", "own_record")
         }
+        result["own_record"] = self.own_record.to_dict() if self.own_record is not None else None
+        result["hints"] = list(self.hints)
         result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
@@ -125,7 +151,12 @@ class BlockReport:
         counts = f"{self.ldpc_frames:,} / {self.ldpc_failed_frames:,}"
         return [("frames of LDPC / failed", counts)] if self.ldpc_frames else []
 
+    def _efficiency_in_words(self) -> str:
+        return NOT_MEASURED if self.efficiency is None else f"{self.efficiency:.4f}"
+
     def _key_errors_in_words(self) -> str:
+        if not self.key_bits:
+            return NOT_MEASURED
         if self.key_errors is None:
             return f"not told to this side ({self.key_bits:,} bits)"
         return f"{self.qber_key:.3%} ({self.key_errors:,} of {self.key_bits:,})"
@@ -134,14 +165,15 @@ class BlockReport:
         rows = [
             ("rounds seen by both sides", f"{self.rounds:,}"),
             ("own double / cross clicks", f"{self.double_clicks:,} / {self.cross_clicks:,} events"),
+            *(self.own_record.rows() if self.own_record is not None else []),
             ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
             *([("discarded above the set sizes", f"{self.surplus_bits:,} bits")] if self.surplus_bits else []),
-            ("QBER of test rounds", str(estimate_error_rate(self.test_errors, self.test_bits))),
-            ("QBER of the set-up sample", str(estimate_error_rate(self.setup_errors, self.setup_bits))),
+            ("QBER of test rounds", _rate_in_words(self.test_errors, self.test_bits)),
+            ("QBER of the set-up sample", _rate_in_words(self.setup_errors, self.setup_bits)),
             ("QBER of the key, exact", self._key_errors_in_words()),
             ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
             *self._ldpc_in_words(),
-            ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self.efficiency:.4f}"),
+            ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self._efficiency_in_words()}"),
         ]
         rows += [
             (f"disclosed: {cause.replace('_', ' ')}", f"{bits:,} bits")
@@ -159,10 +191,15 @@ class BlockReport:
             rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
             rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {_rounded_up(self.epsilon_total)}"))
         rows.append(("epsilon of all blocks so far", _rounded_up(self.accumulated_epsilon)))
+        rows += [("hint", hint) for hint in self.hints]
         width = max(len(name) for name, _ in rows)
         head = f"block {self.block}, {self.kind}, {self.role}"
         table = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
         return f"{head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")
+
+
+def _rate_in_words(errors: int, compared: int) -> str:
+    return str(estimate_error_rate(errors, compared)) if compared else NOT_MEASURED
 
 
 def _rounded_up(epsilon: float) -> str:

@@ -20,16 +20,16 @@ from qkdpost.key_pool import KeyPool
 from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.reconciliation.choice import check_decoder
-from qkdpost.records import RawRecords, TimeTags
+from qkdpost.records import RawRecords
 from qkdpost.session.blocks import Blocks
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode
 from qkdpost.session.connection import Connection
 from qkdpost.session.events import ConnectionClosed, Event, HandshakeCompleted
 from qkdpost.session.handshake import check_hello, make_hello, peer_segments
-from qkdpost.session.queue import RecordQueue, detections_in
+from qkdpost.session.intake import check_record
+from qkdpost.session.queue import RecordQueue
 from qkdpost.session.states import ConnectionState
-from qkdpost.sifting.clicks import check_tags
 from qkdpost.single_use import SingleUse
 
 __all__ = ["Session"]
@@ -95,7 +95,6 @@ class Session(SingleUse):
         PROTOCOLS[link.kind].check(link)
         self.role = role
         self.link = link
-        self._record_type = PROTOCOLS[link.kind].record_type(role)
         self._save_pool = save_pool
         self._saved_revision = -1
         self._queue = RecordQueue()
@@ -134,30 +133,20 @@ class Session(SingleUse):
         """Hand over a raw record; it becomes part of a block in its turn.
 
         Args:
-            record: of the type that the kind of link and the role call for. Secret. A block closes with its 512th
-                record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
+            record: of the type that the kind of link and the role call for, when all its rounds are over: the peer may
+                tell bases as soon as it is in. Secret. A block closes with its 512th record, however few detections
+                these hold, and the hosts must stay within 1,024 records of each other.
             batch: its number, if the application counts; must grow. By default one more than the last.
 
         Raises:
-            InputError: a record of another type, too large a record, time tags that cannot be told, or a number that
-                is none or was used already.
+            InputError: a record of another type, too large a record, time tags that cannot be told, intensities that
+                are not those of the link, or a number that is none or was used already.
             LocalProtocolError: after `finish`.
 
         What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events tell of
         every block that died, and the record is held for the next connection.
         """
-        if not isinstance(record, self._record_type):
-            raise InputError(
-                f"{self.role} of a {self.link.kind} link submits {self._record_type.__name__}, "
-                f"found {type(record).__name__}"
-            )
-        if detections_in(record) > self.link.largest_block_detections:
-            raise InputError(
-                f"a record of {detections_in(record)} detections exceeds largest_block_detections "
-                f"({self.link.largest_block_detections}); submit it in pieces"
-            )
-        if isinstance(record, TimeTags):
-            check_tags(record)
+        check_record(record, self.role, self.link)
         self._queue.append(record, batch)
         self._go_on_or_break()
 

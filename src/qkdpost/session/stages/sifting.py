@@ -18,8 +18,9 @@ intensities: what was detected before they were chosen was detected equally for 
 
 from __future__ import annotations
 
+from qkdpost.bits import Bits
 from qkdpost.conversation import RECEIVE, AbortBlock, AllHeld, Program, expect
-from qkdpost.health import RecordHealth, add_up, judge
+from qkdpost.health import RecordHealth, add_up, judge, show
 from qkdpost.messages import AbortReason, RecordsHeld
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.session.block import Block
@@ -36,7 +37,8 @@ def sift(block: Block) -> Program[None]:
     """Wait until both hosts may speak, then run the sifting conversation of the link's kind."""
     protocol = PROTOCOLS[block.link.kind]
     task = SiftingTask(block=block.number, first_batch=block.first_batch, batches=block.batches, link=block.link)
-    _judge(block, (yield AllHeld(task.numbers)))
+    healths = yield AllHeld(task.numbers)
+    _judge(block, healths)
     if protocol.both_detect:
         yield from (_say_records_are_held(block) if block.role == "alice" else _hear_records_are_held())
     sifted = yield from (protocol.alice_sift if block.role == "alice" else protocol.bob_sift)(task)
@@ -46,6 +48,8 @@ def sift(block: Block) -> Program[None]:
     report.sifted_key_bits = len(sifted.key_bits)
     report.sifted_test_bits = len(sifted.test_bits)
     block.sifted = sifted
+    from_test_basis = sifted.test_bits if block.link.test == "sample" else Bits.zeros(0)
+    _show(block, add_up(healths), (sifted.key_bits, from_test_basis))
     if len(sifted.key_bits) < LEAST_SIFTED_BITS:
         raise AbortBlock(
             AbortReason.TOO_FEW_BITS,
@@ -56,7 +60,6 @@ def sift(block: Block) -> Program[None]:
 def _judge(block: Block, healths: tuple[RecordHealth, ...]) -> None:
     """Give the block up if this host's own records show that its devices are not in order."""
     link = block.link
-    block.report.own_record = add_up(healths)
     findings = judge(
         healths,
         link.record_limits,
@@ -64,7 +67,13 @@ def _judge(block: Block, healths: tuple[RecordHealth, ...]) -> None:
         intensity_probabilities=link.intensity_probabilities,
     )
     if findings:
+        _show(block, add_up(healths), None)
         raise AbortBlock(findings[0].reason, "; ".join(finding.text for finding in findings))
+
+
+def _show(block: Block, whole: RecordHealth, secret: tuple[Bits, Bits] | None) -> None:
+    link = block.link
+    block.report.own_record = show(whole, link.record_limits, secret=secret, intensities=len(link.intensities))
 
 
 def _say_records_are_held(block: Block) -> Program[None]:

@@ -1,0 +1,61 @@
+"""What the error rates of a block point to: the usual mistakes of a set-up, told in a sentence each.
+
+All of it follows from counts that are public.
+"""
+
+from __future__ import annotations
+
+__all__ = ["hints_of_error_rates"]
+
+LEAST_COMPARED = 100
+"""Of fewer compared rounds nothing is said."""
+OPPOSITE = 0.85
+"""Above this rate the outcomes are opposite rather than wrong."""
+_ALIKE = 0.07
+"""How far from 1/2, or 1/4, a rate may be to be taken for it."""
+_GOOD = 0.15
+_UNRELATED = (
+    "outcomes are not correlated: the records are shifted against each other, or the bases mean different things on "
+    "the two sides; compare slots or clocks, and which basis is 0"
+)
+_QUARTER = (
+    "a quarter of the outcomes differ in either basis: as if every photon were measured on its way in a basis at "
+    "random, or a detector of each basis belonged to the other one; compare their order"
+)
+
+
+def hints_of_error_rates(key: tuple[int, int], test: tuple[int, int]) -> tuple[str, ...]:
+    """Return what to look at first.
+
+    Args:
+        key: errors and compared rounds of the key basis.
+        test: and of the test basis.
+
+    >>> hints_of_error_rates((2, 200), (1996, 2000))
+    ('nearly all outcomes of the test basis differ: name its two detectors of one side in the opposite order',)
+    """
+    rates = {name: errors / compared for name, (errors, compared) in _enough(key, test).items()}
+    opposite = {name for name, rate in rates.items() if rate > OPPOSITE}
+    unrelated = {name for name, rate in rates.items() if abs(rate - 0.5) < _ALIKE}
+    quarter = {name for name, rate in rates.items() if abs(rate - 0.25) < _ALIKE}
+    good = {name for name, rate in rates.items() if rate < _GOOD}
+    hints: tuple[str, ...] = ()
+    if rates and opposite == set(rates):
+        hints = ("nearly all outcomes differ: name the detectors of one side in the opposite order",)
+    elif opposite:
+        hints = tuple(
+            f"nearly all outcomes of the {name} basis differ: name its two detectors of one side in the opposite order"
+            for name in sorted(opposite)
+        )
+    elif rates and unrelated == set(rates):
+        hints = (_UNRELATED,)
+    elif len(quarter) == len((key, test)):
+        hints = (_QUARTER,)
+    elif good and unrelated | quarter:
+        (name,) = unrelated | quarter
+        hints = (f"only the {name} basis is bad: look at its alignment and its detectors, not at slots or clocks",)
+    return hints
+
+
+def _enough(key: tuple[int, int], test: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    return {name: counts for name, counts in (("key", key), ("test", test)) if counts[1] >= LEAST_COMPARED}
