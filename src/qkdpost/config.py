@@ -56,6 +56,8 @@ _REALS: dict[str, tuple[float, float]] = {
     "round_trip_ms": (0.0, 1e6),
     "processor_mbit_per_s": (1e-6, 1e6),
     "coincidence_window_ps": (0.0, 1e9),
+    "clock_search_ps": (0.0, 1e15),
+    "largest_drift_ppm": (0.0, 1e3),
     "tick_ps": (0.0, 1e4),
 }
 """What is checked and made a plain number for every kind, so that its text is the same on both hosts."""
@@ -121,6 +123,9 @@ class LinkConfig:
         dead_time_ps: for how long a detector recovers after a click, at most (time tags only). Events closer than this
             to any click are left out, for then not every detector was ready, and announced times would tell bits.
         coincidence_window_ps: half the width of the coincidence window; 0 means found from the data.
+        clock_search_ps: the offset of the two clocks is looked for within +- this (time tags only), at most 10^15; by
+            default 10 s, so that taggers need no common start. Clocks that agree to a millisecond are found as soon.
+        largest_drift_ppm: and how much faster one runs than the other, within +- this, at most 1000.
         tick_ps: length of the tick in which times are told, 0.1 ... 10,000 (time tags only); records of other ticks
             are converted. 0: both hosts' records must have the same.
 
@@ -161,6 +166,8 @@ class LinkConfig:
     test_probabilities: tuple[float, float] = (0.0, 0.0)
     dead_time_ps: float = 0.0
     coincidence_window_ps: float = 0.0
+    clock_search_ps: float = 1e13
+    largest_drift_ppm: float = 100.0
     tick_ps: float = 0.0
     record_limits: RecordLimits = field(default_factory=RecordLimits)
 

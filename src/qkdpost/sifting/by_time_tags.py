@@ -42,6 +42,7 @@ from qkdpost.sifting.clicks import (
     to_tick_length,
 )
 from qkdpost.sifting.clock import check_peer_clicks
+from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.coincidence import (
     calibrate_to_events,
     calibrate_to_test_clicks,
@@ -55,6 +56,7 @@ from qkdpost.sifting.task import SiftingTask
 
 __all__ = ["answer_time_tags", "report_time_tags"]
 
+LINK_SETTINGS = SearchNames(offset="clock_search_ps of the LinkConfig", drift="largest_drift_ppm of the LinkConfig")
 INBOX_BYTES_PER_DETECTION = 4
 """Of what a host holds that came ahead of its turn; the longest message is allowed besides."""
 
@@ -224,7 +226,13 @@ def _events_to_report(tags: TimeTags, clicks: _PeerClicks, link: LinkConfig) -> 
     own = _own_clicks(tags, link, clicks.tick_ps)
     try:
         calibration, window_ticks = calibrate_to_test_clicks(
-            own.quiet, clicks.ticks, clicks.outcomes, window_ticks=_window_of(link, clicks.tick_ps)
+            own.quiet,
+            clicks.ticks,
+            clicks.outcomes,
+            search_ps=link.clock_search_ps,
+            largest_drift_ppm=link.largest_drift_ppm,
+            window_ticks=_window_of(link, clicks.tick_ps),
+            names=LINK_SETTINGS,
         )
         events = merge_clicks(correct(own.every, calibration), window_ticks, link.dead_time_ps)
     except InputError as error:

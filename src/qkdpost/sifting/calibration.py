@@ -6,15 +6,17 @@ such pairs: the key basis is calibrated on them, and no outcome of it is ever to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.coincidence import collect_differences
+from qkdpost.checks import real_number
 from qkdpost.records import TimeTags
 from qkdpost.sifting.clicks import check_tags, in_order
 from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak, find_clock
+from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.work import OutOfWork, WorkBudget
 
 __all__ = [
@@ -37,6 +39,14 @@ ENOUGH_CLICKS = 2**17
 LARGEST_WINDOW_PS = 10_000.0
 """No window that is chosen from the data is wider."""
 UNITS_PER_PAIR = 40
+SEARCH_PS = 1e13
+"""The offset is looked for within +- this unless something else is said: ten seconds."""
+LARGEST_DRIFT_PPM = 100.0
+"""And the drift within this: more than any quartz is off."""
+MOST_SEARCH_PS = 1e15
+"""No longer search can be asked for; above a thousand seconds a double does not hold an offset to a fine tick."""
+MOST_DRIFT_PPM = 1000.0
+ARGUMENTS = SearchNames()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +81,9 @@ def calibrate(
     reference_channels: NDArray[np.uint8],
     *,
     search_ps: float | None,
-    largest_drift_ppm: float = 10.0,
+    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
     work: WorkBudget | None = None,
+    names: SearchNames = ARGUMENTS,
 ) -> Calibration:
     """Find clock and delays of `tags` against clicks that the other side disclosed.
 
@@ -80,15 +91,19 @@ def calibrate(
         tags: own clicks of all four channels, without echoes.
         reference_ticks: the peer's clicks, in ticks of the same length, checked by `clock.check_peer_ticks`.
         reference_channels: small integers that tell apart detectors of different delay; shape as the ticks.
-        search_ps: the clock's offset is looked for within +- this; None if the clocks agree already.
-        largest_drift_ppm: its drift is looked for within +- this.
+        search_ps: the clock's offset is looked for within +- this, at most 10^15; None if the clocks agree already.
+        largest_drift_ppm: its drift is looked for within +- this, at most 1000.
         work: what it may cost; by default a new budget for so many clicks.
+        names: what an error calls the two settings.
 
     Raises:
         NoCoincidencePeak: the records show no coincidences, or not within the work allowed.
-        InputError: own tags do not pass `clicks.check_tags`.
+        InputError: own tags do not pass `clicks.check_tags`, or a setting is out of range.
     """
     check_tags(tags)
+    if search_ps is not None:
+        search_ps = real_number(names.offset, search_ps, least=0.0, most=MOST_SEARCH_PS, unit="ps")
+    largest_drift_ppm = real_number(names.drift, largest_drift_ppm, least=0.0, most=MOST_DRIFT_PPM, unit="ppm")
     work = work or WorkBudget.for_clicks(tags.clicks)
     some = slice(None, None, 1 + reference_ticks.size // ENOUGH_CLICKS)
     some_ticks, some_channels = reference_ticks[some], reference_channels[some]
@@ -102,6 +117,7 @@ def calibrate(
         spread_ticks=round(SPREAD_PS / tags.tick_ps),
         largest_drift_ppm=largest_drift_ppm,
         work=work,
+        names=replace(names, tick_ps=tags.tick_ps),
     )
     for _ in range(REFINEMENTS):
         moved = _on_reference_clock(tags, clock)

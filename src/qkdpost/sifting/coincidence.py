@@ -22,12 +22,22 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.coincidence import match_nearest
 from qkdpost.bits import Bits
+from qkdpost.checks import real_number
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.records import Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import split_by_basis
 from qkdpost.sifting.bbm92 import SlotMatch
-from qkdpost.sifting.calibration import Calibration, calibrate, choose_window, correct
+from qkdpost.sifting.calibration import (
+    ARGUMENTS,
+    LARGEST_DRIFT_PPM,
+    SEARCH_PS,
+    Calibration,
+    calibrate,
+    choose_window,
+    correct,
+)
 from qkdpost.sifting.clicks import ClickEvents, merge_clicks, suppress_echoes, test_basis_clicks, to_tick_length
+from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.slot_coding import LARGEST_SPAN
 from qkdpost.sifting.work import WorkBudget
 
@@ -42,16 +52,20 @@ __all__ = [
     "to_detections",
 ]
 
+MOST_DEAD_TIME_PS = 1e12
+MOST_WINDOW_PS = 1e9
+
 
 def calibrate_to_test_clicks(
     tags: TimeTags,
     peer_ticks: NDArray[np.int64],
     peer_channels: NDArray[np.uint8],
     *,
-    search_ps: float = 1e9,
-    largest_drift_ppm: float = 10.0,
+    search_ps: float | None = SEARCH_PS,
+    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
     window_ticks: int | None = None,
     work: WorkBudget | None = None,
+    names: SearchNames = ARGUMENTS,
 ) -> tuple[Calibration, int]:
     """Step 3, the beginning: find Bob's clock, delays and window from Alice's clicks of the test basis.
 
@@ -63,16 +77,24 @@ def calibrate_to_test_clicks(
         largest_drift_ppm: their drift is looked for within +- this.
         window_ticks: half the width of the window, or None to choose it.
         work: what all of it may cost; by default a new budget for so many clicks.
+        names: what an error calls the two settings of the search.
 
     Returns:
         The calibration, and half the width of the window in ticks.
 
     Raises:
         NoCoincidencePeak: the records show no coincidences, or not within the work allowed.
+        InputError: a setting is out of range.
     """
     work = work or WorkBudget.for_clicks(tags.clicks)
     calibration = calibrate(
-        tags, peer_ticks, peer_channels, search_ps=search_ps, largest_drift_ppm=largest_drift_ppm, work=work
+        tags,
+        peer_ticks,
+        peer_channels,
+        search_ps=search_ps,
+        largest_drift_ppm=largest_drift_ppm,
+        work=work,
+        names=names,
     )
     if window_ticks is None:
         late = np.rint(calibration.delays.reference[peer_channels]).astype(np.int64)
@@ -196,8 +218,8 @@ def pair_time_tags(
     *,
     dead_time_ps: float = 0.0,
     window_ps: float | None = None,
-    search_ps: float = 1e9,
-    largest_drift_ppm: float = 10.0,
+    search_ps: float | None = SEARCH_PS,
+    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
 ) -> PairedTags:
     """Run all steps for both sides in one process, with what each would have of the other.
 
@@ -206,12 +228,17 @@ def pair_time_tags(
         bob: his clicks.
         dead_time_ps: for how long a detector recovers at most; events closer than this to any click are left out.
         window_ps: half the width of the coincidence window; None to choose it from the data.
-        search_ps: the offset of the clocks is looked for within +- this.
-        largest_drift_ppm: their drift is looked for within +- this.
+        search_ps: the offset of the clocks is looked for within +- this, at most 10^15; by default 10 s. None if they
+            are known to agree.
+        largest_drift_ppm: their drift is looked for within +- this, at most 1000.
 
     Raises:
-        NoCoincidencePeak: the records show no coincidences.
+        NoCoincidencePeak: the records show no coincidences; it says what was searched.
+        InputError: an argument is no number, or out of range.
     """
+    dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MOST_DEAD_TIME_PS, unit="ps")
+    if window_ps is not None:
+        window_ps = real_number("window_ps", window_ps, least=0.0, most=MOST_WINDOW_PS, unit="ps")
     alice, bob = to_tick_length(alice, alice.tick_ps), to_tick_length(bob, alice.tick_ps)
     alice_quiet, bob_quiet = suppress_echoes(alice, dead_time_ps), suppress_echoes(bob, dead_time_ps)
     disclosed = test_basis_clicks(alice_quiet)
@@ -221,6 +248,7 @@ def pair_time_tags(
         disclosed.channels - 2,
         search_ps=search_ps,
         largest_drift_ppm=largest_drift_ppm,
+        work=WorkBudget.for_both(alice.clicks, bob.clicks),
         window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
     )
     bob_events = merge_clicks(correct(bob, bob_calibration), window_ticks, dead_time_ps)

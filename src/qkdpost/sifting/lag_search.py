@@ -18,7 +18,8 @@ from qkdpost.sifting.work import WorkBudget
 
 __all__ = ["Lag", "LagSearch", "TooSparse"]
 
-FALSE_PEAK_PROBABILITY = 1e-6
+FALSE_PEAK_PROBABILITY = 1e-6 / 32
+"""Of one look; 32 or fewer are taken at a pair of records."""
 CANDIDATES = 256
 """How many places may be followed to a longer stretch although chance explains them."""
 MOST_DRIFTS = 2**17
@@ -56,9 +57,14 @@ class LagSearch:
         middle: int,
         bin_ticks: int,
         work: WorkBudget,
+        places: float = 1.0,
     ) -> None:
-        """Look at `reference` around its click number `middle`, in bins of `bin_ticks`."""
+        """Look at `reference` around its click number `middle`, in bins of `bin_ticks`.
+
+        Where a coarser search has chosen what is looked at, it chose among `places` times as many lags and drifts.
+        """
         self._work = work
+        self._places = places
         self._reference = reference
         self._ticks = ticks
         self._middle = middle
@@ -124,16 +130,17 @@ class LagSearch:
             lags = sorted(grown, key=lambda lag: -lag.count)[: len(lags) // 4]
         return None
 
-    def follow(self, clicks: int, lag: Lag, *, spread_ticks: int) -> Lag:
+    def follow(self, clicks: int, lag: Lag, *, spread_ticks: int, moves_ticks: float | None = None) -> Lag:
         """Grow the stretch to the whole record, sharpening the drift.
 
         The peaks of several channels lie within the spread, and a wrong drift may join two of them: all together
-        they are sharpest for the right one.
+        they are sharpest for the right one. A drift that may still be wrong moves the ends of the stretch by
+        `moves_ticks` at most, by default twice the spread.
 
         Raises:
             TooSparse: there are gaps that leave the drift open.
         """
-        reach = 2.0 * spread_ticks
+        reach = 2.0 * spread_ticks if moves_ticks is None else moves_ticks
         while True:
             drifts = self.drifts(clicks, lag.drift, min(1e-3, reach / max(1, self.length(clicks))))
             lag = self._sharpest(clicks, lag, drifts, spread_ticks)
@@ -171,19 +178,21 @@ class LagSearch:
     def _stands_out(self, clicks: int, lag: Lag, drifts: int, reach_ticks: int, spread_ticks: int) -> bool:
         """Tell whether chance explains `lag` with less than the probability of a false peak, over all that was tried.
 
-        It must also hold half as much again as any place further away, which tells it from the comb of a pulsed
-        source, whose teeth chance does not explain either.
+        It must also stand half as high again above the mean as any place further away, which tells it from the comb
+        of a pulsed source, whose teeth chance does not explain either.
         """
         bins = 2 * reach_ticks // self._bin + 1
         self._charge(clicks, np.array([lag.drift]), -reach_ticks, bins)
         histogram = self._histogram(clicks, lag.drift, -reach_ticks, bins)
-        chance = float(poisson.sf(lag.count - 1, 2 * float(histogram.mean()))) * bins * drifts
+        mean = 2 * float(histogram.mean())
+        chance = float(poisson.sf(lag.count - 1, mean)) * bins * drifts * self._places
         if chance > FALSE_PEAK_PROBABILITY:
             return False
         place = int(lag.ticks + reach_ticks) // self._bin
         near = spread_ticks // self._bin + 2
         histogram[max(0, place - near) : place + near] = 0
-        return lag.count >= 1.5 * int((histogram[1:] + histogram[:-1]).max(initial=0))
+        highest = int((histogram[1:] + histogram[:-1]).max(initial=0))
+        return lag.count - mean >= 1.5 * max(0.0, highest - mean)
 
     def _histogram(
         self, clicks: int, drift: float, lowest: int, bins: int, most_clicks: int | None = None

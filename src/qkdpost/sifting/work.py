@@ -9,10 +9,13 @@ from __future__ import annotations
 
 __all__ = ["LARGEST_WORK", "OutOfWork", "WorkBudget"]
 
-LARGEST_WORK = 2_800_000_000
-"""Units that one batch may cost: about five seconds of one core."""
-WORK_PER_CLICK = 32
-"""Units added for every click that this host recorded itself, for the passes over all of them."""
+LARGEST_WORK = 600_000_000
+"""Units that one batch may cost, whatever a peer tells: about a second of one core."""
+WORK_PER_CLICK = 1_000
+"""Units added for every click that this host recorded itself, about two microseconds: the longer it measured, the
+longer it may look for a clock that is hard to find."""
+WORK_OF_BOTH = 5_500_000_000
+"""Units where no peer is, and both records are one's own: about ten seconds."""
 
 
 class OutOfWork(Exception):
@@ -34,6 +37,11 @@ class WorkBudget:
     def for_clicks(cls, clicks: int) -> WorkBudget:
         """Return the budget of a batch in which this host recorded so many clicks."""
         return cls(LARGEST_WORK + WORK_PER_CLICK * clicks)
+
+    @classmethod
+    def for_both(cls, *clicks: int) -> WorkBudget:
+        """Return the budget of one who holds both records."""
+        return cls(WORK_OF_BOTH + WORK_PER_CLICK * sum(clicks))
 
     @property
     def left(self) -> int:
