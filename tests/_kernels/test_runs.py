@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qkdpost._kernels.runs import count_disagreements, longest_run, window_ones
+from qkdpost._kernels.runs import compare_by_distance, count_disagreements, longest_run, window_ones
 from qkdpost.bits import Bits
 from reference import runs as slow
 
@@ -42,3 +42,15 @@ def test_disagreements_are_those_of_the_twin() -> None:
     count_disagreements(Bits.from_array(bits).words, np.array([0, 9], dtype=np.int64), 8, counts)
     wanted = [slow.disagreements(bits.tolist(), (0, 9 * 64), 8 * 64, lag) for lag in range(1, 129)]
     assert counts.tolist() == wanted
+
+
+def test_pairs_by_distance_are_those_of_the_twin() -> None:
+    rng = np.random.default_rng(4)
+    slots = np.flatnonzero(rng.random(2000) < 0.15)
+    bits = rng.integers(0, 2, slots.size)
+    pairs, unlike = np.zeros((2, 40), dtype=np.int64)
+    seen = compare_by_distance(slots, Bits.from_array(bits).words, 10**9, pairs, unlike)
+    wanted = [slow.by_distance(slots.tolist(), bits.tolist(), distance) for distance in range(1, 41)]
+    assert list(zip(pairs.tolist(), unlike.tolist(), strict=True)) == wanted
+    assert seen == pairs.sum()
+    assert compare_by_distance(slots, Bits.from_array(bits).words, 5, pairs, unlike) < 60

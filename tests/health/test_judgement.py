@@ -90,6 +90,30 @@ def test_bases_that_were_not_drawn_are_found(kind: str) -> None:
     assert reasons(detections(bases.astype(np.uint8), drawn(rng, size))) == {AbortReason.BASES_NOT_RANDOM}
 
 
+@pytest.mark.parametrize("loss", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("period", [2, 7, 64, 100])
+def test_bases_that_repeat_in_the_slots_are_found_behind_loss(loss: float, period: int) -> None:
+    rng = np.random.default_rng(period)
+    slots = np.flatnonzero(rng.random(int(60_000 / (1.0 - loss))) > loss)
+    pattern = np.resize([0, 1], 2) if period == 2 else drawn(rng, period)
+    record = Detections(
+        pulses=int(slots[-1]) + 1, slots=slots, bases=pattern[slots % period], outcomes=drawn(rng, slots.size)
+    )
+    assert reasons(record) == {AbortReason.BASES_NOT_RANDOM}
+
+
+def test_afterpulses_in_the_basis_of_their_click_are_no_finding() -> None:
+    """A beam splitter chooses; 2 % of the clicks are followed by one of the same detector, soon."""
+    rng = np.random.default_rng(11)
+    clicks = np.flatnonzero(rng.random(3 * 10**7) < 1e-3)
+    after = clicks[rng.random(clicks.size) < 0.02]
+    slots, first = np.unique(np.concatenate([clicks, after + rng.geometric(0.1, after.size)]), return_index=True)
+    bases, outcomes = drawn(rng, clicks.size), drawn(rng, clicks.size)
+    parent = np.concatenate([np.arange(clicks.size), np.searchsorted(clicks, after)])[first]
+    record = Detections(pulses=4 * 10**7, slots=slots, bases=bases[parent], outcomes=outcomes[parent])
+    assert not reasons(record)
+
+
 def test_records_of_unlike_bias_are_not_joined() -> None:
     """The sample of the test basis speaks for the key only if it was equally probable in every round."""
     rng = np.random.default_rng(5)

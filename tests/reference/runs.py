@@ -22,3 +22,8 @@ def window_ones(bits: Sequence[int], window: int) -> list[int]:
 
 def disagreements(bits: Sequence[int], starts: Sequence[int], pairs: int, lag: int) -> int:
     return sum(bits[at + place] != bits[at + place + lag] for at in starts for place in range(pairs))
+
+
+def by_distance(slots: Sequence[int], bits: Sequence[int], distance: int) -> tuple[int, int]:
+    unlike = [bits[a] != bits[b] for a in range(len(slots)) for b in range(a) if slots[a] - slots[b] == distance]
+    return len(unlike), sum(unlike)

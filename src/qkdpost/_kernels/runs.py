@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels._jit import kernel
 from qkdpost._kernels.bit_counting import leading_zeros, ones, trailing_zeros
 
-__all__ = ["count_disagreements", "longest_run", "window_ones"]
+__all__ = ["compare_by_distance", "count_disagreements", "longest_run", "window_ones"]
 
 Words = NDArray[np.uint64]
 
@@ -73,6 +73,37 @@ def count_disagreements(words: Words, starts: NDArray[np.int64], pairs_words: in
         counts[lag - 1] += total
 
 
+@kernel
+def compare_by_distance(
+    slots: NDArray[np.int64], bits: Words, most_pairs: int, pairs: NDArray[np.int64], counts: NDArray[np.int64]
+) -> int:
+    """Add, for each distance d = 1, 2, ... in slots, to pairs[d - 1] the pairs of detections, to counts those unlike.
+
+    Stops at the first detection after so many pairs. `slots` are strictly increasing; one of `bits` belongs to each.
+
+    Returns:
+        How many pairs there were.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    seen = 0
+    for first in range(slots.size):
+        if seen >= most_pairs:
+            break
+        place = np.uint64(first)
+        own = bits[place >> six] >> (place & low)
+        for second in range(first + 1, slots.size):
+            distance = slots[second] - slots[first]
+            if distance > counts.size:
+                break
+            place = np.uint64(second)
+            pairs[distance - 1] += 1
+            counts[distance - 1] += np.int64((own ^ bits[place >> six] >> (place & low)) & one)
+            seen += 1
+    return seen
+
+
 def warm() -> None:
     """Compile every kernel of this file."""
     words = np.zeros(8, dtype=np.uint64)
@@ -81,3 +112,6 @@ def warm() -> None:
     longest_run(words, 65, np.uint64(0))
     window_ones(words, 1, counts)
     count_disagreements(words, np.zeros(1, dtype=np.int64), 1, counts)
+    slots = np.zeros(1, dtype=np.int64)
+    slots.flags.writeable = False
+    compare_by_distance(slots, words, 1, counts, counts)

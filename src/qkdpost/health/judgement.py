@@ -77,7 +77,7 @@ def judge(
 
 def _number_of_tests(records: int, whole: RecordHealth) -> int:
     """Return no fewer than the one-sided events that are taken to be improbable."""
-    of_sequences = (2 * MAX_LAG + 6) * len(whole.sequences)
+    of_sequences = (2 * MAX_LAG + 6) * (len(whole.sequences) + 1)
     of_shares = 4 * (records + 2) * (1 + len(whole.intensities))
     return 8 + of_sequences + of_shares
 
@@ -198,6 +198,9 @@ def _patterns(whole: RecordHealth, limits: RecordLimits, bits: float) -> Iterato
         text = _constant(sequence, bits) or _uneven(sequence, tolerated, bits) or _periodic(sequence, tolerated, bits)
         if text:
             yield Finding(reason=_reason_of(name), text=f"{name} do not look drawn at random: {text}")
+    text = _periodic_in_slots(whole, tolerated, bits)
+    if text:
+        yield Finding(reason=AbortReason.BASES_NOT_RANDOM, text=f"detection bases repeat in the slots: {text}")
 
 
 def _reason_of(name: str) -> AbortReason:
@@ -259,6 +262,25 @@ def _periodic(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
         return ""
     equal = sequence.pairs - int(sequence.disagreements[lag])
     return f"{equal:,} of {sequence.pairs:,} are equal to the one {lag + 1} places further on"
+
+
+def _periodic_in_slots(whole: RecordHealth, tolerated: float, bits: float) -> str:
+    """Correlation of bases by the distance in slots, where an afterpulse may look like the click before.
+
+    Where the basis is chosen by a beam splitter, an afterpulse comes in the basis of its click: what is alike at small
+    distances is no finding, and at larger ones must be so by the root of what is tolerated. Any period shows there.
+    """
+    least, most = share_interval(whole.in_test_basis, whole.total, bits)
+    fewest = 2.0 * min(least * (1.0 - least), most * (1.0 - most)) * (1.0 - math.sqrt(tolerated))
+    largest = min(1.0, 2.0 * _widest(least, most) * (1.0 + tolerated))
+    different_share = whole.slot_disagreements / np.maximum(whole.slot_pairs, 1)
+    for place in np.flatnonzero((different_share < fewest) | (different_share > largest)).tolist():
+        distance = place + 1
+        pairs, different = int(whole.slot_pairs[place]), int(whole.slot_disagreements[place])
+        alike = distance > MAX_LAG // 2 and shortfall_bits(different / 2.0, pairs / 2.0, fewest) > bits
+        if alike or excess_bits(different / 2.0, pairs / 2.0, largest) > bits:
+            return f"{pairs - different:,} of {pairs:,} are equal to the one {distance} slots further on"
+    return ""
 
 
 def _widest(least: float, most: float) -> float:

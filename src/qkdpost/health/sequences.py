@@ -11,7 +11,7 @@ from qkdpost._kernels.packing import count_ones
 from qkdpost._kernels.runs import count_disagreements, longest_run, window_ones
 from qkdpost.bits import Bits
 
-__all__ = ["MAX_LAG", "WINDOW_BITS", "SequenceHealth"]
+__all__ = ["MAX_LAG", "WINDOW_BITS", "SequenceHealth", "no_lags"]
 
 WINDOW_BITS = 1024
 """Of the adaptive proportion test, as SP 800-90B, section 4.4.2, has it for binary sources."""
@@ -24,7 +24,8 @@ _FURTHER_WORDS = MAX_LAG // 64 + 1
 _EVERY = np.uint64(2**64 - 1)
 
 
-def _no_lags() -> NDArray[np.int64]:
+def no_lags() -> NDArray[np.int64]:
+    """Return a count of nothing for each distance."""
     return np.zeros(MAX_LAG, dtype=np.int64)
 
 
@@ -56,7 +57,7 @@ class SequenceHealth:
     fewest_ones: int = WINDOW_BITS
     most_ones: int = 0
     pairs: int = 0
-    disagreements: NDArray[np.int64] = field(default_factory=_no_lags, repr=False)
+    disagreements: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
 
     @classmethod
     def of(cls, bits: Bits) -> SequenceHealth:
@@ -92,7 +93,7 @@ class SequenceHealth:
 
 
 def _compare_at_distances(bits: Bits) -> tuple[int, NDArray[np.int64]]:
-    counts = _no_lags()
+    counts = no_lags()
     whole_words = len(bits) // 64
     stretch = min(STRETCH_WORDS, whole_words)
     pairs_words = stretch - _FURTHER_WORDS

@@ -10,8 +10,9 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.runs import compare_by_distance
 from qkdpost.bits import Bits, concatenate
-from qkdpost.health.sequences import SequenceHealth
+from qkdpost.health.sequences import SequenceHealth, no_lags
 from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, RawRecords, TimeTags
 
 __all__ = ["RecordHealth", "add_up", "summarise"]
@@ -19,6 +20,9 @@ __all__ = ["RecordHealth", "add_up", "summarise"]
 PIECES = 8
 PIECE_BITS = 2**14
 """The outcomes of either basis are looked at in order in so many pieces of a record of so many bits."""
+MAX_SLOTS = 2**20
+MAX_SLOT_PAIRS = 2**16
+"""So many detections of a record, and so many pairs of them, are compared by their distance in slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +36,9 @@ class RecordHealth:
         double_clicks: detections in which both detectors of a basis clicked, where the record says so.
         intensities: of how many pulses each intensity was chosen, with decoy states; else empty.
         sequences: the counts of each sequence of bits, by name.
+        slot_pairs: of detections in numbered slots, how many pairs of them lie 1 ... `MAX_LAG` slots apart; int64,
+            shape (MAX_LAG,).
+        slot_disagreements: in how many of these the bases differ.
     """
 
     prepared: bool
@@ -39,6 +46,8 @@ class RecordHealth:
     double_clicks: int = 0
     intensities: tuple[int, ...] = ()
     sequences: Mapping[str, SequenceHealth] = field(default_factory=dict, repr=False)
+    slot_pairs: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
+    slot_disagreements: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
 
     @property
     def total(self) -> int:
@@ -59,6 +68,8 @@ class RecordHealth:
             double_clicks=self.double_clicks + other.double_clicks,
             intensities=tuple(map(add, self.intensities, other.intensities)),
             sequences={name: own + other.sequences[name] for name, own in self.sequences.items()},
+            slot_pairs=self.slot_pairs + other.slot_pairs,
+            slot_disagreements=self.slot_disagreements + other.slot_disagreements,
         )
 
 
@@ -78,7 +89,9 @@ def summarise(record: RawRecords) -> RecordHealth:
         case PreparedPulses():
             return _summarise_prepared(record)
         case Detections():
-            return _summarise_detected(record.bases, record.bits, record.double_clicks)
+            health = _summarise_detected(record.bases, record.bits, record.double_clicks)
+            _compare_in_slots(record, health)
+            return health
         case TimeTags():
             bases, bits = (_channel_bits(record.channels & np.uint8(mask)) for mask in (2, 1))
             return _summarise_detected(bases, bits, 0)
@@ -114,6 +127,12 @@ def _summarise_detected(bases: Bits, bits: Bits, double_clicks: int) -> RecordHe
             "outcomes of the test basis": SequenceHealth.of(some_bits.select(some_bases)),
         },
     )
+
+
+def _compare_in_slots(record: Detections, health: RecordHealth) -> None:
+    """Compare bases by the distance in slots: most slots are empty; a period of theirs shows nowhere else."""
+    slots = record.slots[:MAX_SLOTS]
+    compare_by_distance(slots, record.bases.words, MAX_SLOT_PAIRS, health.slot_pairs, health.slot_disagreements)
 
 
 def _count_outcomes(bases: Bits, bits: Bits) -> tuple[int, int, int, int]:
