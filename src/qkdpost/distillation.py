@@ -78,10 +78,9 @@ def distill(
     records = _as_list("alice", alice), _as_list("bob", bob)
     if len(records[0]) != len(records[1]) or not records[0]:
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
-    preshared = secrets.token_bytes(POOL_BYTES)
     sessions = tuple(
-        Session(role=role, link=link, auth_key=KeyPool(preshared), random_source=random_source)
-        for role in ("alice", "bob")
+        Session(role=role, link=link, auth_key=pool, random_source=random_source)
+        for role, pool in zip(("alice", "bob"), _pools_of_one_key(), strict=True)
     )
     collected: tuple[list[Event], list[Event]] = ([], [])
     for session, own in zip(sessions, records, strict=True):
@@ -99,6 +98,11 @@ def distill(
         if not moved:
             raise QkdpostError("both sessions wait for each other; this is a defect of the library, please report it")
     return _combine(collected[0], collected[1])
+
+
+def _pools_of_one_key() -> tuple[KeyPool, KeyPool]:
+    preshared = secrets.token_bytes(POOL_BYTES)
+    return KeyPool(preshared), KeyPool(preshared)
 
 
 def _as_list(side: str, records: RawRecords | Sequence[RawRecords]) -> list[RawRecords]:

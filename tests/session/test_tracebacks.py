@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from qkdpost import authentication
+from qkdpost import authentication, distillation
 from qkdpost.authentication import PolynomialHasher, Transcript
 from qkdpost.bits import Bits
 from qkdpost.errors import AuthenticationError, ConfigurationError, QkdpostError, RemoteProtocolError
@@ -254,6 +254,15 @@ def test_the_punctured_bits_of_ldpc(extra: int) -> None:
     assert len(drawn[0]) >= 64
     assert leaks(caught.value, drawn[0], hidden=True) == []
     assert leaks(caught.value, bits.to_bytes(), hidden=False) == []
+
+
+def test_the_pools_of_a_distillation(monkeypatch: pytest.MonkeyPatch) -> None:
+    preshared = GENERATOR.bytes(distillation.POOL_BYTES)
+    monkeypatch.setattr(distillation.secrets, "token_bytes", lambda count: preshared[:count])
+    for records in ((RECORDS[1], RECORDS[0]), ([RECORDS[0]] * 2, [RECORDS[1]])):
+        with pytest.raises(QkdpostError) as caught:
+            distillation.distill(*records, LINK)  # type: ignore[arg-type]
+        assert leaks(caught.value, preshared, hidden=True) == []
 
 
 def test_what_no_decoder_reads_has_no_cause_that_shows_more() -> None:
