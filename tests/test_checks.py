@@ -81,6 +81,12 @@ def test_vectors_of_any_width_are_the_same(width: type) -> None:
         np.testing.assert_array_equal(checks.integer_vector("v", values), [0, 1, 100])
 
 
+@pytest.mark.parametrize("dtype", ["f8", "c16", "U1", "M8[s]", "O"])
+@pytest.mark.filterwarnings("error")
+def test_an_empty_vector_may_be_of_any_dtype(dtype: str) -> None:
+    assert checks.integer_vector("v", np.zeros(0, dtype=dtype)).dtype == np.int64
+
+
 def test_nothing_wraps() -> None:
     with pytest.raises(InputError, match=r"found 9223372036854775813"):
         checks.integer_vector("v", np.array([2**63 + 5], dtype=np.uint64))

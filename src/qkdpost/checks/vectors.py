@@ -68,7 +68,8 @@ def _integers(name: str, values: object, least: int, most: int, hint: str, flag_
         if low < least or high > most:
             found = low if low < least else high
             raise InputError(f"{name} must lie in {power_of_two(least)} ... {power_of_two(most)}; found {found}")
-    return array
+    # An empty vector may be of any dtype, as np.array([]) is of floats.
+    return array if array.size else np.zeros(0, dtype=np.int64)
 
 
 def bit_vector(name: str, values: object, *, hint: str = "") -> NDArray[np.bool_]:
