@@ -1,0 +1,124 @@
+"""Small links of every kind, with records, and what is said over them when nobody is hostile."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from unittest import mock
+
+import numpy as np
+
+import qkdpost as qp
+from qkdpost.records import RawRecords
+from qkdpost.session.codec import decode
+from qkdpost.session.session import Session
+from support.link import PRESHARED, Pair, bb84_records, seeded_source
+
+__all__ = ["ROLES", "WORLDS", "World", "records_of", "repeatable", "said", "session_of"]
+
+ROLES = ("alice", "bob")
+LOOSE = {"epsilon": 0.1, "largest_block_detections": 2**17, "block_detections": 2**17}
+
+
+@dataclass(frozen=True)
+class World:
+    """A link, and how large its records are."""
+
+    name: str
+    link: qp.LinkConfig
+    size: int
+
+
+def _decoys(intensities: tuple[float, ...], probabilities: tuple[float, ...]) -> qp.LinkConfig:
+    return qp.LinkConfig(
+        kind="decoy-bb84",
+        intensities=intensities,
+        intensity_probabilities=probabilities,
+        test_probabilities=(0.3, 0.3),
+        **LOOSE,  # type: ignore[arg-type]
+    )
+
+
+_KINDS = {
+    "bb84": (qp.LinkConfig(kind="bb84", frame_bits=2**10, **LOOSE), 5000),  # type: ignore[arg-type]
+    "sampled": (
+        qp.LinkConfig(kind="bb84", test="sample", sample_fraction=0.3, frame_bits=2**10, **LOOSE),  # type: ignore[arg-type]
+        6000,
+    ),
+    "bbm92": (qp.LinkConfig(kind="bbm92", **LOOSE), 1_500_000),  # type: ignore[arg-type]
+    "time tags": (qp.LinkConfig(kind="bbm92-time-tags", **LOOSE), 40_000),  # type: ignore[arg-type]
+    "one decoy": (_decoys((0.5, 0.15), (0.6, 0.4)), 400_000),
+    "two decoys": (_decoys((0.5, 0.15, 2e-4), (0.5, 0.35, 0.15)), 400_000),
+    "single photons": (
+        qp.LinkConfig(
+            kind="single-photon-bb84", mean_photons=0.3, g2=0.01, test_probabilities=(0.3, 0.3), **LOOSE,  # type: ignore[arg-type]
+        ),
+        100_000,
+    ),
+}  # fmt: skip
+WORLDS = [
+    World(f"{name}, {method}", replace(link, reconciliation=method, ldpc_frame_bits=2**14), size)
+    for name, (link, size) in _KINDS.items()
+    for method in ("cascade", "ldpc")
+]
+
+
+@contextlib.contextmanager
+def repeatable() -> Iterator[None]:
+    """Let the operating system's bytes, which double clicks get, hang on their number alone: not on who came first."""
+    with mock.patch("secrets.token_bytes", lambda count: hashlib.shake_256(b"double clicks").digest(count)):
+        yield
+
+
+@functools.cache
+@repeatable()
+def records_of(world: World) -> dict[str, RawRecords]:
+    """Both sides' records, always the same."""
+    rng = np.random.default_rng(11)
+    link = world.link
+    both: tuple[RawRecords, RawRecords]
+    match link.kind:
+        case "bb84":
+            both = bb84_records(world.size, qber=0.004, seed=3)
+        case "bbm92":
+            detectors = qp.simulation.GatedDetectors(efficiency=0.5)
+            both = qp.simulation.bbm92(
+                slots=world.size, pairs_per_slot=0.02, test_probability=0.3, rng=rng,
+                alice_detectors=detectors, bob_detectors=detectors,
+            )  # fmt: skip
+        case "bbm92-time-tags":
+            receiver = qp.simulation.TaggingReceiver(transmittance=0.6)
+            both = qp.simulation.bbm92_time_tags(
+                duration_s=0.1, pair_rate_hz=10 * world.size, rng=rng, alice=receiver, bob=receiver, tick_ps=10.0
+            )
+        case "decoy-bb84":
+            both = qp.simulation.decoy_bb84(link, pulses=world.size, rng=rng)
+        case _:
+            both = qp.simulation.single_photon_bb84(link, pulses=world.size, rng=rng)
+    return dict(zip(ROLES, both, strict=True))
+
+
+def session_of(world: World, role: str) -> Session:
+    """A session that has its record and has been told that there will be no other."""
+    source = seeded_source(b"fuzzing" + role.encode())
+    session = Session(role=role, link=world.link, auth_key=qp.KeyPool(PRESHARED), random_source=source)
+    session.submit(records_of(world)[role])
+    session.finish()
+    return session
+
+
+@functools.cache
+@repeatable()
+def said(world: World) -> dict[str, list[bytes]]:
+    """The frames that each side sends when nobody is hostile."""
+    pair = Pair(world.link, seed=b"fuzzing")
+    pair.submit(*records_of(world).values())  # type: ignore[arg-type]
+    pair.finish()
+    pair.run()
+    for frames in pair.sent.values():
+        for frame in frames:
+            decode(frame)
+    return pair.sent
