@@ -62,7 +62,9 @@ def test_sums_are_limited_too() -> None:
         checks.whole_numbers("n", [1, 2], count=3, each="intensity")
 
 
-@pytest.mark.parametrize("value", [True, "1", None, math.nan, math.inf, 10**400, [1.0], np.array([1.0]), 1j])
+@pytest.mark.parametrize(
+    "value", [True, "1", None, math.nan, math.inf, 10**400, [1.0], np.array([1.0]), 1j, np.timedelta64(1, "s")]
+)
 def test_what_is_no_real_number_is_refused(value: object) -> None:
     with pytest.raises(InputError, match=r"x must be a number of ps above 0; found"):
         checks.real_number("x", value, above=0.0, unit="ps")

@@ -231,7 +231,9 @@ def real_of(value: object) -> float | None:
     """Return a real number as a Python float; None of anything else, bools and what is too large among them."""
     if isinstance(value, np.ndarray):
         return real_of(value.item()) if value.shape == () else None
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+    if isinstance(value, bool | np.bool_ | np.timedelta64):  # numpy takes a duration for an integer
+        return None
+    if not isinstance(value, int | float | np.integer | np.floating):
         return None
     try:
         return float(value)
@@ -240,7 +242,9 @@ def real_of(value: object) -> float | None:
 
 
 def _listed(name: str, values: object, what: str, error: type[QkdpostError]) -> list[object]:
-    if isinstance(values, str | bytes | bytearray | dict | set) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | bytearray | memoryview | dict | set | frozenset) or not isinstance(
+        values, Iterable
+    ):
         raise error(f"{name} must be a sequence of {what}; found {described(values)}")
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise error(f"{name} must be a sequence of {what}; found {described(values)}")
