@@ -137,6 +137,16 @@ def test_records_of_unlike_bias_give_no_key_together() -> None:
     assert any("between the records" in str(detail) for detail in reasons_of(result))
 
 
+@pytest.mark.parametrize("stated", [(0.2, 0.2), (0.3, 0.2), (0.2, 0.3)])
+def test_probabilities_that_the_bound_is_told_are_those_of_the_records(stated: tuple[float, float]) -> None:
+    """A single-photon source: how many pulses of two photons either basis got follows from how often it was chosen."""
+    true = qp.LinkConfig(kind="single-photon-bb84", mean_photons=0.3, g2=0.01, test_probabilities=(0.2, 0.2))
+    records = qp.simulation.single_photon_bb84(true, pulses=3_000_000, fibre_km=10, rng=np.random.default_rng(5))
+    result = qp.distill(*records, replace(true, test_probabilities=stated))
+    assert (len(result.key) > 0) == (stated == true.test_probabilities)
+    assert result.report.abort_reason == (None if stated == true.test_probabilities else "bases_not_random")
+
+
 def unfit_pair(**changes: object) -> Pair:
     pair = Pair(small_link(**changes))
     alice, bob = bb84_records(4000)

@@ -63,7 +63,7 @@ def _judge(block: Block, healths: tuple[RecordHealth, ...]) -> None:
     findings = judge(
         healths,
         link.record_limits,
-        test_probability=link.test_probabilities[0] if healths[0].prepared and link.mean_photons else 0.0,
+        test_probability=link.test_probabilities[block.role == "bob"] if link.mean_photons else 0.0,
         intensity_probabilities=link.intensity_probabilities,
     )
     if findings:
