@@ -10,7 +10,7 @@ from qkdpost.checks import choice, described, instance, numbers, real_number, wh
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
-from qkdpost.tallies import check_intensities
+from qkdpost.tallies import Intensity, check_intensity_ranges, fixed_intensities, intensities_of
 
 __all__ = ["LinkConfig"]
 
@@ -114,7 +114,9 @@ class LinkConfig:
             are taken to be alike. For kind "decoy-bb84" with three intensities or more and the variable-length bound,
             and only with one-way correction: "ldpc" with `ldpc_blind_rounds` 0 and `ldpc_fallback` "drop". No proof
             joins a difference of detectors with a public error pattern; and none is at hand here for other kinds.
-        intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without. With
+        intensities: mean photon numbers of the pulses, strictly decreasing, with decoy states; none without. Each is a
+            number, or a pair (least, largest) where it is known to lie in an interval, as (0.45, 0.55): the key is then
+            the worst over all that pulses may have had in there; for the variable-length bound. With
             two, correction must be two-way: their bound needs to know the errors of the key.
         intensity_probabilities: with which each intensity is chosen.
         mean_photons: mean photon number of a pulse of a single-photon source, an upper confidence limit.
@@ -159,7 +161,7 @@ class LinkConfig:
     planned_key_bits: int = 0
     concentration: str = "hypergeometric"
     detectors: DetectorMismatch | None = None
-    intensities: tuple[float, ...] = ()
+    intensities: tuple[Intensity, ...] = ()
     intensity_probabilities: tuple[float, ...] = ()
     mean_photons: float = 0.0
     g2: float = 0.0
@@ -209,7 +211,8 @@ class LinkConfig:
         self._keep("ldpc_decoder", str(self.ldpc_decoder))
 
     def _check_source(self) -> None:
-        for name in ("intensities", "intensity_probabilities", "test_probabilities"):
+        self._keep("intensities", intensities_of("intensities", self.intensities, error=ConfigurationError))
+        for name in ("intensity_probabilities", "test_probabilities"):
             self._keep(name, numbers(name, getattr(self, name), error=ConfigurationError))
         if len(self.test_probabilities) != 2 or not all(0.0 <= value <= 1.0 for value in self.test_probabilities):
             raise ConfigurationError(
@@ -222,7 +225,7 @@ class LinkConfig:
         if (self.intensities or self.intensity_probabilities) and self.kind != "decoy-bb84":
             raise ConfigurationError(f"intensities are for kind 'decoy-bb84' alone; found {self.kind!r}")
         if self.intensities:
-            check_intensities(self.intensities, self.intensity_probabilities, error=ConfigurationError)
+            check_intensity_ranges(self.intensities, self.intensity_probabilities, error=ConfigurationError)
         if len(self.intensities) == 2 and self.reconciliation != "cascade" and not self.ldpc_blind_rounds:
             raise ConfigurationError(
                 "with two intensities the pulses without a photon are bounded by the errors of the key, which one-way "
@@ -271,9 +274,10 @@ class LinkConfig:
             )
 
     def _check_decoy_acceptance(self, acceptance: DecoyAcceptance) -> None:
-        analytic = self.intensities[-1] > 0.0 if len(self.intensities) == 2 else False
-        if len(self.intensities) == 3:
-            analytic = self.intensities[0] > self.intensities[1] + self.intensities[2]
+        points = fixed_intensities(self.intensities, f"bound {self.bound!r}", error=ConfigurationError)
+        analytic = points[-1] > 0.0 if len(points) == 2 else False
+        if len(points) == 3:
+            analytic = points[0] > points[1] + points[2]
         if not analytic:
             raise ConfigurationError(
                 f"bound {self.bound!r} is for two intensities above 0, or three of which the first exceeds the sum of "

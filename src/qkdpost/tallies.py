@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from qkdpost.checks import numbers, real_number, whole_number, whole_numbers
+from qkdpost.checks import described, numbers, real_number, whole_number, whole_numbers
 from qkdpost.errors import InputError, QkdpostError
 
-__all__ = ["DecoyTally", "SampledTally", "SinglePhotonTally"]
+__all__ = ["DecoyTally", "Intensity", "SampledTally", "SinglePhotonTally"]
+
+Intensity: TypeAlias = float | tuple[float, float]
+"""A mean photon number, or the two ends of an interval in which it is known to lie."""
 
 MOST_INTENSITIES = 8
 MAX_INTENSITY = 20.0
@@ -54,7 +58,11 @@ class DecoyTally:
 
     Args:
         intensities: mean photon numbers, strictly decreasing, the last may be zero; two of them are one decoy,
-            three are two decoys.
+            three are two decoys. Each is a number, or a pair of the least and the largest that it may have been: every
+            pulse may then have had its own between the two, whatever made it so but the choices of other pulses.
+            Intervals must not overlap. (Numbers that are not true give too long a key: at 10^11 pulses over 20 dB, 4 to
+            10 % with a signal that is 10 % weaker than stated, 7 to 15 % with a decoy that is 10 % stronger, 17 to 25 %
+            with both. `security.intensity_sensitivity` tells it of a block.)
         probabilities: with which each is chosen; they add up to one.
         key_counts: detections with both sides in the key basis.
         test_counts: detections with both sides in the test basis, all compared in public.
@@ -63,7 +71,7 @@ class DecoyTally:
             the detections without a photon, and of no use with more.
     """
 
-    intensities: tuple[float, ...]
+    intensities: tuple[Intensity, ...]
     probabilities: tuple[float, ...]
     key_counts: tuple[int, ...]
     test_counts: tuple[int, ...]
@@ -71,7 +79,7 @@ class DecoyTally:
     key_errors: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        intensities, probabilities = check_intensities(self.intensities, self.probabilities)
+        intensities, probabilities = check_intensity_ranges(self.intensities, self.probabilities)
         _keep(self, "intensities", intensities)
         _keep(self, "probabilities", probabilities)
         for name in ("key_counts", "test_counts", "test_errors", "key_errors"):
@@ -142,23 +150,82 @@ def check_intensities(
         InputError: (or `error`) too few or many, not strictly decreasing, negative, closer to zero than
             `MIN_INTENSITY`, or probabilities that do not add up to one.
     """
-    means = numbers("intensities", intensities, error=error)
+    means, shares = check_intensity_ranges(numbers("intensities", intensities, error=error), probabilities, error=error)
+    return fixed_intensities(means, "this", error=error), shares
+
+
+def check_intensity_ranges(
+    intensities: object, probabilities: object, *, error: type[QkdpostError] = InputError
+) -> tuple[tuple[Intensity, ...], tuple[float, ...]]:
+    """Return a set of intensities, some of which may be intervals, and the probabilities with which they are chosen.
+
+    Raises:
+        InputError: (or `error`) as `check_intensities`; or intervals that overlap.
+    """
+    means = intensities_of("intensities", intensities, error=error)
     shares = numbers("probabilities", probabilities, error=error)
     if not 2 <= len(means) <= MOST_INTENSITIES or len(shares) != len(means):
         raise error(
             f"2 ... {MOST_INTENSITIES} intensities with one probability each are allowed; "
             f"found {len(means)} and {len(shares)}"
         )
-    ordered = all(high > low for high, low in itertools.pairwise(means))
-    if not ordered or not means[-1] >= 0.0 or not means[0] <= MAX_INTENSITY:
-        raise error(f"intensities must be strictly decreasing from 20 to 0; found {means}")
-    if any(0.0 < mean < MIN_INTENSITY for mean in means):
+    ends = [ends_of_intensity(mean) for mean in means]
+    ordered = all(high[0] > low[1] for high, low in itertools.pairwise(ends))
+    if not ordered or not ends[-1][0] >= 0.0 or not ends[0][1] <= MAX_INTENSITY:
+        raise error(f"intensities must be strictly decreasing from 20 to 0, and not overlap; found {means}")
+    if any(0.0 < end < MIN_INTENSITY for pair in ends for end in pair):
         raise error(f"an intensity must be 0 or at least {MIN_INTENSITY:g}; found {means}. Give 0 for no light")
     if not all(0.0 < share < 1.0 for share in shares):
         raise error(f"every probability must lie in 0 ... 1; found {shares}")
     if abs(math.fsum(shares) - 1.0) > 1e-9:
         raise error(f"the probabilities must add up to one; found {math.fsum(shares)}")
     return means, shares
+
+
+def intensities_of(name: str, values: object, *, error: type[QkdpostError] = InputError) -> tuple[Intensity, ...]:
+    """Return intensities as Python floats, or pairs of these with the lower end first; equal ends are one number.
+
+    Raises:
+        InputError: (or `error`) an entry is neither a number nor a pair of numbers in ascending order.
+    """
+    if isinstance(values, str | bytes | dict) or not isinstance(values, Iterable):
+        raise error(f"{name} must be a sequence of numbers, or of pairs of numbers; found {described(values)}")
+    found: list[Intensity] = []
+    for place, value in enumerate(values):
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            found.append(real_number(f"{name}[{place}]", value, error=error))
+            continue
+        low, high = numbers(f"{name}[{place}]", value, count=2, each="end of an interval", error=error)
+        if low > high:
+            raise error(f"{name}[{place}] must be a number, or (least, largest); found {(low, high)}")
+        found.append((low, high) if low < high else low)
+    return tuple(found)
+
+
+def ends_of_intensity(intensity: Intensity) -> tuple[float, float]:
+    """Return the least and the largest that an intensity can be."""
+    return intensity if isinstance(intensity, tuple) else (intensity, intensity)
+
+
+def middles_of_intensities(intensities: Sequence[Intensity]) -> tuple[float, ...]:
+    """Return the middle of each interval, and the numbers as they are: what a simulation takes."""
+    return tuple(sum(ends_of_intensity(intensity)) / 2.0 for intensity in intensities)
+
+
+def fixed_intensities(
+    intensities: Sequence[Intensity], what: str, *, error: type[QkdpostError] = InputError
+) -> tuple[float, ...]:
+    """Return intensities none of which is an interval.
+
+    Raises:
+        InputError: (or `error`) one is; `what` says what takes none.
+    """
+    for place, intensity in enumerate(intensities):
+        if isinstance(intensity, tuple):
+            raise error(
+                f"{what} takes intensities that are numbers; found the interval {intensity} in intensities[{place}]"
+            )
+    return tuple(end for end, _ in map(ends_of_intensity, intensities))
 
 
 def _keep(tally: object, name: str, value: object) -> None:

@@ -26,7 +26,7 @@ from qkdpost.security.decoy_published import DecoyCounts, PublishedEstimate
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.security.result import SecretLength
-from qkdpost.tallies import DecoyTally
+from qkdpost.tallies import DecoyTally, fixed_intensities
 
 __all__ = ["FixedLengthPlan", "plan_fixed_length"]
 
@@ -161,7 +161,8 @@ def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> Decoy
 
     def estimate(vectors: Sequence[Sequence[float] | None]) -> PublishedEstimate:
         key, test, errors, key_errors = vectors
-        source = PhotonStatistics(counted.intensities, counted.probabilities)
+        points = fixed_intensities(counted.intensities, f"bound {bound!r}", error=ConfigurationError)
+        source = PhotonStatistics(points, counted.probabilities)
         return published_estimate(
             bound,
             DecoyCounts(

@@ -45,6 +45,7 @@ from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptanc
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
+from qkdpost.security.sensitivity import IntensitySensitivity, intensity_sensitivity
 
 __all__ = [
     "DecoyAcceptance",
@@ -52,6 +53,7 @@ __all__ = [
     "Epsilon",
     "EpsilonLedger",
     "EpsilonTerm",
+    "IntensitySensitivity",
     "QubitAcceptance",
     "SecretLength",
     "Term",
@@ -60,6 +62,7 @@ __all__ = [
     "bbm92",
     "binary_entropy",
     "decoy_bb84",
+    "intensity_sensitivity",
     "inverse_binary_entropy",
     "single_photon",
 ]

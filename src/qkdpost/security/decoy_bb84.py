@@ -30,6 +30,14 @@ Where epsilon goes
     secrecy is P_dec + 2 sqrt(P_sampling) + eps_PA. Fixed-length proofs count in this way. The argument is this
     library's own, has been seen by no referee, and is therefore an option, not the default.
 
+Intensities that are known to lie in intervals
+    The tally may give pairs for intensities. Then the numbers of single photons are bounded for all that pulses may
+    have had in there, each its own (`intensity_ranges`). The thinning above asks that, given the photon numbers, labels
+    be independent of all else and alike for all single photons. With intensities that differ from pulse to pulse they
+    are independent but no longer alike, so that the law of the counts hangs a little on which rounds make the key.
+    Nothing is thinned then: as with one decoy, what is claimed is a length that none of n <= n1 <= (all key detections)
+    falls below. Detectors that are not alike, whose argument is thinned as well, are refused.
+
 Rounds without a photon give no key here: the theorem has no term for them. Published fixed-length forms that have
 one drop it when correction was two-way.
 """
@@ -116,7 +124,14 @@ def secret_length(
 
     Raises:
         InputError: impossible numbers of bits, or no `DecoyTally`.
-        ConfigurationError: unknown names, verification charged too little, or options that contradict each other.
+        ConfigurationError: unknown names, verification charged too little, options that contradict each other, or
+            intervals of intensities with a published bound.
+
+    >>> tally = DecoyTally(
+    ...     intensities=((0.48, 0.52), (0.09, 0.11), 0.0), probabilities=(0.7, 0.2, 0.1),
+    ...     key_counts=(28_000_000, 1_600_000, 10), test_counts=(3_500_000, 200_000, 1), test_errors=(35_000, 2_000, 0))
+    >>> secret_length(tally, leakage_bits=3_000_000, epsilon=1e-10).bits > 5_000_000
+    True
     """
     tally = counted(tally)
     leakage_bits = whole_number("leakage_bits", leakage_bits)
@@ -138,18 +153,24 @@ def secret_length(
             two_way=two_way,
             acceptance=acceptance,
             # The errors of the key that a bound with one decoy announces are taken for public with all they tell.
-            assumptions=(*_assumptions(two_way or len(tally.intensities) == 2, None), assume.DETECTOR_CONSEQUENCE),
+            assumptions=(
+                *_assumptions(tally, two_way or len(tally.intensities) == 2, None),
+                assume.DETECTOR_CONSEQUENCE,
+            ),
         )
     if acceptance is not None:
         raise ConfigurationError("a variable-length bound has no acceptance thresholds; leave them out")
     if detectors is not None and two_way:
         raise ConfigurationError("with detectors that are not alike no proof allows two-way correction")
     by_key_errors = len(tally.intensities) == 2 and tally.key_errors is not None
+    drifts = any(isinstance(intensity, tuple) for intensity in tally.intensities)
+    if detectors is not None and drifts:
+        raise ConfigurationError("with detectors that are not alike no proof takes intensities in intervals")
     if detectors is not None and by_key_errors:
         raise ConfigurationError("with detectors that are not alike no proof counts single photons by the key's errors")
     plan = _plan(budget, accounting, count_events(tally, method), detectors is not None)
     photons = estimate_single_photons(tally, method=method, intervals=intervals, tail=plan.decoy_tail)
-    longest = tally.key_bits if by_key_errors else None
+    longest = tally.key_bits if by_key_errors or drifts else None
     rate, explanation = single_photon_phase_error_rate(photons, plan.sampling_tail, concentration, longest)
     if detectors is not None:
         exact = concentration == "hypergeometric"
@@ -175,7 +196,7 @@ def secret_length(
         amplification_epsilon=plan.amplification,
         asymptotic_bits=point.key * (1.0 - binary_entropy(point.error_rate)),
         key_bits=tally.key_bits,
-        assumptions=(*_assumptions(two_way, detectors), *_consequence(rate, photons, detectors)),
+        assumptions=(*_assumptions(tally, two_way, detectors), *_consequence(rate, photons, detectors)),
         unproven=_unproven(two_way, accounting, detectors),
     )
 
@@ -294,7 +315,9 @@ def _unproven(two_way: bool, accounting: Accounting, detectors: DetectorMismatch
     return tuple(step for taken, step in steps if taken)
 
 
-def _assumptions(two_way: bool, detectors: DetectorMismatch | None) -> tuple[str, ...]:
+def _assumptions(tally: DecoyTally, two_way: bool, detectors: DetectorMismatch | None) -> tuple[str, ...]:
+    drifts = any(isinstance(intensity, tuple) for intensity in tally.intensities)
+    intensities = assume.INTENSITIES_WITHIN if drifts else assume.INTENSITIES_AS_STATED
     likeness = assume.BASIS_INDEPENDENT_DETECTION if detectors is None else assume.BOUNDED_MISMATCH
     correction = assume.ERROR_PATTERN_PUBLIC if two_way else assume.ONE_WAY
-    return (*ASSUMPTIONS, likeness, correction)
+    return (*ASSUMPTIONS, intensities, likeness, correction)

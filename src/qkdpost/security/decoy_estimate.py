@@ -11,6 +11,8 @@ errors that they cause: such a round carries no information on the bit, whoever 
 wrong with probability exactly 1/2, independently. That adds one event (a fair coin) for each of key and test class,
 and the two sides of the key's errors, which are known after correction; without these the program leaves the empty
 rounds of the key free, which is valid and gives little.
+
+Intensities that are known to lie in intervals have bounds of their own (`intensity_ranges`), by the same events.
 """
 
 from __future__ import annotations
@@ -36,8 +38,11 @@ from qkdpost.security.decoy import (
     vacuum_upper_by_errors,
 )
 from qkdpost.security.decoy_program import DecoyProgram, IncompatibleCounts
+from qkdpost.security.intensity_ranges import IntensityRanges
 from qkdpost.security.photon_statistics import PhotonStatistics
-from qkdpost.tallies import DecoyTally
+from qkdpost.security.range_bounds import RangeRules
+from qkdpost.security.range_program import RangeProgram
+from qkdpost.tallies import DecoyTally, ends_of_intensity
 
 __all__ = [
     "DecoyMethod",
@@ -213,8 +218,7 @@ def _classes(tally: DecoyTally, interval: Callable[[Sequence[int]], Intervals]) 
 
 
 def _bounds(tally: DecoyTally, classes: Classes, method: DecoyMethod, tail: float | None) -> SinglePhotons:
-    source = PhotonStatistics(tally.intensities, tally.probabilities)
-    bounds = _Bounds(source, method == "linear-program", tail)
+    bounds = _Bounds(_rules(tally), method == "linear-program", tail)
     key_cap = test_cap = None
     if len(tally.intensities) == 2:
         key_cap = bounds.vacuum_cap(tally.key_bits, tally.key_errors, classes.key_errors)
@@ -226,6 +230,45 @@ def _bounds(tally: DecoyTally, classes: Classes, method: DecoyMethod, tail: floa
     )
 
 
+def _rules(tally: DecoyTally) -> _PointRules | RangeRules:
+    """Return what is known of photon numbers with these intensities, points or intervals."""
+    lows, highs = zip(*map(ends_of_intensity, tally.intensities), strict=True)
+    if lows == highs:
+        return _PointRules(PhotonStatistics(lows, tally.probabilities))
+    return RangeRules(IntensityRanges(lows, highs, tally.probabilities))
+
+
+@dataclass(frozen=True, slots=True)
+class _PointRules:
+    """The bounds of `decoy` and `decoy_program`, moved by what floating point may be wrong by."""
+
+    source: PhotonStatistics
+
+    @property
+    def analytic(self) -> bool:
+        intensities = self.source.intensities
+        if len(intensities) == 3:
+            return intensities[0] > intensities[1] + intensities[2]
+        return len(intensities) == 2 and intensities[1] > 0.0
+
+    def single_photons_lower(self, total: float, intervals: Intervals, vacuum: float | None) -> float:
+        empty = vacuum_lower(self.source, intervals) if vacuum is None else vacuum
+        return single_photons_lower(self.source, intervals, empty) - rounding_error(self.source, total, intervals)
+
+    def single_photon_errors_upper(self, total: float, intervals: Intervals) -> float:
+        wrong = single_photon_errors_upper(self.source, intervals)
+        return wrong + rounding_error(self.source, total, intervals)
+
+    def vacuum_upper_by_errors(self, intervals: Intervals, label: int) -> float:
+        return vacuum_upper_by_errors(self.source, intervals, label) * (1.0 + _PRODUCT_ROUNDING)
+
+    def most_of_photon_number(self, intervals: Intervals, photons: int) -> float:
+        return most_of_photon_number(self.source, intervals, photons)
+
+    def program(self, total: int, intervals: Intervals, vacuum_cap: float | None, *, strict: bool) -> DecoyProgram:
+        return DecoyProgram(self.source, total, intervals, vacuum_cap, strict=strict)
+
+
 @dataclass(frozen=True, slots=True)
 class _Bounds:
     """Bounds for one class of rounds at a time: the analytic ones, and the better of these and the program's.
@@ -233,48 +276,41 @@ class _Bounds:
     Without a tail they are point estimates: mean counts that contradict each other are then an error.
     """
 
-    source: PhotonStatistics
+    rules: _PointRules | RangeRules
     linear: bool
     tail: float | None
 
     def single_photons(self, total: int, intervals: Intervals, vacuum_cap: float | None) -> float:
         bound = 0.0
-        if not self.linear or _has_analytic_bound(self.source):
-            vacuum = vacuum_lower(self.source, intervals) if vacuum_cap is None else vacuum_cap
-            bound = single_photons_lower(self.source, intervals, vacuum)
-            bound -= rounding_error(self.source, total, intervals)
+        if not self.linear or self.rules.analytic:
+            bound = self.rules.single_photons_lower(total, intervals, vacuum_cap)
         if self.linear:
             bound = max(bound, self._program(total, intervals, vacuum_cap).least(1))
-        if self.tail is not None and bound > min(total, most_of_photon_number(self.source, intervals, 1)):
+        if self.tail is not None and bound > min(total, self.rules.most_of_photon_number(intervals, 1)):
             raise IncompatibleCounts
         return min(float(total), max(0.0, bound))
 
     def errors(self, total: int, intervals: Intervals) -> float:
         bound = float(total)
-        if not self.linear or _has_analytic_bound(self.source):
-            wrong = single_photon_errors_upper(self.source, intervals)
-            bound = min(bound, wrong + rounding_error(self.source, total, intervals))
+        if not self.linear or self.rules.analytic:
+            bound = min(bound, self.rules.single_photon_errors_upper(total, intervals))
         return min(bound, self._program(total, intervals).most(1)) if self.linear else bound
 
     def vacuum_cap(self, total: int, errors: Sequence[int] | None, intervals: Intervals | None) -> float:
         """Bound the rounds without a photon by the errors that they cause."""
         if errors is None or intervals is None:
             return float(total)
-        wrong = vacuum_upper_by_errors(self.source, intervals, _WEAKER) * (1.0 + _PRODUCT_ROUNDING)
+        wrong = self.rules.vacuum_upper_by_errors(intervals, _WEAKER)
         if self.linear:
             wrong = min(wrong, self._program(sum(errors), intervals).most(0))
         if self.tail is None:
             return min(float(total), 2.0 * wrong)
         return float(fair_coin_tosses(min(total, math.floor(max(0.0, wrong))), total, self.tail))
 
-    def _program(self, total: int, intervals: Intervals, vacuum_cap: float | None = None) -> DecoyProgram:
-        return DecoyProgram(self.source, total, intervals, vacuum_cap, strict=self.tail is None)
-
-
-def _has_analytic_bound(source: PhotonStatistics) -> bool:
-    if len(source.intensities) == 3:
-        return source.intensities[0] > source.intensities[1] + source.intensities[2]
-    return len(source.intensities) == 2 and source.intensities[1] > 0.0
+    def _program(
+        self, total: int, intervals: Intervals, vacuum_cap: float | None = None
+    ) -> DecoyProgram | RangeProgram:
+        return self.rules.program(total, intervals, vacuum_cap, strict=self.tail is None)
 
 
 def _narrow(counts: Sequence[int], deviations: float) -> Intervals:

@@ -36,7 +36,7 @@ from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.variable_length import correction_terms
-from qkdpost.tallies import DecoyTally
+from qkdpost.tallies import DecoyTally, fixed_intensities
 
 __all__ = ["PUBLISHED", "DecoyAcceptance", "published_estimate", "published_length"]
 
@@ -59,8 +59,9 @@ def published_length(
         ConfigurationError: an unknown bound, a tally that it is not made for, or verification charged too little.
     """
     rule = _rule(bound, len(tally.intensities), epsilon)
+    points = fixed_intensities(tally.intensities, f"bound {bound!r}", error=ConfigurationError)
     counts = DecoyCounts(
-        source=PhotonStatistics(tally.intensities, tally.probabilities),
+        source=PhotonStatistics(points, tally.probabilities),
         key_counts=tally.key_counts,
         test_counts=tally.test_counts,
         test_errors=tally.test_errors,

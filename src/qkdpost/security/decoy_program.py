@@ -26,10 +26,10 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy import Intervals
 from qkdpost.security.photon_statistics import PhotonStatistics
 
-__all__ = ["DecoyProgram", "IncompatibleCounts"]
+__all__ = ["DecoyProgram", "IncompatibleCounts", "certified_minimum"]
 
-_FEWEST_PHOTONS = 6
-_MOST_PHOTONS = 60
+FEWEST_PHOTONS = 6
+MOST_PHOTONS = 60
 _ROUNDING = 2e-14
 """Ten times what sums of some twenty products, each with coefficients good to a few last places, can be wrong by."""
 
@@ -77,19 +77,8 @@ class DecoyProgram:
         cutoff = _cutoff(self.source)
         cost = np.zeros(cutoff + 2 + len(self.source.intensities))
         cost[photons] = sign
-        matrix, limits, equations, right = self._constraints(cutoff)
-        answer = _solve(cost, matrix, limits, equations, right)
-        trivial = min(0.0, sign)
-        if answer.status != 0:
-            if self.strict or answer.status == _INFEASIBLE:
-                raise IncompatibleCounts
-            return trivial
-        upper = np.minimum(0.0, np.asarray(answer.ineqlin.marginals, dtype=np.float64))
-        equal = np.asarray(answer.eqlin.marginals, dtype=np.float64)
-        reduced = cost - upper @ matrix - equal @ equations
-        value = float(upper @ limits + equal @ right) + 2.0 * min(0.0, float(reduced.min()))
-        magnitude = float(np.abs(upper) @ (np.abs(matrix).sum(axis=1) + np.abs(limits))) + float(np.abs(equal).sum())
-        return max(trivial, value - _ROUNDING * (1.0 + magnitude))
+        constraints = self._constraints(cutoff)
+        return certified_minimum(cost, *constraints, trivial=min(0.0, sign), strict=self.strict)
 
     def _constraints(
         self, cutoff: int
@@ -118,6 +107,45 @@ class DecoyProgram:
         return matrix, limits, equations, np.array([1.0, 0.0])
 
 
+def certified_minimum(
+    cost: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    equations: NDArray[np.float64],
+    right: NDArray[np.float64],
+    *,
+    trivial: float,
+    strict: bool,
+    most: float = 2.0,
+) -> float:
+    """Return a lower bound on cost x over all x >= 0 within the constraints, by the dual of the solver's answer.
+
+    Args:
+        cost: c.
+        matrix: of the inequalities.
+        limits: their right-hand sides.
+        equations: the matrix of the equations.
+        right: their right-hand sides.
+        trivial: a lower bound that holds anyhow, returned where the solver finds none.
+        strict: whether to raise then.
+        most: what all x add up to at most.
+
+    Raises:
+        IncompatibleCounts: nothing is within the constraints.
+    """
+    answer = _solve(cost, matrix, limits, equations, right)
+    if answer.status != 0:
+        if strict or answer.status == _INFEASIBLE:
+            raise IncompatibleCounts
+        return trivial
+    upper = np.minimum(0.0, np.asarray(answer.ineqlin.marginals, dtype=np.float64))
+    equal = np.asarray(answer.eqlin.marginals, dtype=np.float64)
+    reduced = cost - upper @ matrix - equal @ equations
+    value = float(upper @ limits + equal @ right) + most * min(0.0, float(reduced.min()))
+    magnitude = float(np.abs(upper) @ (np.abs(matrix).sum(axis=1) + np.abs(limits))) + float(np.abs(equal).sum())
+    return max(trivial, value - _ROUNDING * (1.0 + magnitude))
+
+
 def _solve(
     cost: NDArray[np.float64],
     matrix: NDArray[np.float64],
@@ -137,13 +165,13 @@ def _solve(
 
 
 def _cutoff(source: PhotonStatistics) -> int:
-    """Return the least c from `_FEWEST_PHOTONS` on beyond which every weaker label's posterior falls.
+    """Return the least c from `FEWEST_PHOTONS` on beyond which every weaker label's posterior falls.
 
     Raises:
         ConfigurationError: the intensities lie so close together that it is beyond 60 photons.
     """
-    here = source.label_probabilities(_FEWEST_PHOTONS + 1)
-    for cutoff in range(_FEWEST_PHOTONS, _MOST_PHOTONS):
+    here = source.label_probabilities(FEWEST_PHOTONS + 1)
+    for cutoff in range(FEWEST_PHOTONS, MOST_PHOTONS):
         following = source.label_probabilities(cutoff + 2)
         if all(after <= before for after, before in zip(following[1:], here[1:], strict=True)):
             return cutoff

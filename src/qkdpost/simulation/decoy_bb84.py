@@ -14,6 +14,7 @@ from qkdpost.simulation.bb84 import check_devices, check_kind, pair_of_probabili
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, random_labels, rare_slots, truncated_poisson
 from qkdpost.simulation.receiver import detect
+from qkdpost.tallies import middles_of_intensities
 
 __all__ = ["send_decoy", "simulate_decoy_bb84"]
 
@@ -62,7 +63,8 @@ def simulate_decoy_bb84(
     instance("source", source, WeakCoherentSource)
     test_probabilities = pair_of_probabilities(test_probabilities)
     if link is not None:
-        source = replace(source, intensities=link.intensities, probabilities=link.intensity_probabilities)
+        middles = middles_of_intensities(link.intensities)
+        source = replace(source, intensities=middles, probabilities=link.intensity_probabilities)
         test_probabilities = link.test_probabilities if all(link.test_probabilities) else test_probabilities
     reach = channel.transmittance * detectors.efficiency
     prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probabilities[0])

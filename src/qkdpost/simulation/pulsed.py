@@ -16,6 +16,7 @@ from qkdpost.simulation.decoy_bb84 import send_decoy
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, live_after_dead_time
 from qkdpost.simulation.pulsed_devices import LaserClock, PulsedReceiver
+from qkdpost.tallies import middles_of_intensities
 
 __all__ = ["PulsedTimeTags", "simulate_pulsed_time_tags"]
 
@@ -102,7 +103,8 @@ def simulate_pulsed_time_tags(
         instance(name, device, kind)
     instance("laser", laser, LaserClock)
     if link is not None:
-        source = replace(source, intensities=link.intensities, probabilities=link.intensity_probabilities)
+        middles = middles_of_intensities(link.intensities)
+        source = replace(source, intensities=middles, probabilities=link.intensity_probabilities)
         test_probability = link.test_probabilities[0] or test_probability
     reach = channel.transmittance * receiver.efficiency
     prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probability)
