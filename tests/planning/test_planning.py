@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -299,3 +300,53 @@ def test_a_curve_of_forty_points_takes_less_than_a_minute_of_one_core() -> None:
     plans = planning.rate_curve(TWO_DECOYS, distances_km=[5.0 * step for step in range(40)], pulses=10**11)
     assert time.process_time() - started < 60
     assert len(plans) == 40
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: SinglePhotonBB84Link(attenuation=1e300), "attenuation"),
+        (lambda: SinglePhotonBB84Link(attenuation=0.0), "attenuation"),
+        (lambda: SinglePhotonBB84Link(attenuation=math.nan), "attenuation"),
+        (lambda: DecoyBB84Link(test_probability=7.0), "test_probability"),
+        (lambda: DecoyBB84Link(test_probability=-1e200), "test_probability"),
+        (lambda: DecoyBB84Link(test_probability="0.1"), "test_probability"),
+        (lambda: DecoyBB84Link(pulse_rate_hz=0.0), "pulse_rate_hz"),
+        (lambda: DecoyBB84Link(fibre=[Fibre(), Fibre()]), "fibre must be a Fibre.*rate_curve"),
+        (lambda: DecoyBB84Link(fibre=50), "fibre must be a Fibre"),
+        (lambda: DecoyBB84Link(source=ImperfectPhotonSource()), "source must be a WeakCoherentSource"),
+        (lambda: SinglePhotonBB84Link(source=0.1), "source must be an? ImperfectPhotonSource"),
+        (lambda: BBM92Link(bob_detectors=None), "bob_detectors must be a GatedDetectors"),
+        (lambda: BBM92Link(pairs_per_slot=10**400), "pairs_per_slot"),
+        (lambda: BBM92Link(misalignment=np.array([0.1, 0.2])), "misalignment"),
+        (lambda: planning.rate_curve(PAIRS, distances_km=50, pulses=10**9), "distances_km must be a sequence"),
+        (lambda: planning.rate_curve(PAIRS, distances_km=["a"], pulses=10**9), "distances_km"),
+        (lambda: planning.rate_curve(PAIRS, distances_km=[-1.0], pulses=10**9), "distances_km"),
+        (lambda: planning.expected_length(PAIRS, pulses=math.nan), "pulses"),
+        (lambda: planning.expected_length(PAIRS, pulses=10**400), "pulses"),
+        (lambda: planning.expected_length(PAIRS, pulses="9"), "pulses"),
+        (lambda: planning.expected_length(PAIRS, pulses=10**9, efficiency=math.inf), "efficiency"),
+        (lambda: planning.expected_length(None, pulses=10**9), "link must be a DecoyBB84Link"),
+        (lambda: planning.optimise(5, pulses=10**9), "link must be a DecoyBB84Link"),
+        (lambda: planning.optimise(PAIRS, pulses=10**9, most_evaluations=1.5), "most_evaluations"),
+        (lambda: planning.time_to_collect(PAIRS, secret_bits=0), "secret_bits"),
+        (lambda: planning.time_to_collect(PAIRS, secret_bits=5, most_pulses=0), "most_pulses"),
+        (lambda: planning.repeaterless_limit(10**400), "transmittance"),
+        (lambda: planning.repeaterless_limit(None), "transmittance"),
+    ],
+)
+def test_what_no_link_can_be_is_named(make: Callable[[], object], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        make()
+
+
+def test_numbers_of_numpy_plan_the_same() -> None:
+    plain = planning.expected_length(TWO_DECOYS, pulses=10**10, method="analytic")
+    assert planning.expected_length(TWO_DECOYS, pulses=np.uint64(10**10), method="analytic") == plain
+    assert planning.expected_length(TWO_DECOYS, pulses=1e10, method="analytic") == plain
+    other = dataclasses.replace(TWO_DECOYS, test_probability=np.float32(0.125))
+    same = dataclasses.replace(TWO_DECOYS, test_probability=0.125)
+    assert other == same
+    assert planning.expected_length(other, pulses=10**10, method="analytic").bits == (
+        planning.expected_length(same, pulses=10**10, method="analytic").bits
+    )

@@ -81,6 +81,27 @@ def test_photon_statistics() -> None:
     assert dark.label_probabilities(0)[1] > 0.1
 
 
+def test_pulses_without_light_to_speak_of() -> None:
+    """Products of subnormal intensities were divided by; a photon number of the faintest allowed has a label."""
+    for faint in ((0.5, 5e-324), (1e-200, 1e-201), (1e-13, 0.0), (0.0, 0.0), (math.nan, 0.1)):
+        with pytest.raises(InputError, match="intensit"):
+            PhotonStatistics(faint, (0.5, 0.5))
+        with pytest.raises(InputError, match="intensit"):
+            DecoyTally(
+                intensities=faint,
+                probabilities=(0.5, 0.5),
+                key_counts=(9, 1),
+                test_counts=(9, 1),
+                test_errors=(0, 0),
+                key_errors=(0, 0),
+            )
+    faintest = PhotonStatistics((1e-11, 0.99e-11), (0.3, 0.7))
+    for photons in (1, 20, 61):
+        shares = faintest.label_probabilities(photons)
+        assert math.fsum(shares) == pytest.approx(1.0, rel=1e-14)
+        assert shares[1] / shares[0] == pytest.approx(7 / 3 * 0.99**photons, rel=1e-12)
+
+
 def test_intervals_of_the_standard_block() -> None:
     assert clopper_pearson_intervals(KEY, TAIL) == (
         pytest.approx((6990476.713081, 7009509.436875), abs=1e-4),

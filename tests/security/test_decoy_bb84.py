@@ -331,7 +331,7 @@ def test_unknown_names_are_refused(option: str) -> None:
 def test_time(tally: DecoyTally, options: dict[str, str], most: float) -> None:
     took = []
     for _ in range(15):
-        started = time.perf_counter()
+        started = time.process_time()  # of this process alone: the machine may be busy
         decoy_bb84.secret_length(tally, leakage_bits=939_778, epsilon=1e-10, **options)
-        took.append(time.perf_counter() - started)
+        took.append(time.process_time() - started)
     assert min(took) < most

@@ -121,7 +121,7 @@ def real_number(
         InputError: (or `error`) it is none, is NaN or infinite, or lies outside that range.
     """
     if type(value) is float and least <= value <= most and above < value < below and math.isfinite(value):
-        return value
+        return value + 0.0  # the usual case, in a fraction of the time
     number = real_of(value)
     if number is None or not (math.isfinite(number) and least <= number <= most and above < number < below):
         what = f"a number of {unit}" if unit else "a number"

@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
 from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.estimation import sample_size
 from qkdpost.leakage import Cause, Ledger
 from qkdpost.link_parts import DecoyAcceptance, QubitAcceptance
+from qkdpost.planning.links import MAX_EFFICIENCY
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import Tally
 from qkdpost.security.decoy_lengths import published_estimate
@@ -71,11 +73,11 @@ def plan_fixed_length(
         ConfigurationError: a bound that is not for this kind of link or not fixed-length, or a tally of another kind
             or of other intensities.
     """
-    if not efficiency >= 1.0 or not 0.0 <= deviations <= 40.0 or not 0.0 <= (key_error_rate or 0.0) <= 0.5:
-        raise InputError(
-            "efficiency must be 1 or more, deviations lie in 0 ... 40 and key_error_rate in 0 ... 1/2; "
-            f"found {efficiency}, {deviations}, {key_error_rate}"
-        )
+    instance("config", config, LinkConfig)
+    efficiency = real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
+    deviations = real_number("deviations", deviations, least=0.0, most=40.0)
+    if key_error_rate is not None:
+        key_error_rate = real_number("key_error_rate", key_error_rate, least=0.0, most=0.5)
     if bound == "variable-length":
         raise ConfigurationError("a variable-length bound has no thresholds; planned_key_bits sets a length beforehand")
     wanted = DecoyTally if config.kind == "decoy-bb84" else Tally

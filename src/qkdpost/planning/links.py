@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from qkdpost.checks import described, instance, real_number
 from qkdpost.entropy import binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.planning.expectation import (
@@ -52,6 +53,10 @@ class DecoyBB84Link:
     detectors: GatedDetectors = DETECTORS
     test_probability: float = 0.1
     pulse_rate_hz: float = 1e9
+
+    def __post_init__(self) -> None:
+        instance("source", self.source, WeakCoherentSource)
+        _check_link(self, ("detectors",))
 
     def expected_tally(self, pulses: int) -> DecoyTally:
         """Return the counts that are expected of so many pulses, rounded."""
@@ -126,7 +131,7 @@ class SinglePhotonBB84Link:
         detectors: the receiver's.
         test_probability: how probably each side chooses the test basis.
         pulse_rate_hz: pulses per second.
-        attenuation: what part of the brightness is used.
+        attenuation: what part of the brightness is used, above 0 and at most 1.
     """
 
     source: ImperfectPhotonSource = SINGLE_PHOTONS
@@ -135,6 +140,11 @@ class SinglePhotonBB84Link:
     test_probability: float = 0.1
     pulse_rate_hz: float = 8e7
     attenuation: float = 1.0
+
+    def __post_init__(self) -> None:
+        instance("source", self.source, ImperfectPhotonSource)
+        _check_link(self, ("detectors",))
+        _keep(self, "attenuation", real_number("attenuation", self.attenuation, above=0.0, most=1.0))
 
     def expected_tally(self, pulses: int) -> SinglePhotonTally:
         """Return the counts that are expected of so many pulses, rounded."""
@@ -197,11 +207,9 @@ class BBM92Link:
     pulse_rate_hz: float = 1e9
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.pairs_per_slot < 10.0 or not 0.0 <= self.misalignment <= 1.0:
-            raise InputError(
-                f"pairs_per_slot must lie in 0 ... 10 and misalignment in 0 ... 1; "
-                f"found {self.pairs_per_slot}, {self.misalignment}"
-            )
+        _keep(self, "pairs_per_slot", real_number("pairs_per_slot", self.pairs_per_slot, above=0.0, below=10.0))
+        _keep(self, "misalignment", real_number("misalignment", self.misalignment, least=0.0, most=1.0))
+        _check_link(self, ("alice_detectors", "bob_detectors"))
 
     def expected_tally(self, pulses: int) -> Tally:
         """Return the counts that are expected in so many slots, rounded; dead times are left out."""
@@ -256,11 +264,52 @@ def expected_length(
         options: for the kind's `secret_length`, as ``method="analytic"``.
 
     Raises:
-        InputError: pulses or efficiency that cannot be.
+        InputError: pulses or efficiency that cannot be, or no link.
     """
-    if not 1 <= pulses <= 2**53 or not efficiency >= 1.0:
-        raise InputError(f"pulses must lie in 1 ... 2^53, efficiency be 1 or more; found {pulses}, {efficiency}")
-    return link.secret_length(int(pulses), efficiency, Epsilon.coerce(epsilon), **options)
+    link = check_link(link)
+    efficiency = real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
+    return link.secret_length(check_pulses("pulses", pulses), efficiency, Epsilon.coerce(epsilon), **options)
+
+
+MAX_EFFICIENCY = 1e6
+"""Of error correction; far more than any discloses, and still a number to multiply with."""
+
+
+def check_pulses(name: str, pulses: float) -> int:
+    """Return a number of pulses as an integer; a float is allowed, for people write 1e9.
+
+    Raises:
+        InputError: it is not in 1 ... 2^53.
+    """
+    return int(real_number(name, pulses, least=1, most=2.0**53))
+
+
+def check_link(link: AnyLink) -> AnyLink:
+    """Return a link to be planned.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(link, DecoyBB84Link | SinglePhotonBB84Link | BBM92Link):
+        raise InputError(
+            f"link must be a DecoyBB84Link, SinglePhotonBB84Link or BBM92Link; found {described(link)}. A LinkConfig "
+            "is what two hosts agree on; a link to be planned has its devices"
+        )
+    return link
+
+
+def _check_link(link: AnyLink, detectors: tuple[str, ...]) -> None:
+    """Check what every link has."""
+    hint = "One length of fibre makes one link: for several, ask for each, or use rate_curve(distances_km=...)"
+    instance("fibre", link.fibre, Fibre, hint=hint)
+    for name in detectors:
+        instance(name, getattr(link, name), GatedDetectors)
+    _keep(link, "test_probability", real_number("test_probability", link.test_probability, above=0.0, below=1.0))
+    _keep(link, "pulse_rate_hz", real_number("pulse_rate_hz", link.pulse_rate_hz, above=0.0, most=1e18))
+
+
+def _keep(link: AnyLink, name: str, value: float) -> None:
+    object.__setattr__(link, name, value)
 
 
 def _leakage(key_bits: int, errors: int, efficiency: float, epsilon: Epsilon) -> dict[str, Any]:

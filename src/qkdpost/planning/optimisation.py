@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from qkdpost.errors import ConfigurationError, InputError, QkdpostError
-from qkdpost.planning.links import AnyLink, DecoyBB84Link, expected_length
+from qkdpost.checks import numbers, real_number, whole_number
+from qkdpost.errors import ConfigurationError, QkdpostError
+from qkdpost.planning.links import AnyLink, DecoyBB84Link, check_link, check_pulses, expected_length
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 
@@ -88,7 +89,8 @@ def optimise(
         InputError: pulses or efficiency that cannot be.
         ConfigurationError: options that the bound does not take.
     """
-    budget = Epsilon.coerce(epsilon)
+    budget, link, pulses = Epsilon.coerce(epsilon), check_link(link), check_pulses("pulses", pulses)
+    most_evaluations = whole_number("most_evaluations", most_evaluations, least=3)
 
     def judge(at: AnyLink, times: float = 1.0, **settings: Any) -> SecretLength:
         return expected_length(at, pulses=round(pulses * times), epsilon=budget, efficiency=efficiency, **settings)
@@ -121,10 +123,13 @@ def rate_curve(
         pulses: in a block.
         progress: called with a line of text for each distance.
         settings: for `optimise`.
+
+    Raises:
+        InputError: distances that are no list of lengths, or as `optimise`.
     """
     plans: list[Plan] = []
-    start = link
-    for distance in distances_km:
+    start = check_link(link)
+    for distance in numbers("distances_km", distances_km, least=0.0):
         there = replace(start, fibre=replace(link.fibre, length_km=distance))
         plan = optimise(there, pulses=pulses, **settings)
         plans.append(plan)
@@ -151,8 +156,8 @@ def time_to_collect(
         InputError: no such number of bits.
         ConfigurationError: not even `most_pulses` give so many.
     """
-    if secret_bits < 1:
-        raise InputError(f"at least one bit must be wanted; found {secret_bits}")
+    secret_bits = check_pulses("secret_bits", secret_bits)
+    link, most_pulses = check_link(link), check_pulses("most_pulses", most_pulses)
     low, high = 3.0, math.log10(most_pulses)
     plan = optimise(link, pulses=most_pulses, **settings)
     if plan.result.bits < secret_bits:
@@ -179,8 +184,7 @@ def repeaterless_limit(transmittance: float) -> float:
     Raises:
         InputError: a transmittance outside 0 ... 1.
     """
-    if not 0.0 <= transmittance < 1.0:
-        raise InputError(f"a transmittance lies in 0 ... 1, 1 not included; found {transmittance}")
+    transmittance = real_number("transmittance", transmittance, least=0.0, below=1.0)
     return -math.log1p(-transmittance) / math.log(2.0)
 
 

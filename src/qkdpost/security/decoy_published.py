@@ -16,7 +16,9 @@ wiesemann-2026
 lim-2014, rusca-2018
     Lim et al., Phys. Rev. A 89, 022307 and Rusca et al., Appl. Phys. Lett. 112, 171104, for comparison. Their gamma
     is an expansion of a tail and *not* an upper bound (it falls below the exact one at small counts), and their
-    lengths are used as if they might depend on the observed counts: results say that they are not rigorous.
+    lengths are used as if they might depend on the observed counts: results say that they are not rigorous. As printed,
+    lim-2014 takes a negative mean count of errors where a label has fewer than its deviation, as the weakest often has,
+    and is up to a third shorter there than programs which clip it at zero.
     Rusca's gamma is taken with 19^2, consistent with its own count of events; the paper prints 21^2.
 """
 

@@ -6,7 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qkdpost.errors import InputError
+from qkdpost.tallies import MIN_INTENSITY
+
 __all__ = ["PhotonStatistics"]
+
+_SMALLEST_TOTAL = 1e-250
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +25,17 @@ class PhotonStatistics:
     Args:
         intensities: mean photon numbers, strictly decreasing.
         probabilities: with which each is chosen.
+
+    Raises:
+        InputError: intensities that are neither 0 nor at least `tallies.MIN_INTENSITY`: their products are no numbers.
     """
 
     intensities: tuple[float, ...]
     probabilities: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.intensities[0] >= MIN_INTENSITY or any(0.0 < mean < MIN_INTENSITY for mean in self.intensities):
+            raise InputError(f"an intensity must be 0 or at least {MIN_INTENSITY:g}; found {self.intensities}")
 
     def photon_probability(self, photons: int) -> float:
         """Return tau_n."""
@@ -33,6 +45,13 @@ class PhotonStatistics:
         """Return p(k | n) for every intensity k."""
         joint = self._joint(photons)
         total = math.fsum(joint)
+        if total < _SMALLEST_TOTAL:  # so many photons of so faint pulses: the powers have too few digits left
+            strongest = self.intensities[0]
+            joint = tuple(
+                probability * math.exp(-intensity) * (intensity / strongest) ** photons
+                for intensity, probability in zip(self.intensities, self.probabilities, strict=True)
+            )
+            total = math.fsum(joint)
         return tuple(value / total for value in joint)
 
     def scaled(self, counts: Sequence[float]) -> tuple[float, ...]:
