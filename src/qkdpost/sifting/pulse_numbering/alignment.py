@@ -9,6 +9,7 @@ the protocol's own comparison of errors then finds no key. Nothing of a channel 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -36,6 +37,8 @@ MAX_FALSE_ALIGNMENT = 1e-12
 """How probably records that have nothing to do with each other are aligned at most, counted over all offsets tried."""
 DEFAULT_SEARCH_PULSES = 2**23
 _BLOCK_OFFSETS = 2**17
+_MAGIC = b"qkdpulse"
+_HEAD_BYTES = len(_MAGIC) + 24
 _STEPS = (-1, 1, -2, 2, -3, 3)
 
 Slots = NDArray[np.int64]
@@ -80,6 +83,41 @@ class AlignmentPattern:
             raise InputError(f"a pattern of {len(starts)} stretches has a basis and a bit for each of {length} pulses")
         for name, value in (("pulses", pulses), ("length", length), ("starts", starts)):
             object.__setattr__(self, name, value)
+
+    def to_bytes(self) -> bytes:
+        """Return the pattern as bytes, to be sent: numbers of 8 bytes, lowest byte first, then bases, then bits."""
+        numbers = (self.pulses, self.length, len(self.starts), *self.starts)
+        return _MAGIC + struct.pack(f"<{len(numbers)}Q", *numbers) + self.bases.to_bytes() + self.bits.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> AlignmentPattern:
+        """Read what `to_bytes` made.
+
+        >>> import numpy as np, qkdpost as qp
+        >>> alice, _ = qp.simulation.bb84(pulses=10_000, rng=np.random.default_rng(1))
+        >>> pattern, rest = qp.sifting.alignment_pattern(alice)
+        >>> qp.sifting.AlignmentPattern.from_bytes(pattern.to_bytes()) == pattern
+        True
+
+        Raises:
+            InputError: these bytes are no pattern.
+        """
+        data = bytes(instance("data", data, bytes))
+        if not data.startswith(_MAGIC) or len(data) < _HEAD_BYTES:
+            raise InputError("these bytes do not begin as a pattern made by AlignmentPattern.to_bytes does")
+        pulses, length, stretches = struct.unpack_from("<3Q", data, len(_MAGIC))
+        size = (stretches * length + 7) // 8
+        if len(data) != _HEAD_BYTES + 8 * stretches + 2 * size:
+            raise InputError(f"{len(data)} bytes are not {stretches} stretches of {length} pulses")
+        starts = struct.unpack_from(f"<{stretches}Q", data, _HEAD_BYTES)
+        first = _HEAD_BYTES + 8 * stretches
+        return cls(
+            pulses=pulses,
+            starts=starts,
+            length=length,
+            bases=Bits.from_bytes(data[first : first + size], stretches * length),
+            bits=Bits.from_bytes(data[first + size :], stretches * length),
+        )
 
     @property
     def remaining_pulses(self) -> int:

@@ -33,6 +33,12 @@ class PulseClock:
     knot_pulses: NDArray[np.float64] = field(repr=False)
     tick_ps: float
 
+    def __post_init__(self) -> None:
+        steps = np.diff(self.knot_times), np.diff(self.knot_pulses)
+        # Written so that NaN is refused as well: the kernels divide by these, and trust that there are two.
+        if not (steps[0].size == steps[1].size > 0 and all(bool((step > 0).all()) for step in steps)):
+            raise InputError("a clock has at least two knots, later and later; the record is too short for one")
+
     def coordinates(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how many periods had passed at each of `ticks`, which are in the order of time; shape (n,)."""
         found = np.empty(ticks.size)

@@ -53,9 +53,11 @@ class Gates:
         return replace(self, delays=self.delays + shift) if shift else self
 
 
-def fold_clicks(coordinates: Floats, detectors: NDArray[np.uint8], count: int, period_ps: float) -> NDArray[np.int64]:
-    """Return the clicks of `count` detectors by phase, in bins of about 20 ps; shape (count, bins)."""
-    bins = int(np.clip(round(period_ps / BIN_PS), MIN_BINS, MAX_BINS))
+def fold_clicks(
+    coordinates: Floats, detectors: NDArray[np.uint8], count: int, *, period_ps: float, tick_ps: float
+) -> NDArray[np.int64]:
+    """Return the clicks of `count` detectors by phase, in bins of about 20 ps or a tick; shape (count, bins)."""
+    bins = int(np.clip(round(period_ps / max(BIN_PS, tick_ps)), MIN_BINS, MAX_BINS))
     histogram = np.zeros((count, bins), dtype=np.int64)
     fold(coordinates, detectors, histogram)
     return histogram
@@ -226,7 +228,7 @@ def _best_half_width(
     key = inside * (1 - 2 * entropy)
     # Without noise the best is hardly better than many a narrower one: of these the narrowest is taken.
     enough = int(np.argmax(key >= (1 - _SPARED) * key.max()))
-    return min(spacing / 2, (enough + 0.5) / float(size))
+    return min(spacing / 2, (enough + 1) / float(size))
 
 
 def _background(row: NDArray[np.int64]) -> float:

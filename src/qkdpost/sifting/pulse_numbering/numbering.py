@@ -119,19 +119,22 @@ def pulse_numbers(
     tick_ps = real_number("tick_ps", tick_ps, least=LEAST_TICK_PS, most=LARGEST_TICK_PS, unit="ps")
     period_ps = real_number("period_ps", period_ps, least=4 * tick_ps, most=1e12, unit="ps")
     dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0, most=1e12, unit="ps")
+    if pattern is not None:
+        instance("pattern", pattern, AlignmentPattern, hint="Alice makes it by alignment_pattern")
     divider = whole_number("divider", divider, least=1, most=2**40)
     bases = _chosen(encoding, chosen_bases, sync_channel)
     times, numbers = _checked_tags(ticks, channels)
     clicks, sync_ticks, others = _separate(times, numbers, encoding, sync_channel)
     start_tick, used, sync = int(times[0]), clicks, None
     if sync_ticks is None:
-        clock = clock_from_clicks(clicks.ticks, tick_ps=tick_ps, period_ps=period_ps)
+        clock, *known = clock_from_clicks(clicks.ticks, tick_ps=tick_ps, period_ps=period_ps)
+        used, start_tick = _known(clicks, start_tick, *known)
     else:
         clock, sync = clock_from_sync(sync_ticks, tick_ps=tick_ps, period_ps=period_ps, divider=divider)
-        used, start_tick = _near_sync(clicks, sync, start_tick, divider * period_ps / tick_ps)
+        used, start_tick = _near_sync(clicks, sync, start_tick, round(divider * period_ps / tick_ps))
     period = clock.period_ps
     coordinates = clock.coordinates(used.ticks)
-    folded = fold_clicks(coordinates, used.detectors, len(encoding.detectors), period)
+    folded = fold_clicks(coordinates, used.detectors, len(encoding.detectors), period_ps=period, tick_ps=tick_ps)
     gates = find_gates(folded, encoding, period_ps=period, gate_ps=gate_ps, delays_ps=delays_ps)
     start = float(clock.coordinates(np.array([start_tick]))[0])
 
@@ -237,18 +240,22 @@ def _chosen(encoding: PulseEncoding, chosen_bases: BitsLike | None, sync_channel
     return Bits.coerce(chosen_bases)
 
 
-def _near_sync(clicks: _Clicks, sync: SyncCount, first_tick: int, interval: float) -> tuple[_Clicks, int]:
-    """Return the clicks for which the clock is known, and the tick from which on they are known."""
-    reach = int(MAX_INTERVALS_FROM_SYNC * interval)
-    since = sync.first_tick - reach
-    first, last = np.searchsorted(clicks.ticks, [since, sync.last_tick + reach])
-    if 2 * (last - first) < clicks.ticks.size:
+def _known(clicks: _Clicks, start_tick: int, since: int, until: int) -> tuple[_Clicks, int]:
+    """Return the clicks for which the clock is known, and the tick from which on all clicks are."""
+    first, last = np.searchsorted(clicks.ticks, [since, until + 1])
+    return _Clicks(clicks.ticks[first:last], clicks.detectors[first:last]), max(start_tick, since)
+
+
+def _near_sync(clicks: _Clicks, sync: SyncCount, start_tick: int, interval: int) -> tuple[_Clicks, int]:
+    reach = MAX_INTERVALS_FROM_SYNC * interval
+    used, known_since = _known(clicks, start_tick, sync.first_tick - reach, sync.last_tick + reach)
+    if 2 * used.ticks.size < clicks.ticks.size:
         raise InputError(
-            f"{clicks.ticks.size - (last - first)} of {clicks.ticks.size} clicks came while there was no sync: its "
+            f"{clicks.ticks.size - used.ticks.size} of {clicks.ticks.size} clicks came while there was no sync: its "
             f"tags lie in ticks {sync.first_tick} ... {sync.last_tick}, the clicks in {clicks.ticks[0]} ... "
             f"{clicks.ticks[-1]}"
         )
-    return _Clicks(clicks.ticks[first:last], clicks.detectors[first:last]), max(first_tick, since)
+    return used, known_since
 
 
 def _with_chosen(found: PulseEvents, bases: Bits) -> PulseEvents:

@@ -25,6 +25,8 @@ _HARMONICS = 8
 _ENOUGH_POWER = 120.0
 """Twice the power of four harmonics has a chi-squared distribution of eight degrees of freedom by chance: 120 or more
 comes with probability 3e-22, and fewer than 10^8 periods and places are tried."""
+MAX_TRIALS = 2**16
+"""Periods tried on either side of the nominal one: some seconds. 32 clicks may come in 0.8 s at 100 MHz."""
 _PLACES = (0.5, 0.25, 0.75, 0.1, 0.9)
 _SEGMENT_CLICKS = 256
 _SEGMENT_PS = 2e10
@@ -47,7 +49,7 @@ class _Lock:
     shape: Complexes
 
 
-def clock_from_clicks(ticks: NDArray[np.int64], *, tick_ps: float, period_ps: float) -> PulseClock:
+def clock_from_clicks(ticks: NDArray[np.int64], *, tick_ps: float, period_ps: float) -> tuple[PulseClock, int, int]:
     """Find the period of the clicks and follow it.
 
     Search: for every period within 100 ppm, the power of the first four harmonics of some two thousand clicks is summed
@@ -63,7 +65,8 @@ def clock_from_clicks(ticks: NDArray[np.int64], *, tick_ps: float, period_ps: fl
         period_ps: the nominal period, good to 100 ppm.
 
     Returns:
-        The clock; pulse 0 is near the first click.
+        The clock, whose pulse 0 is near the first click with light, and the first and last tick for which it is known:
+        a group before and after which all is dark.
 
     Raises:
         InputError: too few clicks, no period, or dark for longer than the pulses can be counted.
@@ -74,17 +77,23 @@ def clock_from_clicks(ticks: NDArray[np.int64], *, tick_ps: float, period_ps: fl
             "a sync channel"
         )
     times = (ticks - ticks[0]).astype(np.float64)
+    if times[-1] * tick_ps < 2 * period_ps:
+        raise InputError(f"all {ticks.size} clicks came within {times[-1] * tick_ps:.0f} ps, which is no record")
     lock = _search(times, tick_ps / period_ps, period_ps)
     edges = _segments(times, tick_ps)
     home = int(np.searchsorted(edges, lock.click, side="right")) - 1
     forward = _follow(times, edges, range(home, edges.size - 1), lock)
     backward = _follow(times, edges, range(home, -1, -1), lock)[1:]
     knots = np.array(backward[::-1] + forward)
+    if len(knots) < 2:
+        raise InputError("light came in less than two groups of clicks: record for longer, or use a sync channel")
     knots[:, 1] -= np.rint(knots[0, 1] - knots[0, 0] * lock.frequency)
     clock = PulseClock(origin_tick=int(ticks[0]), **_joined(knots), tick_ps=tick_ps)
-    ends = np.concatenate([times[:1], knots[:, 0], times[-1:]])
-    check_gap(clock, float(np.diff(ends).max()) * tick_ps, "light came")
-    return clock
+    if len(knots) > 1:
+        check_gap(clock, float(np.diff(knots[:, 0]).max()) * tick_ps, "light came")
+    lengths = np.diff(times[edges[:-1]])
+    reach = float(np.median(lengths)) if lengths.size else times[-1]
+    return clock, int(ticks[0]) + int(knots[0, 0] - reach), int(ticks[0]) + int(knots[-1, 0] + reach)
 
 
 def _search(times: Floats, nominal: float, period_ps: float) -> _Lock:
@@ -111,8 +120,15 @@ def _refined(times: Floats, nominal: float) -> float:
     centre, reach = nominal, nominal * MAX_PERIOD_ERROR_PPM * 1e-6
     while True:
         # Over a group of typical length, a step moves the highest harmonic by half a turn.
-        step = 1 / (2 * _SEARCH_HARMONICS * _typical_length(times, group))
-        count = int(np.ceil(reach / step))
+        length = max(_typical_length(times, group), 1.0)
+        step = 1 / (2 * _SEARCH_HARMONICS * length)
+        # A group that spans no time tells no period; one that spans too many periods tells too much to try them all.
+        count = int(np.ceil(min(max(reach / step, 1.0), 2.0 * MAX_TRIALS)))
+        if count > MAX_TRIALS:
+            raise InputError(
+                f"{group} clicks take {1e-6 * nominal * length:.3g} million periods, too many or too unevenly spread "
+                "to find the period from clicks. Use a sync channel, or tell period_ps if it is not what was meant"
+            )
         tried = centre + step * np.arange(-count, count + 1, dtype=np.float64)
         centre = float(tried[np.argmax(_powers(times, tried, group))])
         if group >= times.size:
@@ -174,7 +190,7 @@ def _follow(times: Floats, edges: NDArray[np.int64], order: range, lock: _Lock) 
         late = float(lags[best] + _vertex(fit, best) / _GRID)
         knots.append((middle, guess - late))
         known = [*(known if len(knots) > 1 else [])[-_REMEMBERED:], knots[-1]]
-        if len(known) > 2:
+        if len(known) > 2 and known[-1][0] != known[0][0]:
             frequency = (known[-1][1] - known[0][1]) / (known[-1][0] - known[0][0])
     return knots
 

@@ -76,12 +76,13 @@ def clock_from_sync(ticks: Ticks, *, tick_ps: float, period_ps: float, divider: 
     interval, jitter = _interval(ticks, period_ps * divider / tick_ps, divider)
     tolerance = _tolerance(jitter, interval / divider, tick_ps)
     runs = [run for run in _runs(ticks, interval) if run.size >= MIN_SYNC_TAGS]
-    if not runs:
+    followed = [_followed(run, interval, tolerance, tick_ps) for run in runs]
+    followed = [run for run in followed if run[0].size >= MIN_SYNC_TAGS // 2]
+    if not followed:
         raise InputError(
             f"nowhere do {MIN_SYNC_TAGS} syncs come with fewer than {MAX_MISSED} missed in a row: too few come. Set "
             "the tagger's threshold"
         )
-    followed = [_followed(run, interval, tolerance, tick_ps) for run in runs]
     times, numbers = _joined(followed, interval / divider, tick_ps)
     refused = int(ticks.size - times.size)
     if refused > _MAX_REFUSED * ticks.size:
