@@ -112,5 +112,7 @@ def peer_bits(data: bytes, length: int, what: str) -> Bits:
     Raises:
         RemoteProtocolError: it sent another number of bytes, or set bits past the end.
     """
-    with from_peer(what):
+    try:  # `from_peer`, without its cost: a block takes some hundred of these
         return Bits.from_bytes(data, length)
+    except InputError as error:
+        raise RemoteProtocolError(f"{what} of the peer: {error}") from None

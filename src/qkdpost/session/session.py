@@ -134,8 +134,9 @@ class Session(SingleUse):
 
         Args:
             record: of the type that the kind of link and the role call for, when all its rounds are over: the peer may
-                tell bases as soon as it is in. Secret. A block closes with its 512th record, however few detections
-                these hold, and the hosts must stay within 1,024 records of each other.
+                tell bases as soon as it is in. Secret. No round is submitted twice, not even where its block died: two
+                blocks would disclose parities of the same bits and make two keys of them. A block closes with its 512th
+                record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
             batch: its number, if the application counts; must grow. By default one more than the last.
 
         Raises:
