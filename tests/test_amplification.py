@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,6 +77,26 @@ def test_seeds_of_another_length_are_refused(length: int) -> None:
         toeplitz_hash([1, 0, 1], [1] * length, 2)
     with pytest.raises(InputError, match="seed of 2 bits"):
         modified_toeplitz_hash([1, 0, 1], [1] * length, 2)
+
+
+@pytest.mark.parametrize("width", [np.int16, np.int32, np.uint32, np.int64, np.uint64])
+def test_lengths_of_any_width_give_the_same_hash(width: type) -> None:
+    """A length of 32 bits overflowed for most strings and not for others, one of 8 bits asked for another seed."""
+    rng = np.random.default_rng(5)
+    bits, seed = rng.integers(0, 2, 500), rng.integers(0, 2, 799)
+    assert toeplitz_hash(bits, seed, width(300)) == toeplitz_hash(bits, seed, 300)
+    assert modified_toeplitz_hash(bits, seed[:499], width(300)) == modified_toeplitz_hash(bits, seed[:499], 300)
+
+
+@pytest.mark.parametrize("output_bits", [2.0, True, None, "2", [2], np.array([1, 2]), math.nan, 10**400])
+def test_the_argument_that_is_wrong_is_named(output_bits: object) -> None:
+    for function in (toeplitz_hash, modified_toeplitz_hash):
+        with pytest.raises(InputError, match=r"^output_bits, .* must be an integer in 0 ... 3; found"):
+            function([1, 0, 1], [1, 1, 0, 1], output_bits)
+        with pytest.raises(InputError, match=r"^seed must be .*Bits.from_bytes"):
+            function([1, 0, 1], b"abc", 2)
+        with pytest.raises(InputError, match=r"^bits must be a vector of numbers; found 'abc'"):
+            function("abc", [1, 1, 0, 1], 2)
 
 
 @pytest.mark.parametrize("function", [toeplitz_hash, modified_toeplitz_hash])

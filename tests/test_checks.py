@@ -157,3 +157,11 @@ def test_a_class_is_asked_for_by_name() -> None:
     assert checks.instance("pool", 1, int) == 1
     with pytest.raises(InputError, match=r"pool must be a str; found 1. Write it out"):
         checks.instance("pool", 1, str, hint="Write it out")
+
+
+def test_flags_are_true_or_false() -> None:
+    assert checks.flag("f", True) is checks.flag("f", np.True_) is True
+    assert checks.flag("f", np.False_) is False
+    for value in (None, 0, 1, "", "no", 1.0, [], np.array([True])):
+        with pytest.raises(InputError, match="f must be True or False; found"):
+            checks.flag("f", value)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import qkdpost
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
@@ -163,3 +164,26 @@ def test_where_nothing_is_left_the_largest_cost_is_named(module: Any, kind: type
     assert result.bits == 0
     assert "the largest is correction with 10000 bits" in result.reason or "nothing to make key of" in result.reason
     assert f"no key: {result.reason}" in str(result)
+
+
+@pytest.mark.parametrize("module", [bb84, bbm92, decoy_bb84, single_photon], ids=lambda module: module.__name__)
+def test_a_tally_of_another_kind_is_refused_by_name(module: Any) -> None:
+    wanted = {kind for known, kind in BOUNDS if known is module}
+    for kind, good in GOOD.items():
+        if kind not in wanted:
+            with pytest.raises(InputError, match=f"tally must be a .*Tally; found a {kind.__name__}"):
+                module.secret_length(kind(**good), leakage_bits=0, epsilon=1e-10)
+
+
+def test_every_tally_is_reached_by_the_public_door() -> None:
+    for kind in GOOD:
+        assert getattr(qkdpost, kind.__name__) is kind
+        assert getattr(qkdpost.security, kind.__name__) is kind
+
+
+def test_the_direction_of_correction_is_true_or_false() -> None:
+    """None, which is not True, passed for one-way correction: more key."""
+    tally = DecoyTally(**GOOD[DecoyTally])
+    for value in (None, 0, 1, "no"):
+        with pytest.raises(InputError, match="two_way must be True or False"):
+            decoy_bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10, two_way=value)

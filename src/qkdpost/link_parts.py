@@ -11,9 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from qkdpost.checks import described, real_number, whole_number
+from qkdpost.checks import flag, real_number, whole_number
 from qkdpost.errors import InputError
 
 __all__ = ["DecoyAcceptance", "DetectorMismatch", "QubitAcceptance"]
@@ -111,9 +109,7 @@ class DetectorMismatch:
             _set_share(self, name, 1.0)
             if getattr(self, name) == 1.0:
                 raise InputError(f"{name} must be below 1; found 1.0")
-        if not isinstance(self.random_swap, bool | np.bool_):
-            raise InputError(f"random_swap must be True or False; found {described(self.random_swap)}")
-        object.__setattr__(self, "random_swap", bool(self.random_swap))
+        object.__setattr__(self, "random_swap", flag("random_swap", self.random_swap))
         if self.dark_count_probability * (1.0 + self.dark_count_deviation) > 1.0:
             raise InputError("dark_count_probability with its deviation exceeds 1, which no probability can")
 

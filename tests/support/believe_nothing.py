@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import qkdpost as qp
-from qkdpost import estimation, security, sifting, simulation
+from qkdpost import estimation, planning, security, sifting, simulation
 from qkdpost.security import concentration
 from support.disguises import Kind, bits, count, counts, integers, raw, real, reals, text, thing
 from support.link import small_link
@@ -43,6 +43,8 @@ PRESHARED = bytes(range(256)) * 4
 ZEROS = qp.Bits.zeros(6)
 PREPARED = qp.PreparedPulses(bases=[0, 1, 0, 1, 0, 1], bits=[0, 1, 1, 0, 0, 1])
 DETECTED = qp.Detections(pulses=6, slots=[1, 2, 5], bases=[1, 0, 1], outcomes=[1, 1, 1])
+RECEIVER = simulation.TaggingReceiver(transmittance=0.5)
+TAGS = simulation.bbm92_time_tags(duration_s=0.02, pair_rate_hz=1e5, rng=3, alice=RECEIVER, bob=RECEIVER)
 LINK = small_link()
 THREE = ((0.5, 0.15, 0.0), (0.5, 0.25, 0.25))
 
@@ -97,6 +99,7 @@ SINGLE = {
 TAIL = real(st.sampled_from([1e-10, 1e-3]))
 METHODS = text("linear-program", "analytic")
 OPTIONS = {"concentration": text("hypergeometric", "serfling"), "verification_bits": count(64, optional=True)}
+FLAG = thing(True, False)
 
 TALLIES = [
     call("Tally", qp.Tally, **QUBITS),
@@ -107,13 +110,13 @@ TALLIES = [
 
 BOUNDS = [
     bound("bb84", security.bb84, qp.Tally, QUBITS, **OPTIONS),
-    bound("bbm92", security.bbm92, qp.Tally, QUBITS, **OPTIONS),
+    bound("bbm92", security.bbm92, qp.Tally, QUBITS, time_tags=FLAG, **OPTIONS),
     bound("bb84 sampled", security.bb84, qp.SampledTally, SAMPLED, **OPTIONS),
     bound("bbm92 sampled", security.bbm92, qp.SampledTally, SAMPLED),
     bound(
         "decoy-bb84", security.decoy_bb84, qp.DecoyTally, DECOYS, method=text("linear-program", "analytic"), **OPTIONS
     ),
-    bound("decoy-bb84 one decoy", security.decoy_bb84, qp.DecoyTally, ONE_DECOY),
+    bound("decoy-bb84 one decoy", security.decoy_bb84, qp.DecoyTally, ONE_DECOY, two_way=FLAG),
     bound("single-photon", security.single_photon, qp.SinglePhotonTally, SINGLE, multiphoton=text("exact", "chernoff")),
     bound(
         "tomamichel-leverrier-2017",
@@ -384,6 +387,16 @@ FUNCTIONS = [
         span=count(9),
     ),
     call(
+        "pair_time_tags",
+        lambda **given: type(sifting.pair_time_tags(**given)),  # bits of double clicks are drawn
+        alice=thing(TAGS[0]),
+        bob=thing(TAGS[1]),
+        dead_time_ps=real(0.0),
+        window_ps=real(500.0, optional=True),
+        search_ps=real(1e8),
+        largest_drift_ppm=real(10.0),
+    ),
+    call(
         "sort_time_tags",
         sifting.sort_time_tags,
         ticks=integers([1, 9, 5]),
@@ -472,4 +485,33 @@ SIMULATIONS = [
     ),
 ]
 
-CALLS = [*TALLIES, *BOUNDS, *STATISTICS, *RECORDS, *LINKS, *FUNCTIONS, *SIMULATIONS]
+PLANNING = [
+    call(
+        "expected_length",
+        planning.expected_length,
+        link=thing(planning.DecoyBB84Link(), planning.BBM92Link(), planning.SinglePhotonBB84Link()),
+        pulses=count(st.sampled_from([10**6, 10**9])),
+        epsilon=real(1e-10),
+        efficiency=real(1.25),
+    ),
+    call(
+        "optimise",
+        planning.optimise,
+        link=thing(planning.BBM92Link()),
+        pulses=count(10**9),
+        epsilon=real(1e-10),
+        efficiency=real(1.25),
+        most_evaluations=count(3),
+    ),
+    call("repeaterless_limit", planning.repeaterless_limit, transmittance=real(0.5)),
+    call(
+        "DecoyBB84Link",
+        planning.DecoyBB84Link,
+        source=thing(simulation.WeakCoherentSource()),
+        fibre=thing(simulation.Fibre()),
+        detectors=thing(simulation.GatedDetectors()),
+        test_probability=real(0.125),
+    ),
+]
+
+CALLS = [*TALLIES, *BOUNDS, *STATISTICS, *RECORDS, *LINKS, *FUNCTIONS, *SIMULATIONS, *PLANNING]

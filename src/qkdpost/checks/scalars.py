@@ -16,6 +16,7 @@ __all__ = [
     "byte_string",
     "choice",
     "described",
+    "flag",
     "index_of",
     "instance",
     "numbers",
@@ -159,6 +160,17 @@ def choice(name: str, value: object, choices: Collection[str], *, error: type[Qk
     if text is None or text not in choices:
         raise error(f"{name} must be one of {', '.join(map(repr, choices))}; found {described(value)}")
     return text
+
+
+def flag(name: str, value: object, *, error: type[QkdpostError] = InputError) -> bool:
+    """Return True or False, of Python or numpy; what is merely empty or not is neither.
+
+    Raises:
+        InputError: (or `error`) it is none.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise error(f"{name} must be True or False; found {described(value)}")
+    return bool(value)
 
 
 def instance(

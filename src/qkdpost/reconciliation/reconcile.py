@@ -142,7 +142,8 @@ def reconcile(
             0 and 0.5, a name is none of those that there are, a frame length is not offered; or no LDPC code corrects
             the error rate.
     """
-    reference, noisy = Bits.coerce(reference_bits), Bits.coerce(noisy_bits)
+    reference = Bits.coerce(reference_bits, name="reference_bits")
+    noisy = Bits.coerce(noisy_bits, name="noisy_bits")
     if len(reference) != len(noisy):
         raise InputError(
             f"reference_bits and noisy_bits must be of one length; found {len(reference)} and {len(noisy)}"

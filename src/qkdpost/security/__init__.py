@@ -42,20 +42,26 @@ from __future__ import annotations
 
 from qkdpost.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
+from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
 from qkdpost.security.sensitivity import IntensitySensitivity, intensity_sensitivity
+from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
     "DecoyAcceptance",
+    "DecoyTally",
     "DetectorMismatch",
     "Epsilon",
     "EpsilonLedger",
     "EpsilonTerm",
     "IntensitySensitivity",
     "QubitAcceptance",
+    "SampledTally",
     "SecretLength",
+    "SinglePhotonTally",
+    "Tally",
     "Term",
     "at_fixed_length",
     "bb84",

@@ -10,6 +10,7 @@ be known while the other is still measuring. Sessions see to it; whoever calls t
 
 from __future__ import annotations
 
+from qkdpost.checks import flag
 from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
@@ -69,6 +70,7 @@ def secret_length(
         ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
             missing or have no use, or a fixed-length bound for a sample of both bases.
     """
+    by_times = flag("time_tags", time_tags)
     return length_of_qubits(
         tally,
         leakage_bits=leakage_bits,
@@ -78,6 +80,6 @@ def secret_length(
         verification_bits=verification_bits,
         tolerated_error_rate=tolerated_error_rate,
         acceptance=acceptance,
-        assumptions=ASSUMPTIONS + (_OF_TIME_TAGS if time_tags else ()),
-        unproven=(assume.CLICKS_IN_BOTH_BASES,) if time_tags else (),
+        assumptions=ASSUMPTIONS + (_OF_TIME_TAGS if by_times else ()),
+        unproven=(assume.CLICKS_IN_BOTH_BASES,) if by_times else (),
     )

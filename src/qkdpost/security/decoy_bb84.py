@@ -48,7 +48,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from qkdpost.checks import choice, instance, whole_number
+from qkdpost.checks import choice, flag, instance, whole_number
 from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
@@ -135,6 +135,7 @@ def secret_length(
     """
     tally = counted(tally)
     leakage_bits = whole_number("leakage_bits", leakage_bits)
+    two_way = flag("two_way", two_way)  # None, which is not True, would give more key
     budget = Epsilon.coerce(epsilon)
     bound = choice("bound", bound, ("variable-length", *PUBLISHED), error=ConfigurationError)
     if detectors is not None:

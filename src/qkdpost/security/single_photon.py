@@ -43,7 +43,7 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-from qkdpost.checks import instance, real_number, whole_number
+from qkdpost.checks import flag, instance, real_number, whole_number
 from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Tally
@@ -142,7 +142,7 @@ def secret_length(
     kept_key, kept_test = max(0, tally.key_bits - lost_key), max(0, tally.test_bits - lost_test)
     kept = Tally(key_bits=kept_key, test_bits=kept_test, test_errors=min(kept_test, tally.test_errors))
     rate, steady, explanation = _phase_errors(kept, tail, concentration)
-    monitored = assume.SOURCE_MONITORED if source_monitored else assume.SOURCE_ASSUMED
+    monitored = assume.SOURCE_MONITORED if flag("source_monitored", source_monitored) else assume.SOURCE_ASSUMED
     return variable_length(
         bound="variable-length",
         certified_bits=kept_key,

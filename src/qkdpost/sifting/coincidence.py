@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.coincidence import match_nearest
 from qkdpost.bits import Bits
-from qkdpost.checks import real_number
+from qkdpost.checks import instance, real_number
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.records import Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import split_by_basis
@@ -236,6 +236,8 @@ def pair_time_tags(
         NoCoincidencePeak: the records show no coincidences; it says what was searched.
         InputError: an argument is no number, or out of range.
     """
+    for side, record in (("alice", alice), ("bob", bob)):
+        instance(side, record, TimeTags)
     dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MOST_DEAD_TIME_PS, unit="ps")
     if window_ps is not None:
         window_ps = real_number("window_ps", window_ps, least=0.0, most=MOST_WINDOW_PS, unit="ps")

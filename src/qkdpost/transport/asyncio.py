@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from qkdpost.checks import instance
 from qkdpost.errors import QkdpostError
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
@@ -28,6 +29,7 @@ async def run(session: Session, reader: asyncio.StreamReader, writer: asyncio.St
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
     """
+    instance("session", session, Session)
     receiving: asyncio.Task[bytes] | None = None
     sending: asyncio.Task[None] | None = None
     error: QkdpostError | None = None

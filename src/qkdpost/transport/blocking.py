@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
+from qkdpost.checks import instance, real_number
 from qkdpost.errors import QkdpostError
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
@@ -40,11 +41,15 @@ def run(
         idle: called some twenty times a second while nothing moves; may submit records.
 
     Raises:
+        InputError: no session, or no time.
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
         Exception: whatever `save_pool` or `idle` raise; where no bytes were under way the session lives, and `run` may
             be called again.
     """
+    instance("session", session, Session)
+    if timeout_seconds is not None:
+        timeout_seconds = real_number("timeout_seconds", timeout_seconds, above=0.0)
     connection.setblocking(False)
     with contextlib.suppress(OSError):  # small messages must not wait for an acknowledgement; only TCP knows the option
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
