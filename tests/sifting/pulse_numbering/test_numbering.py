@@ -219,3 +219,27 @@ def test_the_key_is_that_of_the_slots(divider: int) -> None:
     true = key_bits(tagged.prepared, tagged.detections)
     assert true > 100_000
     assert found >= 0.98 * true
+
+
+def test_no_pulse_is_told_while_a_detector_recovers() -> None:
+    """Of every told pulse: no click of any detector in the dead time before it began, in a gate or not."""
+    tagged = simulate(km=0.0, dark_count_rate_hz=200_000.0, laser={"missed_syncs": 0.0, "lead_pulses": 0})
+    record = number(tagged, dead_time_ps=80_000, gate_ps=600)
+    clicks = tagged.channels != 5
+    delays = np.array([0.0, *DELAYS_PS])[tagged.channels[clicks]]
+    times = np.sort(tagged.ticks[clicks] - delays)
+    period, at, knots = record.clock.period_ps, record.detections.slots, record.clock.knot_pulses
+    assert at[0] * period > 80_000
+    at = at[(at > knots[0]) & (at < knots[-1])]
+    begins = np.interp(at, knots, record.clock.knot_times) + record.clock.origin_tick - 300
+    before = times[np.searchsorted(times, begins - 40) - 1]
+    assert at.size > 10_000
+    assert (begins - before).min() > 80_000 - 100
+    assert record.dead_time_pulses > 10_000
+    # Nothing else is left out: pulses with a click in the gate and none before it are all there.
+    gaps = times[1:] - times[:-1]
+    phases = record.clock.coordinates(times.astype(np.int64))
+    gated = np.abs(phases - np.rint(phases))[1:] * period < 250
+    inside = (phases[1:] > knots[0] + 1) & (phases[1:] < knots[-1] - 1)
+    expected = np.rint(phases)[1:][gated & inside & (gaps > 81_000)]
+    assert np.isin(expected, at).mean() > 0.999

@@ -5,6 +5,7 @@ All detectors count alike, so that the clock tells nothing of any of them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,11 @@ _PLACES = (0.5, 0.25, 0.75, 0.1, 0.9)
 _SEGMENT_CLICKS = 256
 _SEGMENT_PS = 2e10
 _SEGMENTS = 2048
-_USED_CLICKS = 512
+_USED_CLICKS = 1024
+_MIN_FIT_SIGMAS = 7.0
+"""A dark group is taken for one with light with a probability below 10^-10: 33 phases at 7 standard deviations."""
+_MOST_UNEVEN = 0.12
+"""By chance 256 even clicks are more uneven than this once in a thousand groups, which costs no more than the group."""
 _GRID = 64
 _REMEMBERED = 8
 _JOINED_KNOTS = 4
@@ -91,9 +96,11 @@ def clock_from_clicks(ticks: NDArray[np.int64], *, tick_ps: float, period_ps: fl
     clock = PulseClock(origin_tick=int(ticks[0]), **_joined(knots), tick_ps=tick_ps)
     if len(knots) > 1:
         check_gap(clock, float(np.diff(knots[:, 0]).max()) * tick_ps, "light came")
-    lengths = np.diff(times[edges[:-1]])
-    reach = float(np.median(lengths)) if lengths.size else times[-1]
-    return clock, int(ticks[0]) + int(knots[0, 0] - reach), int(ticks[0]) + int(knots[-1, 0] + reach)
+    reach = 2 * float(np.median(np.diff(times[edges[:-1]])))
+    since, until = (float(knots[0, 0]) - reach, float(knots[-1, 0]) + reach)
+    for rest in (times[times < since], times[times > until]):
+        _check_dark(rest, tick_ps, period_ps)
+    return clock, int(ticks[0]) + int(since), int(ticks[0]) + int(until)
 
 
 def _search(times: Floats, nominal: float, period_ps: float) -> _Lock:
@@ -103,7 +110,7 @@ def _search(times: Floats, nominal: float, period_ps: float) -> _Lock:
         first = int(place * max(0, times.size - _SEARCH_CLICKS))
         some = times[first : first + _SEARCH_CLICKS]
         frequency = _refined(some, nominal)
-        power = 2 * float(_powers(some, np.array([frequency]), some.size)[0]) / some.size
+        power = _power(some, frequency)
         most = max(most, power)
         if power >= _ENOUGH_POWER:
             middle = first + some.size // 2
@@ -112,6 +119,28 @@ def _search(times: Floats, nominal: float, period_ps: float) -> _Lock:
         f"the clicks show no period within {MAX_PERIOD_ERROR_PPM:g} ppm of {period_ps:g} ps (the best has a power of "
         f"{most:.0f}, and {_ENOUGH_POWER:.0f} would be enough): check period_ps and tick_ps, and that there is light"
     )
+
+
+def _check_dark(times: Floats, tick_ps: float, period_ps: float) -> None:
+    """Refuse clicks that were not followed, before or after those that were, if they have the period, too."""
+    if times.size < MIN_CLICKS:
+        return
+    for place in _PLACES:
+        first = int(place * max(0, times.size - _SEARCH_CLICKS))
+        some = times[first : first + _SEARCH_CLICKS]
+        power = 0.0
+        with suppress(InputError):  # clicks that are too rare to search in are no light
+            power = _power(some, _refined(some, tick_ps / period_ps))
+        if power >= _ENOUGH_POWER:
+            raise InputError(
+                f"light came in {(times[-1] - times[0]) * tick_ps * 1e-12:.3g} s before or after a gap, too, over "
+                "which the pulses cannot be counted: submit the pieces before and after it apart"
+            )
+
+
+def _power(times: Floats, frequency: float) -> float:
+    """Return twice the power of the first harmonics, for each click."""
+    return 2 * float(_powers(times, np.array([frequency]), times.size)[0]) / times.size
 
 
 def _refined(times: Floats, nominal: float) -> float:
@@ -179,13 +208,15 @@ def _follow(times: Floats, edges: NDArray[np.int64], order: range, lock: _Lock) 
     for segment in order:
         first, last = int(edges[segment]), int(edges[segment + 1])
         some = times[first : last : 1 + (last - first) // _USED_CLICKS]
+        if _uneven(some):
+            continue
         middle = float(times[(first + last) // 2])
         time, coordinate = known[-1]
         guess = coordinate + (middle - time) * frequency
         found = _coefficients(guess + (some - middle) * frequency)
         fit = (turns * (found * np.conj(lock.shape))).sum(axis=1).real
         best = int(np.argmax(fit))
-        if fit[best] < 6 * noise / some.size**0.5:
+        if fit[best] < _MIN_FIT_SIGMAS * noise / some.size**0.5:
             continue
         late = float(lags[best] + _vertex(fit, best) / _GRID)
         knots.append((middle, guess - late))
@@ -193,6 +224,12 @@ def _follow(times: Floats, edges: NDArray[np.int64], order: range, lock: _Lock) 
         if len(known) > 2 and known[-1][0] != known[0][0]:
             frequency = (known[-1][1] - known[0][1]) / (known[-1][0] - known[0][0])
     return knots
+
+
+def _uneven(times: Floats) -> bool:
+    """Tell whether clicks came far from evenly, as where light begins or ends: they have no time in common."""
+    share = (times - times[0]) / max(float(times[-1] - times[0]), 1.0)
+    return bool(np.abs(share - np.arange(times.size) / times.size).max() > _MOST_UNEVEN)
 
 
 def _vertex(values: Floats, at: int) -> float:
