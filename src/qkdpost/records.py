@@ -268,6 +268,8 @@ class SiftedKey:
         test_labels: the same for the test bits.
         double_clicks: in how many events of this side's records, sifted or not, both detectors of a basis clicked.
         cross_clicks: and in how many detectors of both bases did.
+        matched_by_tenth: of time tags, the events reported and those kept, in each tenth of each record; public.
+        notices: what is to be said of the records, in sentences.
     """
 
     key_bits: Bits
@@ -278,6 +280,8 @@ class SiftedKey:
     test_labels: Labels | None = None
     double_clicks: int = 0
     cross_clicks: int = 0
+    matched_by_tenth: tuple[tuple[int, int], ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("key_bits", "test_bits"):

@@ -15,6 +15,7 @@ from qkdpost.session.hints import hints_of_error_rates
 
 __all__ = ["BlockReport"]
 
+TENTHS_SHOWN = 10
 NOT_MEASURED = "not measured"
 _SAMPLED_KINDS = ("bb84", "bbm92")
 """The kinds whose test rounds may be a sample of both bases."""
@@ -62,6 +63,9 @@ class BlockReport:
         abort_reason: why there is no key, or None.
         abort_detail: the same in a sentence.
         aborted_by: the role of the host that gave the block up, or None.
+        matched_by_tenth: of time tags, how many events were reported and how many of these both hosts keep, for each
+            tenth of each record in turn; the same on both sides.
+        notices: where coincidences vanished or events are missing, and which jumps of a clock were corrected.
         own_record: what this host counted in its own records; None before it has sifted.
     """
 
@@ -100,6 +104,8 @@ class BlockReport:
     abort_reason: str | None = None
     abort_detail: str | None = None
     aborted_by: str | None = None
+    matched_by_tenth: tuple[tuple[int, int], ...] = ()
+    notices: tuple[str, ...] = ()
     own_record: OwnRecord | None = None
 
     @property
@@ -142,6 +148,8 @@ class BlockReport:
         }
         result["own_record"] = self.own_record.to_dict() if self.own_record is not None else None
         result["hints"] = list(self.hints)
+        result["matched_by_tenth"] = [list(tenth) for tenth in self.matched_by_tenth]
+        result["notices"] = list(self.notices)
         result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
@@ -150,6 +158,16 @@ class BlockReport:
     def _ldpc_in_words(self) -> list[tuple[str, str]]:
         counts = f"{self.ldpc_frames:,} / {self.ldpc_failed_frames:,}"
         return [("frames of LDPC / failed", counts)] if self.ldpc_frames else []
+
+    def _matched_in_words(self) -> list[tuple[str, str]]:
+        if not self.matched_by_tenth:
+            return []
+        shares = [matched / events if events else 0.0 for events, matched in self.matched_by_tenth]
+        if len(shares) > TENTHS_SHOWN:
+            text = f"{min(shares):.1%} to {max(shares):.1%} in each tenth of a record"
+        else:
+            text = " ".join(f"{100 * share:.1f}" for share in shares) + " % in each tenth"
+        return [("events matched", text)]
 
     def _efficiency_in_words(self) -> str:
         return NOT_MEASURED if self.efficiency is None else f"{self.efficiency:.4f}"
@@ -166,6 +184,7 @@ class BlockReport:
             ("rounds seen by both sides", f"{self.rounds:,}"),
             ("own double / cross clicks", f"{self.double_clicks:,} / {self.cross_clicks:,} events"),
             *(self.own_record.rows() if self.own_record is not None else []),
+            *self._matched_in_words(),
             ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
             *([("discarded above the set sizes", f"{self.surplus_bits:,} bits")] if self.surplus_bits else []),
             ("QBER of test rounds", _rate_in_words(self.test_errors, self.test_bits)),
@@ -191,6 +210,7 @@ class BlockReport:
             rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
             rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {_rounded_up(self.epsilon_total)}"))
         rows.append(("epsilon of all blocks so far", _rounded_up(self.accumulated_epsilon)))
+        rows += [("notice", notice) for notice in self.notices]
         rows += [("hint", hint) for hint in self.hints]
         width = max(len(name) for name, _ in rows)
         head = f"block {self.block}, {self.kind}, {self.role}"

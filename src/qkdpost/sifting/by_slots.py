@@ -162,6 +162,8 @@ def join_sifted(parts: list[SiftedKey]) -> SiftedKey:
         test_labels=_join_labels([part.test_labels for part in parts]),
         double_clicks=sum(part.double_clicks for part in parts),
         cross_clicks=sum(part.cross_clicks for part in parts),
+        matched_by_tenth=tuple(tenth for part in parts for tenth in part.matched_by_tenth),
+        notices=tuple(notice for part in parts for notice in part.notices),
     )
 
 

@@ -30,7 +30,7 @@ from qkdpost.sifting.by_slots import (
     reports,
     send_replies,
 )
-from qkdpost.sifting.calibration import correct, largest_window_ticks
+from qkdpost.sifting.calibration import Calibration, correct, largest_window_ticks
 from qkdpost.sifting.clicks import (
     LARGEST_SPAN_TICKS,
     ClickEvents,
@@ -41,7 +41,7 @@ from qkdpost.sifting.clicks import (
     test_basis_clicks,
     to_tick_length,
 )
-from qkdpost.sifting.clock import check_peer_clicks
+from qkdpost.sifting.clock import NoCoincidencePeak, check_peer_clicks
 from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.coincidence import (
     calibrate_to_events,
@@ -52,6 +52,7 @@ from qkdpost.sifting.coincidence import (
     to_detections,
 )
 from qkdpost.sifting.slot_coding import decode_times, encode_times
+from qkdpost.sifting.stretches import Tenths, lost_stretches, matched_by_tenth
 from qkdpost.sifting.task import SiftingTask
 
 __all__ = ["answer_time_tags", "report_time_tags"]
@@ -85,22 +86,25 @@ class _Answer:
     batch: int
     matched: Matched
     events: ClickEvents
+    tenths: Tenths
 
 
 def report_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     """Bob's side: calibrate on the peer's test basis, report events, keep those that the peer matched."""
-    reported: list[tuple[Detections, ClickEvents]] = []
+    reported: list[tuple[Detections, ClickEvents, tuple[str, ...]]] = []
     for batch in task.numbers:
         tags: TimeTags = yield NeedBatch(batch)
         clicks = yield from _hear_test_basis(batch, task.link)
-        window_ticks, record, events = _events_to_report(tags, clicks, task.link)
-        reported.append((record, events))
+        window_ticks, record, events, jumps = _events_to_report(tags, clicks, task.link)
+        reported.append((record, events, tuple(f"record {batch}: {jump}" for jump in jumps)))
         yield WindowChoice(block=task.block, batch=batch, window_ticks=window_ticks)
         yield from reports(task.block, batch, record)
     sifted: list[SiftedKey] = []
-    for batch, (record, events) in zip(task.numbers, reported, strict=True):
+    for batch, (record, events, jumps) in zip(task.numbers, reported, strict=True):
         mask, both, _ = yield from hear_replies(batch, record.slots.size)
-        sifted.append(_sifted(*sift_detections(record, mask), both, events))
+        tenths = matched_by_tenth(record.slots, record.pulses, mask)
+        notices = (*jumps, *lost_stretches(tenths, batch))
+        sifted.append(_sifted(*sift_detections(record, mask), both, events, tenths, notices))
     return join_sifted(sifted)
 
 
@@ -134,7 +138,10 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     for answer in answers:
         matched = answer.matched
         yield from send_replies(task.block, answer.batch, matched)
-        sifted.append(_sifted(matched.key_bits, matched.test_bits, matched.rounds, answer.events))
+        notices = lost_stretches(answer.tenths, answer.batch)
+        sifted.append(
+            _sifted(matched.key_bits, matched.test_bits, matched.rounds, answer.events, answer.tenths, notices)
+        )
     return join_sifted(sifted)
 
 
@@ -187,7 +194,8 @@ def _hear_test_basis(batch: int, link: LinkConfig) -> Program[_PeerClicks]:
             f"batch {batch} is told in ticks of {tick_ps} ps; the link has ticks of {link.tick_ps} ps",
         )
     clicks = _PeerClicks(ticks=np.concatenate(ticks), outcomes=np.asarray(outcomes), tick_ps=tick_ps)
-    check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(link.dead_time_ps, tick_ps))
+    with from_peer("the clicks"):
+        check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(link.dead_time_ps, tick_ps))
     if _span(clicks.ticks)[1] > LARGEST_SPAN_TICKS:
         raise RemoteProtocolError(f"the peer's clicks span {_span(clicks.ticks)[1]} ticks; at most 2^53 - 1 can be")
     return clicks
@@ -222,7 +230,10 @@ def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) 
     return _OwnClicks(every=tags, quiet=suppress_echoes(tags, link.dead_time_ps))
 
 
-def _events_to_report(tags: TimeTags, clicks: _PeerClicks, link: LinkConfig) -> tuple[int, Detections, ClickEvents]:
+def _events_to_report(
+    tags: TimeTags, clicks: _PeerClicks, link: LinkConfig
+) -> tuple[int, Detections, ClickEvents, tuple[str, ...]]:
+    """Return window, events as they are reported and as they are here, and what to say of the clock."""
     own = _own_clicks(tags, link, clicks.tick_ps)
     try:
         calibration, window_ticks = calibrate_to_test_clicks(
@@ -235,12 +246,27 @@ def _events_to_report(tags: TimeTags, clicks: _PeerClicks, link: LinkConfig) -> 
             names=LINK_SETTINGS,
         )
         events = merge_clicks(correct(own.every, calibration), window_ticks, link.dead_time_ps)
+        origin, span = _span(clicks.ticks)
+        step = grid_ticks(window_ticks)
+        record = to_detections(events, origin_tick=origin, span_steps=span // step + 1, step_ticks=step)
     except InputError as error:
-        raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
-    origin, span = _span(clicks.ticks)
-    step = grid_ticks(window_ticks)
-    record = to_detections(events, origin_tick=origin, span_steps=span // step + 1, step_ticks=step)
-    return window_ticks, record, events
+        raise _without_key(error) from None
+    return window_ticks, record, events, _jumps_in_words(calibration, own.quiet)
+
+
+def _without_key(error: InputError) -> AbortBlock:
+    """Return how the block ends where the records show no coincidences, or this host's own does not suit."""
+    none = isinstance(error, NoCoincidencePeak)
+    return AbortBlock(AbortReason.NO_COINCIDENCES if none else AbortReason.RECORDS_DISAGREE, str(error))
+
+
+def _jumps_in_words(calibration: Calibration, tags: TimeTags) -> tuple[str, ...]:
+    jumps = calibration.clock.jumps if calibration.clock is not None else ()
+    return tuple(
+        f"one clock jumped against the other by {jump.ticks * tags.tick_ps:.4g} ps, "
+        f"{(jump.at_tick - int(tags.ticks[0])) * tags.tick_ps * 1e-12:.3g} s after the first click; this was corrected"
+        for jump in jumps
+    )
 
 
 def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) -> Program[_Answer]:
@@ -251,14 +277,16 @@ def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) ->
     origin, span = _span(test_basis_clicks(own.quiet).ticks)
     step = grid_ticks(choice.window_ticks)
     slots, bases = yield from hear_reports(batch, span // step + 1, allowed)
-    peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
+    with from_peer("the times"):
+        peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
     try:
         calibration = calibrate_to_events(own.quiet, peer_ticks, bases)
         events = merge_clicks(correct(own.every, calibration), choice.window_ticks, link.dead_time_ps)
+        matched = _match(events, peer_ticks, bases, choice.window_ticks)
     except InputError as error:
-        raise AbortBlock(AbortReason.NO_COINCIDENCES, str(error)) from None
-    matched = _match(events, peer_ticks, bases, choice.window_ticks)
-    return _Answer(batch=batch, matched=matched, events=events)
+        raise _without_key(error) from None
+    tenths = matched_by_tenth(slots, span // step + 1, matched.mask)
+    return _Answer(batch=batch, matched=matched, events=events, tenths=tenths)
 
 
 def _check_window(window_ticks: int, link: LinkConfig, tick_ps: float) -> None:
@@ -280,13 +308,17 @@ def _match(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bits, wi
     return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
 
 
-def _sifted(key_bits: Bits, test_bits: Bits, rounds: int, events: ClickEvents) -> SiftedKey:
+def _sifted(
+    key_bits: Bits, test_bits: Bits, rounds: int, events: ClickEvents, tenths: Tenths, notices: tuple[str, ...]
+) -> SiftedKey:
     return SiftedKey(
         key_bits=key_bits,
         test_bits=test_bits,
         rounds=rounds,
         double_clicks=events.double_clicks,
         cross_clicks=events.cross_clicks,
+        matched_by_tenth=tenths,
+        notices=notices,
     )
 
 

@@ -16,6 +16,7 @@ from qkdpost.checks import real_number
 from qkdpost.records import TimeTags
 from qkdpost.sifting.clicks import check_tags, in_order
 from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak, find_clock
+from qkdpost.sifting.clock_jumps import follow_jumps
 from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.work import OutOfWork, WorkBudget
 
@@ -119,11 +120,16 @@ def calibrate(
         work=work,
         names=replace(names, tick_ps=tags.tick_ps),
     )
+    moved, _ = _on_reference_clock(tags, clock)
+    clock = follow_jumps(
+        clock, tags.ticks, moved, some_ticks, some_channels, search_ticks=round(search_ps / tags.tick_ps), work=work
+    )
     for _ in range(REFINEMENTS):
-        moved = _on_reference_clock(tags, clock)
+        moved, own_ticks = _on_reference_clock(tags, clock)
         delays = find_channel_delays(moved, some_ticks, some_channels, work)
-        clock = _refine(clock, tags, moved, delays, (some_ticks, delays.reference[some_channels]), work)
-    delays = find_channel_delays(_on_reference_clock(tags, clock), some_ticks, some_channels, work)
+        clock = _refine(clock, own_ticks, moved, delays, (some_ticks, delays.reference[some_channels]), work)
+    moved, _ = _on_reference_clock(tags, clock)
+    delays = find_channel_delays(moved, some_ticks, some_channels, work)
     return Calibration(clock=clock, delays=delays)
 
 
@@ -223,10 +229,14 @@ def largest_window_ticks(tick_ps: float) -> int:
     return max(2, round(LARGEST_WINDOW_PS / tick_ps))
 
 
-def _on_reference_clock(tags: TimeTags, clock: ClockModel) -> TimeTags:
-    """Return the clicks with the clock taken off, which leaves them in order, but not the delays."""
+def _on_reference_clock(tags: TimeTags, clock: ClockModel) -> tuple[TimeTags, NDArray[np.int64]]:
+    """Return the clicks with the clock taken off, but not the delays, in order; and what own ticks they had."""
     ticks = tags.ticks - np.rint(clock.to_reference(tags.ticks)).astype(np.int64)
-    return TimeTags(ticks=ticks, channels=tags.channels, tick_ps=tags.tick_ps)
+    if not clock.jumps:
+        return TimeTags(ticks=ticks, channels=tags.channels, tick_ps=tags.tick_ps), tags.ticks
+    order = np.argsort(ticks, kind="stable")
+    moved = TimeTags(ticks=ticks[order], channels=tags.channels[order], tick_ps=tags.tick_ps)
+    return moved, tags.ticks[order]
 
 
 def _differences(
@@ -291,7 +301,7 @@ def _solve(rows: NDArray[np.float64], values: NDArray[np.float64]) -> ChannelDel
 
 def _refine(
     clock: ClockModel,
-    tags: TimeTags,
+    own_ticks: NDArray[np.int64],
     moved: TimeTags,
     delays: ChannelDelays,
     reference: tuple[NDArray[np.int64], NDArray[np.float64]],
@@ -299,13 +309,13 @@ def _refine(
 ) -> ClockModel:
     """Return the clock after a straight line was fitted to what the coincidences' differences still show.
 
-    `moved` are the clicks of `tags` on the reference's clock, in the same order, but rounded, which would hide a
+    `moved` are the clicks of `own_ticks` on the reference's clock, in the same order, but rounded, which would hide a
     drift of less than a tick. `reference` are its times and how late each is.
     """
     reach = round(SPREAD_PS / moved.tick_ps)
     first, second = _differences(reference[0], moved.ticks, reach, work)
     late = delays.own[moved.channels[second]] - reference[1][first]
-    own = tags.ticks[second]
+    own = own_ticks[second]
     rest = (own - reference[0][first] - round(clock.offset_ticks)).astype(np.float64)
     rest -= clock.to_reference(own) - round(clock.offset_ticks) + late
     times = (own - clock.origin_tick).astype(np.float64)
@@ -317,6 +327,4 @@ def _refine(
         since = times[inside] - times[inside].mean()
         slope = float(since @ rest[inside]) / max(float(since @ since), 1.0)
         near /= 2
-    return ClockModel(
-        offset_ticks=clock.offset_ticks, drift_ppm=clock.drift_ppm + 1e6 * slope, origin_tick=clock.origin_tick
-    )
+    return replace(clock, drift_ppm=clock.drift_ppm + 1e6 * slope)

@@ -8,38 +8,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.coincidence import mark_first_clicks
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.errors import InputError
 from qkdpost.sifting.clicks import LARGEST_TICK
 from qkdpost.sifting.clock_search import IN_TICKS, NEAR_PS, ClockSearch, SearchNames
 from qkdpost.sifting.work import WorkBudget
 
-__all__ = ["ClockModel", "NoCoincidencePeak", "check_peer_clicks", "check_peer_ticks", "find_clock"]
+__all__ = ["ClockJump", "ClockModel", "NoCoincidencePeak", "check_peer_clicks", "check_peer_ticks", "find_clock"]
 
 
 class NoCoincidencePeak(InputError):
     """Two records of time tags show no coincidences above those of chance."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClockJump:
+    """A jump of a clock against another.
+
+    Args:
+        at_tick: the first tick of the clock after it.
+        ticks: what it shows more from then on.
+    """
+
+    at_tick: int
+    ticks: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockModel:
     """How a clock runs against a reference clock.
 
-    A click at `tick` has the time tick - offset_ticks - drift_ppm 1e-6 (tick - origin_tick) on the reference clock.
+    A click at `tick` has the time tick - offset_ticks - drift_ppm 1e-6 (tick - origin_tick) on the reference clock,
+    less all jumps up to that tick.
 
     Args:
-        offset_ticks: what the clock shows more than the reference, at `origin_tick`.
+        offset_ticks: what the clock shows more than the reference, at `origin_tick`, but for the jumps.
         drift_ppm: how much faster it runs, in parts per million.
         origin_tick: the tick at which the offset holds.
+        jumps: jumps of either clock, in the order of time.
     """
 
     offset_ticks: float
     drift_ppm: float
     origin_tick: int
+    jumps: tuple[ClockJump, ...] = ()
 
     def to_reference(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what must be subtracted from `ticks` (shape (n,)) to have times of the reference clock."""
         since = (ticks - self.origin_tick).astype(np.float64)
-        return self.offset_ticks + since * (self.drift_ppm * 1e-6)
+        late = self.offset_ticks + since * (self.drift_ppm * 1e-6)
+        if self.jumps:
+            shown = np.cumsum([0.0, *(jump.ticks for jump in self.jumps)])
+            late += shown[np.searchsorted([jump.at_tick for jump in self.jumps], ticks, side="right")]
+        return late
 
 
 def find_clock(
@@ -115,12 +135,12 @@ def check_peer_ticks(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return `ticks` that a peer sent, if they are in the order of time and within +-2^61.
 
     Raises:
-        RemoteProtocolError: they are not.
+        InputError: they are not.
     """
     if ticks.size and (int(ticks.min()) < -LARGEST_TICK or int(ticks.max()) > LARGEST_TICK):
-        raise RemoteProtocolError("the peer's ticks leave the range of +-2^61")
+        raise InputError("ticks leave the range of +-2^61")
     if ticks.size > 1 and bool((ticks[1:] < ticks[:-1]).any()):
-        raise RemoteProtocolError("the peer's ticks are not in the order of time")
+        raise InputError("ticks are not in the order of time")
     return ticks
 
 
@@ -137,13 +157,13 @@ def check_peer_clicks(ticks: NDArray[np.int64], outcomes: NDArray[np.uint8], dea
         dead_time_ticks: from `clicks.dead_time_ticks`.
 
     Raises:
-        RemoteProtocolError: the ticks are out of order or range, or two of a detector are closer than that.
+        InputError: the ticks are out of order or range, or two of a detector are closer than that.
     """
     check_peer_ticks(ticks)
     kept = mark_first_clicks(ticks, outcomes, dead_time_ticks, np.empty(ticks.size, dtype=np.uint8))
     if kept != ticks.size:
-        raise RemoteProtocolError(
-            f"{ticks.size - kept} of the peer's {ticks.size} clicks follow another of their detector by less than "
+        raise InputError(
+            f"{ticks.size - kept} of {ticks.size} clicks follow another of their detector by less than "
             f"{dead_time_ticks} ticks, the dead time of the link"
         )
     return ticks

@@ -22,10 +22,16 @@ FIRST_CLICKS = 1024
 MAX_PLACES = 8
 """So many of a stretch are followed to longer ones."""
 CANDIDATE_WORK = 60_000_000
+MIDDLES = (1 / 2, 1 / 4, 3 / 4)
+"""Where stretches are laid, one after another: a clock may have jumped there."""
+LEAST_KEPT = 0.04
+"""Of the pairs that a stretch showed, in a narrow bin where its line is followed to the end: a third of an eighth."""
 MIN_PARTNERS = 16
 """Of clicks that all lie in one place each coincides with the same few: that is no clock."""
 COMB_HEIGHT = 7.5
 """Standard deviations that chance does not reach a second time."""
+COMB_TEETH = 4
+"""So many places nearly as high as the highest are a comb; fewer may be a clock that has jumped."""
 ENOUGH_TO_FOLLOW = 1_000
 """Clicks in a wide bin that show the peaks of all channels in narrow ones."""
 
@@ -119,7 +125,7 @@ class CoarseToFine:
                 if stage.share < 1.0:
                     self.share_seen = stage.share
                 for candidate in stage.lags:
-                    found = self._confirm(candidate, stage, every) if _alone(candidate, stage) else None
+                    found = None if _in_a_comb(candidate, stage) else self._confirm(candidate, stage, every)
                     if found is not None:
                         return found
         except OutOfWork:
@@ -130,50 +136,65 @@ class CoarseToFine:
         """Follow a coarse place to ever longer stretches until chance does not explain it, and then to the end."""
         reach, drift = 2 * stage.bin_ticks, stage.drift_step
         line = _Line(self._search.origin, round(candidate.ticks), candidate.drift)
-        moved = self._moved(every, line, reach)
+        low, moved = self._moved(every, line, reach)
         if not moved.size:
             return None
         places = max(1.0, (self._limits.highest - self._limits.lowest) / (2 * reach))
         places *= max(1.0, self._limits.drift / drift) if drift else 1.0
-        work = WorkBudget(min(CANDIDATE_WORK, self._work.left // 2))
-        search = LagSearch(moved, self._ticks, middle=moved.size // 2, bin_ticks=self._wide, work=work, places=places)
-        clicks, found = min(FIRST_CLICKS, moved.size), None
+        for part in MIDDLES:
+            work = WorkBudget(min(CANDIDATE_WORK, self._work.left) // 2)
+            middle = int(part * moved.size)
+            search = LagSearch(moved, self._ticks, middle=middle, bin_ticks=self._wide, work=work, places=places)
+            found = self._stands_out(search, moved.size, reach, drift)
+            self._work.spend(work.spent)
+            with suppress(TooSparse, OutOfWork):
+                lag = self._follow(line, every, low + middle, *found) if found is not None else None
+                if lag is not None:
+                    return lag
+        return None
+
+    def _stands_out(self, search: LagSearch, most_clicks: int, reach: int, drift: float) -> tuple[int, Lag] | None:
+        """Return in how many clicks a lag within +-reach stands out, and that lag; or None."""
+        clicks = min(FIRST_CLICKS, most_clicks)
         with suppress(TooSparse, OutOfWork):
-            while found is None:
+            while True:
                 lags = search.scan(clicks, search.drifts(clicks, 0.0, drift), reach)[:MAX_PLACES]
                 found = search.confirm(clicks, lags, largest_drift=drift, reach_ticks=reach, spread_ticks=self._wide)
-                if clicks >= moved.size:
-                    break
+                if found is not None or clicks >= most_clicks:
+                    return found
                 clicks *= 2
-        self._work.spend(work.spent)
-        with suppress(TooSparse, OutOfWork):
-            return self._follow(line, moved, every, *found) if found is not None else None
         return None
 
     def _follow(
-        self, line: _Line, moved: NDArray[np.int64], every: NDArray[np.int64], clicks: int, lag: Lag
+        self, line: _Line, every: NDArray[np.int64], middle: int, clicks: int, lag: Lag
     ) -> tuple[Lag, int] | None:
-        """Follow what was found on top of `line` to the whole record in wide bins, then in narrow ones."""
-        search = LagSearch(moved, self._ticks, middle=moved.size // 2, bin_ticks=self._wide, work=self._work)
-        found = search.follow(clicks, lag, spread_ticks=self._wide)
-        line = line.then(found, search.origin)
-        moved = self._moved(every, line, self._wide)
-        if not moved.size or _partners(moved, self._ticks, self._wide) < MIN_PARTNERS:
-            return None
-        # The drift is known to a wide bin over the whole record: to a part of one over some of it.
-        most = min(moved.size, MOST_CLICKS)
-        clicks = min(moved.size, max(moved.size // 16, ENOUGH_TO_FOLLOW * most // max(1, found.count)))
-        search = LagSearch(moved, self._ticks, middle=moved.size // 2, bin_ticks=self._narrow, work=self._work)
-        moves = 2.0 * self._wide * clicks / moved.size
-        sharp = search.follow(clicks, Lag(0, 0.0, 0.0), spread_ticks=2 * self._wide, moves_ticks=moves)
-        line = line.then(sharp, search.origin)
-        return Lag(sharp.count, line.lag, line.drift), line.origin
+        """Follow what was found on top of `line` around a click, in wide bins, then to the whole record in narrow ones.
 
-    def _moved(self, reference: NDArray[np.int64], line: _Line, reach: int) -> NDArray[np.int64]:
-        """Return where own clicks are expected along a line, as far as the own record goes."""
+        Wide bins are left as soon as the narrow ones show the peaks: in these a clock that jumps is lost, and in wide
+        ones it would be followed along a drift that it does not have.
+        """
+        low, moved = self._moved(every, line, 2 * self._wide)
+        search = LagSearch(moved, self._ticks, middle=middle - low, bin_ticks=self._wide, work=self._work)
+        clicks = min(clicks, moved.size)
+        most = min(moved.size, clicks * max(1, -(-ENOUGH_TO_FOLLOW // max(1, lag.count))))
+        found = search.follow(clicks, lag, spread_ticks=2 * self._wide, most_clicks=most)
+        line = line.then(found, search.origin)
+        low, moved = self._moved(every, line, self._wide)
+        if not low <= middle < low + moved.size or _partners(moved, self._ticks, self._wide) < MIN_PARTNERS:
+            return None
+        search = LagSearch(moved, self._ticks, middle=middle - low, bin_ticks=self._narrow, work=self._work)
+        clicks = min(2 * most, moved.size)
+        sharp = search.follow(clicks, Lag(0, 0.0, 0.0), spread_ticks=2 * self._wide, moves_ticks=4.0 * self._wide)
+        line = line.then(sharp, search.origin)
+        chance = 2 * self._wide * self._ticks.size / max(1, int(self._ticks[-1]) - int(self._ticks[0]))
+        pairs = (found.count / most - chance) * min(moved.size, MOST_CLICKS)
+        return (Lag(sharp.count, line.lag, line.drift), line.origin) if sharp.count >= LEAST_KEPT * pairs else None
+
+    def _moved(self, reference: NDArray[np.int64], line: _Line, reach: int) -> tuple[int, NDArray[np.int64]]:
+        """Return where own clicks are expected along a line, as far as the own record goes, and which is the first."""
         moved = line.of(reference)
         low, high = np.searchsorted(moved, [int(self._ticks[0]) - reach, int(self._ticks[-1]) + reach + 1])
-        return moved[low:high]
+        return int(low), moved[low:high]
 
 
 def _partners(moved: NDArray[np.int64], ticks: NDArray[np.int64], within: int) -> int:
@@ -184,7 +205,7 @@ def _partners(moved: NDArray[np.int64], ticks: NDArray[np.int64], within: int) -
     return 1 + int(np.count_nonzero(np.diff(places))) if places.size else 0
 
 
-def _alone(candidate: CoarseLag, stage: CoarseStage) -> bool:
-    """Tell whether no other place is nearly as high, as with the comb of a pulsed source, or copied clicks."""
-    others = [other.height for other in stage.lags if other is not candidate]
-    return max(others, default=0.0) < max(COMB_HEIGHT, 2 / 3 * candidate.height)
+def _in_a_comb(candidate: CoarseLag, stage: CoarseStage) -> bool:
+    """Tell whether many other places are nearly as high, as with the comb of a pulsed source, or copied clicks."""
+    least = max(COMB_HEIGHT, 2 / 3 * candidate.height)
+    return sum(other.height >= least for other in stage.lags if other is not candidate) >= COMB_TEETH

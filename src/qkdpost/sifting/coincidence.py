@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.coincidence import match_nearest
 from qkdpost.bits import Bits
 from qkdpost.checks import instance, real_number
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.errors import InputError
 from qkdpost.records import Detections, SiftedKey, TimeTags
 from qkdpost.sifting.bb84 import split_by_basis
 from qkdpost.sifting.bbm92 import SlotMatch
@@ -107,10 +107,10 @@ def calibrate_to_events(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_base
 
     Raises:
         NoCoincidencePeak: the records show no coincidences.
-        RemoteProtocolError: there is not one basis for each event.
+        InputError: there is not one basis for each event.
     """
     if len(peer_bases) != peer_ticks.size:
-        raise RemoteProtocolError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
+        raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
     ticks = peer_ticks[np.asarray(peer_bases) == 1]
     return calibrate(tags, ticks, np.zeros(ticks.size, dtype=np.uint8), search_ps=None)
 
@@ -150,12 +150,12 @@ def from_grid(slots: NDArray[np.integer[Any]], *, origin_tick: int, step_ticks: 
     """Return the ticks in the middle of the slots of `to_detections`.
 
     Raises:
-        RemoteProtocolError: they leave the range of +-2^61, which only a peer's slots can.
+        InputError: they leave the range of +-2^61.
     """
     if slots.size:
         ends = [origin_tick + int(slot) * step_ticks for slot in (slots[0], slots[-1])]
         if min(ends) < -LARGEST_SPAN or max(ends) > LARGEST_SPAN - step_ticks:
-            raise RemoteProtocolError("the peer's times leave the range of +-2^61 ticks")
+            raise InputError("the times leave the range of +-2^61 ticks")
     ticks: NDArray[np.int64] = origin_tick + slots.astype(np.int64) * step_ticks + step_ticks // 2
     return ticks
 
@@ -173,10 +173,10 @@ def match_events(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bi
         Masks of the pairs of equal basis over both sides' events, and how many pairs there are of any.
 
     Raises:
-        RemoteProtocolError: there is not one basis for each time.
+        InputError: there is not one basis for each time.
     """
     if len(peer_bases) != peer_ticks.size:
-        raise RemoteProtocolError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
+        raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
     own_matched = np.zeros((own.events + 63) // 64, dtype=np.uint64)
     peer_matched = np.zeros((peer_ticks.size + 63) // 64, dtype=np.uint64)
     ticks = np.ascontiguousarray(peer_ticks, dtype=np.int64).view()

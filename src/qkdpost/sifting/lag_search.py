@@ -130,8 +130,16 @@ class LagSearch:
             lags = sorted(grown, key=lambda lag: -lag.count)[: len(lags) // 4]
         return None
 
-    def follow(self, clicks: int, lag: Lag, *, spread_ticks: int, moves_ticks: float | None = None) -> Lag:
-        """Grow the stretch to the whole record, sharpening the drift.
+    def follow(
+        self,
+        clicks: int,
+        lag: Lag,
+        *,
+        spread_ticks: int,
+        moves_ticks: float | None = None,
+        most_clicks: int | None = None,
+    ) -> Lag:
+        """Grow the stretch to the whole record, or to `most_clicks`, sharpening the drift.
 
         The peaks of several channels lie within the spread, and a wrong drift may join two of them: all together
         they are sharpest for the right one. A drift that may still be wrong moves the ends of the stretch by
@@ -144,7 +152,7 @@ class LagSearch:
         while True:
             drifts = self.drifts(clicks, lag.drift, min(1e-3, reach / max(1, self.length(clicks))))
             lag = self._sharpest(clicks, lag, drifts, spread_ticks)
-            if clicks >= self._reference.size:
+            if clicks >= (most_clicks or self._reference.size):
                 return lag
             reach = 4.0 * self._bin
             clicks *= 2

@@ -45,6 +45,7 @@ def sift(block: Block) -> Program[None]:
     report = block.report
     report.rounds = sifted.rounds
     report.double_clicks, report.cross_clicks = sifted.double_clicks, sifted.cross_clicks
+    report.matched_by_tenth, report.notices = sifted.matched_by_tenth, sifted.notices
     report.sifted_key_bits = len(sifted.key_bits)
     report.sifted_test_bits = len(sifted.test_bits)
     block.sifted = sifted
