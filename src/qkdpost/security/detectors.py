@@ -45,8 +45,9 @@ def worse_phase_error_rate(rate: float, rounds: int, mismatch: DetectorMismatch,
     """
     if rounds == 0:
         return 0.5
-    above = rate + mismatch.delta1 + _excess(mismatch.delta1, rounds, tail, exact)
-    below = 1.0 - mismatch.delta2 - _excess(mismatch.delta2, rounds, tail, exact)
+    delta1, delta2 = mismatch.delta1, mismatch.delta2
+    above = rate + delta1 + _excess(delta1, rounds, tail, exact)
+    below = 1.0 - delta2 - _excess(delta2, rounds, tail, exact)
     return min(0.5, above / below) if below > 0.0 else 0.5
 
 

@@ -64,9 +64,13 @@ def hypergeometric_log_tail(population: int, marked: int, draws: int, seen: int)
     Raises:
         InputError: numbers that are no counts.
     """
-    population = whole_number("population", population, most=2 * MAX_COUNT)
-    marked = whole_number("marked", marked, most=population)
-    draws, seen = whole_number("draws", draws, most=population), whole_number("seen", seen, least=-1, most=population)
+    if not type(population) is type(marked) is type(draws) is type(seen) is int:  # searches come here often
+        numbers = {"population": population, "marked": marked, "draws": draws, "seen": seen}
+        population, marked, draws, seen = (
+            whole_number(name, value, least=-(2**63), most=2**64) for name, value in numbers.items()
+        )
+    if not (0 <= marked <= population <= 2 * MAX_COUNT and 0 <= draws <= population and seen >= -1):
+        raise InputError(f"{marked} marked, {draws} drawn, {seen} seen of {population} cannot be")
     unmarked = population - marked
     lowest = max(0, draws - unmarked)
     if seen >= min(marked, draws):
@@ -101,11 +105,14 @@ def binomial_log_tail(seen: int, missed: int, success: float, failure: float) ->
     Raises:
         InputError: numbers that are no counts or no probabilities.
     """
-    seen = whole_number("seen", seen, least=-1)
-    missed = whole_number("missed", missed, least=-MAX_COUNT)
+    if not type(seen) is type(missed) is int:  # searches come here often
+        seen = whole_number("seen", seen, least=-(2**63), most=2**64)
+        missed = whole_number("missed", missed, least=-(2**63), most=2**64)
     if not (0.0 <= success <= 1.0 and 0.0 <= failure <= 1.0):
         raise InputError(f"success and failure must be probabilities; found {success}, {failure}")
     if seen < 0:
+        if seen < -1:
+            raise InputError(f"seen must be at least -1; found {seen}")
         return -math.inf
     if missed <= 0 or success <= 0.0:
         return 0.0
