@@ -55,7 +55,9 @@ def run_plainly(options: argparse.Namespace) -> int:
     """Run stored inputs, then mutations of them, within the limits of each."""
     from fuzzing.limits import limited
     from fuzzing.targets import TARGETS, mutations, stored_inputs
+    from qkdpost import warmup
 
+    warmup()  # no input is to be blamed for the compiler's time, which checked bounds make long
     stored = stored_inputs(options.target)
     inputs: Iterable[bytes] = stored
     if not options.stored:
