@@ -165,3 +165,17 @@ def test_flags_are_true_or_false() -> None:
     for value in (None, 0, 1, "", "no", 1.0, [], np.array([True])):
         with pytest.raises(InputError, match="f must be True or False; found"):
             checks.flag("f", value)
+
+
+def test_a_masked_value_is_none() -> None:
+    """Its data are whatever was there before: nought, as a rule."""
+    for value in (np.ma.masked, np.ma.array(3, mask=True), np.ma.array(0.5, mask=True)):
+        with pytest.raises(InputError):
+            checks.whole_number("n", value)
+        with pytest.raises(InputError):
+            checks.real_number("x", value)
+    assert checks.whole_number("n", np.ma.array(3)) == 3
+    with pytest.raises(InputError, match=r"n\[1\]"):
+        checks.whole_numbers("n", np.ma.array([3, 4], mask=[False, True]))
+    with pytest.raises(InputError, match=r"x\[1\]"):
+        checks.numbers("x", np.ma.array([0.5, 0.25], mask=[False, True]))

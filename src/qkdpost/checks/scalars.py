@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Collection, Iterable, Sized
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -232,7 +232,7 @@ def index_of(value: object) -> int | None:
     if isinstance(value, bool | np.bool_):
         return None
     if isinstance(value, np.ndarray):
-        return None if value.shape != () or value.dtype.kind not in "uiO" else index_of(value.item())
+        return None if not _is_one_value(value) or value.dtype.kind not in "uiO" else index_of(value.item())
     try:
         return int(operator.index(value))  # type: ignore[arg-type]
     except TypeError:
@@ -242,7 +242,7 @@ def index_of(value: object) -> int | None:
 def real_of(value: object) -> float | None:
     """Return a real number as a Python float; None of anything else, bools and what is too large among them."""
     if isinstance(value, np.ndarray):
-        return real_of(value.item()) if value.shape == () else None
+        return real_of(value.item()) if _is_one_value(value) else None
     if isinstance(value, bool | np.bool_ | np.timedelta64):  # numpy takes a duration for an integer
         return None
     if not isinstance(value, int | float | np.integer | np.floating):
@@ -251,6 +251,11 @@ def real_of(value: object) -> float | None:
         return float(value)
     except OverflowError:
         return None
+
+
+def _is_one_value(array: np.ndarray[Any, Any]) -> bool:
+    """Tell whether an array holds one value alone that is not masked, for a masked one is filled with any number."""
+    return array.shape == () and not (isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array))
 
 
 def _listed(name: str, values: object, what: str, error: type[QkdpostError]) -> list[object]:
