@@ -90,7 +90,6 @@ def test_plain_min_sum_fails_where_the_corrected_one_succeeds() -> None:
 def test_efficiency_and_error_rate_belong_together() -> None:
     rate = error_rate_of_efficiency(0.2, 1.1)
     assert binary_entropy(rate) * 1.1 == pytest.approx(0.2)
-    assert binary_entropy(0.0) == binary_entropy(1.0) == 0.0
     threshold = threshold_efficiency(REGULAR, 200)
     assert 0.075 < error_rate_of_efficiency(0.5, threshold) < 0.084
 

@@ -19,6 +19,7 @@ from qkdpost.reconciliation.degree_search import threshold_efficiency
 from qkdpost.reconciliation.density_evolution import Ensemble
 from qkdpost.reconciliation.design import base_rank, build_code, rank, search_family, write_family
 from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code, manifest
+from qkdpost.reconciliation.ldpc_layout import puncturable_count
 from qkdpost.reconciliation.lifting import base_graph, count_short_cycles, lift
 from reference.belief import dense_matrix
 
@@ -31,7 +32,8 @@ def test_tables_match_their_manifest(name: str) -> None:
     degrees, counts = np.unique(code.column_degrees(), return_counts=True)
     assert dict(zip(map(str, degrees), counts.tolist(), strict=True)) == entry["column_degrees"]
     assert count_short_cycles(code) == entry["four_cycles"]
-    if code.frame_bits > 1 << 14:
+    assert entry["puncturable_bits"] == puncturable_count(name)
+    if code.frame_bits > 1 << 14 and "layers" not in entry["search"]:
         assert entry["four_cycles"] == 0
     rows = np.bincount(code.edges[:, 0])
     assert rows.max() - rows.min() <= 1
@@ -45,9 +47,10 @@ def test_the_family_is_dense_in_rate_and_offers_four_lengths() -> None:
         rates = sorted(
             entry["rows"] / entry["columns"] for entry in entries if entry["columns"] * entry["size"] == length
         )
-        assert 256 * rates[0] <= 13
+        assert 256 * rates[0] <= (5 if length == 1 << 16 else 13)
         assert 256 * rates[-1] >= 150
-        assert all(right <= 1.16 * left for left, right in itertools.pairwise(rates))
+        # Of few checks there are fewer codes: a third of them punctured reaches the next.
+        assert all(right <= (1.34 if 256 * left < 12 else 1.16) * left for left, right in itertools.pairwise(rates))
 
 
 def test_the_shipped_names_are_those_of_the_family() -> None:
@@ -60,7 +63,7 @@ def _digest_again(name: str) -> str:
     return build_code(entry["rows"], columns, entry["size"], entry["seed"]).digest()
 
 
-@pytest.mark.parametrize("name", ["qc012-0064", "qc052-0064", "qc124-1024"])
+@pytest.mark.parametrize("name", ["qc012-0064", "qc012-0128", "qc052-0064", "qc124-1024"])
 def test_a_table_comes_out_again_from_degrees_and_seed(name: str) -> None:
     assert _digest_again(name) == manifest()["codes"][name]["digest"]
 
@@ -72,14 +75,15 @@ def test_every_table_comes_out_again(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["qc013-0256", "qc028-0512"])
+@pytest.mark.parametrize("name", ["qc012-0128", "qc013-0256", "qc028-0512"])
 def test_degrees_come_out_again_from_the_search(name: str) -> None:
     """Another machine's transforms may end a column beside: then the degrees must be as good as those shipped."""
     entry = manifest()["codes"][name]
     columns = search_family([name])[name]
     if columns != entry["column_degrees"]:
         ensemble = Ensemble(rows=entry["rows"], columns={int(degree): count for degree, count in columns.items()})
-        threshold = threshold_efficiency(ensemble, 160, start=1.2)
+        layers = entry["search"].get("layers", 1)
+        threshold = threshold_efficiency(ensemble, 160 // min(layers, 2), start=1.3, layers=layers)
         assert threshold == pytest.approx(entry["threshold_efficiency"]["accurate"], abs=0.005)
 
 

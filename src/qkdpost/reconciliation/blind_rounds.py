@@ -32,6 +32,9 @@ _HOPELESS = -3.0
 _PATIENCE = 1.0
 _LIKELY = 0.84
 """Where four of five frames converge: that is worth trying always."""
+_LEAST_STEP_OF_KEY = 500
+_LEAST_STEP_OF_NEED = 50
+"""So small a part of a frame, or of what it needs where that is less, is not worth a round."""
 _HEAVY_TAIL = 1.25
 """So much farther than the normal law says frames are tried last: heavily punctured ones fail more often than it says,
 and one that fails costs more than what is revealed in its place."""
@@ -120,7 +123,8 @@ def wanted_bits(plan: LdpcPlan, law: NeedLaw, disclosed: int, rounds_left: int, 
     width = next_width(now if tried else None, last, rounds_left)
     if not tried:
         width = min(last, max(width, FAILURE_WIDTHS[plan.first_failures_permille] / 1000))
-    return min(checks - disclosed, max(law.disclosed_at(width, checks) - disclosed, 1 + plan.key_bits // 500))
+    least = 1 + min(plan.key_bits // _LEAST_STEP_OF_KEY, int(law.middle_bits) // _LEAST_STEP_OF_NEED)
+    return min(checks - disclosed, max(law.disclosed_at(width, checks) - disclosed, least))
 
 
 def _first_width(plan: LdpcPlan, rounds: int) -> float:

@@ -21,7 +21,6 @@ from scipy.optimize import linprog
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.density_evolution import (
     FINE,
-    TARGET_ERROR,
     Ensemble,
     Trace,
     error_rate_of_efficiency,
@@ -55,6 +54,7 @@ class DegreeSearch:
         arithmetic: of the decoder.
         degrees: that columns may have, increasing from 2.
         most_of_degree_two: columns of degree 2 at most.
+        layers: of the evolution.
         steps: linear programs at most.
         rounds: of moves of whole columns at most.
     """
@@ -65,6 +65,7 @@ class DegreeSearch:
     degrees: tuple[int, ...]
     most_of_degree_two: int
     arithmetic: Arithmetic = FINE
+    layers: int = 1
     steps: int = 12
     rounds: int = 2
 
@@ -93,6 +94,7 @@ class DegreeSearch:
             self.arithmetic,
             in_order=self.arithmetic != FINE,
             degrees=self.degrees if slopes else (),
+            layers=self.layers,
         )
 
     def lowest_efficiency(self, counts: Counts, start: float, steps: Sequence[float] = _STEPS_DOWN) -> float:
@@ -109,7 +111,7 @@ class DegreeSearch:
 
 
 def threshold_efficiency(
-    ensemble: Ensemble, iterations: int, *, start: float = 2.0, arithmetic: Arithmetic = FINE
+    ensemble: Ensemble, iterations: int, *, start: float = 2.0, arithmetic: Arithmetic = FINE, layers: int = 1
 ) -> float:
     """Return the least f = syndrome fraction / h(Q) at which the ensemble converges within `iterations`.
 
@@ -126,6 +128,7 @@ def threshold_efficiency(
         degrees=degrees,
         most_of_degree_two=0,
         arithmetic=arithmetic,
+        layers=layers,
     )
     return search.lowest_efficiency(search.counts_of(ensemble.columns), start)
 
@@ -164,7 +167,7 @@ def search_degrees(search: DegreeSearch, start: Mapping[int, int] | None = None)
 def _iterations(course: Trace) -> float:
     """Return how many iterations it took to converge, with a fraction: the last counts less the farther it went."""
     before, after = np.log(course.errors[-2:])
-    return float(len(course.errors) - (np.log(TARGET_ERROR) - after) / (before - after))
+    return float(len(course.errors) - (np.log(course.target) - after) / (before - after))
 
 
 def _starting_counts(search: DegreeSearch) -> Counts:

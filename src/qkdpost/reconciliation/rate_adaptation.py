@@ -26,7 +26,6 @@ from qkdpost.checks import whole_number
 from qkdpost.entropy import entropy_ppm
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.ldpc_codes import code_names, manifest
-from qkdpost.reconciliation.ldpc_layout import puncturable_count
 
 __all__ = [
     "FAILURE_WIDTHS",
@@ -54,6 +53,8 @@ PUNCTURING_LOSS_PERMILLE = 120
 # benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
 _MOST_PUNCTURED_PERMILLE = 450
 """Of a frame's checks, how many may be hidden by punctured bits."""
+_FEW_CHECKS_PERMILLE = 90
+"""A code of fewer checks for a thousand bits cannot hide that many by far: plans reckon with what it can."""
 _FEW_FRAMES = 4
 """So few frames are decoded in no time: the first try may fail as often as it likes."""
 _TYPICAL_WIDTHS = 600
@@ -106,7 +107,7 @@ class LdpcPlan:
             raise ConfigurationError("key, punctured and shortened bits must fill the code's frame")
         if not self.frames * (self.key_bits - 1) < self.block_bits <= self.frames * self.key_bits:
             raise ConfigurationError(f"{self.block_bits} bits do not fill {self.frames} frames of {self.key_bits}")
-        if self.punctured_bits > puncturable_count(self.code):
+        if self.punctured_bits > _puncturable_bits(self.code):
             raise ConfigurationError("so many bits cannot be punctured and count in full")
         if not 1 <= self.error_rate_ppm < _MILLION // 2:
             raise ConfigurationError(f"error_rate_ppm must lie in 1 ... 499999, found {self.error_rate_ppm}")
@@ -179,7 +180,7 @@ def plan_ldpc(
         failures_permille=failures_permille,
         decoder=decoder,
     )
-    fitted = [_fit_code(name, wish) for name in code_names() if _frame_bits(name) == size]
+    fitted = [_fit_code(name, wish) for name in _offered_codes(size)]
     chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
     if chosen is None:
         raise InputError(f"no code of the family corrects {error_rate_ppm} errors in 10^6; use Cascade")
@@ -293,6 +294,8 @@ def _fit_code(name: str, wish: _Wish) -> _Fit | None:
     """Return how the block is cut for this code, or None if the code discloses too little."""
     length, checks = _frame_bits(name), _syndrome_bits(name)
     most_punctured = checks * _MOST_PUNCTURED_PERMILLE // 1000 if wish.blind_rounds else checks // 4
+    if 1000 * checks < _FEW_CHECKS_PERMILLE * length:
+        most_punctured = min(most_punctured, _puncturable_bits(name))
     key_bits = min(wish.block_bits, length - checks)
     for _ in range(2):
         need = _needs(name, key_bits, wish)
@@ -319,7 +322,7 @@ def _most_key_bits(need: _Need, length: int, checks: int, most_punctured: int) -
 
 
 def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
-    punctured = min(fit.punctured_bits, puncturable_count(fit.code))
+    punctured = min(fit.punctured_bits, _puncturable_bits(fit.code))
     return LdpcPlan(
         code=fit.code,
         block_bits=wish.block_bits,
@@ -335,6 +338,15 @@ def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
     )
 
 
+def _offered_codes(size: int) -> list[str]:
+    """Return the codes of frames of so many bits, and those for the lowest error rates, which longer frames lack."""
+    return [name for name in code_names() if _frame_bits(name) == size or (_is_low(name) and _frame_bits(name) < size)]
+
+
+def _is_low(name: str) -> bool:
+    return "layers" in manifest()["codes"][name]["search"]
+
+
 def _frame_size(block_bits: int, frame_bits: int) -> int:
     sizes = sorted({_frame_bits(name) for name in code_names()})
     frame_bits = whole_number("frame_bits", frame_bits, least=1)
@@ -347,6 +359,10 @@ def _frame_size(block_bits: int, frame_bits: int) -> int:
 def _frame_bits(name: str) -> int:
     entry: dict[str, Any] = manifest()["codes"][name]
     return int(entry["columns"] * entry["size"])
+
+
+def _puncturable_bits(name: str) -> int:
+    return int(manifest()["codes"][name]["puncturable_bits"])
 
 
 def _syndrome_bits(name: str) -> int:

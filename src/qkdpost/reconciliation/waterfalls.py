@@ -2,9 +2,10 @@
 
 The commands of ``python -m qkdpost.reconciliation.waterfalls``:
 
-- ``DECODER SIZE FRAMES`` measures the shipped codes with blocks of SIZE bits and writes what it finds to the manifest.
-- ``middle DECODER SIZE FRAMES`` the same for the middle alone, from two points, for codes of which the law of frames a
-  quarter as long is known.
+- ``DECODER SIZE FRAMES [NAME ...]`` measures the shipped codes with blocks of SIZE bits, all or those named, and writes
+  what it finds to the manifest.
+- ``middle DECODER SIZE FRAMES [NAME ...]`` the same for the middle alone, from two points, for codes of which the law
+  of frames a quarter as long is known.
 - ``floor NAME DECODER EFFICIENCY FRAMES`` counts failures anywhere, as far above the waterfall.
 """
 
@@ -140,9 +141,9 @@ def _measure(name: str, decoder: str, frames: int, middle_only: bool) -> tuple[f
     return measure_middle(code, decoder, frames, ((shorter[0] - shorter[1] / 3) / 1e6, shorter[1] / 2e6))
 
 
-def _measure_family(decoder: str, size: int, frames: int, *, middle_only: bool) -> None:
+def _measure_family(decoder: str, size: int, frames: int, names: Sequence[str], *, middle_only: bool) -> None:
     for name, entry in manifest()["codes"].items():
-        if entry["size"] == size:
+        if entry["size"] == size and (not names or name in names):
             started = time.process_time()
             law = [round(1e6 * value) for value in _measure(name, decoder, frames, middle_only)]
             change_manifest(name, "waterfall", {decoder: law})
@@ -155,10 +156,10 @@ def main(arguments: Sequence[str]) -> None:
         case ["floor", name, decoder, efficiency, frames]:
             failed, wrong = count_failures(load_code(name), decoder, float(efficiency), int(frames))
             print(f"{name} {decoder} at {efficiency}: {failed} of {frames} frames failed, {wrong} to a wrong word")
-        case ["middle", decoder, size, frames]:
-            _measure_family(decoder, int(size), int(frames), middle_only=True)
-        case [decoder, size, frames]:
-            _measure_family(decoder, int(size), int(frames), middle_only=False)
+        case ["middle", decoder, size, frames, *names]:
+            _measure_family(decoder, int(size), int(frames), names, middle_only=True)
+        case [decoder, size, frames, *names]:
+            _measure_family(decoder, int(size), int(frames), names, middle_only=False)
         case _:
             raise InputError(f"commands: DECODER SIZE FRAMES, middle ..., floor NAME ...; found {arguments}")
 
