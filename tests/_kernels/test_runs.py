@@ -54,3 +54,13 @@ def test_pairs_by_distance_are_those_of_the_twin() -> None:
     assert list(zip(pairs.tolist(), unlike.tolist(), strict=True)) == wanted
     assert seen == pairs.sum()
     assert compare_by_distance(slots, Bits.from_array(bits).words, 5, pairs, unlike) < 60
+
+
+def test_slots_in_disorder_count_nothing_outside() -> None:
+    """A record's owner may alter its array after it was checked."""
+    slots = np.array([5, 9, 3, -(2**62), 2**62, 2**62, 4, 6], dtype=np.int64)
+    room = np.zeros((2, 3 * 128), dtype=np.int64)
+    pairs, unlike = room[0, 128:256], room[1, 128:256]
+    compare_by_distance(slots, Bits.from_array([0, 1] * 4).words, 10**9, pairs, unlike)
+    assert room[:, :128].sum() == room[:, 256:].sum() == 0
+    assert pairs.sum() == 2

@@ -79,7 +79,8 @@ def compare_by_distance(
 ) -> int:
     """Add, for each distance d = 1, 2, ... in slots, to pairs[d - 1] the pairs of detections, to counts those unlike.
 
-    Stops at the first detection after so many pairs. `slots` are strictly increasing; one of `bits` belongs to each.
+    Stops at the first detection after so many pairs. `slots` are strictly increasing; one of `bits` belongs to each. A
+    caller may have altered them since they were checked: nothing else than such distances is counted then.
 
     Returns:
         How many pairs there were.
@@ -87,6 +88,7 @@ def compare_by_distance(
     one = np.uint64(1)
     low = np.uint64(63)
     six = np.uint64(6)
+    limit = np.uint64(min(pairs.size, counts.size))
     seen = 0
     for first in range(slots.size):
         if seen >= most_pairs:
@@ -94,12 +96,13 @@ def compare_by_distance(
         place = np.uint64(first)
         own = bits[place >> six] >> (place & low)
         for second in range(first + 1, slots.size):
-            distance = slots[second] - slots[first]
-            if distance > counts.size:
+            # Unsigned, so that a step back, or by nothing, is a long one.
+            lag = np.uint64(slots[second]) - np.uint64(slots[first]) - one
+            if lag >= limit:
                 break
             place = np.uint64(second)
-            pairs[distance - 1] += 1
-            counts[distance - 1] += np.int64((own ^ bits[place >> six] >> (place & low)) & one)
+            pairs[lag] += 1
+            counts[lag] += np.int64((own ^ bits[place >> six] >> (place & low)) & one)
             seen += 1
     return seen
 
