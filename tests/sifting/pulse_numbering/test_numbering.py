@@ -9,7 +9,14 @@ import pytest
 
 import qkdpost as qp
 from qkdpost.errors import InputError
-from qkdpost.sifting import AlignmentPattern, PulseEncoding, PulseRecord
+from qkdpost.sifting import (
+    AlignmentPattern,
+    PulseEncoding,
+    PulseRecord,
+    match_prepared,
+    sift_detections,
+    sift_prepared,
+)
 
 POLARISATION = PulseEncoding.polarisation(key=(1, 2), test=(3, 4))
 TIME_BIN = PulseEncoding.time_bin(key=1, test=(2, 3), separation_ps=2000)
@@ -175,9 +182,39 @@ LINK = qp.LinkConfig(
 
 
 def key_bits(alice: qp.PreparedPulses, bob: qp.Detections) -> int:
-    """The key's length, with what frames cost that were dropped by chance: Cascade leaves one in a hundred wrong."""
-    result = qp.distill(alice, bob, LINK)
-    return len(result.key) + result.report.dropped_frames * LINK.frame_bits if len(result.key) else 0
+    """What the bound leaves of the whole record, at 1.05 times the Shannon limit: a session draws a sample besides."""
+    assert alice.intensities is not None
+    matched = match_prepared(alice, bob.slots, bob.bases)
+    sent, received = sift_prepared(alice, bob.slots, matched), sift_detections(bob, matched)
+    errors = [own ^ other for own, other in zip(sent, received, strict=True)]
+    labels, in_test = alice.intensities.take(bob.slots).select(matched), bob.bases.select(matched)
+    key, test = ([labels.select(mask).where(label) for label in range(3)] for mask in (~in_test, in_test))
+    tally = qp.security.decoy_bb84.DecoyTally(
+        intensities=LINK.intensities,
+        probabilities=LINK.intensity_probabilities,
+        key_counts=tuple(mask.weight() for mask in key),
+        test_counts=tuple(mask.weight() for mask in test),
+        test_errors=tuple((mask & errors[1]).weight() for mask in test),
+    )
+    rate = errors[0].weight() / tally.key_bits
+    entropy = -rate * np.log2(rate) - (1 - rate) * np.log2(1 - rate)
+    leakage = int(1.05 * tally.key_bits * entropy)
+    return qp.security.decoy_bb84.secret_length(tally, leakage_bits=leakage, epsilon=1e-10).bits
+
+
+def with_the_same_draws(found: qp.Detections, true: qp.Detections, pattern: AlignmentPattern) -> qp.Detections:
+    """`found` with basis and bit of `true` where they differ: at double and cross clicks, and nowhere else."""
+    slots, left = pattern.renumbered(true.slots)
+    _, ours, theirs = np.intersect1d(found.slots, slots[left], return_indices=True)
+    columns = []
+    differing = np.zeros(ours.size, dtype=np.bool_)
+    for name in ("bases", "bits"):
+        column, truth = np.asarray(getattr(found, name)).copy(), np.asarray(getattr(true, name))[left][theirs]
+        differing |= column[ours] != truth
+        column[ours] = truth
+        columns.append(column)
+    assert differing.sum() <= true.double_clicks
+    return qp.Detections(pulses=found.pulses, slots=found.slots, bases=columns[0], outcomes=columns[1])
 
 
 def tagged_link(pulses: int, divider: int, **receiver: Any) -> qp.simulation.PulsedTimeTags:
@@ -202,7 +239,7 @@ def test_raw_tags_become_key(divider: int, encoding: str) -> None:
     pattern, alice = qp.sifting.alignment_pattern(tagged.prepared)
     settings: dict[str, Any] = {} if divider else {"sync_channel": None, "divider": 1}
     settings["encoding"] = TIME_BIN if encoding == "time-bin" else POLARISATION
-    assert key_bits(alice, number(tagged, pattern=pattern, **settings).detections) > 10_000
+    assert len(qp.distill(alice, number(tagged, pattern=pattern, **settings).detections, LINK).key) > 10_000
 
 
 @pytest.mark.slow
@@ -210,12 +247,15 @@ def test_raw_tags_become_key(divider: int, encoding: str) -> None:
 def test_the_key_is_that_of_the_slots(divider: int) -> None:
     """Decoy states as raw tags, 5 % of syncs missed or none at all: within 2 % of the key that the true slots give.
 
-    With this seed only the bits of double clicks are random: the ratios came as 1.00 to 1.01.
+    The bits drawn for double and cross clicks move either key by 1 %: of nine pairs with other draws the ratios were
+    0.994 to 1.023. So the same draws are taken for both: 0.998, each time.
     """
     tagged = tagged_link(20_000_000, divider)
     pattern, alice = qp.sifting.alignment_pattern(tagged.prepared, pulses_each=10_000)
     settings: dict[str, Any] = {"divider": divider} if divider else {"sync_channel": None, "divider": 1}
-    found = key_bits(alice, number(tagged, pattern=pattern, **settings).detections)
+    detections = number(tagged, pattern=pattern, **settings).detections
+    assert len(qp.distill(alice, detections, LINK).key) > 100_000
+    found = key_bits(alice, with_the_same_draws(detections, tagged.detections, pattern))
     true = key_bits(tagged.prepared, tagged.detections)
     assert true > 100_000
     assert found >= 0.98 * true
