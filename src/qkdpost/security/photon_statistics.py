@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qkdpost.errors import InputError
-from qkdpost.tallies import MIN_INTENSITY
 
 __all__ = ["PhotonStatistics"]
 
 _SMALLEST_TOTAL = 1e-250
+_FAINTEST = 1e-100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,16 @@ class PhotonStatistics:
         probabilities: with which each is chosen.
 
     Raises:
-        InputError: intensities that are neither 0 nor at least `tallies.MIN_INTENSITY`: their products are no numbers.
+        InputError: intensities that are neither 0 nor at least 1e-100: their products are no numbers. (A tally asks for
+            more.)
     """
 
     intensities: tuple[float, ...]
     probabilities: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.intensities[0] >= MIN_INTENSITY or any(0.0 < mean < MIN_INTENSITY for mean in self.intensities):
-            raise InputError(f"an intensity must be 0 or at least {MIN_INTENSITY:g}; found {self.intensities}")
+        if not self.intensities[0] >= _FAINTEST or any(0.0 < mean < _FAINTEST for mean in self.intensities):
+            raise InputError(f"an intensity must be 0 or at least {_FAINTEST:g}; found {self.intensities}")
 
     def photon_probability(self, photons: int) -> float:
         """Return tau_n."""
