@@ -81,15 +81,25 @@ def told_pulses(
     pulses: dict[int, list[tuple[float, int]]] = {}
     for coordinate, detector in clicks:
         pulses.setdefault(math.floor(coordinate - first), []).append((coordinate, detector))
+
+    def hits_of(pulse: int, coordinate: float, detector: int) -> list[int]:
+        return [symbol for phase, symbol in gates[detector] if abs(coordinate - pulse - phase) <= half_width]
+
+    # All clicks in gates of a pulse keep detectors busy from the same moment on.
+    busy = [
+        max(coordinate, pulse + last) if hits_of(pulse, coordinate, detector) else coordinate
+        for pulse, own in pulses.items()
+        for coordinate, detector in own
+    ]
     told, left_out, inside = {}, 0, dict.fromkeys(gates, 0)
     for pulse, own in pulses.items():
         begin = pulse + first
         symbols = set()
         ready = dead_time == 0 or (
-            begin >= blind_until and not any(begin - dead_time < other < begin for other, _ in clicks)
+            begin >= blind_until and not any(begin - dead_time < other < begin for other in busy)
         )
         for coordinate, detector in own:
-            hits = [symbol for phase, symbol in gates[detector] if abs(coordinate - pulse - phase) <= half_width]
+            hits = hits_of(pulse, coordinate, detector)
             inside[detector] += len(hits)
             symbols |= set(hits)
             if not hits and coordinate - pulse < last and dead_time > 0:

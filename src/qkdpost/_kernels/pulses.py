@@ -193,7 +193,8 @@ def collect_pulses(
 
     A pulse begins at phase `first` and ends a period later. It is told if a click lies in a gate and if no click of
     any detector, in a gate or not, came less than `dead_time` before it began, nor in it outside of the gates before
-    the last of these closed (at phase `last`).
+    the last of these closed (at phase `last`). A click in a gate counts as one at phase `last`, whichever gate it was:
+    else a pulse that is told, the dead time later, would tell that the gate was an early one.
 
     Args:
         coordinates: of the clicks, delays taken off, in order.
@@ -228,9 +229,11 @@ def collect_pulses(
             if symbol < 8:
                 mask |= np.uint8(1) << symbol
                 in_gates[detector] += 1
-            elif phase < last and dead_time > 0.0:
-                ready = False
-            before = max(before, coordinates[index])
+                before = max(before, slot + last)
+            else:
+                before = max(before, coordinates[index])
+                if phase < last and dead_time > 0.0:
+                    ready = False
             index += 1
         if mask != 0:
             slots[told] = slot

@@ -224,9 +224,12 @@ def _in_truth(
     first = np.flatnonzero(np.diff(ordered_slots, prepend=-2))
     of_slot = np.cumsum(np.diff(ordered_slots, prepend=-2) != 0) - 1
     begins = laser.times_ps(ordered_slots[first], total) - spread
-    before = np.concatenate([[0.0], np.maximum.accumulate(np.maximum.reduceat(times, first))[:-1]])
+    # Whatever was seen in a pulse keeps the detectors busy from the end of its last window on: see `collect_events`.
+    ends = laser.times_ps(ordered_slots, total) + bins.max() + spread
+    busy = np.maximum.reduceat(np.where(gated, ends, times), first)
+    before = np.concatenate([[0.0], np.maximum.accumulate(busy)[:-1]])
     ready = begins - before >= receiver.dead_time_ps
-    early = ~gated & (times - laser.times_ps(ordered_slots, total) < bins.max() + spread)
+    early = ~gated & (times < ends)
     ready &= np.bincount(of_slot, weights=early, minlength=first.size) == 0
     masks = np.zeros(first.size, dtype=np.int64)
     np.bitwise_or.at(masks, of_slot[gated], np.left_shift(1, symbol[gated]))

@@ -78,9 +78,11 @@ def collect_events(
 
     A pulse is left out if any detector clicked less than the dead time before it began, inside or outside of gates, or
     in it outside of gates before the last of them: while one detector recovers, a click can only come from another, and
-    the number of the pulse, which is announced, would tell which. Clicks between gates count because an adversary can
-    cause them, too (H. Weier et al., New J. Phys. 13, 073024 (2011)). So is what began less than the dead time after
-    the record did, before which nothing is known.
+    the number of the pulse, which is announced, would tell which. For the same reason the dead time of a click in a
+    gate is counted from the end of its pulse's last gate, whichever gate it was: a number that is told just the dead
+    time after an early click, and would not be after a late one, would tell early from late. Clicks between gates
+    count because an adversary can cause them, too (H. Weier et al., New J. Phys. 13, 073024 (2011)). So is what began
+    less than the dead time after the record did, before which nothing is known.
 
     Args:
         coordinates: of all clicks in periods, delays taken off, in order; shape (n,).
