@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 import qkdpost as qp
-from benchmarks.pipeline import block_records
+from benchmarks.pipeline import another, block_records
 
 PRESHARED = bytes(range(256)) * 16
 
@@ -67,7 +67,7 @@ def run(
 ) -> tuple[float, float, int]:
     session = qp.Session(role=role, link=link, auth_key=qp.KeyPool(PRESHARED))
     for _ in range(blocks):
-        session.submit(record)
+        session.submit(another(record))
     session.finish()
     started, busy = time.perf_counter(), time.process_time()
     bits = 0

@@ -11,6 +11,7 @@ first line, "one core", adds both hosts' times instead. Prints a table, or JSON 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import resource
@@ -21,12 +22,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 import qkdpost as qp
 
 TEST_PROBABILITY = 0.05
+Record = TypeVar("Record")
 
 
 def block_records(sifted_bits: int, qber: float, rng: np.random.Generator) -> tuple[qp.PreparedPulses, qp.Detections]:
@@ -44,6 +47,11 @@ def block_records(sifted_bits: int, qber: float, rng: np.random.Generator) -> tu
         qp.PreparedPulses(bases=bases, bits=bits),
         qp.Detections(pulses=pulses, slots=slots, bases=measured, outcomes=outcomes),
     )
+
+
+def another(record: Record) -> Record:
+    """Return a record of the same content, which a session takes for another one."""
+    return copy.copy(record)
 
 
 @dataclass
@@ -78,9 +86,11 @@ def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_se
             hosts[1 - source].arriving.append((hosts[source].clock_seconds + round_trip_seconds / 2, data))
             data = hosts[source].work()
 
+    # A session takes each record once: the same content is submitted as records of their own.
+    own = [[another(pair[number]) for pair in records] for number in range(len(hosts))]
     for number, host in enumerate(hosts):
-        for pair in records:
-            send(number, host.work(lambda session=host.session, record=pair[number]: session.submit(record)))
+        for record in own[number]:
+            send(number, host.work(lambda session=host.session, record=record: session.submit(record)))
         send(number, host.work(host.session.finish))
     while any(host.arriving for host in hosts):
         starts = [max(h.arriving[0][0], h.clock_seconds) if h.arriving else float("inf") for h in hosts]

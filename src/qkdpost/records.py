@@ -121,7 +121,7 @@ class Labels:
         return len(self.planes[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class PreparedPulses:
     """What the sending side of a prepare-and-measure link did, pulse by pulse.
 
@@ -154,7 +154,7 @@ class PreparedPulses:
         return len(self.bits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
 class Detections:
     """What a receiving side saw: the slots in which it detected, with basis and outcome.
 
@@ -211,7 +211,7 @@ class Detections:
     __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
 class TimeTags:
     """Clicks of one side's four detectors in the order of time, as a time tagger writes them.
 

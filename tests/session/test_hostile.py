@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -270,13 +271,13 @@ def test_strangers_that_connect_spend_no_authentication_key() -> None:
             pass
         bob.connection_lost()
         bob.connect()
-        bob.submit(RECORDS[1])
+        bob.submit(copy.copy(RECORDS[1]))
     assert pair.pools["bob"].spent_bytes == 0
     alice = pair.sessions["alice"]
     alice.connection_lost()
     alice.connect()
     for number in range(1, 5):
-        alice.submit(RECORDS[0], batch=number)
+        alice.submit(copy.copy(RECORDS[0]), batch=number)
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}

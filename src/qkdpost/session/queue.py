@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
@@ -35,6 +36,8 @@ class RecordQueue(SingleUse):
     _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
     _healths: dict[int, RecordHealth] = field(default_factory=dict, repr=False)
     _claims: dict[int, int] = field(default_factory=dict)
+    _submitted: WeakValueDictionary[int, RawRecords] = field(default_factory=WeakValueDictionary, repr=False)
+    """Every record that was ever submitted, by its address, for as long as somebody holds it."""
 
     @property
     def waiting(self) -> int:
@@ -46,13 +49,20 @@ class RecordQueue(SingleUse):
 
         Raises:
             LocalProtocolError: the application said that it had finished.
-            InputError: `batch` is no whole number, or was used already.
+            InputError: `batch` is no whole number, or was used already; or the record was submitted before.
         """
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
         number = self.next_batch if batch is None else whole_number("batch", batch)
         if number < self.next_batch:
             raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
+        # By identity: no two measurements are the same object, while equal ones may well be two.
+        if self._submitted.get(id(record)) is record:
+            raise InputError(
+                "this record was submitted to the session before: two blocks would make keys of the same bits. Submit "
+                "each record once, also where its block ended without key"
+            )
+        self._submitted[id(record)] = record
         self.next_batch = number + 1
         if number >= self.first_usable or self._is_claimed(number):
             self._records[number] = record

@@ -135,13 +135,15 @@ class Session(SingleUse):
         Args:
             record: of the type that the kind of link and the role call for, when all its rounds are over: the peer may
                 tell bases as soon as it is in. Secret. No round is submitted twice, not even where its block died: two
-                blocks would disclose parities of the same bits and make two keys of them. A block closes with its 512th
+                blocks would disclose parities of the same bits and make two keys of them. The same object is refused;
+                that one is a copy of another, or overlaps it, nobody can tell here. A block closes with its 512th
                 record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
             batch: its number, if the application counts; must grow. By default one more than the last.
 
         Raises:
             InputError: a record of another type, too large a record, time tags that cannot be told, intensities that
-                are not those of the link, or a number that is none or was used already.
+                are not those of the link, a record that was submitted before, or a number that is none or was used
+                already.
             LocalProtocolError: after `finish`.
 
         What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events tell of
