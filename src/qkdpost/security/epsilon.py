@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from qkdpost.checks import real_number
@@ -61,7 +60,8 @@ class Epsilon:
         total = _part("epsilon (a total)", total, 16 * SMALLEST_EPSILON)
         sixteenth = total / 16.0
         secrecy = 14.0 * sixteenth
-        while Fraction(secrecy) + 2 * Fraction(sixteenth) > Fraction(total):
+        # fsum rounds the exact sum once, so that its sign is that of the exact sum.
+        while math.fsum((secrecy, sixteenth, sixteenth, -total)) > 0.0:
             secrecy = math.nextafter(secrecy, 0.0)
         return cls(secrecy=secrecy, correctness=sixteenth, authentication=sixteenth)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from qkdpost.errors import InputError
 
@@ -63,7 +64,15 @@ class PhotonStatistics:
         )
 
     def _joint(self, photons: int) -> tuple[float, ...]:
-        return tuple(
-            probability * math.exp(-intensity) * intensity**photons / math.factorial(photons)
-            for intensity, probability in zip(self.intensities, self.probabilities, strict=True)
-        )
+        return _joint_probabilities(self.intensities, self.probabilities, photons)
+
+
+@lru_cache(maxsize=512)
+def _joint_probabilities(
+    intensities: tuple[float, ...], probabilities: tuple[float, ...], photons: int
+) -> tuple[float, ...]:
+    """Return the probability of each label with so many photons; a length asks some twenty times for the same."""
+    return tuple(
+        probability * math.exp(-intensity) * intensity**photons / math.factorial(photons)
+        for intensity, probability in zip(intensities, probabilities, strict=True)
+    )
