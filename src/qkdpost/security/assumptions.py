@@ -81,7 +81,7 @@ ANNOUNCED_TIMES = (
 )
 CLICKS_IN_BOTH_BASES = (
     "where a beam splitter chooses the basis, clicks in both bases got a random one, and this makes a qubit of the "
-    "measurement as well; that is proven for double clicks of one basis only"
+    "measurement as well; that is proven for double clicks of one basis only, and not for these"
 )
 SQUASHED_RECEIVER = (
     "the receiver's double clicks got a random bit and none was discarded, so that its measurement acts as one on "

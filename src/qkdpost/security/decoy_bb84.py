@@ -83,6 +83,7 @@ ASSUMPTIONS = (
     assume.ENDS_BY_DETECTIONS,
     assume.DETECTORS_READY,
     assume.SQUASHED_RECEIVER,
+    assume.CLICKS_IN_BOTH_BASES,
     assume.TRUSTED_LABORATORIES,
     assume.AUTHENTICATED,
 )
