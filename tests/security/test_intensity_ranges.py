@@ -124,6 +124,37 @@ def test_certified_numbers_hold_whatever_each_pulse_had(line: tuple[float, ...])
             assert len(line) == 2 or rules.vacuum_lower(intervals) <= numbers[0] + slack
 
 
+BRIGHT = [((1.1, 1.3), (0.1, 0.12)), ((1.2, 1.9), (0.2, 0.25)), ((1.0, 2.0), (0.05, 0.05)), ((1.4, 1.5), (0.0, 0.3))]
+
+
+@pytest.mark.parametrize("ends", BRIGHT, ids=str)
+def test_one_decoy_below_a_signal_above_one_photon(ends: tuple[tuple[float, float], ...]) -> None:
+    """Above one photon in the mean a brighter pulse is less often of one: the other end is the worst."""
+    lows, highs = (end[0] for end in ends), (end[1] for end in ends)
+    rules = RangeRules(IntensityRanges(tuple(lows), tuple(highs), SHARES[2]))
+    total = 10**9
+    for means in itertools.product(*ends):
+        joint = [share * mean * math.exp(-mean) for share, mean in zip(SHARES[2], means, strict=True)]
+        exact = tuple((total * part / math.fsum(joint),) * 2 for part in joint)
+        assert rules.program(total, exact, None, strict=False).most(1) >= total * (1 - 1e-9)
+        if rules.analytic:
+            assert rules.single_photon_errors_upper(total, exact) >= total * (1 - 1e-9)
+            assert rules.vacuum_lower(exact) <= 1e-9 * total
+
+
+@pytest.mark.parametrize(
+    "line",
+    [((2.4, 2.6), 0.3), ((5.0, 12.0), (0.1, 0.2)), ((0.5, 0.6), (0.45, 0.49), 0.1), (0.5, (0.0, 0.1)), LINES[3]],
+    ids=str,
+)
+def test_intervals_that_the_analytic_bounds_do_not_hold_for_are_refused(line: tuple[Any, ...]) -> None:
+    stated = tuple((end, end + 1e-6) if isinstance(end, float) else end for end in line)
+    tally = honest(stated, tuple(end[0] for end in stated), pulses=1e9)
+    with pytest.raises(ConfigurationError, match="use method 'linear-program'"):
+        bits(tally, method="analytic")
+    assert bits(tally) >= 0
+
+
 @pytest.mark.parametrize("line", LINES[:3])
 def test_intervals_of_no_width_are_points(line: tuple[float, ...]) -> None:
     shares = SHARES[len(line)]
@@ -212,7 +243,7 @@ def test_results_say_whether_intensities_are_points() -> None:
     stated = decoy_bb84.secret_length(points, leakage_bits=0, epsilon=1e-10)
     within = decoy_bb84.secret_length(ranges, leakage_bits=0, epsilon=1e-10)
     assert any("exactly as stated" in line and "17 to 25 %" in line for line in stated.assumptions)
-    assert any("lies in the interval" in line for line in within.assumptions)
+    assert any("lies in the interval" in line and "the pulse's basis and bit" in line for line in within.assumptions)
     assert within.bits <= within.asymptotic_bits < stated.asymptotic_bits
 
 

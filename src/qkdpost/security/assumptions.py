@@ -120,7 +120,7 @@ INTENSITIES_AS_STATED = (
 )
 INTENSITIES_WITHIN = (
     "each pulse's intensity lies in the interval that is stated for it, wherever in there, and does not depend on "
-    "which intensities were chosen for other pulses"
+    "the pulse's basis and bit, nor on which intensities, bases and bits were chosen for other pulses"
 )
 PHOTONS_WITHOUT_COHERENCE = (
     "pulses are emitted independently and alike, without coherence between photon numbers; the stated mean photon "

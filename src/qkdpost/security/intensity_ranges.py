@@ -3,8 +3,10 @@ r"""Intensities that are known to lie in intervals, and what an announced label 
 Model. The pulse i with label k has a mean photon number mu_ik that lies in the interval of k. It may be another one for
 each pulse: drift, ripple, a calibration that was off; the eavesdropper may know it and may even have set it, as by
 warming the laser, and she may have done so after she saw photon numbers and detections of earlier pulses. What it must
-not depend on are the labels: neither that of this pulse, but for its interval, nor those of others (a laser that is
-brighter after a bright pulse is not covered, nor is light whose number of photons is not Poissonian about mu_ik).
+not depend on are the sender's choices: neither the label of this pulse, but for its interval, nor its basis and bit,
+nor any choice for others. (A laser that is brighter after a bright pulse is not covered; nor a modulator that dims one
+basis, for single photons of the test would then be no random sample of all; nor light whose number of photons is not
+Poissonian about mu_ik.)
 
 Given all photon numbers n_i, the labels are then independent still, label k with probability
 

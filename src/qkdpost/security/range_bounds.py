@@ -18,9 +18,10 @@ for high_2^n - low_3^n <= r low_1^n for all n >= 2 (f_n = high_2^n - low_3^n obe
 begins with equality). So S_1 >= (b_2^- - a_3^+ - r a_1^+ - c_0 S_0) / c_1, S_0 from above where c_0 is positive, else
 from below; and N_1 >= sum_k p_k min g(1, mu) S_1.
 
-Empty rounds, from below: low_k b_l - high_l a_k <= (low_k B_l0 - high_l A_k0) S_0 with k, l the two weakest, k the
-stronger. Errors among single photons, from above: a_k - q b_l >= (low_k - q high_l) S_1, q = A_k0 / B_l0 <= 1. Errors
-among empty rounds, from above: A_k0 S_0 <= a_k.
+Empty rounds, from below: A_k1 b_l - high_l a_k <= (A_k1 B_l0 - high_l A_k0) S_0 with k, l the two weakest, k the
+stronger. Errors among single photons, from above: a_k - q b_l >= (A_k1 - q high_l) S_1, q = A_k0 / B_l0 <= 1. Errors
+among empty rounds, from above: A_k0 S_0 <= a_k. (With one decoy k is the signal, which may be above one: A_k1 is not
+low_k then.)
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy import Intervals
 from qkdpost.security.intensity_ranges import IntensityRanges
 from qkdpost.security.range_program import RangeProgram
@@ -53,7 +55,8 @@ class RangeRules:
         if len(lows) not in (2, 3) or highs[0] > 2.0 or highs[1] > 1.0 or (len(lows) == 2 and lows[1] <= 0.0):
             return False
         _, single, _ = self._coefficients()
-        return lows[0] > highs[1] + (lows[2] if len(lows) == 3 else 0.0) and single > 0.0
+        weakest = lows[2] if len(lows) == 3 else 0.0
+        return lows[0] > highs[1] + weakest and single > 0.0 and self._weakest_pair()[1] > 0.0
 
     def vacuum_lower(self, intervals: Intervals) -> float:
         """Bound the rounds without a photon from below; at least 0."""
@@ -73,7 +76,11 @@ class RangeRules:
             total: how many rounds there are.
             intervals: of the mean counts.
             vacuum: the rounds without a photon, bounded from above, where they have to be: with one decoy.
+
+        Raises:
+            ConfigurationError: intervals for which there is no analytic bound.
         """
+        self._check_analytic()
         lows, highs = self.source.lows, self.source.highs
         empty, single, r = self._coefficients()
         weak = self._scaled(highs, intervals, 1, 0)
@@ -93,11 +100,11 @@ class RangeRules:
         return scale * (bracket - off) / single - _ROUNDING * total
 
     def single_photon_errors_upper(self, total: float, intervals: Intervals) -> float:
-        """Bound the errors among rounds with one photon from above; at least 0."""
+        """Bound the errors among rounds with one photon from above; at least 0. Raises as `single_photons_lower`."""
+        self._check_analytic()
         lows, highs = self.source.lows, self.source.highs
-        q = math.exp(lows[-2] - highs[-2]) / math.exp(highs[-1] - lows[-1]) * (1.0 - _PRODUCTS)
+        q, width = self._weakest_pair()
         strong, weak = self._scaled(lows, intervals, -2, 1), self._scaled(highs, intervals, -1, 0)
-        width = lows[-2] - q * highs[-1]
         off = _PRODUCTS * (strong + weak) * (1.0 + lows[-2] / width)
         scale = math.fsum(p * self._weight(k, least=False) for k, p in enumerate(self.source.probabilities))
         return max(0.0, scale * (strong - q * weak + off) / width) + _ROUNDING * total
@@ -111,24 +118,43 @@ class RangeRules:
         """Return the linear program of one class of rounds."""
         return RangeProgram(self.source, total, intervals, vacuum_cap, strict=strict)
 
+    def _check_analytic(self) -> None:
+        if not self.analytic:
+            raise ConfigurationError(
+                f"there is no analytic bound for the intervals {self.source.described()}: it takes one decoy or two, a "
+                "signal of at most 2 photons above the sum of the others, decoys of at most 1, and intervals that are "
+                "narrow beside their distances; use method 'linear-program'"
+            )
+
     def _coefficients(self) -> tuple[float, float, float]:
         """Return c_0, c_1 (from below) and r."""
         lows, highs = self.source.lows, self.source.highs
         weakest = lows[2] if len(lows) == 3 else 0.0
         r = (highs[1] ** 2 - weakest**2) / lows[0] ** 2 * (1.0 + _PRODUCTS)
-        strong_single = min(lows[0], math.exp(lows[0] - highs[0]) * highs[0])
         empty = math.exp(highs[1] - lows[1]) - r * math.exp(lows[0] - highs[0])
         if len(lows) == 3:
             empty -= math.exp(lows[2] - highs[2])
-        return empty + _PRODUCTS, highs[1] - weakest - r * strong_single, r
+        return empty + _PRODUCTS, highs[1] - weakest - r * self._least_single(0), r
+
+    def _least_single(self, label: int) -> float:
+        """Return A_k1 of a label: g(1, mu) is least at either end, at the upper one where that is far above one."""
+        low, high = self.source.lows[label], self.source.highs[label]
+        return min(low, math.exp(low - high) * high)
+
+    def _weakest_pair(self) -> tuple[float, float]:
+        """Return q and A_k1 - q high_l of the two weakest labels."""
+        lows, highs = self.source.lows, self.source.highs
+        q = math.exp(lows[-2] - highs[-2]) / math.exp(highs[-1] - lows[-1]) * (1.0 - _PRODUCTS)
+        return q, self._least_single(-2) - q * highs[-1]
 
     def _empty(self, intervals: Intervals) -> float:
         """Return S_0 from below; at least 0."""
         lows, highs = self.source.lows, self.source.highs
         weak, strong = self._scaled(highs, intervals, -1, 0), self._scaled(lows, intervals, -2, 1)
-        gain = lows[-2] * weak - highs[-1] * strong
-        gain -= _PRODUCTS * (lows[-2] * weak + highs[-1] * strong)
-        width = lows[-2] * math.exp(highs[-1] - lows[-1]) - highs[-1] * math.exp(lows[-2] - highs[-2])
+        single = self._least_single(-2)
+        gain = single * weak - highs[-1] * strong
+        gain -= _PRODUCTS * (single * weak + highs[-1] * strong)
+        width = single * math.exp(highs[-1] - lows[-1]) - highs[-1] * math.exp(lows[-2] - highs[-2])
         return max(0.0, gain / width * (1.0 - _PRODUCTS * lows[-2] / width))
 
     def _emptiest(self) -> float:
