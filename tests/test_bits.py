@@ -163,6 +163,9 @@ def test_logic_takes_vectors_of_bits() -> None:
         (lambda bits: Bits(np.zeros(1, dtype=np.uint64), 64.0), r"length must be an integer"),
         (lambda bits: Bits(np.zeros(1, dtype=np.uint64), True), r"length must be an integer"),
         (lambda bits: Bits([0], 64), r"words must be a uint64 vector"),
+        (lambda bits: Bits([1, 0, 1]), r"words must be a uint64 vector; .*\. Bits\.from_array takes 0 and 1"),
+        (lambda bits: Bits(np.array([1, 0, 1])), r"words must be a uint64 vector; .*\. Bits\.from_array takes 0 and 1"),
+        (lambda bits: Bits(np.array([1], dtype=np.uint64)), r"length must be an integer"),
         (lambda bits: Bits.from_array(b"abc"), r"Bits.from_bytes"),
     ],
 )

@@ -45,6 +45,14 @@ def test_what_is_no_integer_is_refused(value: object) -> None:
         checks.whole_number("n", value)
 
 
+def test_a_float_that_is_whole_is_told_what_to_write() -> None:
+    with pytest.raises(InputError, match=r"found 1000000.0, a float. Write 1000000; astype\(int\) converts"):
+        checks.whole_number("pulses", 1e6)
+    for no_integer in (0.5, math.inf, math.nan, -1.0, 1e300):
+        with pytest.raises(InputError, match=r"found [^ ]*$"):
+            checks.whole_number("pulses", no_integer)
+
+
 @given(st.integers())
 def test_whole_numbers_hold_their_range(value: int) -> None:
     if 0 <= value <= 2**53:

@@ -43,17 +43,17 @@ class Bits:
 
     __slots__ = ("_length", "_words")
 
-    def __init__(self, words: Words, length: int) -> None:
+    def __init__(self, words: Words, length: int | None = None) -> None:
         """Wrap `words` (uint64, shape (ceil(length / 64),), not copied, made read-only) as `length` bits.
 
+        A vector of 0 and 1 is none of words: that is for `from_array`, which who leaves `length` out is told.
+
         Raises:
-            InputError: the words are of another shape or dtype, or bits past the end are set.
+            InputError: no length, the words are of another shape or dtype, or bits past the end are set.
         """
-        length = whole_number("length", length)
-        if not isinstance(words, np.ndarray):
+        if not isinstance(words, np.ndarray) or words.dtype != np.uint64 or words.ndim != 1:
             raise InputError(f"words must be a uint64 vector; found {described(words)}. Bits.from_array takes 0 and 1")
-        if words.dtype != np.uint64 or words.ndim != 1:
-            raise InputError(f"words must be a uint64 vector, found {words.dtype} of shape {words.shape}")
+        length = whole_number("length", length)
         if words.size != (length + 63) // 64:
             raise InputError(f"{length} bits need {(length + 63) // 64} words, found {words.size}")
         if length % 64 and int(words[-1]) >> (length % 64):

@@ -5,6 +5,7 @@ import json
 import math
 import time
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -314,8 +315,9 @@ def test_a_planned_length_is_that_or_nothing() -> None:
 
 @pytest.mark.parametrize("option", ["method", "intervals", "concentration", "accounting", "bound"])
 def test_unknown_names_are_refused(option: str) -> None:
-    with pytest.raises(ConfigurationError):
-        decoy_bb84.secret_length(STANDARD, leakage_bits=0, epsilon=1e-10, **{option: "guess"})
+    for name in ("guess", None, np.array(["published"]), np.array(["a", "b"]), ["analytic"]):
+        with pytest.raises(ConfigurationError, match=f"^{option} must be one of"):
+            decoy_bb84.secret_length(STANDARD, leakage_bits=0, epsilon=1e-10, **{option: name})
 
 
 @pytest.mark.parametrize("tally", [STANDARD, ONE_DECOY], ids=["two decoys", "one decoy"])

@@ -199,6 +199,12 @@ def test_chernoff_and_serfling_are_looser() -> None:
     assert exact.bits > chernoff.bits > serfling.bits > 0
 
 
+@pytest.mark.parametrize("name", ["guess", None, np.array(["exact"]), np.array(["exact", "chernoff"])])
+def test_unknown_counts_of_photons_are_refused(name: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"^multiphoton must be one of"):
+        single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10, multiphoton=name)  # type: ignore[arg-type]
+
+
 def test_the_source_is_monitored_or_assumed_and_it_is_said() -> None:
     assumed = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10)
     monitored = single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10, source_monitored=True)

@@ -55,6 +55,7 @@ def whole_number(
     if number is None or not least <= number <= most:
         raise error(
             f"{name} must be an integer in {power_of_two(least)} ... {power_of_two(most)}; found {described(value)}"
+            f"{_whole_float_hint(value, least, most)}"
         )
     return number
 
@@ -266,6 +267,13 @@ def _listed(name: str, values: object, what: str, error: type[QkdpostError]) -> 
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise error(f"{name} must be a sequence of {what}; found {described(values)}")
     return list(values)
+
+
+def _whole_float_hint(value: object, least: int, most: int) -> str:
+    """Return what to write in the place of a float that is a whole number, as 1e6 is."""
+    if not isinstance(value, float | np.floating) or not float(value).is_integer() or not least <= value <= most:
+        return ""
+    return f", a float. Write {int(value)}; astype(int) converts a column of whole numbers"
 
 
 def power_of_two(number: int) -> str:

@@ -103,7 +103,7 @@ def _rare_outcome(whole: RecordHealth, rare: int) -> Finding:
         how = "never" if not whole.outcomes[rare] else "too rarely"
         return Finding(
             reason=AbortReason.BITS_NOT_RANDOM,
-            text=f"bit {which} was prepared {how}; pulses with bit 0 / 1 of the key, 0 / 1 of the test basis: {counts}",
+            text=f"bit {which} was {how} prepared; pulses with bit 0 / 1 of the key, 0 / 1 of the test basis: {counts}",
         )
     how = "never clicked" if not whole.outcomes[rare] else "clicked far more rarely than the other of its basis"
     return Finding(

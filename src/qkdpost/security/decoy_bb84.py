@@ -251,6 +251,7 @@ def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) 
     Raises:
         ConfigurationError: an unknown accounting.
     """
+    choice("accounting", accounting, ("published", "partial-states"), error=ConfigurationError)
     detectors = " (half), or one of two detector events (a quarter each)" if mismatch else ""
     if accounting == "published":
         attempt, amplification = divide_secrecy(budget)
@@ -260,14 +261,12 @@ def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) 
         ledger = ledger_of_theorem(
             "variable-length theorem, 2 eps_AT + eps_PA", budget, attempt, amplification, meaning
         )
-    elif accounting == "partial-states":
+    else:
         amplification = budget.secrecy * AMPLIFICATION_SHARE
         linear = budget.secrecy / 2.0
         attempt = (budget.secrecy - amplification - linear) / 2.0
         decoy, sampling = linear / events, attempt**2
         ledger = _ledger_of_partial_states(budget, decoy, events, attempt, amplification, detectors)
-    else:
-        raise ConfigurationError(f"accounting must be 'published' or 'partial-states'; found {accounting!r}")
     if mismatch:
         return _Plan(decoy, sampling / 2.0, sampling / 4.0, amplification, ledger)
     return _Plan(decoy, sampling, 0.0, amplification, ledger)

@@ -43,7 +43,7 @@ import math
 from dataclasses import replace
 from typing import Literal
 
-from qkdpost.checks import flag, instance, real_number, whole_number
+from qkdpost.checks import choice, flag, instance, real_number, whole_number
 from qkdpost.entropy import binary_entropy
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Tally
@@ -195,11 +195,10 @@ def _phase_errors(kept: Tally, tail: float, concentration: Concentration) -> tup
 
 
 def _at_most(pulses: int, probability: float, tail: float, multiphoton: MultiphotonCount) -> int:
+    choice("multiphoton", multiphoton, ("exact", "chernoff"), error=ConfigurationError)
     if multiphoton == "exact":
         return binomial_at_most(pulses, probability, tail)
-    if multiphoton == "chernoff":
-        return min(pulses, math.floor(chernoff_at_most(pulses * probability, tail) * (1.0 + 1e-12)))
-    raise ConfigurationError(f"multiphoton must be 'exact' or 'chernoff'; found {multiphoton!r}")
+    return min(pulses, math.floor(chernoff_at_most(pulses * probability, tail) * (1.0 + 1e-12)))
 
 
 def _asymptotic_bits(tally: SinglePhotonTally, multiple: float) -> float:
