@@ -131,6 +131,20 @@ def test_records_of_unlike_bias_are_not_joined() -> None:
     assert reasons(joined) == {AbortReason.BASES_NOT_RANDOM}
 
 
+@pytest.mark.parametrize(("early", "late"), [(0.5, 0.15), (0.1, 0.3), (0.5, 0.42)])
+def test_a_bias_that_changes_within_one_record_is_found(early: float, late: float) -> None:
+    """The sample of the test basis does not speak for the key basis then, be the rounds in one record or in two."""
+    rng = np.random.default_rng(11)
+    bases = np.concatenate([drawn(rng, 150_000, early), drawn(rng, 150_000, late)])
+    whole = detections(bases, drawn(rng, bases.size))
+    (finding,) = judge([summarise(whole)], LIMITS)
+    assert finding.reason is AbortReason.BASES_NOT_RANDOM
+    assert "changed between the parts of the records" in finding.text
+    assert not judge([summarise(whole)], RecordLimits(share_drift=None))
+    drift = np.concatenate([drawn(rng, 30_000, early + place / 1000) for place in range(10)])
+    assert not judge([summarise(detections(drift, drawn(rng, drift.size)))], LIMITS)
+
+
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
 def test_a_bias_that_drifts_as_devices_do_is_no_finding(share: float) -> None:
     rng = np.random.default_rng(6)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qkdpost.health.limits import RecordLimits
-from qkdpost.health.sequences import MAX_LAG, WINDOW_BITS, SequenceHealth
+from qkdpost.health.sequences import MAX_LAG, PARTS, WINDOW_BITS, SequenceHealth
 from qkdpost.health.statistics import excess_bits, relative_entropy, share_interval, shortfall_bits
 from qkdpost.health.summary import RecordHealth, add_up
 from qkdpost.messages import AbortReason
@@ -79,7 +79,8 @@ def _number_of_tests(records: int, whole: RecordHealth) -> int:
     """Return no fewer than the one-sided events that are taken to be improbable."""
     of_sequences = (2 * MAX_LAG + 6) * (len(whole.sequences) + 1)
     of_shares = 4 * (records + 2) * (1 + len(whole.intensities))
-    return 8 + of_sequences + of_shares
+    of_parts = 4 * PARTS * records
+    return 8 + of_sequences + of_shares + of_parts
 
 
 # Shares.
@@ -133,9 +134,18 @@ def _changed_bases(
         return
     shares = [(health.in_test_basis, health.total) for health in healths]
     drift = limits.share_drift
-    text = _changed(shares, drift, bits) or (_unlike_stated(shares, stated, drift, bits) if stated else "")
+    parts = [part for health in healths for part in _bases_by_parts(health)]
+    text = (
+        _changed(shares, drift, bits, "record", "records of the block")
+        or _changed(parts, drift, bits, "part", "parts of the records")
+        or (_unlike_stated(shares, stated, drift, bits) if stated else "")
+    )
     if text:
         yield Finding(reason=AbortReason.BASES_NOT_RANDOM, text=f"the share of the test basis {text}")
+
+
+def _bases_by_parts(health: RecordHealth) -> Sequence[tuple[int, int]]:
+    return next((sequence.parts for name, sequence in health.sequences.items() if name.endswith("bases")), ())
 
 
 def _changed_intensities(
@@ -149,15 +159,15 @@ def _changed_intensities(
         return
     for label, probability in enumerate(stated):
         shares = [(health.intensities[label], health.total) for health in healths]
-        text = _changed(shares, limits.share_drift, bits)
+        text = _changed(shares, limits.share_drift, bits, "record", "records of the block")
         text = text or _unlike_stated(shares, probability, limits.share_drift, bits)
         if text:
             yield Finding(reason=AbortReason.INTENSITIES_NOT_RANDOM, text=f"the share of intensity {label} {text}")
             return
 
 
-def _changed(shares: Sequence[tuple[int, int]], drift: float, bits: float) -> str:
-    """Say which record has a share that no probability in common with the others explains, or nothing."""
+def _changed(shares: Sequence[tuple[int, int]], drift: float, bits: float, one: str, all_of_them: str) -> str:
+    """Say which record or part has a share that no probability in common with the others explains, or nothing."""
     ones, total = sum(count for count, _ in shares), sum(trials for _, trials in shares)
     for place, (count, trials) in enumerate(shares):
         if not trials or total == trials:
@@ -168,7 +178,7 @@ def _changed(shares: Sequence[tuple[int, int]], drift: float, bits: float) -> st
         others = share_interval(ones - count, total - trials, bits)
         if max(own[0] - others[1], others[0] - own[1]) > _tolerance(ones / total, drift):
             return (
-                f"changed between the records of the block: {count:,} of {trials:,} in record {place} (of "
+                f"changed between the {all_of_them}: {count:,} of {trials:,} in {one} {place} (of "
                 f"{len(shares)}, from 0), {ones - count:,} of {total - trials:,} in the others"
             )
     return ""

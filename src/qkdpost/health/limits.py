@@ -23,8 +23,8 @@ class RecordLimits:
             as the other.
         least_basis_share: the least share of either basis.
         share_drift: by how much the share of the test basis, or of an intensity, may differ between the records of a
-            block and from what the link states, where it is near 1/2; where it is p, by 4 p (1 - p) times that. The
-            proofs want it to be equal.
+            block and from what the link states, where it is near 1/2; where it is p, by 4 p (1 - p) times that. That of
+            the test basis is compared between the parts of a record, too. The proofs want it to be equal.
         prepared_correlation: the largest correlation of prepared bits, bases and intensities with those up to 128
             pulses before.
         detected_correlation: the same of detection bases and of outcomes, in the order of detections: dead times and

@@ -17,6 +17,9 @@ WINDOW_BITS = 1024
 """Of the adaptive proportion test, as SP 800-90B, section 4.4.2, has it for binary sources."""
 MAX_LAG = 128
 """The longest period that is looked for."""
+PARTS = 8
+LEAST_WINDOWS_OF_A_PART = 16
+"""Shares are compared between so many parts of a record, of so many windows at least."""
 STRETCHES = 8
 STRETCH_WORDS = 128
 """Periods are looked for in so many stretches of so many words at most, spread over the record."""
@@ -41,6 +44,7 @@ class SequenceHealth:
         windows: how many whole windows of `WINDOW_BITS` bits.
         fewest_ones: in any of the windows.
         most_ones: in any of the windows.
+        parts: ones and length of its parts, one after another; a sum has those of all records.
         pairs: how many pairs of bits were compared at each distance.
         disagreements: how many of them differ, at the distances 1 ... `MAX_LAG`; int64, shape (MAX_LAG,).
 
@@ -56,6 +60,7 @@ class SequenceHealth:
     windows: int = 0
     fewest_ones: int = WINDOW_BITS
     most_ones: int = 0
+    parts: tuple[tuple[int, int], ...] = ()
     pairs: int = 0
     disagreements: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
 
@@ -66,14 +71,16 @@ class SequenceHealth:
         in_windows = np.zeros(len(bits) // WINDOW_BITS, dtype=np.int64)
         window_ones(words, WINDOW_BITS // 64, in_windows)
         pairs, disagreements = _compare_at_distances(bits)
+        further = count_ones(words[in_windows.size * (WINDOW_BITS // 64) :])
         return cls(
             length=len(bits),
-            ones=int(in_windows.sum()) + count_ones(words[in_windows.size * (WINDOW_BITS // 64) :]),
+            ones=int(in_windows.sum()) + further,
             longest_zeros=longest_run(words, len(bits), _EVERY),
             longest_ones=longest_run(words, len(bits), np.uint64(0)),
             windows=in_windows.size,
             fewest_ones=int(in_windows.min(initial=WINDOW_BITS)),
             most_ones=int(in_windows.max(initial=0)),
+            parts=_parts(in_windows, further, len(bits) % WINDOW_BITS),
             pairs=pairs,
             disagreements=disagreements,
         )
@@ -87,9 +94,18 @@ class SequenceHealth:
             windows=self.windows + other.windows,
             fewest_ones=min(self.fewest_ones, other.fewest_ones),
             most_ones=max(self.most_ones, other.most_ones),
+            parts=self.parts + other.parts,
             pairs=self.pairs + other.pairs,
             disagreements=self.disagreements + other.disagreements,
         )
+
+
+def _parts(in_windows: NDArray[np.int64], further_ones: int, further: int) -> tuple[tuple[int, int], ...]:
+    """Return ones and length of each part; what fills no window belongs to the last."""
+    count = max(1, min(PARTS, in_windows.size // LEAST_WINDOWS_OF_A_PART))
+    parts = [(int(part.sum()), part.size * WINDOW_BITS) for part in np.array_split(in_windows, count)]
+    ones, length = parts[-1]
+    return (*parts[:-1], (ones + further_ones, length + further))
 
 
 def _compare_at_distances(bits: Bits) -> tuple[int, NDArray[np.int64]]:
