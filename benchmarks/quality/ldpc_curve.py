@@ -78,9 +78,9 @@ def strings(bits: int, error_rate: float, seed: int) -> tuple[Bits, Bits, int]:
     return reference, reference ^ errors, errors.weight()
 
 
-def correct(series: Series, bits: int, error_rate: float, number: int) -> dict[str, Any]:
+def correct(series: Series, bits: int, error_rate: float, number: int, first_seed: int = FIRST_SEED) -> dict[str, Any]:
     """Correct block `number` by LDPC; return counts."""
-    reference, noisy, errors = strings(bits, error_rate, FIRST_SEED + number)
+    reference, noisy, errors = strings(bits, error_rate, first_seed + number)
     estimate = error_rate * (1 + series.relative_error * (1 if number % 2 else -1))
     plan = plan_ldpc(
         bits,
@@ -120,7 +120,8 @@ def point(series: Series, error_rate: float, arguments: argparse.Namespace) -> d
     """Return one point of a curve: an even number of blocks, until there are bits enough."""
     parts: list[dict[str, Any]] = []
     while sum(part["bits"] for part in parts) < arguments.point_bits or len(parts) % 2:
-        parts.append(correct(series, max(arguments.block_bits, 8 * series.length), error_rate, len(parts)))
+        bits = max(arguments.block_bits, 8 * series.length)
+        parts.append(correct(series, bits, error_rate, len(parts), arguments.first_seed))
     total = {key: sum(part[key] for part in parts) for key in parts[0] if key != "code"}
     return (
         asdict(series)
@@ -241,6 +242,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--point-bits", type=int, default=1 << 25, help="bits of each point, at least")
     parser.add_argument("--block-bits", type=int, default=1 << 22, help="bits of a block, at least eight frames")
     parser.add_argument("--relative-error", type=float, default=0.05, help="of the estimate")
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="of the blocks")
     parser.add_argument("--first-failures-permille", type=int, nargs="+", default=[300])
     parser.add_argument("--quick", action="store_true", help="three error rates, an eighth of the bits")
     parser.add_argument("--json", type=Path)

@@ -80,6 +80,13 @@ def test_the_lowest_error_rates_can_be_planned(frame_bits: int, uncertainty: int
     assert all(plan.first_leakage_bits < 0.1 * plan.block_bits for plan in plans)
 
 
+@pytest.mark.parametrize("error_rate_ppm", [950, 1000, 1050])
+def test_frames_of_few_errors_have_enough_to_disclose_in_the_end(error_rate_ppm: int) -> None:
+    """At 0.1 % frames hold 65 errors and more than 90 once in a thousand: those need more than 1.8 times the limit."""
+    plan = plan_ldpc(1 << 20, error_rate_ppm=error_rate_ppm, first_failures_permille=300, uncertainty_permille=50)
+    assert plan.syndrome_bits > 2 * plan.key_bits * _entropy(0.001)
+
+
 def test_more_errors_mean_more_leakage_without_jumps() -> None:
     leakages = [
         plan_ldpc(10**7, error_rate_ppm=rate, blind_rounds=0, uncertainty_permille=0).first_leakage_bits

@@ -9,7 +9,7 @@ that is if waiting, shared by the blocks in flight, lasts no longer than the slo
 if a code corrects the error rate.
 
 Below 1 % frames hold few errors, and LDPC discloses more than Cascade's 1.05 to 1.1 times the limit: with frames of
-2^16 bits about 1.23 times at 0.5 %, 1.34 at 0.2 %, 1.46 at 0.1 %, and never less than 1.4 % of the bits, whatever the
+2^16 bits about 1.23 times at 0.5 %, 1.33 at 0.2 %, 1.47 at 0.1 %, and never less than 1.3 % of the bits, whatever the
 error rate; with frames of 2^14 never less than 3.1 %. That much of the key, at most, is what "auto" pays for not
 waiting, and what a frame has cost before the fallback corrects it by Cascade; it weighs waiting alone.
 """

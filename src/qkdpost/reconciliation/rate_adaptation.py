@@ -55,6 +55,10 @@ _MOST_PUNCTURED_PERMILLE = 450
 """Of a frame's checks, how many may be hidden by punctured bits."""
 _FEW_CHECKS_PERMILLE = 90
 """A code of fewer checks for a thousand bits cannot hide that many by far: plans reckon with what it can."""
+_FEWEST_CHECKS_PERMILLE = 20
+"""Frames of a code of fewer checks hold so few errors that far more come oftener than the normal law says ..."""
+_HEAVY_TAIL_PERMILLE = 1250
+"""... so that enough for the last try lies so much farther above the middle."""
 _FEW_FRAMES = 4
 """So few frames are decoded in no time: the first try may fail as often as it likes."""
 _TYPICAL_WIDTHS = 600
@@ -285,6 +289,8 @@ def _needs(name: str, key_bits: int, wish: _Wish) -> _Need:
         return _Need(mean, spread, both, mean + last, mean + last)
     # With great doubt the last level would lie so high that the first, which only puncturing can lower, overshoots.
     last = min(last, max(7 * both // 4, 2 * mean // 3 - 5 * both // 6))
+    if 1000 * _syndrome_bits(name) < _FEWEST_CHECKS_PERMILLE * _frame_bits(name):
+        last = last * _HEAVY_TAIL_PERMILLE // 1000
     widths = max(FIRST_WIDTHS[wish.blind_rounds], FAILURE_WIDTHS[wish.first_failures_permille])
     first = mean - _DOUBTS_BELOW * by_doubt // 1000 + widths * spread // 1000
     return _Need(mean, spread, both, min(first, mean + last), mean + last)
