@@ -93,6 +93,14 @@ def test_a_session_finds_free_running_clocks(offset_ps: float) -> None:
     assert len(result.key) > 2_000
 
 
+@pytest.mark.parametrize("seed", [3, 12, 15, 22, 25])
+def test_a_slant_line_through_the_peak_is_not_followed(seed: int) -> None:
+    """With a wrong drift a short stretch of these records stands out as well, and is lost in the next longer one."""
+    rng = np.random.default_rng(seed)
+    alice, bob = simulation.bbm92_time_tags(duration_s=2.0, pair_rate_hz=1e6, clock_drift_ppm=50.0, rng=rng)
+    pair_time_tags(alice, bob)  # raised NoCoincidencePeak
+
+
 def test_the_search_of_a_link_can_be_set() -> None:
     alice, bob = records(0.5, 2e11, 0.0)
     narrow = qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6, clock_search_ps=1e11)

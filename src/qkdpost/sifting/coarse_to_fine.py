@@ -177,6 +177,7 @@ class CoarseToFine:
         search = LagSearch(moved, self._ticks, middle=middle - low, bin_ticks=self._wide, work=self._work)
         clicks = min(clicks, moved.size)
         most = min(moved.size, clicks * max(1, -(-ENOUGH_TO_FOLLOW // max(1, lag.count))))
+        shown = lag.count / max(1, clicks)
         found = search.follow(clicks, lag, spread_ticks=2 * self._wide, most_clicks=most)
         line = line.then(found, search.origin)
         low, moved = self._moved(every, line, self._wide)
@@ -187,7 +188,8 @@ class CoarseToFine:
         sharp = search.follow(clicks, Lag(0, 0.0, 0.0), spread_ticks=2 * self._wide, moves_ticks=4.0 * self._wide)
         line = line.then(sharp, search.origin)
         chance = 2 * self._wide * self._ticks.size / max(1, int(self._ticks[-1]) - int(self._ticks[0]))
-        pairs = (found.count / most - chance) * min(moved.size, MOST_CLICKS)
+        # What the first stretch showed counts as well: a slant line through the peak is lost in the longer one.
+        pairs = (max(shown, found.count / most) - chance) * min(moved.size, MOST_CLICKS)
         return (Lag(sharp.count, line.lag, line.drift), line.origin) if sharp.count >= LEAST_KEPT * pairs else None
 
     def _moved(self, reference: NDArray[np.int64], line: _Line, reach: int) -> tuple[int, NDArray[np.int64]]:
