@@ -10,6 +10,7 @@ import pytest
 
 from qkdpost.errors import InputError
 from qkdpost.records import RawRecords
+from qkdpost.security.single_photon import MAX_FIRST_RECORDS
 from qkdpost.session.queue import RecordQueue
 from support.link import Pair, bb84_records, small_link
 
@@ -77,3 +78,12 @@ def test_equal_records_are_two_and_a_forgotten_one_is_no_other() -> None:
         del record
         gc.collect()
         assert gone() is None
+
+
+def test_no_record_has_a_number_that_the_bounds_do_not_reckon_with() -> None:
+    record, _ = bb84_records()
+    queue = RecordQueue()
+    queue.append(record, MAX_FIRST_RECORDS - 1)
+    for number in (None, MAX_FIRST_RECORDS):
+        with pytest.raises(InputError, match=r"batch must be an integer in 0 \.\.\. 2\^31 - 1; found 2147483648"):
+            queue.append(copy.copy(record), number)

@@ -69,7 +69,7 @@ __all__ = [
 MAX_RECORDS_IN_BLOCK = 512
 """A session's block holds no more records, whatever their detections."""
 MAX_FIRST_RECORDS = 2**31
-"""So many numbers of a block's first record are allowed for: a record each second for 68 years."""
+"""So many numbers a record of a session can have, and so a block's first one: a record each second for 68 years."""
 MAX_POSSIBLE_RUNS = MAX_FIRST_RECORDS * MAX_RECORDS_IN_BLOCK
 """How many runs of pulses a block of a session can be."""
 

@@ -9,7 +9,7 @@ from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth, summarise
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
-from qkdpost.security.single_photon import MAX_RECORDS_IN_BLOCK
+from qkdpost.security.single_photon import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
 
 __all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
@@ -53,7 +53,8 @@ class RecordQueue(SingleUse):
         """
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
-        number = self.next_batch if batch is None else whole_number("batch", batch)
+        # The bound of a single-photon source reckons with so many numbers that a block can begin with.
+        number = whole_number("batch", self.next_batch if batch is None else batch, most=MAX_FIRST_RECORDS - 1)
         if number < self.next_batch:
             raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
         # By identity: no two measurements are the same object, while equal ones may well be two.

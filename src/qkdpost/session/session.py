@@ -138,7 +138,8 @@ class Session(SingleUse):
                 blocks would disclose parities of the same bits and make two keys of them. The same object is refused;
                 that one is a copy of another, or overlaps it, nobody can tell here. A block closes with its 512th
                 record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
-            batch: its number, if the application counts; must grow. By default one more than the last.
+            batch: its number, if the application counts; must grow, and stay below 2^31. By default one more than
+                the last.
 
         Raises:
             InputError: a record of another type, too large a record, time tags that cannot be told, intensities that
