@@ -8,10 +8,11 @@ import pytest
 import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.records import TimeTags
-from qkdpost.sifting.calibration import correct
+from qkdpost.sifting.calibration import Calibration, ChannelDelays, correct
 from qkdpost.sifting.clicks import test_basis_clicks as select_test_basis
 from qkdpost.sifting.clock import ClockJump, ClockModel
-from qkdpost.sifting.coincidence import calibrate_to_test_clicks, pair_time_tags
+from qkdpost.sifting.clock_jumps import _JumpSearch
+from qkdpost.sifting.coincidence import calibrate_to_test_clicks, corrected_events, pair_time_tags
 from qkdpost.sifting.work import WorkBudget
 
 ALICE = simulation.TaggingReceiver(transmittance=0.3, test_probability=0.3, delays_ps=(0, 3_000, -5_000, 8_000))
@@ -108,6 +109,53 @@ def test_the_model_adds_its_jumps() -> None:
         offset_ticks=5.0, drift_ppm=0.0, origin_tick=0, jumps=(ClockJump(10, 100.0), ClockJump(20, -40.0))
     )
     assert clock.to_reference(np.array([0, 9, 10, 19, 20, 99])).tolist() == [5, 5, 105, 105, 65, 65]
+
+
+@pytest.mark.parametrize("jump", [-2_000_000.0, -3_000.0, 3_000.0, 2_000_000.0])
+def test_no_event_at_a_jump_tells_which_detector_was_ready(jump: float) -> None:
+    """Clicks to both sides of a jump were moved apart, and their dead time was no longer seen.
+
+    And where a later piece came to lie before the first one, it hid where the record began.
+    """
+    clock = ClockModel(offset_ticks=500.0, drift_ppm=0.0, origin_tick=0, jumps=(ClockJump(10_000_000, jump),))
+    delays = ChannelDelays(own=np.array([0.0, 4_000.0, 0.0, -1_000.0]), reference=np.zeros(2))
+    clicks = [(9_000_000, 0), (9_999_990, 0), (10_000_020, 1), (10_049_000, 1), (10_200_000, 2), (12_600_000, 3)]
+    ticks, channels = (np.array(column) for column in zip(*clicks, strict=True))
+    tags = TimeTags(ticks=ticks, channels=channels.astype(np.uint8), tick_ps=1.0)
+    events = corrected_events(tags, Calibration(clock=clock, delays=delays), 1_000, 50_000.0)
+    # The first of a record is never told; those 10 ticks before the jump and up to the dead time after it are not.
+    told = [10_200_000 - 500 - int(jump), 12_600_000 - 500 - int(jump) + 1_000]
+    assert events.ticks.tolist() == told
+    assert np.asarray(events.bits).tolist() == [0, 1]
+
+
+def test_the_edges_of_a_gap_do_not_tell_the_latest_detector() -> None:
+    """Between the silence of the latest detector and that of the earliest, an event told that it was the latter."""
+    rng = np.random.default_rng(5)
+    ticks = np.sort(rng.integers(0, 20_000_000, 20_000))
+    tags = TimeTags(ticks=ticks, channels=rng.integers(0, 4, ticks.size).astype(np.uint8), tick_ps=1.0)
+    clock = ClockModel(offset_ticks=0.0, drift_ppm=0.0, origin_tick=0, jumps=(ClockJump(10_000_000, -1e6),))
+    calibration = Calibration(
+        clock=clock, delays=ChannelDelays(own=np.array([0.0, 40_000.0, 0.0, -20_000.0]), reference=np.zeros(2))
+    )
+    told = corrected_events(tags, calibration, 10, 0.0).ticks
+    assert told[told < 10_500_000].max() < 10_000_000 - 40_000
+    assert told[told >= 10_500_000].min() > 11_000_000 + 20_000
+
+
+@pytest.mark.parametrize("step", [0.0, 740.0])
+def test_no_line_is_fitted_that_no_clock_runs_along(step: float) -> None:
+    """Through two stretches of a burst a steep line fits, and would move the rest of the record out of 64 bits."""
+    ticks = np.cumsum(np.random.default_rng(6).integers(1, 200_000, 4_000))
+    tags = TimeTags(ticks=ticks, channels=np.zeros(ticks.size, dtype=np.uint8), tick_ps=1.0)
+    search = _JumpSearch(tags, ticks, np.zeros(ticks.size, dtype=np.uint8), 10**6, WorkBudget(10**9))
+    count = search.offsets.size
+    assert count > 30
+    search.offsets = step * np.arange(count)
+    search.offsets[count // 2 :] += 1e5
+    pieces, slope = search.pieces()
+    assert len(pieces) == (0 if step else 2)
+    assert slope == pytest.approx(0.0, abs=1e-9)
 
 
 def test_jumps_are_followed_within_the_work_of_a_session() -> None:

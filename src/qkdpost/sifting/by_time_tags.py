@@ -30,13 +30,12 @@ from qkdpost.sifting.by_slots import (
     reports,
     send_replies,
 )
-from qkdpost.sifting.calibration import Calibration, correct, largest_window_ticks
+from qkdpost.sifting.calibration import Calibration, largest_window_ticks
 from qkdpost.sifting.clicks import (
     LARGEST_SPAN_TICKS,
     ClickEvents,
     check_tags,
     dead_time_ticks,
-    merge_clicks,
     suppress_echoes,
     test_basis_clicks,
     to_tick_length,
@@ -46,6 +45,7 @@ from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.coincidence import (
     calibrate_to_events,
     calibrate_to_test_clicks,
+    corrected_events,
     from_grid,
     grid_ticks,
     match_events,
@@ -245,7 +245,7 @@ def _events_to_report(
             window_ticks=_window_of(link, clicks.tick_ps),
             names=LINK_SETTINGS,
         )
-        events = merge_clicks(correct(own.every, calibration), window_ticks, link.dead_time_ps)
+        events = corrected_events(own.every, calibration, window_ticks, link.dead_time_ps)
         origin, span = _span(clicks.ticks)
         step = grid_ticks(window_ticks)
         record = to_detections(events, origin_tick=origin, span_steps=span // step + 1, step_ticks=step)
@@ -281,7 +281,7 @@ def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) ->
         peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
     try:
         calibration = calibrate_to_events(own.quiet, peer_ticks, bases)
-        events = merge_clicks(correct(own.every, calibration), choice.window_ticks, link.dead_time_ps)
+        events = corrected_events(own.every, calibration, choice.window_ticks, link.dead_time_ps)
         matched = _match(events, peer_ticks, bases, choice.window_ticks)
     except InputError as error:
         raise _without_key(error) from None

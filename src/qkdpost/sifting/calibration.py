@@ -23,6 +23,7 @@ from qkdpost.sifting.work import OutOfWork, WorkBudget
 __all__ = [
     "Calibration",
     "ChannelDelays",
+    "around_jumps",
     "calibrate",
     "choose_window",
     "correct",
@@ -143,6 +144,31 @@ def correct(tags: TimeTags, calibration: Calibration) -> TimeTags:
     if calibration.clock is not None:
         late = late + calibration.clock.to_reference(tags.ticks)
     return in_order(tags.ticks - np.rint(late).astype(np.int64), tags.channels, tags.tick_ps)
+
+
+def around_jumps(calibration: Calibration, first_tick: int, dead_time: int) -> tuple[tuple[int, int], ...]:
+    """Return first and last tick of the corrected times around jumps in which no event may be told.
+
+    Two clicks to both sides of a jump are moved apart by it, so that the second seems to find all detectors ready
+    though it came while one recovered. And since detectors are late by different times, the one with the longest delay
+    is the first to fall silent before a gap: the last times before it, and the first ones after, would tell which. The
+    beginning of the record, before which nothing is known of detectors, may come to lie behind a later piece.
+
+    Args:
+        calibration: as it is taken off.
+        first_tick: the first click of the record, not corrected.
+        dead_time: for how long a detector recovers at most, in ticks.
+    """
+    clock, own = calibration.clock, calibration.delays.own
+    if clock is None or not clock.jumps:
+        return ()
+    earliest, latest = int(np.floor(-own.max())) - 1, int(np.ceil(-own.min())) + 1
+    begins = np.array([first_tick, *(jump.at_tick for jump in clock.jumps)])
+    unsure: list[tuple[int, int]] = []
+    for begin, before, after in zip(begins, clock.to_reference(begins - 1), clock.to_reference(begins), strict=True):
+        last, first = int(begin) - round(float(before)), int(begin) - round(float(after))
+        unsure += [(last + earliest, last + latest), (first + earliest, first + latest + dead_time)]
+    return tuple(unsure)
 
 
 def find_channel_delays(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,7 +178,9 @@ def test_basis_clicks(tags: TimeTags) -> TimeTags:
 test_basis_clicks.__test__ = False  # type: ignore[attr-defined]
 
 
-def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -> ClickEvents:
+def merge_clicks(
+    tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0, *, unsure: Sequence[tuple[int, int]] = ()
+) -> ClickEvents:
     """Merge clicks that are too close to be told apart into events of one basis and one bit.
 
     Clicks that follow a first one by at most `within_ticks` belong to its event. If both detectors of one basis
@@ -188,6 +191,10 @@ def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -
     Events that begin less than the dead time after any click, told or not, are left out, whatever they are: while one
     detector recovers, a click can only come from another, and times that are announced would tell which. So is the
     first of a record, of which it is not known. For the events that are left, every detector was ready.
+
+    Assumption: light that arrives within the dead time of an event is not aimed at one detector. Whether it makes that
+    one click, and so whether later events are left out, depends on which detector clicked before; a receiver that
+    blocks all detectors together does not need the assumption.
 
     How close is too close: two clicks of one light pulse differ by the jitter of two detectors, as those of a
     coincidence do. So within the half width of the coincidence window their order says nothing, and whoever chose the
@@ -202,6 +209,8 @@ def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -
         tags: all clicks of one side, echoes too, corrected.
         within_ticks: how far an event reaches, at least 0.
         dead_time_ps: for how long a detector recovers at most.
+        unsure: first and last ticks of times in which no event is told, whatever clicked, as it is not known which
+            detectors were ready.
 
     Raises:
         InputError: it is negative.
@@ -212,17 +221,21 @@ def merge_clicks(tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0) -
     clicked = np.empty(tags.clicks, dtype=np.uint8)
     dead_time = dead_time_ticks(dead_time_ps, tags.tick_ps)
     count = merge_close_clicks(tags.ticks, tags.channels, within_ticks, dead_time, times, clicked)
-    clicked = clicked[:count]
+    times, clicked = times[:count], clicked[:count]
+    if unsure:
+        sure = np.ones(count, dtype=np.bool_)
+        for low, high in unsure:
+            sure[np.searchsorted(times, low) : np.searchsorted(times, high, side="right")] = False
+        times, clicked = times[sure], clicked[sure]
     bases = _BASIS_OF[clicked]
     cross = bases == UNDECIDED
     bases[cross] = draw_bits(int(cross.sum()), float(np.mean(bases[~cross])) if not cross.all() else 0.5)
     bits = _BIT_OF[clicked]
     drawn = bits == UNDECIDED
     bits[drawn] = draw_bits(int(drawn.sum()), 0.5)
-    ticks = times[:count]
-    ticks.flags.writeable = False
+    times.flags.writeable = False
     return ClickEvents(
-        ticks=ticks,
+        ticks=times,
         bases=Bits.from_array(bases),
         bits=Bits.from_array(bits),
         double_clicks=int(drawn.sum() - cross.sum()),

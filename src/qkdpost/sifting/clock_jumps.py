@@ -41,6 +41,8 @@ MAX_SEARCHES = 8
 SEARCH_REACHES_PS = (2e6, 1e9, 1e11, 1e13)
 SEARCH_DRIFT = 1e-7
 """What the clock is still believed to run faster or slower after a jump."""
+MAX_SLOPE = 2e-5
+"""A line through the offsets that is steeper is no clock: the search would have found its drift."""
 NARROW_PS, COARSE_PS = 2_000.0, 2e5
 UNITS_PER_PAIR = 40
 
@@ -280,6 +282,8 @@ class _JumpSearch:
         if len(merged) < 2:
             return [], 0.0
         *levels, slope = self._levels(merged)
+        if abs(slope) > MAX_SLOPE:
+            return [], 0.0
         return [_Piece(group[0], group[-1], level) for group, level in zip(merged, levels, strict=True)], slope
 
     def _levels(self, groups: list[list[int]]) -> list[float]:

@@ -3,7 +3,7 @@
 1. Each side drops echoes for calibration (`clicks.suppress_echoes`).
 2. Alice tells the clicks of her test basis, times and detectors; it is the basis that is disclosed whole.
 3. Bob finds his clock and delays from them (`calibration.calibrate`), corrects his clicks, chooses the window, merges
-   what it cannot tell apart and leaves out what came while a detector recovered (`clicks.merge_clicks`), and tells
+   what it cannot tell apart and leaves out what came while a detector recovered (`corrected_events`), and tells
    times and bases of his events on a grid of `grid_ticks` (`to_detections`): corrected and rounded, so that the time
    of a click does not tell its detector.
 4. Alice finds her delays from Bob's events of the test basis, corrects and merges her clicks likewise, and answers
@@ -32,11 +32,19 @@ from qkdpost.sifting.calibration import (
     LARGEST_DRIFT_PPM,
     SEARCH_PS,
     Calibration,
+    around_jumps,
     calibrate,
     choose_window,
     correct,
 )
-from qkdpost.sifting.clicks import ClickEvents, merge_clicks, suppress_echoes, test_basis_clicks, to_tick_length
+from qkdpost.sifting.clicks import (
+    ClickEvents,
+    dead_time_ticks,
+    merge_clicks,
+    suppress_echoes,
+    test_basis_clicks,
+    to_tick_length,
+)
 from qkdpost.sifting.clock_search import SearchNames
 from qkdpost.sifting.slot_coding import LARGEST_SPAN
 from qkdpost.sifting.work import WorkBudget
@@ -45,6 +53,7 @@ __all__ = [
     "PairedTags",
     "calibrate_to_events",
     "calibrate_to_test_clicks",
+    "corrected_events",
     "from_grid",
     "grid_ticks",
     "match_events",
@@ -113,6 +122,16 @@ def calibrate_to_events(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_base
         raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
     ticks = peer_ticks[np.asarray(peer_bases) == 1]
     return calibrate(tags, ticks, np.zeros(ticks.size, dtype=np.uint8), search_ps=None)
+
+
+def corrected_events(tags: TimeTags, calibration: Calibration, window_ticks: int, dead_time_ps: float) -> ClickEvents:
+    """Take clock and delays off all of one side's clicks, echoes too, and merge them (`clicks.merge_clicks`).
+
+    Events so close to a jump of the clock that it is not known which detectors were ready are left out.
+    """
+    first_tick = int(tags.ticks[0]) if tags.clicks else 0
+    unsure = around_jumps(calibration, first_tick, dead_time_ticks(dead_time_ps, tags.tick_ps))
+    return merge_clicks(correct(tags, calibration), window_ticks, dead_time_ps, unsure=unsure)
 
 
 def grid_ticks(window_ticks: int) -> int:
@@ -253,7 +272,7 @@ def pair_time_tags(
         work=WorkBudget.for_both(alice.clicks, bob.clicks),
         window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
     )
-    bob_events = merge_clicks(correct(bob, bob_calibration), window_ticks, dead_time_ps)
+    bob_events = corrected_events(bob, bob_calibration, window_ticks, dead_time_ps)
     step_ticks = grid_ticks(window_ticks)
     origin_tick = int(disclosed.ticks[0])
     span_steps = (int(disclosed.ticks[-1]) - origin_tick) // step_ticks + 1
@@ -261,7 +280,7 @@ def pair_time_tags(
 
     peer_ticks = from_grid(report.slots, origin_tick=origin_tick, step_ticks=step_ticks)
     alice_calibration = calibrate_to_events(alice_quiet, peer_ticks, report.bases)
-    alice_events = merge_clicks(correct(alice, alice_calibration), window_ticks, dead_time_ps)
+    alice_events = corrected_events(alice, alice_calibration, window_ticks, dead_time_ps)
     match = match_events(alice_events, peer_ticks, report.bases, window_ticks=window_ticks)
     return PairedTags(
         alice=_sifted(alice_events.bases, alice_events.bits, match.own_matched, match.rounds),

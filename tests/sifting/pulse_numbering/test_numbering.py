@@ -172,6 +172,17 @@ def test_the_record_prints_what_was_found() -> None:
     assert "arr" not in repr(number(tagged))
 
 
+def test_no_print_tells_exactly_how_often_a_detector_clicked() -> None:
+    """The counts of the key basis' detectors are the number of ones among secret bits: a print has three digits."""
+    record = number(simulate(500_000))
+    for count in record.detectors.values():
+        assert count.clicks > 1_000
+        for exact in (count.clicks, count.in_gates):
+            if exact % 10:
+                assert f"{exact:,}" not in str(record)
+                assert str(exact) not in repr(record)
+
+
 LINK = qp.LinkConfig(
     kind="decoy-bb84",
     intensities=(0.5, 0.1, 0.0),

@@ -97,6 +97,9 @@ class PulseEncoding:
         a detector without interferometer does; as such they count, so that no click is passed over. Where the next
         pulse overlaps them (a period of twice the separation) they must be losses.
 
+        Assumption with losses: at most one photon of a pulse reaches the receiver. A second one in a lost peak leaves
+        out the pulse if both came early, and not if both came late: what is lost depends on the outcome.
+
         Args:
             key: the channel of the detector without interferometer; None if there is none.
             test: those of the interferometer's outputs for outcomes 0 and 1.

@@ -84,6 +84,10 @@ def collect_events(
     count because an adversary can cause them, too (H. Weier et al., New J. Phys. 13, 073024 (2011)). So is what began
     less than the dead time after the record did, before which nothing is known.
 
+    Assumption: light that arrives within the dead time of a pulse is not aimed at one detector. Whether it makes that
+    one click, and so whether later pulses are told, depends on which detector clicked before; a receiver that blocks
+    all detectors together does not need the assumption.
+
     Args:
         coordinates: of all clicks in periods, delays taken off, in order; shape (n,).
         detectors: the place of each click's detector among `encoding.detectors`.

@@ -13,6 +13,7 @@ from qkdpost._kernels.pulses import fold
 from qkdpost.checks import instance, real_number
 from qkdpost.errors import InputError
 from qkdpost.sifting.pulse_numbering.encoding import PulseEncoding
+from qkdpost.sifting.pulse_numbering.record import three_digits
 
 __all__ = ["Gates", "find_gates", "fold_clicks"]
 
@@ -157,8 +158,8 @@ def _centre(row: NDArray[np.int64], comb: Floats, detector: int) -> float:
     inside = int(around[first + width] - around[first])
     if clicks == 0 or gammainc(max(inside, 1), clicks * width / bins) * bins * bins.bit_length() > MAX_CHANCE:
         raise InputError(
-            f"the {int(row.sum())} clicks of detector {detector} show no peak at the period of the pulses: check that "
-            "light reaches it, period_ps, and sync_channel and divider if there is a sync"
+            f"the {three_digits(int(row.sum())):,} clicks of detector {detector} show no peak at the period "
+            "of the pulses: check that light reaches it, period_ps, and sync_channel and divider if there is a sync"
         )
     centre = first + width / 2
     for _ in range(_REFINEMENTS):

@@ -26,7 +26,7 @@ from qkdpost.sifting.pulse_numbering.encoding import PulseEncoding, channel_numb
 from qkdpost.sifting.pulse_numbering.events import PulseEvents, collect_events, in_coordinate_order
 from qkdpost.sifting.pulse_numbering.gates import Gates, find_gates, fold_clicks
 from qkdpost.sifting.pulse_numbering.period import clock_from_clicks
-from qkdpost.sifting.pulse_numbering.record import DetectorCount, PulseRecord
+from qkdpost.sifting.pulse_numbering.record import DetectorCount, PulseRecord, three_digits
 from qkdpost.sifting.pulse_numbering.sync import SyncCount, clock_from_sync
 
 __all__ = ["pulse_numbers"]
@@ -83,7 +83,8 @@ def pulse_numbers(
     What is never announced: arrival times, gates, which detector. What is announced is the number of a pulse. That it
     does not tell the detector rests on three things here: the clock is one for all detectors; each one's delay is taken
     off before its clicks are given to pulses; every detector was ready in every pulse that is told. What remains is
-    that detectors of different jitter lose different shares outside of the gates; print the record to see these.
+    that detectors of different jitter lose different shares outside of the gates; print the record to see these. And
+    light that an adversary aims at one detector within the dead time of a pulse: see docs/pulse_numbers.md.
 
     A detector with several time bins that recovers for longer than they are apart sees at most the first click of a
     pulse. Two photons in one pulse are then no double click, and early is favoured in such pulses: the proof takes for
@@ -199,7 +200,7 @@ def _separate(
     counts = np.bincount(codes, minlength=len(wanted) + 1)
     for channel, count in zip(wanted, counts, strict=False):
         if not count:
-            found = ", ".join(f"{number} ({tags:,})" for number, tags in _channels_found(numbers))
+            found = ", ".join(f"{number} ({three_digits(tags):,})" for number, tags in _channels_found(numbers))
             what = "sync_channel" if channel == sync_channel else "detector"
             raise InputError(f"{what} {channel} has no tag; the channels of this record are {found}")
     of_sync = codes == len(encoding.detectors) if sync_channel is not None else None

@@ -12,7 +12,7 @@ from qkdpost.sifting.pulse_numbering.alignment import Alignment
 from qkdpost.sifting.pulse_numbering.clock import PulseClock
 from qkdpost.sifting.pulse_numbering.sync import SyncCount
 
-__all__ = ["DetectorCount", "PulseRecord"]
+__all__ = ["DetectorCount", "PulseRecord", "three_digits"]
 
 _BARS = " .:-=+*#%@"
 _COLUMNS = 64
@@ -20,7 +20,9 @@ _COLUMNS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorCount:
-    """What one detector did. Numbers of the key basis' detectors are as secret as a sum over the record is.
+    """What one detector did.
+
+    The numbers of the key basis' detectors tell how many of the secret bits are 1: what is printed has three digits.
 
     Args:
         clicks: all of them.
@@ -29,8 +31,8 @@ class DetectorCount:
         shortest_interval_ps: between two of its clicks: what its dead time cannot exceed; infinite below two clicks.
     """
 
-    clicks: int
-    in_gates: int
+    clicks: int = field(repr=False)
+    in_gates: int = field(repr=False)
     delay_ps: float
     shortest_interval_ps: float
 
@@ -110,9 +112,14 @@ class PulseRecord:
 def _count_in_words(count: DetectorCount) -> str:
     share = 100 * count.in_gates / count.clicks if count.clicks else 0.0
     return (
-        f"{count.clicks:,} clicks, {share:.1f} % in gates, delay {count.delay_ps:.0f} ps, shortest interval "
-        f"{count.shortest_interval_ps * 1e-3:.1f} ns"
+        f"{three_digits(count.clicks):,} clicks, {share:.1f} % in gates, delay {count.delay_ps:.0f} ps, "
+        f"shortest interval {count.shortest_interval_ps * 1e-3:.1f} ns"
     )
+
+
+def three_digits(count: int) -> int:
+    """Return a count of one detector as it may be printed: the exact one tells how many secret bits are 1."""
+    return round(count, 3 - len(str(count)))
 
 
 def _drawn(histogram: NDArray[np.int64]) -> str:
