@@ -73,7 +73,9 @@ DETECTOR_CONSEQUENCE = (
     "efficiencies that deviate by 1 % from their nominal value may hide some 0.04 of the phase-error rate"
 )
 DETECTORS_READY = (
-    "a round counts only if every detector of its receiver was ready: none was recovering from an earlier click"
+    "a round counts only if every detector of its receiver was ready: none was recovering from an earlier click; and "
+    "which rounds count does not tell earlier outcomes, which light that is aimed at one detector within its dead time "
+    "could bring about"
 )
 ANNOUNCED_TIMES = (
     "times that are announced, with each detector's delay taken off, do not depend on the outcome: detectors of one "
