@@ -91,8 +91,12 @@ class Bits:
             InputError: too few or too many bytes, or bits past the end are set.
         """
         count = whole_number("length", length)
-        is_array = isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1
-        raw = np.asarray(data) if is_array else np.frombuffer(byte_string("data", data), dtype=np.uint8)
+        if type(data) is bytes:  # the usual case: what a peer sent
+            raw = np.frombuffer(data, dtype=np.uint8)
+        elif isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
+            raw = np.asarray(data)
+        else:
+            raw = np.frombuffer(byte_string("data", data), dtype=np.uint8)
         if raw.size != (count + 7) // 8:
             raise InputError(f"{count} bits take {(count + 7) // 8} bytes, found {raw.size}")
         words = np.zeros((count + 63) // 64, dtype="<u8")
@@ -252,16 +256,16 @@ class Bits:
         return concatenate((self, instance("what is joined to bits by +", other, Bits, hint=_JOIN_HINT)))
 
     def __xor__(self, other: BitsLike) -> Bits:
-        return Bits(self._words ^ self._of_same_length(other, "the other bits").words, self._length)
+        return self._with_words(self._words ^ self._of_same_length(other, "the other bits").words)
 
     def __and__(self, other: BitsLike) -> Bits:
-        return Bits(self._words & self._of_same_length(other, "the other bits").words, self._length)
+        return self._with_words(self._words & self._of_same_length(other, "the other bits").words)
 
     def __invert__(self) -> Bits:
         words = ~self._words
         if self._length % 64:
             words[-1] &= np.uint64((1 << (self._length % 64)) - 1)
-        return Bits(words, self._length)
+        return self._with_words(words)
 
     def __eq__(self, other: object) -> bool:
         """Compare length and content, the content in time that does not depend on it."""
@@ -274,13 +278,21 @@ class Bits:
     def __repr__(self) -> str:
         return f"Bits(length={self._length})"
 
+    def _with_words(self, words: Words) -> Bits:
+        """Return bits of this length of fresh words, zero past the end: what `__init__` checks holds already."""
+        bits = object.__new__(Bits)
+        words.flags.writeable = False
+        bits._words = words
+        bits._length = self._length
+        return bits
+
     def _of_same_length(self, other: BitsLike, name: str) -> Bits:
         """Return `other` as bits.
 
         Raises:
             InputError: it is none, or of another length.
         """
-        bits = Bits.coerce(other, name=name)
+        bits = other if isinstance(other, Bits) else Bits.coerce(other, name=name)
         if len(bits) != self._length:
             raise InputError(f"bit vectors must be of one length, found {self._length} and {len(bits)}")
         return bits
