@@ -251,7 +251,7 @@ def test_the_estimate_without_statistics_is_never_below_the_bound() -> None:
     tally = honest(spread(LINES[0], 0.05), LINES[0], pulses=1e8)
     for method in ("linear-program", "analytic"):
         bound = estimate_single_photons(tally, method=method, intervals="clopper-pearson", tail=1e-3)  # type: ignore[arg-type]
-        point = point_estimate(tally, method, within=bound.intervals)  # type: ignore[arg-type]
+        point = point_estimate(tally, method, bound)  # type: ignore[arg-type]
         assert point.key >= bound.key > 0
         assert point.test_errors <= bound.test_errors
 

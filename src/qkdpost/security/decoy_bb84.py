@@ -181,7 +181,7 @@ def secret_length(
             f"-n h({rate:.5f}) with detectors that are not alike (delta1 {detectors.delta1:.3g}, "
             f"delta2 {detectors.delta2:.3g}); were they alike, {explanation}"
         )
-    point = point_estimate(tally, method, within=photons.intervals)
+    point = point_estimate(tally, method, photons)
     return variable_length(
         bound="variable-length",
         certified_bits=math.floor(photons.key),

@@ -141,25 +141,24 @@ def estimate_single_photons(
         return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
 
 
-def point_estimate(tally: DecoyTally, method: DecoyMethod, within: Classes | None = None) -> SinglePhotons:
+def point_estimate(tally: DecoyTally, method: DecoyMethod, bound: SinglePhotons | None = None) -> SinglePhotons:
     """Estimate what single photons did, without any statistics; no bound.
 
     Intervals of a few standard deviations are widened only as far as some photon numbers are compatible with them. They
-    are never wider than those `within` which a bound was found, so that this estimate is never below that bound: where
-    counts contradict each other a little, the intervals of a bound may be the narrower ones.
+    are never wider than those that `bound` rests on, so that the estimate is not below it, for tails below one half:
+    where counts contradict each other a little, the intervals of a bound may be the narrower ones. Where they do so
+    within all of these, only the allowance for chance makes them compatible, and the bound is all that is known.
     """
     tally = counted(tally)
+    within = None if bound is None else bound.intervals
     for deviations in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0):
         classes = _classes(tally, partial(_narrow, deviations=deviations))
         try:
             return _bounds(tally, classes if within is None else classes.within(within), method, None)
         except IncompatibleCounts:
             continue
-    if within is not None:
-        try:
-            return _bounds(tally, within, method, None)
-        except IncompatibleCounts:
-            pass
+    if bound is not None and within is not None:
+        return bound
     return SinglePhotons(key=0.0, test=0.0, test_errors=float(sum(tally.test_errors)))
 
 
@@ -303,9 +302,8 @@ class _Bounds:
         wrong = self.rules.vacuum_upper_by_errors(intervals, _WEAKER)
         if self.linear:
             wrong = min(wrong, self._program(sum(errors), intervals).most(0))
-        if self.tail is None:
-            return min(float(total), 2.0 * wrong)
-        return float(fair_coin_tosses(min(total, math.floor(max(0.0, wrong))), total, self.tail))
+        heads = min(total, math.floor(max(0.0, wrong)))
+        return float(min(total, 2 * heads) if self.tail is None else fair_coin_tosses(heads, total, self.tail))
 
     def _program(
         self, total: int, intervals: Intervals, vacuum_cap: float | None = None
