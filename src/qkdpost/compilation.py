@@ -20,7 +20,7 @@ def warmup() -> None:
     A module of kernels takes part by a function `warm` that calls each of its kernels once, on small arguments of the
     types that the library uses.
     """
-    for module in pkgutil.iter_modules(_kernels.__path__, f"{_kernels.__name__}."):
+    for module in pkgutil.walk_packages(_kernels.__path__, f"{_kernels.__name__}."):
         warm = getattr(importlib.import_module(module.name), "warm", None)
         if warm is not None:
             warm()

@@ -47,10 +47,8 @@ def run(code: str, path: Path | None = None, **environment: str) -> str:
 def copy(tmp_path: Path) -> Path:
     """A copy of the package that may be edited."""
     target = tmp_path / "site" / "qkdpost"
-    (target / "_kernels").mkdir(parents=True)
+    shutil.copytree(SOURCE / "_kernels", target / "_kernels", ignore=shutil.ignore_patterns("__pycache__"))
     (target / "__init__.py").write_text("")
-    for source in (SOURCE / "_kernels").glob("*.py"):
-        shutil.copy(source, target / "_kernels")
     (target / "_kernels" / "callee.py").write_text(CALLEE)
     (target / "_kernels" / "caller.py").write_text(CALLER)
     return target
@@ -70,6 +68,28 @@ def test_an_edited_callee_in_another_file_never_runs_stale(copy: Path) -> None:
     assert run(CALL_AND_COUNT, copy.parent) == "2 0"
     (copy / "_kernels" / "callee.py").write_text(CALLEE.replace("value + 1", "value + 41"))
     assert run(CALL_AND_COUNT, copy.parent) == "42 0"
+
+
+def test_an_edited_callee_two_folders_down_never_runs_stale(copy: Path) -> None:
+    below = copy / "_kernels" / "outer" / "inner"
+    below.mkdir(parents=True)
+    (copy / "_kernels" / "outer" / "__init__.py").write_text("")
+    (below / "__init__.py").write_text("")
+    (below / "deep.py").write_text(CALLEE)
+    callee = "from qkdpost._kernels.callee import callee"
+    for importing in (
+        "from qkdpost._kernels.outer.inner.deep import callee",
+        "from qkdpost._kernels.outer.inner import deep",
+    ):
+        call = CALLER.replace(callee, importing)
+        if importing.endswith("deep"):
+            call = call.replace("return callee(value)", "return deep.callee(value)")
+        (copy / "_kernels" / "caller.py").write_text(call)
+        (below / "deep.py").write_text(CALLEE)
+        assert run(CALL_AND_COUNT, copy.parent) == "2 0"
+        assert run(CALL_AND_COUNT, copy.parent) == "2 1"
+        (below / "deep.py").write_text(CALLEE.replace("value + 1", "value + 41"))
+        assert run(CALL_AND_COUNT, copy.parent) == "42 0"
 
 
 def test_an_edited_intrinsic_two_files_away_never_runs_stale(copy: Path) -> None:

@@ -45,7 +45,8 @@ def source_digest(source: str) -> str:
     """Return a digest of the module at the path `source` and of all modules of kernels that it depends on."""
     digest = hashlib.sha256()
     for path in sorted(_dependencies(Path(source))):
-        digest.update(f"{path.name}\0{len(_content(path))}\0".encode())
+        name = path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name
+        digest.update(f"{name}\0{len(_content(path))}\0".encode())
         digest.update(_content(path))
     return digest.hexdigest()
 
@@ -55,7 +56,10 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-_MENTION = re.compile(rb"qkdpost\._kernels\.(\w+)|from qkdpost\._kernels import ([\w, ]+|\([^)]*\))")
+_ROOT = Path(__file__).parent
+"""The directory of all kernels."""
+_MENTION = re.compile(rb"qkdpost\._kernels((?:\.\w+)*)(?: import ([\w, ]+|\([^)]*\)))?")
+"""A module of kernels, or what is imported from one, as `from qkdpost._kernels.room import module` has it."""
 
 
 @functools.cache
@@ -64,13 +68,20 @@ def _dependencies(source: Path) -> frozenset[Path]:
     found = {source, Path(__file__)}
     unread = [source]
     while unread:
-        for names in _MENTION.findall(_content(unread.pop())):
-            for name in re.findall(r"\w+", b" ".join(names).decode()):
-                path = source.parent / f"{name}.py"
-                if path not in found and path.is_file():
-                    found.add(path)
-                    unread.append(path)
+        for path in _mentioned(_content(unread.pop())) - found:
+            found.add(path)
+            unread.append(path)
     return frozenset(found)
+
+
+def _mentioned(content: bytes) -> set[Path]:
+    """Return the modules that a source names, however deep in folders; a name that is no module names none."""
+    paths = set()
+    for dotted, imported in _MENTION.findall(content):
+        module = _ROOT.joinpath(*dotted.decode().split(".")[1:])
+        candidates = [module, module.parent, *(module / name for name in re.findall(r"\w+", imported.decode()))]
+        paths |= {path for path in (candidate.with_suffix(".py") for candidate in candidates) if path.is_file()}
+    return paths
 
 
 class _Stamped:
