@@ -24,11 +24,11 @@ import numpy as np
 
 import qkdpost as qp
 from benchmarks.pipeline import block_records, run
-from qkdpost.authentication import PolynomialHasher
-from qkdpost.sifting.bb84 import match_prepared, sift_prepared
-from qkdpost.sifting.clicks import merge_clicks, suppress_echoes
-from qkdpost.sifting.coincidence import match_events, pair_time_tags
-from qkdpost.sifting.slot_coding import decode_slots, encode_slots
+from qkdpost.keys.authentication import PolynomialHasher
+from qkdpost.sifting.slots.coding import decode_slots, encode_slots
+from qkdpost.sifting.slots.prepared import match_prepared, sift_prepared
+from qkdpost.sifting.time_tags.clicks import merge_clicks, suppress_echoes
+from qkdpost.sifting.time_tags.matching import match_events, pair_time_tags
 
 ROOT = Path(__file__).resolve().parent.parent
 TURN_SECONDS = 0.1

@@ -85,7 +85,7 @@ def outside_kernels(profile: cProfile.Profile) -> float:
     for (path, _, name), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
         if "select" in name or "poll" in name:
             continue
-        if "_kernels" in path and not path.endswith("_jit.py"):
+        if "_kernels" in path and not path.endswith("decorators.py"):
             kernels += own
         else:
             outside += own

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qkdpost._kernels._jit import JIT_ENABLED, registered_kernels
+from qkdpost._kernels.jit.decorators import JIT_ENABLED, registered_kernels
 from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
-from qkdpost.authentication import PolynomialHasher
 from qkdpost.bits import Bits, concatenate
 from qkdpost.compilation import warmup
+from qkdpost.keys.authentication import PolynomialHasher
 from qkdpost.verification import frame_tags, hash_tag
 
 REPORT = """
 from qkdpost.compilation import warmup
-from qkdpost._kernels._jit import registered_kernels
+from qkdpost._kernels.jit.decorators import registered_kernels
 warmup()
 kernels = registered_kernels()
 print(len(kernels), [kernel.__name__ for kernel in kernels if not kernel.signatures])

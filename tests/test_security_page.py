@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from qkdpost.messages import Message
+from qkdpost.dialogue.messages import Message
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "security.md"
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from qkdpost.authentication import PolynomialHasher, Transcript
 from qkdpost.errors import LocalProtocolError
-from qkdpost.key_pool import KeyPool
+from qkdpost.keys import KeyPool
+from qkdpost.keys.authentication import PolynomialHasher, Transcript
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from qkdpost.single_use import SingleUse

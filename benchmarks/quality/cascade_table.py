@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from qkdpost.bits import Bits
-from qkdpost.entropy import binary_entropy
 from qkdpost.reconciliation import CascadeOutcome, cascade, parameters_for
-from qkdpost.reconciliation.reconcile import drive
+from qkdpost.reconciliation.in_process import drive
+from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.verification import KEY_BYTES, frame_tags
 
 FRAME_BITS = 1 << 14

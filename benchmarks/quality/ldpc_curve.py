@@ -26,11 +26,11 @@ import numpy as np
 from scipy.stats import binom
 
 from qkdpost.bits import Bits
-from qkdpost.entropy import binary_entropy
-from qkdpost.reconciliation.ldpc import LdpcOutcome, ldpc_corrector, ldpc_reference
-from qkdpost.reconciliation.ldpc_codes import code_names, load_code
-from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
-from qkdpost.reconciliation.reconcile import drive, reconcile
+from qkdpost.reconciliation.in_process import drive, reconcile
+from qkdpost.reconciliation.ldpc.codes import code_names, load_code
+from qkdpost.reconciliation.ldpc.conversation import LdpcOutcome, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.statistics.entropy import binary_entropy
 
 PUBLISHED_CASCADE = {
     0.005: 1.05182, 0.01: 1.04310, 0.02: 1.04062, 0.03: 1.03945, 0.04: 1.04342, 0.05: 1.04335, 0.06: 1.04601,

@@ -12,8 +12,8 @@ import pytest
 
 from qkdpost import simulation
 from qkdpost.records import TimeTags
-from qkdpost.sifting.clicks import merge_clicks, suppress_echoes
-from qkdpost.sifting.coincidence import match_events, pair_time_tags
+from qkdpost.sifting.time_tags.clicks import merge_clicks, suppress_echoes
+from qkdpost.sifting.time_tags.matching import match_events, pair_time_tags
 
 WINDOW_TICKS = 60
 GROUP = "coincidences, 4 x 10^6 tags of both sides"

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qkdpost._kernels.syndromes import compute_syndromes
+from qkdpost._kernels.ldpc.syndromes import compute_syndromes
 from qkdpost.bits import Bits
-from qkdpost.entropy import entropy_ppm
-from qkdpost.reconciliation.density_evolution import error_rate_of_efficiency
-from qkdpost.reconciliation.ldpc import LdpcOutcome, ldpc_corrector, ldpc_reference
-from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode, code_names, load_code
-from qkdpost.reconciliation.ldpc_decoders import DECODERS, LayeredDecoder
-from qkdpost.reconciliation.rate_adaptation import plan_ldpc
-from qkdpost.reconciliation.reconcile import drive
+from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code
+from qkdpost.reconciliation.ldpc.conversation import LdpcOutcome, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.decoders import DECODERS, LayeredDecoder
+from qkdpost.reconciliation.ldpc.plan import plan_ldpc
+from qkdpost.reconciliation.ldpc_design.density_evolution import error_rate_of_efficiency
+from qkdpost.statistics.entropy import entropy_ppm
 
 BLOCK_BITS = 1 << 24
 FRAMES = 256

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qkdpost.authentication import PolynomialHasher
 from qkdpost.bits import Bits
+from qkdpost.keys.authentication import PolynomialHasher
 from qkdpost.verification import frame_tags, hash_tag
 from reference.polynomials import polynomial_hash
 

@@ -13,9 +13,9 @@ import pytest
 from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
-from qkdpost.sifting.bbm92 import match_detections
-from qkdpost.sifting.slot_coding import decode_slots, encode_slots
+from qkdpost.sifting.slots.coding import decode_slots, encode_slots
+from qkdpost.sifting.slots.coincident import match_detections
+from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
 
 DETECTIONS = 10**6
 PROBABILITIES = [0.001, 0.01, 0.1]

@@ -16,11 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkdpost import estimation, planning, plotting, security, sifting, simulation, transport
+    from qkdpost import planning, plotting, security, sifting, simulation, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.compilation import warmup
     from qkdpost.config import LinkConfig
+    from qkdpost.dialogue.ledger import Cause, Ledger
+    from qkdpost.dialogue.messages import AbortReason
     from qkdpost.distillation import Distillation, distill
     from qkdpost.errors import (
         AuthenticationError,
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
         RemoteProtocolError,
     )
     from qkdpost.health import RecordLimits
-    from qkdpost.key_pool import KeyPool
-    from qkdpost.leakage import Cause, Ledger
-    from qkdpost.messages import AbortReason
+    from qkdpost.keys import KeyPool
     from qkdpost.reconciliation import Reconciled, reconcile
     from qkdpost.records import (
         DOUBLE_CLICK,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Tally,
         TimeTags,
     )
+    from qkdpost.session.blocks.report import BlockReport
     from qkdpost.session.events import (
         BlockAborted,
         ConnectionClosed,
@@ -55,9 +56,9 @@ if TYPE_CHECKING:
         KeyReady,
         StageCompleted,
     )
-    from qkdpost.session.report import BlockReport
     from qkdpost.session.session import Session
     from qkdpost.session.states import ConnectionState, Stage
+    from qkdpost.statistics import error_rate as estimation
     from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
@@ -114,12 +115,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AbortReason": "qkdpost.messages",
+    "AbortReason": "qkdpost.dialogue.messages",
     "AuthenticationError": "qkdpost.errors",
     "Bits": "qkdpost.bits",
     "BlockAborted": "qkdpost.session.events",
-    "BlockReport": "qkdpost.session.report",
-    "Cause": "qkdpost.leakage",
+    "BlockReport": "qkdpost.session.blocks.report",
+    "Cause": "qkdpost.dialogue.ledger",
     "ConfigurationError": "qkdpost.errors",
     "ConnectionClosed": "qkdpost.session.events",
     "ConnectionState": "qkdpost.session.states",
@@ -130,11 +131,11 @@ _HOMES = {
     "HandshakeCompleted": "qkdpost.session.events",
     "InputError": "qkdpost.errors",
     "KEY_BASIS": "qkdpost.records",
-    "KeyPool": "qkdpost.key_pool",
+    "KeyPool": "qkdpost.keys",
     "KeyPoolExhausted": "qkdpost.errors",
     "KeyReady": "qkdpost.session.events",
     "Labels": "qkdpost.records",
-    "Ledger": "qkdpost.leakage",
+    "Ledger": "qkdpost.dialogue.ledger",
     "LinkConfig": "qkdpost.config",
     "LocalProtocolError": "qkdpost.errors",
     "PreparedPulses": "qkdpost.records",
@@ -158,13 +159,15 @@ _HOMES = {
     "toeplitz_hash": "qkdpost.amplification",
     "warmup": "qkdpost.compilation",
 }
-_ROOMS = ("estimation", "planning", "plotting", "security", "sifting", "simulation", "transport")
+_ROOMS = {"estimation": "statistics.error_rate"} | {
+    name: name for name in ("planning", "plotting", "security", "sifting", "simulation", "transport")
+}
 
 
 def __getattr__(name: str) -> Any:
     """Enter a room when a name of it is first used, so that importing the package costs next to nothing."""
     if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{_ROOMS[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

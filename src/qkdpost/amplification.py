@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkdpost._kernels.toeplitz import toeplitz_product
+from qkdpost._kernels.gf2.toeplitz import toeplitz_product
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError

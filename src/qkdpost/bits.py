@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkdpost._kernels.packing import append_words, count_ones, gather_bits, select_bits, set_bits, spread_bits
+from qkdpost._kernels.bits.packing import append_words, count_ones, gather_bits, select_bits, set_bits, spread_bits
 from qkdpost.checks import bit_vector, byte_string, described, instance, integer_vector, whole_number
 from qkdpost.checks.scalars import index_of
 from qkdpost.errors import InputError

@@ -82,7 +82,7 @@ class LinkConfig:
         blocks_in_flight: how many blocks may be worked on at once, to hide the round-trip time.
         frame_bits: bits of one frame of error correction.
         reconciliation: the method of error correction: "cascade" (least disclosed, many rounds), "ldpc" (few rounds)
-            or "auto" (chosen for each block by `qkdpost.reconciliation.choice`).
+            or "auto" (chosen for each block by `qkdpost.reconciliation.method`).
         round_trip_ms: round-trip time of the line, for "auto".
         processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in
             Mbit/s, for "auto".
@@ -90,7 +90,7 @@ class LinkConfig:
         ldpc_frame_bits: bits of one frame of the LDPC code: 2^14, 2^16, 2^18 or 2^20.
         ldpc_decoder: the decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate"
             (discloses less, takes several times as long), or the name of one that was registered in
-            `qkdpost.reconciliation.ldpc_decoders.DECODERS` before the session began.
+            `qkdpost.reconciliation.ldpc.decoders.DECODERS` before the session began.
         ldpc_first_failures_permille: frames in a thousand that may fail when they are first tried, one of 900, 700,
             500, 300, 200, 100, 30, 10 and 1: the more, the less is disclosed and the longer decoding takes.
         ldpc_blind_rounds: how often more may be disclosed of frames that failed; 0, with the fallback

@@ -10,10 +10,10 @@ from qkdpost.bits import Bits, concatenate
 from qkdpost.checks import described, instance
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError, QkdpostError
-from qkdpost.key_pool import KeyPool
+from qkdpost.keys import KeyPool
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import BlockAborted, Event, KeyReady
-from qkdpost.session.report import BlockReport
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 

@@ -87,7 +87,7 @@ class DetectorMismatch:
 
     `delta1` and `delta2` bound how far its measurement is from one whose detection does not depend on the basis, by
     the formulas of the published program to Tupkary et al., Quantum 9, 1937 (2025), for an active choice of basis;
-    `qkdpost.security.detectors` tells what they cost.
+    `qkdpost.security.decoy.detector_mismatch` tells what they cost.
 
     Args:
         dark_count_probability: per detector and gate.

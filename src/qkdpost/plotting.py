@@ -12,7 +12,7 @@ from qkdpost.checks import described, instance
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning import Plan, repeaterless_limit
 from qkdpost.security.result import SecretLength
-from qkdpost.session.report import BlockReport
+from qkdpost.session.blocks.report import BlockReport
 
 __all__ = ["plot_key_rates", "plot_qber", "plot_terms"]
 

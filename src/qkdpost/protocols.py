@@ -9,15 +9,16 @@ from typing import Any, TypeAlias
 
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
-from qkdpost.conversation import Program
+from qkdpost.dialogue.ledger import Ledger
+from qkdpost.dialogue.program import Program
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.leakage import Ledger
 from qkdpost.records import Detections, Labels, PreparedPulses, RawRecords, SiftedKey, Tally, TimeTags
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
-from qkdpost.sifting.by_slots import answer_slots, match_to_detections, match_to_prepared, report_slots
-from qkdpost.sifting.by_time_tags import answer_time_tags, report_time_tags
+from qkdpost.security.single_photon.bound import MAX_POSSIBLE_RUNS
+from qkdpost.sifting.slots.conversation import answer_slots, match_to_detections, match_to_prepared, report_slots
 from qkdpost.sifting.task import SiftingTask
+from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 from qkdpost.tallying import ComparedRounds, tally_decoy_pulses, tally_qubits, tally_single_photons
 
@@ -105,7 +106,7 @@ def _bound_and_direction(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
 
 def _runs_of_records(link: LinkConfig, ledger: Ledger) -> dict[str, Any]:
     """A block is a run of whole records, and detections decide which."""
-    return {"possible_runs": single_photon.MAX_POSSIBLE_RUNS}
+    return {"possible_runs": MAX_POSSIBLE_RUNS}
 
 
 _PREPARED = partial(

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.permutation import draw_subset, list_ones, shuffle
+from qkdpost._kernels.bits.permutation import draw_subset, list_ones, shuffle
 from qkdpost.checks import byte_string, whole_number
 
 __all__ = ["SEED_BYTES", "expand", "permutation", "random_words", "sample_positions"]

@@ -18,7 +18,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from qkdpost._kernels import polynomial_hash
+from qkdpost._kernels.gf2 import polynomial_hash
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import byte_string, real_number, whole_number
 from qkdpost.errors import ConfigurationError

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import qkdpost as qp
 from fuzzing.choices import Choices
-from qkdpost.security import concentration, decoy_bb84, single_photon
+from qkdpost.security import decoy_bb84, single_photon
+from qkdpost.statistics import concentration
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = ["BOUND_CALLS", "Arguments", "Call"]

@@ -15,8 +15,8 @@ import msgspec
 from fuzzing.choices import Choices
 from fuzzing.limits import Finding
 from fuzzing.worlds import ROLES, WORLDS, World, repeatable, said, session_of
+from qkdpost.dialogue.messages import Message
 from qkdpost.errors import AuthenticationError, LocalProtocolError, QkdpostError, RemoteProtocolError
-from qkdpost.messages import Message
 from qkdpost.session import session as session_module
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.connection import Connection

@@ -10,7 +10,7 @@ import msgspec
 from fuzzing.choices import Choices
 from fuzzing.limits import Finding
 from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError
-from qkdpost.key_pool import KeyPool, PadReference, SegmentState
+from qkdpost.keys import KeyPool, PadReference, SegmentState
 from support.link import seeded_source
 
 __all__ = ["fuzz_pool_history", "fuzz_pool_snapshot"]

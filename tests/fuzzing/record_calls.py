@@ -7,8 +7,8 @@ from typing import Any
 import qkdpost as qp
 from fuzzing.bound_calls import Arguments, Call
 from fuzzing.choices import Choices
-from qkdpost.estimation import estimate_error_rate, sample_size, sampled_error_bounds
 from qkdpost.sifting import decode_slots, decode_times, encode_slots, encode_times, sort_time_tags, unwrap_ticks
+from qkdpost.statistics.error_rate import estimate_error_rate, sample_size, sampled_error_bounds
 
 __all__ = ["RECORD_CALLS"]
 

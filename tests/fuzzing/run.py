@@ -83,7 +83,10 @@ def instrumented_target(name: str) -> Callable[[bytes], None]:
     import atheris
 
     package = Path(__file__).resolve().parents[2] / "src" / "qkdpost"
-    kernels = [f"qkdpost._kernels.{file.stem}" for file in (package / "_kernels").glob("*.py")]
+    kernels = [
+        ".".join(file.relative_to(package.parent).with_suffix("").parts)
+        for file in (package / "_kernels").rglob("*.py")
+    ]
     with atheris.instrument_imports(include=["qkdpost"], exclude=kernels):
         import qkdpost
 

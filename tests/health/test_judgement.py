@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from qkdpost.config import LinkConfig
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.health import RecordLimits, judge, judgement, summarise
-from qkdpost.messages import AbortReason
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
 
 LIMITS = RecordLimits()

@@ -9,10 +9,10 @@ import pytest
 import qkdpost as qp
 from qkdpost.planning import plan_fixed_length
 from qkdpost.security import DecoyAcceptance, QubitAcceptance, bb84
-from qkdpost.security.decoy_lengths import published_estimate
-from qkdpost.security.decoy_published import DecoyCounts
+from qkdpost.security.decoy.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.published_estimates import DecoyCounts
+from qkdpost.security.decoy.published_lengths import published_estimate
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally
 from support.link import decoy_links
 

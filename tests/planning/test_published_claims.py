@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from qkdpost.entropy import binary_entropy
-from qkdpost.security.decoy_published import DecoyCounts, PublishedEstimate, lim_2014, rusca_2018
-from qkdpost.security.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate, lim_2014, rusca_2018
+from qkdpost.statistics.entropy import binary_entropy
 
 CORRECTNESS = 1e-15
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from qkdpost.bits import Bits
-from qkdpost.leakage import Cause
+from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation.correction import Corrected, Side, correct
-from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
-from qkdpost.reconciliation.reconcile import drive
+from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
 
 SIDE = Side(
     reference=True,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 
 __all__ = ["dense_matrix", "layered_min_sum", "sum_product"]
 

@@ -1,4 +1,4 @@
-"""Numbers as `qkdpost._kernels.tag_text` reads them, by regular expressions and fractions."""
+"""Numbers as `qkdpost._kernels.sifting.tag_text` reads them, by regular expressions and fractions."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance, QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84
-from qkdpost.security.decoy_lengths import published_estimate
-from qkdpost.security.decoy_published import DecoyCounts
+from qkdpost.security.decoy.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.published_estimates import DecoyCounts
+from qkdpost.security.decoy.published_lengths import published_estimate
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.tallies import DecoyTally
 
 BOUNDS = ("tomamichel-leverrier-2017", "lim-2021", "tlgr-2012")

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.entropy import binary_entropy
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, single_photon
 from qkdpost.security.result import SecretLength
+from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.tallies import SampledTally, SinglePhotonTally
 
 

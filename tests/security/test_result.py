@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import Tally
 from qkdpost.security import at_fixed_length, bb84, bbm92, decoy_bb84
-from qkdpost.security.decoy_estimate import estimate_single_photons, point_estimate
+from qkdpost.security.decoy.single_photons import estimate_single_photons, point_estimate
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.tallies import DecoyTally, SampledTally

@@ -9,9 +9,9 @@ import pytest
 
 from qkdpost import simulation
 from qkdpost.config import LinkConfig
-from qkdpost.conversation import from_peer
+from qkdpost.dialogue.messages import AbortReason
+from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
-from qkdpost.messages import AbortReason
 from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
 from qkdpost.session.states import ConnectionState
 from support.link import Pair, bb84_records, small_link

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.errors import RemoteProtocolError
-from qkdpost.messages import (
+from qkdpost.dialogue.messages import (
     Abort,
     AbortReason,
     ComparedBits,
@@ -18,6 +17,7 @@ from qkdpost.messages import (
     Ready,
     SegmentEntry,
 )
+from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode, encode
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import qkdpost as qp
-from qkdpost.leakage import Cause
-from qkdpost.reconciliation.rate_adaptation import LdpcPlan, plan_ldpc
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
-from qkdpost.session.report import BlockReport
 from qkdpost.session.stages import reconciliation
 from support.link import Pair, bb84_records, small_link
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
-from qkdpost.leakage import Cause
-from qkdpost.messages import AbortReason, FrameVerdict, Parities
-from qkdpost.reconciliation import choice
-from qkdpost.reconciliation.ldpc import WANTED_BITS
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.dialogue.messages import AbortReason, FrameVerdict, Parities
+from qkdpost.reconciliation import method as choice
+from qkdpost.reconciliation.ldpc.conversation import WANTED_BITS
+from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
-from qkdpost.session.report import BlockReport
 from qkdpost.session.stages import reconciliation
 from support.link import Pair, bb84_records, seeded_source, small_link
 

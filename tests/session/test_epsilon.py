@@ -8,9 +8,9 @@ from fractions import Fraction
 import msgspec
 import pytest
 
+from qkdpost.dialogue.messages import BlockOpen, Hello, Ready
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.key_pool import KeyPool
-from qkdpost.messages import BlockOpen, Hello, Ready
+from qkdpost.keys import KeyPool
 from qkdpost.records import SecretKey
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.events import KeyReady

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost import simulation
-from qkdpost.errors import AuthenticationError, RemoteProtocolError
-from qkdpost.messages import (
+from qkdpost.dialogue.messages import (
     AbortReason,
     BlockOpen,
     Close,
@@ -26,6 +25,7 @@ from qkdpost.messages import (
     Parities,
     Ready,
 )
+from qkdpost.errors import AuthenticationError, RemoteProtocolError
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.states import ConnectionState
 from support.link import Pair, bb84_records, frames, small_link

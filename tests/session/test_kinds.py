@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import ConfigurationError
-from qkdpost.leakage import Cause
-from qkdpost.messages import AbortReason
 from qkdpost.protocols import PROTOCOLS
-from qkdpost.reconciliation.ldpc_codes import QuasiCyclicCode
-from qkdpost.reconciliation.ldpc_decoders import DECODERS, CompiledDecoder
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
+from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link
 

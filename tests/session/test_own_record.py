@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
-from qkdpost.messages import AbortReason, BlockOpen, DetectionReport, SiftReply
+from qkdpost.dialogue.messages import AbortReason, BlockOpen, DetectionReport, SiftReply
 from qkdpost.session.codec import decode
 from support.link import Pair, bb84_records, small_link
 

@@ -10,8 +10,8 @@ import pytest
 
 from qkdpost.errors import InputError
 from qkdpost.records import RawRecords
-from qkdpost.security.single_photon import MAX_FIRST_RECORDS
-from qkdpost.session.queue import RecordQueue
+from qkdpost.security.single_photon.bound import MAX_FIRST_RECORDS
+from qkdpost.session.record_queue import RecordQueue
 from support.link import Pair, bb84_records, small_link
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
-from qkdpost.messages import AbortReason
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.records import Detections, PreparedPulses, Tally
+from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
-from qkdpost.session.report import BlockReport
 from qkdpost.tallies import SampledTally
 from qkdpost.tallying import ComparedRounds, tally_qubits
 from support.link import Pair, small_link

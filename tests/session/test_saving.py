@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from qkdpost.dialogue.messages import Confirmation, Hello, Message
 from qkdpost.errors import AuthenticationError
-from qkdpost.key_pool import KeyPool, PadReference
-from qkdpost.messages import Confirmation, Hello, Message
+from qkdpost.keys import KeyPool, PadReference
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.config import LinkConfig
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.dialogue.messages import AbortReason, FrameTags, Parities
 from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
-from qkdpost.key_pool import KeyPool
-from qkdpost.leakage import Cause
-from qkdpost.messages import AbortReason, FrameTags, Parities
+from qkdpost.keys import KeyPool
 from qkdpost.records import TimeTags
-from qkdpost.session.block import Block
+from qkdpost.session.blocks.block import Block
 from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session

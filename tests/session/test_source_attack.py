@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qkdpost.dialogue.messages import AbortReason, DetectionReport, RecordsHeld, WindowChoice
 from qkdpost.errors import AuthenticationError
-from qkdpost.messages import AbortReason, DetectionReport, RecordsHeld, WindowChoice
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import Detections
 from qkdpost.session.codec import decode, encode
-from qkdpost.sifting.slot_coding import decode_slots
+from qkdpost.sifting.slots.coding import decode_slots
 from qkdpost.simulation import TaggingReceiver, bbm92_time_tags
 from support.link import Pair, small_link
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
-from qkdpost.conversation import RECEIVE, AbortBlock, NeedBatch
+from qkdpost.dialogue.messages import AbortReason, BlockMessage, CalibrationClicks, DetectionReport, WindowChoice
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.messages import AbortReason, BlockMessage, CalibrationClicks, DetectionReport, WindowChoice
 from qkdpost.records import SiftedKey
-from qkdpost.sifting.by_slots import PART_DETECTIONS
-from qkdpost.sifting.by_time_tags import answer_time_tags, report_time_tags
+from qkdpost.sifting.slots.conversation import PART_DETECTIONS
 from qkdpost.sifting.task import SiftingTask
+from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
 from support.link import Pair
 
 Alter = Callable[[BlockMessage], list[BlockMessage]]

@@ -12,18 +12,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from qkdpost import authentication, distillation
-from qkdpost.authentication import PolynomialHasher, Transcript
+from qkdpost import distillation
 from qkdpost.bits import Bits
+from qkdpost.dialogue.messages import Confirmation
 from qkdpost.errors import AuthenticationError, ConfigurationError, QkdpostError, RemoteProtocolError
-from qkdpost.key_pool import KeyPool, PadReference
-from qkdpost.messages import Confirmation
-from qkdpost.reconciliation.choice import ldpc_plan
-from qkdpost.reconciliation.ldpc import ldpc_reference
-from qkdpost.session.block import Block
+from qkdpost.keys import KeyPool, PadReference, authentication
+from qkdpost.keys.authentication import PolynomialHasher, Transcript
+from qkdpost.reconciliation.ldpc.conversation import ldpc_reference
+from qkdpost.reconciliation.method import ldpc_plan
+from qkdpost.session.blocks.block import Block
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.session import Session
-from qkdpost.session.stages import confirmation
+from qkdpost.session.stages import release as confirmation
 from support.leaks import leaks
 from support.link import Pair, bb84_records, seeded_source, small_link
 

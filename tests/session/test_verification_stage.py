@@ -9,10 +9,10 @@ import pytest
 
 from qkdpost import simulation
 from qkdpost.bits import Bits
-from qkdpost.leakage import Cause
-from qkdpost.messages import AbortReason
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.reconciliation import correction
-from qkdpost.reconciliation.cascade import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, cascade
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link
 

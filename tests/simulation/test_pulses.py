@@ -11,7 +11,7 @@ from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
+from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
 from qkdpost.simulation.draws import random_labels, truncated_poisson
 from qkdpost.simulation.receiver import detect
 

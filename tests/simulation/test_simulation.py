@@ -11,8 +11,8 @@ from scipy.stats import binom, chi2
 from qkdpost import simulation
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
-from qkdpost.sifting.bbm92 import match_detections
+from qkdpost.sifting.slots.coincident import match_detections
+from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
 from qkdpost.simulation.draws import biased_bits, live_after_dead_time, rare_slots, uniform_bits
 
 ALPHA = 1e-6

@@ -15,17 +15,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
-from qkdpost.security.concentration import (
+from qkdpost.security.decoy.bound import single_photon_phase_error_rate
+from qkdpost.security.decoy.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.published_estimates import DecoyCounts, wiesemann_2026
+from qkdpost.security.decoy.single_photons import SinglePhotons, count_events, estimate_single_photons, point_estimate
+from qkdpost.security.qubits.both_bases import phase_error_bound_of_samples
+from qkdpost.statistics.concentration import (
     binomial_at_most,
     clopper_pearson_lower,
     clopper_pearson_upper,
     hypergeometric_key_errors,
 )
-from qkdpost.security.decoy_bb84 import single_photon_phase_error_rate
-from qkdpost.security.decoy_estimate import SinglePhotons, count_events, estimate_single_photons, point_estimate
-from qkdpost.security.decoy_published import DecoyCounts, wiesemann_2026
-from qkdpost.security.photon_statistics import PhotonStatistics
-from qkdpost.security.sampled import phase_error_bound_of_samples
 from qkdpost.tallies import SampledTally
 from reference.links import DecoyLink, DrawnBlocks, draw_blocks
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from qkdpost.bits import Bits
-from qkdpost.entropy import binary_entropy
-from qkdpost.leakage import Cause
+from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation.correction import Side, correct
-from qkdpost.reconciliation.rate_adaptation import plan_ldpc
-from qkdpost.reconciliation.reconcile import drive
+from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.ldpc.plan import plan_ldpc
+from qkdpost.statistics.entropy import binary_entropy
 
 BLOCK_BITS = 1 << 20
 

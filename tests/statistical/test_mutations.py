@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from qkdpost.dialogue.messages import Confirmation
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
-from qkdpost.key_pool import KeyPool
-from qkdpost.messages import Confirmation
+from qkdpost.keys import KeyPool
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session

@@ -10,8 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 import qkdpost as qp
-from qkdpost import estimation, planning, security, sifting, simulation
-from qkdpost.security import concentration
+from qkdpost import planning, security, sifting, simulation
+from qkdpost.statistics import concentration
+from qkdpost.statistics import error_rate as estimation
 from support.disguises import Kind, bits, count, counts, integers, raw, real, reals, text, thing
 from support.link import small_link
 

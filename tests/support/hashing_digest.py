@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 
-from qkdpost._kernels import toeplitz
-from qkdpost._kernels._processor import clmul_path
+from qkdpost._kernels.gf2 import toeplitz
+from qkdpost._kernels.jit.processor import clmul_path
 from qkdpost.amplification import modified_seed_bits, modified_toeplitz_hash, toeplitz_hash
-from qkdpost.authentication import PolynomialHasher
 from qkdpost.bits import Bits
+from qkdpost.keys.authentication import PolynomialHasher
 from qkdpost.verification import frame_tags
 
 

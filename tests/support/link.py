@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from qkdpost.config import LinkConfig
-from qkdpost.key_pool import KeyPool
+from qkdpost.keys import KeyPool
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.session.codec import LENGTH_BYTES
 from qkdpost.session.events import BlockAborted, Event, KeyReady

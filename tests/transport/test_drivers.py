@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from qkdpost import transport
+from qkdpost.dialogue.messages import Abort, AbortReason, BlockOpen, Hello, Message, Ready
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.key_pool import KeyPool
-from qkdpost.messages import Abort, AbortReason, BlockOpen, Hello, Message, Ready
+from qkdpost.keys import KeyPool
 from qkdpost.session.codec import LENGTH_BYTES, decode, encode
 from qkdpost.session.events import BlockAborted, ConnectionClosed, Event, KeyReady
 from qkdpost.session.handshake import make_hello

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels._jit import kernel
+from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = ["mark_live", "warm"]
 

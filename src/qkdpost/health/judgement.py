@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.health.limits import RecordLimits
 from qkdpost.health.sequences import MAX_LAG, PARTS, WINDOW_BITS, SequenceHealth
 from qkdpost.health.statistics import excess_bits, relative_entropy, share_interval, shortfall_bits
 from qkdpost.health.summary import RecordHealth, add_up
-from qkdpost.messages import AbortReason
 
 __all__ = ["FALSE_ALARM_BITS", "Finding", "judge"]
 

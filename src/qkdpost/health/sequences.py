@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.packing import count_ones
-from qkdpost._kernels.runs import count_disagreements, longest_run, window_ones
+from qkdpost._kernels.bits.packing import count_ones
+from qkdpost._kernels.bits.runs import count_disagreements, longest_run, window_ones
 from qkdpost.bits import Bits
 
 __all__ = ["MAX_LAG", "WINDOW_BITS", "SequenceHealth", "no_lags"]

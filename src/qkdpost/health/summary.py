@@ -10,7 +10,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.runs import compare_by_distance
+from qkdpost._kernels.bits.runs import compare_by_distance
 from qkdpost.bits import Bits, concatenate
 from qkdpost.health.sequences import SequenceHealth, no_lags
 from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, RawRecords, TimeTags

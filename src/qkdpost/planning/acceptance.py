@@ -15,19 +15,19 @@ from fractions import Fraction
 
 from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
-from qkdpost.entropy import binary_entropy
+from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.estimation import sample_size
-from qkdpost.leakage import Cause, Ledger
 from qkdpost.link_parts import DecoyAcceptance, QubitAcceptance
 from qkdpost.planning.links import MAX_EFFICIENCY
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import Tally
-from qkdpost.security.decoy_lengths import published_estimate
-from qkdpost.security.decoy_published import DecoyCounts, PublishedEstimate
+from qkdpost.security.decoy.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate
+from qkdpost.security.decoy.published_lengths import published_estimate
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.photon_statistics import PhotonStatistics
 from qkdpost.security.result import SecretLength
+from qkdpost.statistics.entropy import binary_entropy
+from qkdpost.statistics.error_rate import sample_size
 from qkdpost.tallies import DecoyTally, fixed_intensities
 
 __all__ = ["FixedLengthPlan", "plan_fixed_length"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from qkdpost.checks import described, instance, real_number
-from qkdpost.entropy import binary_entropy
 from qkdpost.errors import InputError
 from qkdpost.planning.expectation import (
     coherent_rates,
@@ -25,6 +24,7 @@ from qkdpost.security import bbm92, decoy_bb84, single_photon
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
+from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.tallies import DecoyTally, SinglePhotonTally
 
 __all__ = ["AnyLink", "BBM92Link", "DecoyBB84Link", "SinglePhotonBB84Link", "expected_length"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qkdpost.reconciliation.cascade import CascadeOutcome, cascade
-from qkdpost.reconciliation.cascade_parameters import PARAMETER_SETS, CascadeParameters, parameters_for
-from qkdpost.reconciliation.reconcile import METHODS, Correction, Reconciled, reconcile
+from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS, CascadeParameters, parameters_for
+from qkdpost.reconciliation.in_process import METHODS, Correction, Reconciled, reconcile
 
 __all__ = [
     "METHODS",

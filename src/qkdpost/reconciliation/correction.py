@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
-from qkdpost.leakage import Cause
-from qkdpost.reconciliation.cascade import CascadeOutcome, cascade
-from qkdpost.reconciliation.cascade_parameters import parameters_for
-from qkdpost.reconciliation.ldpc import RandomSource, block_mask, ldpc_corrector, ldpc_reference
-from qkdpost.reconciliation.rate_adaptation import LdpcPlan
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade.parameters import parameters_for
+from qkdpost.reconciliation.ldpc.conversation import RandomSource, block_mask, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 
 __all__ = ["Corrected", "Side", "correct"]
 

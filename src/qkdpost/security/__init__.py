@@ -40,13 +40,15 @@ Data for choosing the correction
 
 from __future__ import annotations
 
-from qkdpost.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.records import Tally
-from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
+from qkdpost.security import single_photon
+from qkdpost.security.decoy import bound as decoy_bb84
+from qkdpost.security.decoy.sensitivity import IntensitySensitivity, intensity_sensitivity
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
+from qkdpost.security.qubits import bb84, bbm92
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
-from qkdpost.security.sensitivity import IntensitySensitivity, intensity_sensitivity
+from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [

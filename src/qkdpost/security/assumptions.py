@@ -158,16 +158,17 @@ ONE_WAY_THEOREM_TWO_WAYS = (
 )
 SINGLE_PHOTON_ARGUMENT = (
     "how pulses with several photons are counted is this library's own argument along known lines (the notes of "
-    "qkdpost.security.single_photon)"
+    "qkdpost.security.single_photon.bound)"
 )
 PARTIAL_STATES = (
     "that decoy events enter epsilon once and not under the root is this library's own argument (accounting "
-    "'partial-states', the notes of qkdpost.security.decoy_bb84)"
+    "'partial-states', the notes of qkdpost.security.decoy.bound)"
 )
 DERIVED_CONSTANT = (
     "the constant 17 for two decoys was derived by the bookkeeping that the paper has for one decoy, not read in it"
 )
 DETECTOR_ARGUMENT = (
     "with detectors that are not alike, the exact distribution in the place of Serfling's inequality, and a number of "
-    "rounds that is itself a bound, are this library's own argument (the notes of qkdpost.security.detectors)"
+    "rounds that is itself a bound, are this library's own argument (the notes of "
+    "qkdpost.security.decoy.detector_mismatch)"
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from qkdpost.dialogue.messages import Abort, Close, Confirmation, Message, Ready
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.messages import Abort, Close, Confirmation, Message, Ready
 
 __all__ = ["LENGTH_BYTES", "decode", "encode"]
 

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from qkdpost.authentication import Transcript
 from qkdpost.config import LinkConfig
-from qkdpost.key_pool import KeyPool
-from qkdpost.messages import Message
+from qkdpost.dialogue.messages import Message
+from qkdpost.keys import KeyPool
+from qkdpost.keys.authentication import Transcript
 from qkdpost.session.codec import encode
 from qkdpost.session.events import Event
 from qkdpost.single_use import SingleUse

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from qkdpost.messages import AbortReason
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.records import SecretKey
-from qkdpost.session.report import BlockReport
+from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.states import Stage
 
 __all__ = ["BlockAborted", "ConnectionClosed", "Event", "HandshakeCompleted", "KeyReady", "StageCompleted"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qkdpost.config import LinkConfig
+from qkdpost.dialogue.messages import PROTOCOL_VERSION, Hello, SegmentEntry
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.key_pool import KeyPool, SegmentState
-from qkdpost.messages import PROTOCOL_VERSION, Hello, SegmentEntry
-from qkdpost.reconciliation.ldpc_codes import manifest_digest
+from qkdpost.keys import KeyPool, SegmentState
+from qkdpost.reconciliation.ldpc.codes import manifest_digest
 
 __all__ = ["check_hello", "make_hello", "peer_segments"]
 

@@ -6,8 +6,8 @@ from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import PreparedPulses, RawRecords, TimeTags
-from qkdpost.session.queue import detections_in
-from qkdpost.sifting.clicks import check_tags
+from qkdpost.session.record_queue import detections_in
+from qkdpost.sifting.time_tags.clicks import check_tags
 
 __all__ = ["check_record"]
 

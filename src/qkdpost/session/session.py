@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 from qkdpost.checks import choice, described, instance
 from qkdpost.config import LinkConfig
-from qkdpost.conversation import from_peer
+from qkdpost.dialogue.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -16,19 +17,18 @@ from qkdpost.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from qkdpost.key_pool import KeyPool
-from qkdpost.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.keys import KeyPool
 from qkdpost.protocols import PROTOCOLS
-from qkdpost.reconciliation.choice import check_decoder
+from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecords
-from qkdpost.session.blocks import Blocks
+from qkdpost.session.blocks.table import Blocks
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode
 from qkdpost.session.connection import Connection
 from qkdpost.session.events import ConnectionClosed, Event, HandshakeCompleted
 from qkdpost.session.handshake import check_hello, make_hello, peer_segments
 from qkdpost.session.intake import check_record
-from qkdpost.session.queue import RecordQueue
+from qkdpost.session.record_queue import RecordQueue
 from qkdpost.session.states import ConnectionState
 from qkdpost.single_use import SingleUse
 

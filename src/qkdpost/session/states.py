@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from qkdpost.messages import (
+from qkdpost.dialogue.messages import (
     AmplificationProposal,
     BlockMessage,
     BlockTag,

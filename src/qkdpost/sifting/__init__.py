@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from qkdpost.sifting.bb84 import match_prepared, sift_detections, sift_prepared
-from qkdpost.sifting.bbm92 import SlotMatch, match_detections
-from qkdpost.sifting.clock import ClockModel, NoCoincidencePeak
-from qkdpost.sifting.coincidence import PairedTags, pair_time_tags
 from qkdpost.sifting.pulse_numbering import (
     Alignment,
     AlignmentPattern,
@@ -16,8 +12,12 @@ from qkdpost.sifting.pulse_numbering import (
     alignment_pattern,
     pulse_numbers,
 )
-from qkdpost.sifting.slot_coding import decode_slots, decode_times, encode_slots, encode_times
+from qkdpost.sifting.slots.coding import decode_slots, decode_times, encode_slots, encode_times
+from qkdpost.sifting.slots.coincident import SlotMatch, match_detections
+from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
 from qkdpost.sifting.tag_files import load_own_time_tags, load_time_tags, sort_time_tags, unwrap_ticks
+from qkdpost.sifting.time_tags.clock import ClockModel, NoCoincidencePeak
+from qkdpost.sifting.time_tags.matching import PairedTags, pair_time_tags
 
 __all__ = [
     "Alignment",

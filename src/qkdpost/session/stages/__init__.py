@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from qkdpost.conversation import Program
-from qkdpost.session.block import Block
+from qkdpost.dialogue.program import Program
+from qkdpost.session.blocks.block import Block
 from qkdpost.session.stages import (
-    amplification,
-    confirmation,
     estimation,
+    length_agreement,
     reconciliation,
+    release,
     sifting,
     verification,
 )
@@ -30,8 +30,8 @@ PROGRAMS: dict[tuple[str, Stage], StageProgram] = {
     ("bob", Stage.RECONCILIATION): reconciliation.follow,
     ("alice", Stage.VERIFICATION): verification.lead,
     ("bob", Stage.VERIFICATION): verification.follow,
-    ("alice", Stage.AMPLIFICATION): amplification.lead,
-    ("bob", Stage.AMPLIFICATION): amplification.follow,
-    ("alice", Stage.CONFIRMATION): confirmation.lead,
-    ("bob", Stage.CONFIRMATION): confirmation.follow,
+    ("alice", Stage.AMPLIFICATION): length_agreement.lead,
+    ("bob", Stage.AMPLIFICATION): length_agreement.follow,
+    ("alice", Stage.CONFIRMATION): release.lead,
+    ("bob", Stage.CONFIRMATION): release.follow,
 }

@@ -15,14 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.dialogue.messages import AbortReason, ComparedBits, SampleSeed
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
-from qkdpost.estimation import sample_size
-from qkdpost.messages import AbortReason, ComparedBits, SampleSeed
 from qkdpost.records import Labels, SiftedKey
-from qkdpost.session.block import Block
-from qkdpost.session.stages.amplification import AUTHENTICATION_BITS, too_short
+from qkdpost.session.blocks.block import Block
+from qkdpost.session.stages.length_agreement import AUTHENTICATION_BITS, too_short
 from qkdpost.shared_random import sample_positions
+from qkdpost.statistics.error_rate import sample_size
 from qkdpost.tallying import ComparedRounds
 
 __all__ = ["follow", "lead"]

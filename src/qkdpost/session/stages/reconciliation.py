@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from qkdpost.bits import Bits
-from qkdpost.conversation import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.dialogue.messages import AbortReason, CorrectionStart, Parities
+from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.messages import AbortReason, CorrectionStart, Parities
-from qkdpost.reconciliation.choice import ldpc_plan, method_number
 from qkdpost.reconciliation.correction import Corrected, Side, correct
-from qkdpost.reconciliation.rate_adaptation import LdpcPlan
-from qkdpost.session.block import Block
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan
+from qkdpost.reconciliation.method import ldpc_plan, method_number
+from qkdpost.session.blocks.block import Block
 
 __all__ = ["follow", "lead"]
 

@@ -19,11 +19,11 @@ intensities: what was detected before they were chosen was detected equally for 
 from __future__ import annotations
 
 from qkdpost.bits import Bits
-from qkdpost.conversation import RECEIVE, AbortBlock, AllHeld, Program, expect
+from qkdpost.dialogue.messages import AbortReason, RecordsHeld
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, AllHeld, Program, expect
 from qkdpost.health import RecordHealth, add_up, judge, show
-from qkdpost.messages import AbortReason, RecordsHeld
 from qkdpost.protocols import PROTOCOLS
-from qkdpost.session.block import Block
+from qkdpost.session.blocks.block import Block
 from qkdpost.sifting.task import SiftingTask
 
 __all__ = ["LEAST_SIFTED_BITS", "sift"]

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.conversation import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.dialogue.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
-from qkdpost.leakage import Cause
-from qkdpost.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.session.block import Block
+from qkdpost.session.blocks.block import Block
 from qkdpost.verification import frame_tags, hash_tag, tag_bits_for
 
 __all__ = ["follow", "lead"]

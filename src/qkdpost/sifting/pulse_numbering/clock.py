@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.pulses import pulse_coordinates
+from qkdpost._kernels.sifting.pulses import pulse_coordinates
 from qkdpost.errors import InputError
 
 __all__ = ["PulseClock", "check_gap"]

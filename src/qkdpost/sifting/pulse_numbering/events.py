@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.pulses import collect_pulses, sort_by_coordinate
+from qkdpost._kernels.sifting.pulses import collect_pulses, sort_by_coordinate
 from qkdpost.records import DOUBLE_CLICK
-from qkdpost.sifting.clicks import draw_bits
 from qkdpost.sifting.pulse_numbering.encoding import PulseEncoding
 from qkdpost.sifting.pulse_numbering.gates import Gates
+from qkdpost.sifting.time_tags.clicks import draw_bits
 
 __all__ = ["PulseEvents", "collect_events", "in_coordinate_order"]
 

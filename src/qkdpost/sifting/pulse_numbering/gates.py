@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc
 
-from qkdpost._kernels.pulses import fold
+from qkdpost._kernels.sifting.pulses import fold
 from qkdpost.checks import instance, real_number
 from qkdpost.errors import InputError
 from qkdpost.sifting.pulse_numbering.encoding import PulseEncoding

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkdpost._kernels.pulses import shortest_intervals
+from qkdpost._kernels.sifting.pulses import shortest_intervals
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import instance, integer_vector, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.records import DOUBLE_CLICK, Detections
-from qkdpost.sifting.clicks import LARGEST_SPAN_TICKS, LARGEST_TICK, LARGEST_TICK_PS, LEAST_TICK_PS
 from qkdpost.sifting.pulse_numbering.alignment import (
     DEFAULT_SEARCH_PULSES,
     Alignment,
@@ -28,6 +27,7 @@ from qkdpost.sifting.pulse_numbering.gates import Gates, find_gates, fold_clicks
 from qkdpost.sifting.pulse_numbering.period import clock_from_clicks
 from qkdpost.sifting.pulse_numbering.record import DetectorCount, PulseRecord, three_digits
 from qkdpost.sifting.pulse_numbering.sync import SyncCount, clock_from_sync
+from qkdpost.sifting.time_tags.clicks import LARGEST_SPAN_TICKS, LARGEST_TICK, LARGEST_TICK_PS, LEAST_TICK_PS
 
 __all__ = ["pulse_numbers"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.pulses import folding_power
+from qkdpost._kernels.sifting.pulses import folding_power
 from qkdpost.errors import InputError
 from qkdpost.sifting.pulse_numbering.clock import PulseClock, check_gap
 

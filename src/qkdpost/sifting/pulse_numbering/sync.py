@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.pulses import follow_sync
+from qkdpost._kernels.sifting.pulses import follow_sync
 from qkdpost.errors import InputError
 from qkdpost.sifting.pulse_numbering.clock import PulseClock
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.tag_text import find_codes
+from qkdpost._kernels.sifting.tag_text import find_codes
 from qkdpost.checks import described, whole_number
 from qkdpost.errors import InputError
 from qkdpost.sifting.tag_files.raw_clicks import RawClicks

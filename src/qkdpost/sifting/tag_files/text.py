@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels import tag_text
+from qkdpost._kernels.sifting import tag_text
 from qkdpost.errors import InputError
 from qkdpost.sifting.tag_files.raw_clicks import RawClicks, joined
 from qkdpost.sifting.tag_files.source import Source, open_source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qkdpost._kernels import tag_text
+from qkdpost._kernels.sifting import tag_text
 from qkdpost.errors import InputError
 from qkdpost.sifting.tag_files.text_layout import TextLayout
 

@@ -1,0 +1,123 @@
+"""Moving bits between packed words: selection by mask, gather by position, concatenation.
+
+Words are `uint64`; bit i of a vector is bit i % 64 of word i // 64. Bits past the end are zero on the way in
+and must be zero on the way out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.jit.decorators import kernel
+
+__all__ = ["append_words", "count_ones", "gather_bits", "select_bits", "set_bits", "spread_bits"]
+
+Words = NDArray[np.uint64]
+
+
+@kernel
+def select_bits(words: Words, mask: Words, output: Words) -> int:
+    """Write the bits of `words` under the ones of `mask`, in order, to zeroed `output`; return how many."""
+    one = np.uint64(1)
+    written = np.uint64(0)
+    accumulator = np.uint64(0)
+    for index in range(mask.size):
+        rest = mask[index]
+        word = words[index]
+        if rest == ~np.uint64(0):
+            place = written & np.uint64(63)
+            output[written >> np.uint64(6)] = accumulator | word << place
+            accumulator = np.uint64(0) if place == np.uint64(0) else word >> (np.uint64(64) - place)
+            written += np.uint64(64)
+            continue
+        while rest != np.uint64(0):
+            lowest = rest & (~rest + one)
+            place = written & np.uint64(63)
+            if word & lowest:
+                accumulator |= one << place
+            if place == np.uint64(63):
+                output[written >> np.uint64(6)] = accumulator
+                accumulator = np.uint64(0)
+            written += one
+            rest ^= lowest
+    if written & np.uint64(63):
+        output[written >> np.uint64(6)] = accumulator
+    return int(written)
+
+
+@kernel
+def gather_bits(words: Words, positions: NDArray[np.uint64], output: Words) -> None:
+    """Write bit positions[i] of `words` to bit i of zeroed `output`; positions must lie inside `words`."""
+    one = np.uint64(1)
+    for index in range(positions.size):
+        position = positions[index]
+        bit = (words[position >> np.uint64(6)] >> (position & np.uint64(63))) & one
+        place = np.uint64(index)
+        output[place >> np.uint64(6)] |= bit << (place & np.uint64(63))
+
+
+@kernel
+def set_bits(positions: NDArray[np.uint64], output: Words) -> None:
+    """Set the bits of `output` at `positions`, which must lie inside it."""
+    for index in range(positions.size):
+        position = positions[index]
+        output[position >> np.uint64(6)] |= np.uint64(1) << (position & np.uint64(63))
+
+
+@kernel
+def spread_bits(words: Words, mask: Words, output: Words) -> None:
+    """OR the bits of `words`, in order, into `output` under the ones of `mask`; the reverse of `select_bits`."""
+    one = np.uint64(1)
+    place = np.uint64(0)
+    for index in range(mask.size):
+        rest = mask[index]
+        while rest != np.uint64(0):
+            lowest = rest & (~rest + one)
+            if (words[place >> np.uint64(6)] >> (place & np.uint64(63))) & one:
+                output[index] |= lowest
+            place += one
+            rest ^= lowest
+
+
+@kernel
+def append_words(output: Words, offset: int, words: Words, length: int) -> None:
+    """OR the first `length` bits of `words` into zeroed `output` from bit `offset` on."""
+    shift = np.uint64(offset & 63)
+    start = offset >> 6
+    count = (length + 63) >> 6
+    for index in range(count):
+        word = words[index]
+        output[start + index] |= word << shift
+        if shift != np.uint64(0):
+            carry = word >> (np.uint64(64) - shift)
+            if carry != np.uint64(0):
+                output[start + index + 1] |= carry
+
+
+@kernel
+def count_ones(words: Words) -> int:
+    """Return the number of ones in `words`."""
+    total = np.uint64(0)
+    for index in range(words.size):
+        word = words[index]
+        word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+        pairs = np.uint64(0x3333333333333333)
+        word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+        word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+        total += (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    return int(total)
+
+
+def warm() -> None:
+    """Compile every kernel of this file."""
+    words = np.zeros(1, dtype=np.uint64)
+    packed = words.copy()
+    packed.flags.writeable = False
+    positions = np.zeros(1, dtype=np.uint64)
+    select_bits(packed, packed, words)
+    gather_bits(packed, positions, words)
+    set_bits(positions, words)
+    spread_bits(packed, packed, words)
+    append_words(words, 0, packed, 1)
+    count_ones(packed)

@@ -1,0 +1,1 @@
+"""Loops of Cascade: blocks, parity trees, rounds."""

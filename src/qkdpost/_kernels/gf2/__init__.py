@@ -1,0 +1,1 @@
+"""Arithmetic over GF(2) and its fields: products, transforms, hashes."""

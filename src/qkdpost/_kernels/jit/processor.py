@@ -1,0 +1,47 @@
+"""Which carry-less multiplication the processor offers."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from qkdpost._kernels.jit.decorators import JIT_ENABLED
+
+__all__ = ["CLMUL_PATHS", "clmul_path"]
+
+CLMUL_PATHS = {
+    "vpclmul512": frozenset({"vpclmulqdq", "avx512f", "avx512vl"}),
+    "vpclmul256": frozenset({"vpclmulqdq", "avx2"}),
+    "pclmul": frozenset({"pclmul"}),
+    "pmull": frozenset({"aes", "neon"}),
+    "portable": frozenset[str](),
+}
+"""The paths, best first, and the processor features that each needs."""
+
+
+@functools.cache
+def clmul_path() -> str:
+    """Return the best path that this processor has, or the one that QKDPOST_CLMUL names.
+
+    Raises:
+        RuntimeError: QKDPOST_CLMUL names no path, or one that this processor lacks.
+    """
+    forced = os.environ.get("QKDPOST_CLMUL", "")
+    if forced and forced not in CLMUL_PATHS:
+        raise RuntimeError(f"QKDPOST_CLMUL must be one of {', '.join(CLMUL_PATHS)}; found {forced!r}")
+    if not JIT_ENABLED:
+        return "portable"
+    features = _features()
+    if forced and not CLMUL_PATHS[forced] <= features:
+        missing = ", ".join(sorted(CLMUL_PATHS[forced] - features))
+        raise RuntimeError(f"QKDPOST_CLMUL={forced} needs {missing}, which this processor lacks")
+    return forced or next(path for path, needed in CLMUL_PATHS.items() if needed <= features)
+
+
+def _features() -> frozenset[str]:
+    """Return the features that numba generates code for: the host's, unless numba is told otherwise."""
+    from numba.core import codegen, config  # noqa: PLC0415
+
+    chosen: str | None = vars(config)["CPU_FEATURES"]
+    listed: str = codegen.get_host_cpu_features() if chosen is None else chosen  # type: ignore[no-untyped-call]
+    return frozenset(name[1:] for name in listed.split(",") if name.startswith("+"))

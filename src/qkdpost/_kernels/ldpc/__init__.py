@@ -1,0 +1,1 @@
+"""Loops of LDPC codes: decoding, syndromes, and what the design of codes needs."""

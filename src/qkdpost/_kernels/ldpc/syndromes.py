@@ -1,0 +1,109 @@
+"""Syndromes by rotation of words, and frames gathered from a block.
+
+Words are `uint64`; bit i of a vector is bit i % 64 of word i // 64. Codes are quasi-cyclic as in
+`qkdpost._kernels.ldpc.layered`: a product with a circulant is a rotation of a block of `size` bits, whole words and a
+shift.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.jit.decorators import kernel
+
+__all__ = ["compute_syndromes", "flip_errors", "gather_frames", "warm"]
+
+Words = NDArray[np.uint64]
+Indices = NDArray[np.uint32]
+
+
+@kernel
+def compute_syndromes(
+    row_starts: Words, edge_bits: Words, edge_shifts: Words, size: int, frames: Words, output: Words
+) -> None:
+    """Write the syndrome of each packed frame, shape (frames, bits / 64), to zeroed (frames, checks / 64)."""
+    words = np.uint64(size >> 6)
+    last = words - np.uint64(1)
+    for frame in range(frames.shape[0]):
+        for row in range(row_starts.size - 1):
+            target = np.uint64(row) * words
+            for edge in range(row_starts[row], row_starts[row + 1]):
+                source = edge_bits[edge] >> np.uint64(6)
+                skip = edge_shifts[edge] >> np.uint64(6)
+                right = edge_shifts[edge] & np.uint64(63)
+                left = (np.uint64(64) - right) & np.uint64(63)
+                keep = np.uint64(0) if right == np.uint64(0) else ~np.uint64(0)
+                for index in range(words):
+                    place = np.uint64(index) + skip
+                    low = frames[frame, source + (place & last)]
+                    high = frames[frame, source + ((place + np.uint64(1)) & last)]
+                    output[frame, target + np.uint64(index)] ^= (low >> right) | ((high << left) & keep)
+
+
+@kernel
+def gather_frames(block: Words, length: int, order: Indices, positions: Indices, frames: Words) -> None:
+    """Spread the bits of a block over frames: frame f takes bit order[k] * F + f, if there is one, at positions[k].
+
+    Args:
+        block: packed bits.
+        length: bits of the block.
+        order: a permutation, shape (key bits of a frame,).
+        positions: strictly increasing places in a frame, as many.
+        frames: shape (F, frame words); the bits are added to what is there.
+    """
+    count = np.uint64(frames.shape[0])
+    one = np.uint64(1)
+    low = np.uint64(63)
+    for frame in range(frames.shape[0]):
+        for index in range(order.size):
+            bit = np.uint64(order[index]) * count + np.uint64(frame)
+            if bit < np.uint64(length):
+                value = (block[bit >> np.uint64(6)] >> (bit & low)) & one
+                place = np.uint64(positions[index])
+                frames[frame, place >> np.uint64(6)] ^= value << (place & low)
+
+
+@kernel
+def flip_errors(
+    errors: Words, wanted: NDArray[np.uint8], order: Indices, places: NDArray[np.int64], length: int, block: Words
+) -> int:
+    """Flip in the block the bits that the frames' error patterns mark; return how many.
+
+    Args:
+        errors: packed, shape (F, frame words).
+        wanted: which frames to take, shape (F,).
+        order: as for `gather_frames`.
+        places: for each bit of a frame its index into `order`, or -1, shape (frame bits,).
+        length: bits of the block.
+        block: packed bits, changed.
+    """
+    count = np.uint64(errors.shape[0])
+    one = np.uint64(1)
+    flipped = 0
+    for frame in range(errors.shape[0]):
+        if wanted[frame] == 0:
+            continue
+        for word in range(errors.shape[1]):
+            rest = errors[frame, word]
+            offset = 64 * word
+            while rest != np.uint64(0):
+                if rest & one != np.uint64(0) and places[offset] >= 0:
+                    bit = np.uint64(order[places[offset]]) * count + np.uint64(frame)
+                    if bit < np.uint64(length):
+                        block[bit >> np.uint64(6)] ^= one << (bit & np.uint64(63))
+                        flipped += 1
+                rest >>= one
+                offset += 1
+    return flipped
+
+
+def warm() -> None:
+    """Compile every kernel of this module by one tiny call each."""
+    starts = np.array([0, 1], dtype=np.uint64)
+    zeros = np.zeros(1, dtype=np.uint64)
+    frame = np.zeros((1, 1), dtype=np.uint64)
+    indices = np.zeros(1, dtype=np.uint32)
+    compute_syndromes(starts, zeros, zeros, 64, frame, frame.copy())
+    gather_frames(zeros, 1, indices, indices, frame)
+    flip_errors(frame, np.ones(1, dtype=np.uint8), indices, np.zeros(64, dtype=np.int64), 1, zeros.copy())

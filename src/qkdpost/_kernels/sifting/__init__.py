@@ -1,0 +1,1 @@
+"""Loops of sifting: slots, time tags, pulse numbers, files."""

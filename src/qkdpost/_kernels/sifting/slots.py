@@ -1,0 +1,251 @@
+"""One pass over detections: comparing bases, splitting sifted bits, coding positions as gaps.
+
+Bit vectors are packed as in `packing`. Slots are strictly increasing `int64`; those of a peer are compared with the
+length of the own record here, before they index anything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.jit.decorators import kernel
+
+__all__ = ["decode_gaps", "encode_gaps", "match_bases", "match_slots", "split_prepared", "split_words", "warm"]
+
+Words = NDArray[np.uint64]
+Slots = NDArray[np.int64]
+
+
+@kernel
+def match_bases(slots: Slots, bases: Words, pulses: int, peer_bases: Words, matched: Words) -> bool:
+    """Mark the detections whose basis is that of the pulse in their slot.
+
+    Args:
+        slots: where the peer detected.
+        bases: the basis of every pulse, `pulses` bits.
+        pulses: how many pulses were sent.
+        peer_bases: the basis of every detection.
+        matched: written whole, one bit for each detection.
+
+    Returns:
+        False if a slot lies outside the pulses; `matched` is then meaningless.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    limit = np.uint64(pulses)
+    inside = True
+    for word in range(matched.size):
+        first = word * 64
+        count = min(64, slots.size - first)
+        gathered = np.uint64(0)
+        for place in range(count):
+            slot = np.uint64(slots[first + place])
+            if slot >= limit:
+                inside = False
+                break
+            gathered |= ((bases[slot >> six] >> (slot & low)) & one) << np.uint64(place)
+        if not inside:
+            break
+        valid = ~np.uint64(0) >> np.uint64(64 - count)
+        matched[word] = ~(gathered ^ peer_bases[word]) & valid
+    return inside
+
+
+@kernel
+def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key: Words, test: Words) -> tuple[int, int]:
+    """Write the prepared bits of the matched slots to `key` or `test` by their basis; return how many to each.
+
+    `key` and `test` are zeroed and have a word more than the matched bits need. Slots must lie inside the record.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    key_count = np.uint64(0)
+    test_count = np.uint64(0)
+    for word in range(matched.size):
+        first = word * 64
+        for place in range(min(64, slots.size - first)):
+            kept = (matched[word] >> np.uint64(place)) & one
+            slot = np.uint64(slots[first + place])
+            basis = (bases[slot >> six] >> (slot & low)) & kept
+            bit = (bits[slot >> six] >> (slot & low)) & kept
+            key[key_count >> six] |= (bit & (basis ^ one)) << (key_count & low)
+            test[test_count >> six] |= (bit & basis) << (test_count & low)
+            key_count += kept ^ basis
+            test_count += basis
+    return int(np.int64(key_count)), int(np.int64(test_count))
+
+
+@kernel
+def split_words(bases: Words, bits: Words, matched: Words, key: Words, test: Words) -> tuple[int, int]:
+    """Write the matched ones of `bits` to `key` or `test` by their basis; return how many to each.
+
+    `key` and `test` are zeroed and have a word more than the matched bits need.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    key_count = np.uint64(0)
+    test_count = np.uint64(0)
+    for word in range(matched.size):
+        for place in range(64):
+            shift = np.uint64(place)
+            kept = (matched[word] >> shift) & one
+            basis = (bases[word] >> shift) & kept
+            bit = (bits[word] >> shift) & kept
+            key[key_count >> six] |= (bit & (basis ^ one)) << (key_count & low)
+            test[test_count >> six] |= (bit & basis) << (test_count & low)
+            key_count += kept ^ basis
+            test_count += basis
+    return int(np.int64(key_count)), int(np.int64(test_count))
+
+
+@kernel
+def match_slots(
+    slots: Slots,
+    bases: Words,
+    peer_slots: Slots,
+    peer_bases: Words,
+    matched: Words,
+    peer_matched: Words,
+) -> tuple[int, int]:
+    """Mark the detections of two sides that share a slot and a basis.
+
+    Args:
+        slots: where this side detected, strictly increasing.
+        bases: its bases.
+        peer_slots: where the peer detected, strictly increasing.
+        peer_bases: its bases.
+        matched: zeroed, one bit for each own detection.
+        peer_matched: zeroed, one bit for each detection of the peer.
+
+    Returns:
+        How many slots both sides detected in, and in how many of them the bases are equal.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    own = np.uint64(0)
+    other = np.uint64(0)
+    own_size = np.uint64(slots.size)
+    other_size = np.uint64(peer_slots.size)
+    common = 0
+    same = 0
+    while own < own_size and other < other_size:
+        own_slot = slots[own]
+        other_slot = peer_slots[other]
+        if own_slot == other_slot:
+            own_basis = (bases[own >> six] >> (own & low)) & one
+            other_basis = (peer_bases[other >> six] >> (other & low)) & one
+            equal = own_basis ^ other_basis ^ one
+            matched[own >> six] |= equal << (own & low)
+            peer_matched[other >> six] |= equal << (other & low)
+            common += 1
+            same += 1 if equal else 0
+        own += np.uint64(own_slot <= other_slot)
+        other += np.uint64(other_slot <= own_slot)
+    return common, same
+
+
+@kernel
+def _trailing_zeros(word: np.uint64) -> np.uint64:
+    """Count the zeros below the lowest one of `word`, which is not zero; compiles to one instruction."""
+    rest = (word & (~word + np.uint64(1))) - np.uint64(1)
+    rest -= (rest >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    pairs = np.uint64(0x3333333333333333)
+    rest = (rest & pairs) + ((rest >> np.uint64(2)) & pairs)
+    rest = (rest + (rest >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (rest * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@kernel
+def encode_gaps(slots: Slots, parameter: int, output: Words) -> int:
+    """Write the gaps between `slots` as Rice code to zeroed `output`; return how many bits were written.
+
+    A gap g is g >> parameter zeros, a one, and the `parameter` low bits of g, from the lowest bit on. `output`
+    has one word more than the code needs.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    shift = np.uint64(parameter)
+    mask = (one << shift) - one
+    position = np.uint64(0)
+    expected = np.uint64(0)
+    for event in range(slots.size):
+        slot = np.uint64(slots[event])
+        gap = slot - expected
+        expected = slot + one
+        position += gap >> shift
+        code = ((gap & mask) << one) | one
+        place = position & low
+        output[position >> six] |= code << place
+        output[(position >> six) + one] |= (code >> one) >> (low - place)
+        position += shift + one
+    return int(np.int64(position))
+
+
+@kernel
+def decode_gaps(words: Words, length: int, parameter: int, limit: int, slots: Slots) -> int:
+    """Read as many gaps as `slots` has entries and write the slots; return how many bits were read.
+
+    Args:
+        words: the code, followed by two words of zeros.
+        length: how many bits of `words` may be read.
+        parameter: that of `encode_gaps`.
+        limit: every slot must lie below it.
+        slots: written whole.
+
+    Returns:
+        The bits read, or -1 if the code ends early or a slot reaches `limit`.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    end = np.uint64(length)
+    bound = np.uint64(limit)
+    shift = np.uint64(parameter)
+    mask = (one << shift) - one
+    position = np.uint64(0)
+    expected = np.uint64(0)
+    for event in range(slots.size):
+        start = position
+        window = words[position >> six] >> (position & low)
+        while window == np.uint64(0):
+            position = ((position >> six) + one) << six
+            if position >= end:
+                return -1
+            window = words[position >> six]
+        position += _trailing_zeros(window)
+        quotient = position - start
+        position += one
+        place = position & low
+        rest = (words[position >> six] >> place) | ((words[(position >> six) + one] << one) << (low - place))
+        position += shift
+        # The quotient is compared before it is shifted, so that nothing overflows.
+        if position > end or quotient > (bound >> shift):
+            return -1
+        slot = expected + ((quotient << shift) | (rest & mask))
+        if slot >= bound:
+            return -1
+        slots[event] = np.int64(slot)
+        expected = slot + one
+    return int(np.int64(position))
+
+
+def warm() -> None:
+    """Compile every kernel of this file."""
+    words = np.array([3], dtype=np.uint64)
+    words.flags.writeable = False
+    slots = np.array([0, 1], dtype=np.int64)
+    slots.flags.writeable = False
+    output = np.zeros(2, dtype=np.uint64)
+    match_bases(slots, words, 2, words, np.zeros(1, dtype=np.uint64))
+    split_prepared(slots, words, words, words, output, output.copy())
+    split_words(words, words, words, output, output.copy())
+    match_slots(slots, words, slots, words, output, output.copy())
+    code = np.zeros(3, dtype=np.uint64)
+    length = encode_gaps(slots, 1, code)
+    decode_gaps(code, length, 1, 2, np.zeros(2, dtype=np.int64))

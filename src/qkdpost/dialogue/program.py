@@ -1,0 +1,118 @@
+"""The grammar of a stage: a generator that says, hears, and fetches records, and owns no bytes and no socket.
+
+A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
+peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedBatch` to
+be resumed with a record that the application submitted, and `AllHeld` to wait until several are in. It raises
+`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol:
+`from_peer` makes one of what a pure room refuses of the peer's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias, TypeVar
+
+from qkdpost.bits import Bits
+from qkdpost.dialogue.messages import AbortReason, BlockMessage
+from qkdpost.errors import InputError, RemoteProtocolError
+
+__all__ = [
+    "PAUSE",
+    "RECEIVE",
+    "AbortBlock",
+    "AllHeld",
+    "NeedBatch",
+    "Program",
+    "Wait",
+    "expect",
+    "from_peer",
+    "peer_bits",
+]
+
+Result = TypeVar("Result")
+Expected = TypeVar("Expected")
+
+
+class Wait(Enum):
+    """What a stage yields to hear the peer's next message, or to let the peer hear what was said."""
+
+    RECEIVE = 0
+    PAUSE = 1
+
+
+RECEIVE = Wait.RECEIVE
+PAUSE = Wait.PAUSE
+
+
+@dataclass(frozen=True, slots=True)
+class NeedBatch:
+    """What a stage yields to get the record that was submitted as number `batch`."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AllHeld:
+    """What a stage yields to be resumed when the records of these numbers are all in, with the counts of each.
+
+    No record is handed out; the counts are a tuple of `RecordHealth`.
+    """
+
+    numbers: range
+
+
+class AbortBlock(Exception):
+    """The block has no key, for a reason that both hosts may know; `detail` is for this host's report."""
+
+    def __init__(self, reason: AbortReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+Program: TypeAlias = Generator[BlockMessage | Wait | NeedBatch | AllHeld, Any, Result]
+
+
+def expect(message: object, kind: type[Expected]) -> Expected:
+    """Return `message` if it is of `kind`.
+
+    Raises:
+        RemoteProtocolError: it is another message.
+    """
+    if not isinstance(message, kind):
+        raise RemoteProtocolError(f"expected {kind.__name__}, the peer sent {type(message).__name__}")
+    return message
+
+
+@contextmanager
+def from_peer(what: str) -> Iterator[None]:
+    """Say of what is refused inside that the peer sent it; nothing but what it sent may be handed over inside.
+
+    A pure room raises `InputError`, for it cannot know whose its arguments are. Where they are the peer's, this makes
+    a `RemoteProtocolError` of it. An `InputError` of any other place is this host's own matter.
+
+    Args:
+        what: the peer's, in a few words.
+
+    Raises:
+        RemoteProtocolError: an `InputError` was raised inside.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise RemoteProtocolError(f"{what} of the peer: {error}") from None
+
+
+def peer_bits(data: bytes, length: int, what: str) -> Bits:
+    """Read `length` bits that the peer sent.
+
+    Raises:
+        RemoteProtocolError: it sent another number of bytes, or set bits past the end.
+    """
+    try:  # `from_peer`, without its cost: a block takes some hundred of these
+        return Bits.from_bytes(data, length)
+    except InputError as error:
+        raise RemoteProtocolError(f"{what} of the peer: {error}") from None

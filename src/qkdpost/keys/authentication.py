@@ -1,0 +1,189 @@
+"""Authentication: Wegman-Carter tags over what two hosts said to each other.
+
+The hash is polynomial, over GF(2^128) = GF(2)[x] / (x^128 + x^7 + x^2 + x + 1) in plain little-endian order (bit i of a
+block is the coefficient of x^i; not the reflected order of GHASH). h starts at 0 and becomes (h + block) r for each
+block of 16 bytes, the last one padded with zeros, and then for a block that holds the length in bits.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+import numpy as np
+
+from qkdpost._kernels.gf2.polynomial_hash import TABLE_WORDS, absorb, power_table
+from qkdpost.checks import choice, described
+from qkdpost.errors import AuthenticationError, ConfigurationError, InputError
+from qkdpost.single_use import SingleUse
+
+__all__ = ["HASH_KEY_BYTES", "TAG_BYTES", "PolynomialHasher", "Transcript"]
+
+TAG_BYTES = 16
+HASH_KEY_BYTES = 32
+"""Length of the key of a `Transcript`: 16 bytes for what Alice says, 16 for what Bob says."""
+BLOCK_BYTES = 16
+BUFFER_WORDS = 4096
+
+
+class PolynomialHasher(SingleUse):
+    """The polynomial hash of a stream of bytes, fed piece by piece.
+
+    Args:
+        key: the element r, 16 uniformly random bytes, little-endian. Secret.
+
+    Raises:
+        InputError: a key of another length.
+    """
+
+    __slots__ = ("_buffer", "_filled", "_length", "_state", "_table", "_view")
+
+    def __init__(self, key: bytes) -> None:
+        wrong = _not_secret_bytes("key", key, BLOCK_BYTES)
+        if wrong:
+            del key
+            raise InputError(wrong)
+        self._table = np.empty(TABLE_WORDS, dtype=np.uint64)
+        power_table(np.frombuffer(bytearray(key), dtype="<u8").astype(np.uint64), self._table)
+        self._state = np.zeros(2, dtype=np.uint64)
+        self._buffer = np.zeros(BUFFER_WORDS, dtype="<u8")
+        self._view = self._buffer.data.cast("B")
+        self._filled = 0
+        self._length = 0
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Append `data` to the stream.
+
+        Raises:
+            InputError: no bytes.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"data must be bytes; found {described(data)}")
+        rest = data if isinstance(data, bytes) else memoryview(data).cast("B")
+        self._length += len(rest)
+        while len(rest) >= len(self._view) - self._filled:
+            room = len(self._view) - self._filled
+            self._view[self._filled :] = rest[:room]
+            absorb(self._state, self._table, self._buffer, len(self._view) // BLOCK_BYTES)
+            self._filled = 0
+            rest = memoryview(rest)[room:]
+        self._view[self._filled : self._filled + len(rest)] = rest
+        self._filled += len(rest)
+
+    def digest(self) -> bytes:
+        """Return the hash of the stream so far, 16 bytes, little-endian; more may follow. Secret without a pad."""
+        blocks = -(-self._filled // BLOCK_BYTES)
+        last = np.zeros(2 * blocks + 2, dtype="<u8")
+        last.view(np.uint8)[: self._filled] = np.frombuffer(self._view, dtype=np.uint8)[: self._filled]
+        last[-2] = 8 * self._length
+        state = self._state.copy()
+        absorb(state, self._table, last, blocks + 1)
+        return state.astype("<u8", copy=False).tobytes()
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks hashed by `digest`, the one of the length among them."""
+        return -(-self._length // BLOCK_BYTES) + 1
+
+    def __repr__(self) -> str:
+        return f"PolynomialHasher(bytes={self._length})"
+
+
+class Transcript(SingleUse):
+    """All that was said, in both directions, of which either host can prove its view.
+
+    A tag is H_r1(what Alice said) xor H_r2(what Bob said) xor pad. The hash keys r1 and r2 serve for many tags, each
+    pad for one (Wegman and Carter, J. Comput. Syst. Sci. 22, 265). A uniform pad hides the hashes, so that tags seen
+    say nothing of the keys. Suppose a host's view differs from its peer's in what Alice said (the other direction
+    goes alike). The two hashes at r1 differ by a non-zero polynomial in r1 without constant term, of a degree up to
+    L + 1, where L is the number of blocks of the longer view: the blocks of the lengths differ, or those of the
+    content. A forged tag is right only if this polynomial has the one value that the attacker bet on. That holds for
+    at most L + 1 of the 2^128 keys: (L + 1) / 2^128 per attempt. `forgery_bound` says so of this host's own view. Of
+    the peer's, which an attacker may have lengthened, it knows nothing: whoever uses the bound limits both views
+    alike, and counts with the limit, as the session does (`qkdpost.session.stages.release`).
+
+    Args:
+        hash_key: `HASH_KEY_BYTES` uniformly random bytes, r1 then r2, shared by the hosts. Secret.
+        role: "alice" or "bob": who this host is. Both get the same tag for the same conversation.
+
+    Raises:
+        InputError: a key of another length.
+        ConfigurationError: another role.
+    """
+
+    __slots__ = ("_received", "_sent")
+
+    def __init__(self, hash_key: bytes, *, role: str) -> None:
+        wrong = _not_secret_bytes("hash_key", hash_key, HASH_KEY_BYTES)
+        if wrong:
+            del hash_key
+            raise InputError(wrong)
+        if role not in ("alice", "bob"):
+            del hash_key
+            choice("role", role, ("alice", "bob"), error=ConfigurationError)
+        alice, bob = PolynomialHasher(hash_key[:16]), PolynomialHasher(hash_key[16:])
+        self._sent, self._received = (alice, bob) if role == "alice" else (bob, alice)
+
+    def sent(self, data: bytes | bytearray | memoryview) -> None:
+        """Append what this host sent."""
+        self._sent.update(data)
+
+    def received(self, data: bytes | bytearray | memoryview) -> None:
+        """Append what this host received."""
+        self._received.update(data)
+
+    @property
+    def forgery_bound(self) -> float:
+        """The probability, for one attempt, that a wrong tag passes, if the peer's view is no longer than this one."""
+        return max(self._sent.blocks, self._received.blocks) / 2.0**128
+
+    def tag(self, pad: bytes) -> bytes:
+        """Return the tag of the conversation so far, `TAG_BYTES` bytes.
+
+        Args:
+            pad: `TAG_BYTES` bytes of key that are used here and nowhere else. Secret.
+
+        Raises:
+            InputError: a pad of another length.
+        """
+        wrong = _not_secret_bytes("pad", pad, TAG_BYTES)
+        if wrong:
+            del pad
+            raise InputError(wrong)
+        parts = (self._sent.digest(), self._received.digest(), pad)
+        first, second, third = (int.from_bytes(part, "little") for part in parts)
+        return (first ^ second ^ third).to_bytes(TAG_BYTES, "little")
+
+    def verify(self, tag: bytes, pad: bytes) -> None:
+        """Compare the peer's tag with this host's own, in time that does not depend on where they differ.
+
+        The pad is in no frame that the error comes through: beside the peer's tag it would disclose the hash keys.
+
+        Raises:
+            AuthenticationError: the tags differ: somebody altered the conversation, or the key pools differ.
+            InputError: a pad of the wrong length, or a tag that is no bytes.
+        """
+        wrong = _not_secret_bytes("pad", pad, TAG_BYTES)
+        equal = not wrong and isinstance(tag, bytes | bytearray | memoryview) and self._fits(tag, pad)
+        del pad
+        if wrong:
+            raise InputError(wrong)
+        if not isinstance(tag, bytes | bytearray | memoryview):
+            raise InputError(f"tag must be bytes; found {described(tag)}")
+        if not equal:
+            raise AuthenticationError(
+                "the peer's tag does not fit this side of the conversation: it was altered on the way, or the two "
+                "hosts hold different authentication keys"
+            )
+
+    def _fits(self, tag: bytes | bytearray | memoryview, pad: bytes) -> bool:
+        return hmac.compare_digest(self.tag(pad), bytes(tag))
+
+    def __repr__(self) -> str:
+        return f"Transcript(sent={self._sent!r}, received={self._received!r})"
+
+
+def _not_secret_bytes(name: str, value: object, length: int) -> str:
+    """Say what is wrong with a secret of so many bytes, or nothing; without any of it, and without raising."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return f"{name} must be {length} bytes; found a {type(value).__name__}"
+    return "" if len(value) == length else f"{name} must have {length} bytes; found {len(value)}"

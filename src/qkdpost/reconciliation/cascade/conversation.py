@@ -1,0 +1,117 @@
+"""Cascade between two hosts: one symmetric state machine, of which each host runs one side.
+
+In every round both hosts know the same list of ranges whose parities are asked. Each sends its own parities of the
+list, and is sent the peer's; where the two differ, a range holds an odd number of errors. Both learn the same, and so
+both know the next list; the side that corrects flips its bits, the reference only records. A message holds nothing but
+parities, its length is known in advance, and no bit of it can lead outside.
+
+The schedule is that of Martinez-Mateo et al. (Quantum Inf. Comput. 15, 453, arXiv 1407.3257) with all known parities
+taking part (sub-block reuse). All blocks of a pass are asked at once. While any known range is odd, these are halved in
+one round: the odd ranges of the earliest pass that has any, which are disjoint and mostly the smallest; and the odd
+ranges of at most 16 places in every pass, which seldom hold the error that another search is after. (Without the latter
+the efficiency at 1 % is 0.7 % worse and a frame takes 40 % more rounds; with longer ones it is worse again.) A
+corrected bit turns the parity of every known range that holds it. Two things differ from that paper and are measured in
+benchmarks/quality:
+
+- a pass of half-frame blocks is a random subset, searched in the frame's own order;
+- the parities of consecutive passes of this kind are asked in one round, since each is asked in any case.
+
+Frames do not wait for each other: a block takes the rounds of its slowest frame.
+
+Leakage: one bit for each parity asked, and no more for a frame than it has bits (`qkdpost.reconciliation.correction`).
+The last block of a pass after the first is not asked, nor is a right half.
+Each host's messages are given by its peer's and by the error pattern; what that means for the key is told in
+`qkdpost.dialogue.ledger`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.checks import whole_number
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.reconciliation.cascade.frames import Batch, Block
+from qkdpost.reconciliation.cascade.parameters import CascadeParameters
+
+__all__ = ["CascadeOutcome", "cascade"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CascadeOutcome:
+    """What one side ends with.
+
+    Attributes:
+        bits: the corrector's corrected bits, or the reference's as they were; secret.
+        corrected_bits: errors found in all frames.
+        parities: parities disclosed by the reference, and as many by the corrector. The leakage is no more than that,
+            nor in any frame more than its bits (`qkdpost.reconciliation.correction`).
+        rounds: messages that each side sent.
+        frame_parities: parities of each frame (int64, shape (frames,)).
+        frame_errors: errors found in each frame (int64, shape (frames,)).
+    """
+
+    bits: Bits = field(repr=False)
+    corrected_bits: int
+    parities: int
+    rounds: int
+    frame_parities: NDArray[np.int64]
+    frame_errors: NDArray[np.int64]
+
+
+def cascade(
+    bits: Bits, *, frame_bits: int, parameters: CascadeParameters, seed: bytes, reference: bool
+) -> Generator[Bits, Bits, CascadeOutcome]:
+    """Run one side of Cascade over a block: yield the parities to send, be sent the peer's, return the outcome.
+
+    Args:
+        bits: the own sifted bits of the block; secret. Cut into frames of `frame_bits`, the last as long as what is
+            left.
+        frame_bits: length of a frame in bits, 1 to 2^20.
+        parameters: block sizes of the passes, the same on both hosts.
+        seed: 32 bytes, the same on both hosts and fresh for each block, drawn after the quantum phase; may be public.
+            Permutations and subsets come from it.
+        reference: whether these bits are the ones that are kept.
+
+    Yields:
+        The own parities of the round. What is sent back must be the peer's, as many.
+
+    Raises:
+        InputError: a frame length outside its range, or a seed of another length.
+        RemoteProtocolError: the peer's parities are more or fewer than were asked.
+    """
+    frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
+    block = Block(bits, frame_bits, parameters, seed, not reference)
+    rounds = 0
+    while work := block.ask():
+        parities = concatenate([batch.parities for batch in work])
+        answer = yield parities
+        _check_answer(answer, len(parities))
+        rounds += 1
+        _share(parities ^ answer, work)
+    return CascadeOutcome(
+        bits=Bits(block.output, len(bits)),
+        corrected_bits=int(block.frame_errors.sum()),
+        parities=int(block.frame_parities.sum()),
+        rounds=rounds,
+        frame_parities=block.frame_parities,
+        frame_errors=block.frame_errors,
+    )
+
+
+def _check_answer(answer: Bits, expected: int) -> None:
+    if len(answer) != expected:
+        raise RemoteProtocolError(f"the peer was asked for {expected} parities and sent {len(answer)}")
+
+
+def _share(mismatch: Bits, work: list[Batch]) -> None:
+    """Give each batch its part of the round's mismatch bits."""
+    start = 0
+    for batch in work:
+        end = start + len(batch.parities)
+        batch.mismatch = mismatch[start:end] if len(work) > 1 else mismatch
+        start = end

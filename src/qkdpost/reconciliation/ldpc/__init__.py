@@ -1,0 +1,1 @@
+"""LDPC codes with rate adaptation and blind rounds."""

@@ -1,0 +1,376 @@
+"""How much to disclose: code, punctured and shortened bits from an error rate, in integers alone.
+
+Both hosts derive the same plan from the same numbers, so no float takes part; efficiencies are parts in a million. A
+code's *waterfall* is kept in the manifest as the efficiency at which half of the frames fail and the width of a normal
+law around it, as measured: what a frame needs disclosed follows that law, widened by the doubt about the error rate.
+
+Puncturing p bits and shortening s bits of a frame of n leaves n - p - s bits of key and discloses m - p bits, m being
+the syndrome's length (Elkouss, Martinez-Mateo and Martin, Quantum Inf. Comput. 11, 226). In blind rounds (Martinez-
+Mateo, Elkouss and Martin, Quantum Inf. Comput. 12, 791) punctured bits are revealed, one bit disclosed for each. That
+count is exact because the columns of the punctured bits are independent (`qkdpost.reconciliation.ldpc.frame_layout`).
+
+The plan says how much the first message discloses and how much there is to reveal; how much is revealed in each round
+the corrector asks for (`qkdpost.reconciliation.ldpc.blind_rounds`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.checks import whole_number
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.ldpc.codes import code_names, manifest
+from qkdpost.statistics.entropy import entropy_ppm
+
+__all__ = [
+    "FAILURE_WIDTHS",
+    "FIRST_WIDTHS",
+    "PUNCTURING_LOSS_PERMILLE",
+    "LdpcPlan",
+    "disclosed_bits",
+    "plan_ldpc",
+    "waterfall_ppm",
+]
+
+FAILURE_WIDTHS = {900: -1282, 700: -524, 500: 0, 300: 524, 200: 842, 100: 1282, 30: 1881, 10: 2326, 1: 3090}
+"""Frame failures in a thousand, and how many thousandths of the law's width above its middle they lie."""
+
+FIRST_WIDTHS = (
+    3090, 690, -50, -456, -728, -930, -1089, -1219, -1329, -1424, -1507, -1581, -1647, -1707, -1762, -1813, -1860,
+)  # fmt: skip
+"""Where to disclose first so that least is disclosed in all, for 0, 1, ... blind rounds of which the last ends at 3.09
+widths; in thousandths of the width, as `qkdpost.reconciliation.ldpc.blind_rounds.next_width` has it."""
+
+PUNCTURING_LOSS_PERMILLE = 120
+"""By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
+
+# What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
+# benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
+_MOST_PUNCTURED_PERMILLE = 450
+"""Of a frame's checks, how many may be hidden by punctured bits."""
+_FEW_CHECKS_PERMILLE = 90
+"""A code of fewer checks for a thousand bits cannot hide that many by far: plans reckon with what it can."""
+_FEWEST_CHECKS_PERMILLE = 20
+"""Frames of a code of fewer checks hold so few errors that far more come oftener than the normal law says ..."""
+_HEAVY_TAIL_PERMILLE = 1250
+"""... so that enough for the last try lies so much farther above the middle."""
+_FEW_FRAMES = 4
+"""So few frames are decoded in no time: the first try may fail as often as it likes."""
+_TYPICAL_WIDTHS = 600
+"""How far above the middle of the law a frame's disclosure ends on average, in thousandths of its width."""
+_DOUBTS_BELOW = 1500
+"""How far below the middle the first message stays for the doubt about the error rate, in thousandths of the doubt."""
+_SHORTENING_COST_PERMILLE = 100
+"""By how much more a plan counts as costing whose frames were all shortened: they are more and slower."""
+_SHORTENING_GAIN_PERMILLE = 50
+"""By how much the middle of the waterfall falls for a frame that were all shortened."""
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LdpcPlan:
+    """What both hosts agree on for one block.
+
+    Args:
+        code: name of a shipped code.
+        block_bits: key bits of the block.
+        frames: frames that the block is cut into.
+        key_bits: key bits of a frame; the last few frames may hold one less.
+        punctured_bits: bits of a frame that only the reference knows.
+        shortened_bits: bits of a frame that everybody knows.
+        blind_rounds: how often, at most, punctured bits of failed frames are revealed.
+        error_rate_ppm: the estimate, errors in 10^6 bits.
+        uncertainty_permille: its relative standard error, in thousandths.
+        first_failures_permille: frames in a thousand that may fail when first tried, a key of `FAILURE_WIDTHS`.
+        failures_permille: frames in a thousand that may fail when last tried, a key of `FAILURE_WIDTHS`.
+    """
+
+    code: str
+    block_bits: int
+    frames: int
+    key_bits: int
+    punctured_bits: int
+    shortened_bits: int
+    blind_rounds: int
+    error_rate_ppm: int
+    uncertainty_permille: int
+    first_failures_permille: int
+    failures_permille: int
+
+    def __post_init__(self) -> None:
+        if self.code not in manifest()["codes"]:
+            raise ConfigurationError(f"there is no code {self.code!r}")
+        parts = (self.key_bits, self.punctured_bits, self.shortened_bits, self.blind_rounds)
+        if min(parts) < 0 or sum(parts[:3]) != _frame_bits(self.code) or not self.key_bits:
+            raise ConfigurationError("key, punctured and shortened bits must fill the code's frame")
+        if not self.frames * (self.key_bits - 1) < self.block_bits <= self.frames * self.key_bits:
+            raise ConfigurationError(f"{self.block_bits} bits do not fill {self.frames} frames of {self.key_bits}")
+        if self.punctured_bits > _puncturable_bits(self.code):
+            raise ConfigurationError("so many bits cannot be punctured and count in full")
+        if not 1 <= self.error_rate_ppm < _MILLION // 2:
+            raise ConfigurationError(f"error_rate_ppm must lie in 1 ... 499999, found {self.error_rate_ppm}")
+        if not {self.first_failures_permille, self.failures_permille} <= FAILURE_WIDTHS.keys():
+            raise ConfigurationError(f"frame failures in a thousand must be one of {sorted(FAILURE_WIDTHS)}")
+
+    @property
+    def syndrome_bits(self) -> int:
+        """Bits of a frame's syndrome."""
+        return _syndrome_bits(self.code)
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of a frame of the code."""
+        return self.key_bits + self.punctured_bits + self.shortened_bits
+
+    @property
+    def first_leakage_bits(self) -> int:
+        """Bits that the first message discloses about the block."""
+        return self.frames * (self.syndrome_bits - self.punctured_bits)
+
+    def frame_lengths(self) -> NDArray[np.int64]:
+        """Return the key bits of each frame, as the block's bits are dealt to them in turn; shape (frames,)."""
+        return (self.block_bits - np.arange(self.frames, dtype=np.int64) + self.frames - 1) // self.frames
+
+
+def plan_ldpc(
+    block_bits: int,
+    *,
+    error_rate_ppm: int,
+    frame_bits: int = 1 << 16,
+    first_failures_permille: int = 500,
+    failures_permille: int = 1,
+    blind_rounds: int = 3,
+    uncertainty_permille: int = 30,
+    decoder: str = "fast",
+) -> LdpcPlan:
+    """Return the plan for a block.
+
+    Args:
+        block_bits: key bits of the block, 1 or more.
+        error_rate_ppm: the estimate, errors in 10^6 bits.
+        frame_bits: length of a frame, one that the family offers; a block that fills less than about two thirds of
+            such a frame gets shorter ones.
+        first_failures_permille: frames in a thousand that may fail when they are first tried, a key of
+            `FAILURE_WIDTHS`; the more, the less is disclosed and the longer it takes. More than is best for so many
+            blind rounds do not fail at first, whatever is allowed. Without blind rounds of no use; and where a block
+            has four frames or fewer as many as 900 may fail, for these are decoded in no time.
+        failures_permille: frames in a thousand that may fail after the last round, a key of `FAILURE_WIDTHS` up to 500.
+        blind_rounds: how many times more may be disclosed when decoding fails; 0 makes it one-way.
+        uncertainty_permille: relative standard error of the estimate, in thousandths.
+        decoder: whose waterfalls to plan by.
+
+    Raises:
+        InputError: an argument lies outside its range.
+    """
+    block_bits = whole_number("block_bits", block_bits, least=1)
+    error_rate_ppm = whole_number("error_rate_ppm", error_rate_ppm, least=1, most=_MILLION // 2 - 1)
+    blind_rounds = whole_number("blind_rounds", blind_rounds, most=len(FIRST_WIDTHS) - 1)
+    uncertainty_permille = whole_number("uncertainty_permille", uncertainty_permille, most=500)
+    first_failures_permille = _offered("first_failures_permille", first_failures_permille, 1000)
+    failures_permille = _offered("failures_permille", failures_permille, 500)
+    size = _frame_size(block_bits, frame_bits)
+    wish = _Wish(
+        block_bits=block_bits,
+        error_rate_ppm=error_rate_ppm,
+        uncertainty_permille=uncertainty_permille,
+        blind_rounds=blind_rounds,
+        first_failures_permille=max(FAILURE_WIDTHS) if block_bits <= _FEW_FRAMES * size else first_failures_permille,
+        failures_permille=failures_permille,
+        decoder=decoder,
+    )
+    fitted = [_fit_code(name, wish) for name in _offered_codes(size)]
+    chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
+    if chosen is None:
+        raise InputError(f"no code of the family corrects {error_rate_ppm} errors in 10^6; use Cascade")
+    return _plan(chosen, wish)
+
+
+def _offered(name: str, failures: int, most: int) -> int:
+    number = whole_number(name, failures, least=1, most=most)
+    if number not in FAILURE_WIDTHS:
+        raise InputError(f"{name} must be one of {sorted(FAILURE_WIDTHS)}; found {number}")
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What a plan is made for; fields as for `LdpcPlan`."""
+
+    block_bits: int
+    error_rate_ppm: int
+    uncertainty_permille: int
+    blind_rounds: int
+    first_failures_permille: int
+    failures_permille: int
+    decoder: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a code must disclose without puncturing, in 10^-6 bits for each key bit.
+
+    `mean` is the middle of the law, `spread` its width by the waterfall, `doubt` with the doubt about the error rate, 1
+    or more; the frame is to be tried first where `first` is disclosed, and last where `last` is.
+    """
+
+    mean: int
+    spread: int
+    doubt: int
+    first: int
+    last: int
+
+    def expected(self, lowest: int) -> int:
+        """Return what is disclosed on average if the first message cannot disclose less than `lowest`.
+
+        Of a normal law of width s, E max(0, x) = s (phi(t) + t Phi(t)) where t = mean / s, here s (t + 1.8)^2 / 8.
+        """
+        above = max(0, 10 * (lowest - self.mean) + 18 * self.doubt)
+        excess = max(lowest - self.mean, above * above // (800 * self.doubt)) if above else 0
+        return self.mean + _TYPICAL_WIDTHS * self.spread // 1000 + excess
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A code, how it cuts the block, and the bits that the whole will cost."""
+
+    cost: int
+    code: str
+    frames: int
+    key_bits: int
+    punctured_bits: int
+
+
+def waterfall_ppm(name: str, decoder: str, key_bits: int) -> tuple[int, int]:
+    """Return middle and width of a code's waterfall, of its frames with so many key bits.
+
+    What is measured of whole frames is carried over by the law of large numbers: fewer bits, wider, by up to four. The
+    middle falls as bits are shortened, towards that of codes of lower rate.
+    """
+    waterfalls = manifest()["codes"][name]["waterfall"]
+    middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
+    length = _frame_bits(name)
+    most_punctured = _syndrome_bits(name) * _MOST_PUNCTURED_PERMILLE // 1000
+    shortened = max(0, length - key_bits - most_punctured)
+    middle -= middle * _SHORTENING_GAIN_PERMILLE * shortened // (1000 * length)
+    return middle, min(isqrt(width * width * length // key_bits), 4 * width)
+
+
+def disclosed_bits(need_bits: int, syndrome_bits: int) -> int:
+    """Return what must be disclosed, puncturing counted in, where `need_bits` would do without.
+
+    It is the x with x = need (1 + loss (m - x) / m).
+    """
+    loss = PUNCTURING_LOSS_PERMILLE
+    return need_bits * (1000 + loss) * syndrome_bits // (1000 * syndrome_bits + loss * need_bits)
+
+
+def _needed_bits(disclosed: int, syndrome_bits: int) -> int:
+    """Return the need that so much disclosed, puncturing counted in, would serve: the inverse of `disclosed_bits`."""
+    loss = PUNCTURING_LOSS_PERMILLE
+    return disclosed * 1000 * syndrome_bits // (1000 * syndrome_bits + loss * (syndrome_bits - disclosed))
+
+
+def _needs(name: str, key_bits: int, wish: _Wish) -> _Need:
+    """Return how much must be disclosed typically, first and last."""
+    middle, width = waterfall_ppm(name, wish.decoder, key_bits)
+    rate, doubt = wish.error_rate_ppm, wish.uncertainty_permille
+    entropy = entropy_ppm(rate)
+    mean, spread = entropy * middle // _MILLION, entropy * width // _MILLION
+    by_doubt = (entropy_ppm(min(_MILLION // 2, rate + rate * doubt // 1000)) - entropy) * middle // _MILLION
+    both = max(1, isqrt(spread * spread + by_doubt * by_doubt))
+    last = FAILURE_WIDTHS[wish.failures_permille] * both // 1000
+    if not wish.blind_rounds:
+        return _Need(mean, spread, both, mean + last, mean + last)
+    # With great doubt the last level would lie so high that the first, which only puncturing can lower, overshoots.
+    last = min(last, max(7 * both // 4, 2 * mean // 3 - 5 * both // 6))
+    if 1000 * _syndrome_bits(name) < _FEWEST_CHECKS_PERMILLE * _frame_bits(name):
+        last = last * _HEAVY_TAIL_PERMILLE // 1000
+    widths = max(FIRST_WIDTHS[wish.blind_rounds], FAILURE_WIDTHS[wish.first_failures_permille])
+    first = mean - _DOUBTS_BELOW * by_doubt // 1000 + widths * spread // 1000
+    return _Need(mean, spread, both, min(first, mean + last), mean + last)
+
+
+def _fit_code(name: str, wish: _Wish) -> _Fit | None:
+    """Return how the block is cut for this code, or None if the code discloses too little."""
+    length, checks = _frame_bits(name), _syndrome_bits(name)
+    most_punctured = checks * _MOST_PUNCTURED_PERMILLE // 1000 if wish.blind_rounds else checks // 4
+    if 1000 * checks < _FEW_CHECKS_PERMILLE * length:
+        most_punctured = min(most_punctured, _puncturable_bits(name))
+    key_bits = min(wish.block_bits, length - checks)
+    for _ in range(2):
+        need = _needs(name, key_bits, wish)
+        most = _most_key_bits(need, length, checks, most_punctured)
+        frames = -(-wish.block_bits // most) if most else 0
+        key_bits = -(-wish.block_bits // frames) if frames else 0
+        if key_bits < 1 or wish.block_bits <= frames * (key_bits - 1):
+            return None
+    first = disclosed_bits(-(-key_bits * need.first // _MILLION), checks)
+    punctured = max(0, min(most_punctured, length - key_bits, checks - first))
+    lowest = _needed_bits(checks - punctured, checks) * _MILLION // key_bits
+    expected = need.expected(lowest) if wish.blind_rounds else lowest
+    cost = frames * disclosed_bits(-(-key_bits * expected // _MILLION), checks)
+    cost += cost * (length - key_bits - punctured) * _SHORTENING_COST_PERMILLE // (1000 * length)
+    return _Fit(cost, name, frames, key_bits, punctured)
+
+
+def _most_key_bits(need: _Need, length: int, checks: int, most_punctured: int) -> int:
+    """Return the most key bits of a frame: all checks are enough in the end, and all places are used."""
+    if need.last >= _MILLION or need.first < 1:
+        return 0
+    unshortened = max((length - checks) * _MILLION // (_MILLION - need.first), length - most_punctured)
+    return min(checks * _MILLION // need.last, unshortened)
+
+
+def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
+    punctured = min(fit.punctured_bits, _puncturable_bits(fit.code))
+    return LdpcPlan(
+        code=fit.code,
+        block_bits=wish.block_bits,
+        frames=fit.frames,
+        key_bits=fit.key_bits,
+        punctured_bits=punctured,
+        shortened_bits=_frame_bits(fit.code) - fit.key_bits - punctured,
+        blind_rounds=wish.blind_rounds,
+        error_rate_ppm=wish.error_rate_ppm,
+        uncertainty_permille=wish.uncertainty_permille,
+        first_failures_permille=wish.first_failures_permille,
+        failures_permille=wish.failures_permille,
+    )
+
+
+def _offered_codes(size: int) -> list[str]:
+    """Return the codes of frames of so many bits, and those for the lowest error rates, which longer frames lack."""
+    return [name for name in code_names() if _frame_bits(name) == size or (_is_low(name) and _frame_bits(name) < size)]
+
+
+def _is_low(name: str) -> bool:
+    return "layers" in manifest()["codes"][name]["search"]
+
+
+def _frame_size(block_bits: int, frame_bits: int) -> int:
+    sizes = sorted({_frame_bits(name) for name in code_names()})
+    frame_bits = whole_number("frame_bits", frame_bits, least=1)
+    if frame_bits not in sizes:
+        raise InputError(f"frame_bits of LDPC must be one of {sizes}; found {frame_bits}")
+    fitting = [size for size in sizes if size <= frame_bits and 3 * block_bits >= 2 * size]
+    return fitting[-1] if fitting else sizes[0]
+
+
+def _frame_bits(name: str) -> int:
+    entry: dict[str, Any] = manifest()["codes"][name]
+    return int(entry["columns"] * entry["size"])
+
+
+def _puncturable_bits(name: str) -> int:
+    return int(manifest()["codes"][name]["puncturable_bits"])
+
+
+def _syndrome_bits(name: str) -> int:
+    entry: dict[str, Any] = manifest()["codes"][name]
+    return int(entry["rows"] * entry["size"])

@@ -1,0 +1,1 @@
+"""How the LDPC codes were made; never imported at run time."""

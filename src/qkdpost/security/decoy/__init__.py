@@ -1,0 +1,1 @@
+"""Bounds for weak coherent pulses with decoy intensities."""

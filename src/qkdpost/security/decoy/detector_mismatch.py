@@ -1,0 +1,60 @@
+"""Detectors that are not alike: what a bound on their mismatch costs the phase-error rate.
+
+After Tupkary et al., Quantum 9, 1937 (2025), "Phase error rate estimation in QKD with imperfect detectors": with
+delta1 and delta2 bounding how far the receiver's measurement is from one whose detection does not depend on the basis,
+
+    B_e = (e + delta1 + gamma(delta1)) / (1 - delta2 - gamma(delta2)),
+
+e being the bound for alike detectors and gamma(delta) the excess of a binomial fraction over its mean delta. The
+formulas for delta1 and delta2 are those of the authors' published program, for an active choice of basis with two
+detectors of efficiencies and dark count probabilities that are known up to a relative deviation; they are properties
+of `DetectorMismatch`, which a `LinkConfig` carries.
+
+Two things are not as published, and results say so
+    Exact inversion stands in the place of Serfling's inequality. What is bounded there are the errors of a measurement
+    that acts alike in both bases, on rounds of which the test is a uniformly random subset; for each pattern of them
+    the law is hypergeometric, and any bound that it exceeds with the same probability at most will do. delta1 and
+    delta2 enter afterwards, as the excess of independent trials over their mean, and do not ask how e was found.
+    The number of rounds in e and in gamma is floor(B_1), a bound on the single photons of the key, and not their true
+    number n1, which is not known. For e, that is the virtual thinning of `decoy_bb84`: a random floor(B_1) of the n1
+    rounds are kept in thought. The trials behind gamma are independent of which rounds are kept, so that of those which
+    are kept they are floor(B_1) trials of the same means, and gamma is that of floor(B_1) trials. Where the choice of
+    rounds is not independent of errors (one decoy), detectors that are not alike are refused.
+    No referee has seen either step.
+"""
+
+from __future__ import annotations
+
+import math
+
+from qkdpost.link_parts import DetectorMismatch
+from qkdpost.statistics.concentration import binomial_at_most
+
+__all__ = ["DetectorMismatch", "worse_phase_error_rate"]
+
+
+def worse_phase_error_rate(rate: float, rounds: int, mismatch: DetectorMismatch, tail: float, *, exact: bool) -> float:
+    """Return B_e for detectors that are not alike; at most 1/2, which leaves no key.
+
+    Args:
+        rate: the bound for detectors that are alike.
+        rounds: the key rounds that it is a rate of.
+        mismatch: of the detectors.
+        tail: the probability of failure of each of the two binomial excesses.
+        exact: whether to take these from the binomial distribution, or from Hoeffding's inequality as published.
+    """
+    if rounds == 0:
+        return 0.5
+    delta1, delta2 = mismatch.delta1, mismatch.delta2
+    above = rate + delta1 + _excess(delta1, rounds, tail, exact)
+    below = 1.0 - delta2 - _excess(delta2, rounds, tail, exact)
+    return min(0.5, above / below) if below > 0.0 else 0.5
+
+
+def _excess(mean: float, rounds: int, tail: float, exact: bool) -> float:
+    """Return the c with P[Bin(n, mean) >= n (mean + c)] <= tail; nothing exceeds a mean of zero."""
+    if mean <= 0.0:
+        return 0.0
+    if not exact:
+        return math.sqrt(-math.log(tail) / (2.0 * rounds))
+    return max(0.0, (binomial_at_most(rounds, min(1.0, mean), tail) + 1) / rounds - mean)

@@ -1,0 +1,1 @@
+"""Bounds for rounds that carry one qubit each."""

@@ -1,0 +1,84 @@
+"""Secret length of BB84 with one qubit in each pulse.
+
+The source sends single photons (or qubits of any kind) in two conjugate bases; key bits come from the key basis,
+and all rounds of the test basis are disclosed. Or a random sample of both bases is disclosed and the rest of
+both makes key; see `sampled`. Sources that also send several photons have their own rooms: `decoy_bb84` and
+`single_photon`.
+"""
+
+from __future__ import annotations
+
+from qkdpost.link_parts import QubitAcceptance
+from qkdpost.records import Tally
+from qkdpost.security import assumptions as assume
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubits.phase_errors import Concentration
+from qkdpost.security.qubits.variable_length import length_of_qubits
+from qkdpost.security.result import SecretLength
+from qkdpost.tallies import SampledTally
+
+__all__ = ["ASSUMPTIONS", "secret_length"]
+
+ASSUMPTIONS = (
+    assume.PREPARED_QUBITS,
+    assume.BASIS_CHOICE,
+    assume.ENDS_BY_DETECTIONS,
+    assume.BASIS_INDEPENDENT_DETECTION,
+    assume.DETECTOR_CONSEQUENCE,
+    assume.DETECTORS_READY,
+    assume.SQUASHED_RECEIVER,
+    assume.CLICKS_IN_BOTH_BASES,
+    assume.ERROR_PATTERN_PUBLIC,
+    assume.TRUSTED_LABORATORIES,
+    assume.AUTHENTICATED,
+)
+
+
+def secret_length(
+    tally: Tally | SampledTally,
+    *,
+    leakage_bits: int,
+    epsilon: Epsilon | float,
+    bound: str = "variable-length",
+    concentration: Concentration = "hypergeometric",
+    verification_bits: int | None = None,
+    tolerated_error_rate: float | None = None,
+    acceptance: QubitAcceptance | None = None,
+) -> SecretLength:
+    """Return how many secret bits a block of BB84 with single photons may keep.
+
+    Args:
+        tally: the block's counts; a `SampledTally` if the sample and the key are of both bases. Frames
+            that were given up stay in `key_bits` if all of their bits are in `leakage_bits`, as the ledger has it.
+        leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
+        epsilon: the budget, or a total that `Epsilon.split` divides. Its correctness is what verification achieves.
+        bound: "variable-length", the theorem of `variable_length`; or a fixed-length one, of which
+            "tomamichel-leverrier-2017" is Theorem 3 of Quantum 1, 14, "lim-2021" the one for small blocks of
+            Phys. Rev. Lett. 126, 100501, and "tlgr-2012" the first of them, for comparison.
+        concentration: how the test bits bound the key's phase errors in the variable-length theorem:
+            "hypergeometric", exact, or "serfling".
+        verification_bits: how many of `leakage_bits` were tags and outcomes of verification. None says that none
+            is in there, and the theorem's own term log2(2 / eps_EV) is charged; it must never be charged on top of
+            tags that are in the leakage, and a number here, which says that they are, is checked to be at least
+            ceil(log2(1 / eps_EV)) + 1.
+        tolerated_error_rate: for fixed-length bounds, and only for these: the test error rate up to which the
+            block is accepted, set before the data were seen. The tally's sizes and the leakage are then taken to be
+            those that were set.
+        acceptance: for these bounds, in its place: all thresholds, which the tally and the leakage are compared with.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
+            missing or have no use, or a fixed-length bound for a sample of both bases.
+    """
+    return length_of_qubits(
+        tally,
+        leakage_bits=leakage_bits,
+        epsilon=Epsilon.coerce(epsilon),
+        bound=bound,
+        concentration=concentration,
+        verification_bits=verification_bits,
+        tolerated_error_rate=tolerated_error_rate,
+        acceptance=acceptance,
+        assumptions=ASSUMPTIONS,
+    )

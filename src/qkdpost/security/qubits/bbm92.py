@@ -1,0 +1,86 @@
+"""Secret length of BBM92: entangled pairs, measured on both sides.
+
+A source of pairs, anywhere and in anybody's hands, serves two receivers that each choose a basis at random. That
+the source is not trusted costs nothing, if what is asked of the receivers holds on *both* sides now: the bound of
+`qubit_rounds` rests on the random choice between two conjugate measurements and on detection that does not depend on
+it, and never asks what was sent. But it asks when. A source that knows one side's bases before the other side has
+measured sends that side what it has read in them, and has the whole key without an error; so neither side's bases may
+be known while the other is still measuring. Sessions see to it; whoever calls this with counts of his own must.
+"""
+
+from __future__ import annotations
+
+from qkdpost.checks import flag
+from qkdpost.link_parts import QubitAcceptance
+from qkdpost.records import Tally
+from qkdpost.security import assumptions as assume
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubits.phase_errors import Concentration
+from qkdpost.security.qubits.variable_length import length_of_qubits
+from qkdpost.security.result import SecretLength
+from qkdpost.tallies import SampledTally
+
+__all__ = ["ASSUMPTIONS", "secret_length"]
+
+ASSUMPTIONS = (
+    assume.UNTRUSTED_SOURCE,
+    assume.CONJUGATE_MEASUREMENTS,
+    assume.BASIS_CHOICE,
+    assume.BASES_SECRET_WHILE_MEASURING,
+    assume.ENDS_BY_DETECTIONS,
+    assume.BASIS_INDEPENDENT_DETECTION,
+    assume.DETECTOR_CONSEQUENCE,
+    assume.DETECTORS_READY,
+    assume.SQUASHED_RECEIVERS,
+    assume.CLICKS_IN_BOTH_BASES,
+    assume.ERROR_PATTERN_PUBLIC,
+    assume.TRUSTED_LABORATORIES,
+    assume.AUTHENTICATED,
+)
+_OF_TIME_TAGS = (assume.ANNOUNCED_TIMES,)
+
+
+def secret_length(
+    tally: Tally | SampledTally,
+    *,
+    leakage_bits: int,
+    epsilon: Epsilon | float,
+    bound: str = "variable-length",
+    concentration: Concentration = "hypergeometric",
+    verification_bits: int | None = None,
+    tolerated_error_rate: float | None = None,
+    acceptance: QubitAcceptance | None = None,
+    time_tags: bool = False,
+) -> SecretLength:
+    """Return how many secret bits a block of BBM92 may keep.
+
+    Args:
+        tally: the block's counts, coincidences of equal bases; a `SampledTally` if the sample and the key are of
+            both bases.
+        leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
+        epsilon: the budget, or a total that `Epsilon.split` divides.
+        bound: as in `bb84.secret_length`.
+        concentration: as in `bb84.secret_length`.
+        verification_bits: as in `bb84.secret_length`.
+        tolerated_error_rate: as in `bb84.secret_length`.
+        acceptance: as in `bb84.secret_length`.
+        time_tags: whether rounds were found from the times of clicks, which rests on more assumptions.
+
+    Raises:
+        InputError: impossible numbers of bits.
+        ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
+            missing or have no use, or a fixed-length bound for a sample of both bases.
+    """
+    by_times = flag("time_tags", time_tags)
+    return length_of_qubits(
+        tally,
+        leakage_bits=leakage_bits,
+        epsilon=Epsilon.coerce(epsilon),
+        bound=bound,
+        concentration=concentration,
+        verification_bits=verification_bits,
+        tolerated_error_rate=tolerated_error_rate,
+        acceptance=acceptance,
+        assumptions=ASSUMPTIONS + (_OF_TIME_TAGS if by_times else ()),
+        unproven=(assume.CLICKS_IN_BOTH_BASES,) if by_times else (),
+    )

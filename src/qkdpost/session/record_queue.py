@@ -1,0 +1,150 @@
+"""Records that the application submitted, which blocks claimed them, and which are spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from qkdpost.checks import whole_number
+from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
+from qkdpost.health import RecordHealth, summarise
+from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.security.single_photon.bound import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
+from qkdpost.single_use import SingleUse
+
+__all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
+
+LOOKAHEAD_BATCHES = 2 * MAX_RECORDS_IN_BLOCK
+"""How far ahead of the records submitted here a peer may claim; a bound counts the records of which a block is made."""
+
+
+@dataclass(slots=True)
+class RecordQueue(SingleUse):
+    """Numbered records; a block claims a run of numbers, and each record is handed out once, to its block.
+
+    A host may claim numbers whose records have not been submitted yet. A record is spent when a block has taken it.
+    What a block claimed and did not take is dropped only if the block ended well, for then the claim was the peer's:
+    the numbers below it belong to blocks that the peer has given up, or has no record for.
+    """
+
+    next_batch: int = 0
+    """The number that the next record gets."""
+    first_usable: int = 0
+    """Records below this number are spent."""
+    finished: bool = False
+    """Whether the application will submit no more."""
+    _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
+    _healths: dict[int, RecordHealth] = field(default_factory=dict, repr=False)
+    _claims: dict[int, int] = field(default_factory=dict)
+    _submitted: WeakValueDictionary[int, RawRecords] = field(default_factory=WeakValueDictionary, repr=False)
+    """Every record that was ever submitted, by its address, for as long as somebody holds it."""
+
+    @property
+    def waiting(self) -> int:
+        """How many records are held that no block has taken."""
+        return len(self._records)
+
+    def append(self, record: RawRecords, batch: int | None) -> None:
+        """Number a record and hold it, unless no block will want it.
+
+        Raises:
+            LocalProtocolError: the application said that it had finished.
+            InputError: `batch` is no whole number, or was used already; or the record was submitted before.
+        """
+        if self.finished:
+            raise LocalProtocolError("records were submitted after finish(); start a new session for them")
+        # The bound of a single-photon source reckons with so many numbers that a block can begin with.
+        number = whole_number("batch", self.next_batch if batch is None else batch, most=MAX_FIRST_RECORDS - 1)
+        if number < self.next_batch:
+            raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
+        # By identity: no two measurements are the same object, while equal ones may well be two.
+        if self._submitted.get(id(record)) is record:
+            raise InputError(
+                "this record was submitted to the session before: two blocks would make keys of the same bits. Submit "
+                "each record once, also where its block ended without key"
+            )
+        self._submitted[id(record)] = record
+        self.next_batch = number + 1
+        if number >= self.first_usable or self._is_claimed(number):
+            self._records[number] = record
+            self._healths[number] = summarise(record)
+
+    def claim(self, first: int, count: int) -> None:
+        """Give the numbers first ... first + count - 1 to a block.
+
+        Raises:
+            RemoteProtocolError: another block claims beyond `first`, the numbers lie too far ahead, or they are more
+                than a block may have.
+        """
+        if count > MAX_RECORDS_IN_BLOCK:
+            raise RemoteProtocolError(f"a block of {count} records; at most {MAX_RECORDS_IN_BLOCK} are allowed")
+        if first < self._claimed_below():
+            raise RemoteProtocolError(f"batch {first} belongs to another block in flight")
+        if first + count > self.next_batch + LOOKAHEAD_BATCHES:
+            raise RemoteProtocolError(
+                f"the peer is {first + count - self.next_batch} records ahead; at most {LOOKAHEAD_BATCHES} are "
+                "allowed. If a host was started anew, number its records where the other stands"
+            )
+        self._claims[first] = first + count
+
+    def take(self, batch: int) -> RawRecords | None:
+        """Hand out a claimed record for good, or None if it has not been submitted yet."""
+        self._healths.pop(batch, None)
+        return self._records.pop(batch, None)
+
+    def drop(self, first: int, count: int) -> None:
+        """Forget the records of these numbers, for good."""
+        for number in range(first, first + count):
+            self.take(number)
+
+    def health(self, batch: int) -> RecordHealth | None:
+        """Return the counts of a record that is in and has not been handed out."""
+        return self._healths.get(batch)
+
+    def can_come(self, batch: int) -> bool:
+        """Whether record `batch` may still be submitted."""
+        return not self.finished and batch >= self.next_batch
+
+    def release(self, first: int, *, confirmed: bool) -> None:
+        """End the claim that begins at `first`; a confirmed one spends all numbers up to its end."""
+        end = self._claims.pop(first, first)
+        if confirmed:
+            self.first_usable = max(self.first_usable, end)
+            for number in [n for n in self._records if n < end and not self._is_claimed(n)]:
+                self.take(number)
+
+    def next_run(self, enough: int, most: int, flushed_below: int) -> tuple[int, int] | None:
+        """Return first number and count of the oldest adjoining records that make a block, or None.
+
+        They do if they hold `enough` detections, if one more record would bring them above `most`, if they are as many
+        as a block may have, if a gap in the numbers follows, or if all are to be flushed.
+        """
+        numbers = sorted(number for number in self._records if number >= self._claimed_below())
+        total = 0
+        for place, number in enumerate(numbers):
+            more = detections_in(self._records[number])
+            if place and (number != numbers[0] + place or total + more > most or place == MAX_RECORDS_IN_BLOCK):
+                return numbers[0], place
+            total += more
+            if total >= enough:
+                return numbers[0], place + 1
+        if numbers and numbers[-1] < flushed_below:
+            return numbers[0], len(numbers)
+        return None
+
+    def _claimed_below(self) -> int:
+        return max(self._claims.values(), default=0)
+
+    def _is_claimed(self, number: int) -> bool:
+        return any(first <= number < end for first, end in self._claims.items())
+
+
+def detections_in(record: RawRecords) -> int:
+    """Return how many detections a record holds; a record of prepared pulses holds none."""
+    match record:
+        case Detections():
+            return int(record.slots.size)
+        case TimeTags():
+            return record.clicks
+        case PreparedPulses():
+            return 0

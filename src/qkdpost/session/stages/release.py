@@ -1,0 +1,91 @@
+"""Confirmation: tags over the whole transcript, before any key is released.
+
+Alice's tag tells Bob that both heard the same; Bob's tells Alice, and that hers was right: she releases. Her last tells
+Bob so: he releases. If it is lost, Alice holds a key that Bob does not; it has an identifier by which that is found.
+Each of the three tags takes a pad of its own, named by its place, so none can stand for another.
+
+What a forgery adds to the key's epsilon hangs on the longer of the two hosts' views of the conversation, and a host
+knows its own alone, for an attacker can lengthen the other's. But neither makes or checks a tag of a block whose own
+view is too long for the link's authentication part. So whatever was sent to either, that part bounds all three tags
+together; it is what a key is told to cost, not the smaller number that this host's own view would give.
+"""
+
+from __future__ import annotations
+
+from qkdpost.amplification import modified_toeplitz_hash
+from qkdpost.bits import Bits
+from qkdpost.dialogue.messages import AbortReason, Confirmation
+from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.records import SecretKey
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.session.blocks.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+from qkdpost.session.stages.length_agreement import AUTHENTICATION_BITS
+
+__all__ = ["follow", "lead"]
+
+
+def lead(block: Block) -> Program[None]:
+    """Confirm, check the peer's confirmation, release, and say so."""
+    _check_forgery_bound(block)
+    yield _confirm(block, 0)
+    yield PAUSE
+    amplified = _amplify(block)
+    _check(block, expect((yield RECEIVE), Confirmation), 1)
+    yield _confirm(block, 2)
+    _release(block, amplified)
+
+
+def follow(block: Block) -> Program[None]:
+    """Check the peer's confirmation, confirm, and release when the peer has released."""
+    _check_forgery_bound(block)
+    _check(block, expect((yield RECEIVE), Confirmation), 0)
+    yield _confirm(block, 1)
+    yield PAUSE
+    amplified = _amplify(block)
+    _check(block, expect((yield RECEIVE), Confirmation), 2)
+    _release(block, amplified)
+
+
+def _pad(block: Block, step: int) -> bytes:
+    return block.pool.pad(block.pads, step * PAD_BYTES, PAD_BYTES)
+
+
+def _confirm(block: Block, step: int) -> Confirmation:
+    return Confirmation(block=block.number, step=step, tag=block.transcript.tag(_pad(block, step)))
+
+
+def _check(block: Block, confirmation: Confirmation, step: int) -> None:
+    if confirmation.step != step:
+        raise RemoteProtocolError(f"expected confirmation {step}; the peer sent {confirmation.step}")
+    block.transcript.verify(confirmation.tag, _pad(block, step))
+
+
+def _check_forgery_bound(block: Block) -> None:
+    """Give up a block of which the conversation got too long; nothing of it is under a tag then, or will be."""
+    allowed = Epsilon.split(block.link.epsilon).authentication
+    if TAGS_OF_A_BLOCK * block.transcript.forgery_bound > allowed:
+        raise AbortBlock(
+            AbortReason.NO_KEY_LEFT, f"the conversation is too long for an authentication epsilon of {allowed:.3g}"
+        )
+
+
+def _amplify(block: Block) -> Bits:
+    amplified = modified_toeplitz_hash(block.bits, block.seed, block.length_bits)
+    block.bits = block.seed = Bits.zeros(0)
+    return amplified
+
+
+def _release(block: Block, bits: Bits) -> None:
+    """Split the new key between the pool and the application; both hosts do it alike."""
+    block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
+    block.pool.accumulate_to(block.peer_accumulated_epsilon)
+    total = Epsilon.split(block.link.epsilon).total
+    accumulated = block.pool.accumulated_epsilon
+    block.key = SecretKey(
+        bits=bits[AUTHENTICATION_BITS:], identifier=block.identifier, epsilon=total, accumulated_epsilon=accumulated
+    )
+    block.report.authentication_bits = AUTHENTICATION_BITS
+    block.report.key_length_bits = len(block.key)
+    block.report.epsilon_total = total
+    block.report.accumulated_epsilon = accumulated

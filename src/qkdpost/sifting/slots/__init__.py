@@ -1,0 +1,1 @@
+"""Sifting where detections have numbered slots."""

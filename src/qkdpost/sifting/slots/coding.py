@@ -1,0 +1,149 @@
+"""Positions on the wire, near their entropy: the gaps between them in Rice code.
+
+The parameter of the code follows from how many positions there are and how far they may reach, in integers, so
+that both hosts have it without sending it. Gaps of independent detections are geometric; the code then stays
+within 0.1 bit per position of their entropy while at most two slots in three hold one.
+S. W. Golomb, IEEE Trans. Inf. Theory 12, 399 (1966); A. Kiely, JPL IPN Progress Report 42-159 (2004), eq. 8.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkdpost._kernels.sifting.slots import decode_gaps, encode_gaps
+from qkdpost.checks import byte_string, increasing, whole_number
+from qkdpost.errors import InputError
+
+__all__ = ["LARGEST_SPAN", "decode_slots", "decode_times", "encode_slots", "encode_times", "rice_parameter"]
+
+_MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
+LARGEST_SPAN = 2**61
+"""Positions lie below this, so that no sum or difference of two of them overflows 64 bits."""
+
+
+def rice_parameter(count: int, pulses: int) -> int:
+    """Return the parameter of the code for `count` positions below `pulses`: log2 of the divisor of the gaps.
+
+    It is the largest k with 2^k <= 0.9624 (pulses / count - 1/2), or 0: the golden-ratio rule of Kiely for
+    geometric gaps, with -1 / ln(1 - p) replaced by 1/p - 1/2.
+
+    Raises:
+        InputError: they are not two counts.
+    """
+    count, pulses = (
+        whole_number(name, value, most=2 * LARGEST_SPAN) for name, value in (("count", count), ("pulses", pulses))
+    )
+    if count < 1:
+        return 0
+    return max(0, ((2 * pulses - count) * 77 // (160 * count)).bit_length() - 1)
+
+
+def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
+    """Encode strictly increasing positions.
+
+    Args:
+        slots: integers in 0 ... pulses - 1, strictly increasing, shape (n,).
+        pulses: how many positions there are, at most `LARGEST_SPAN`.
+
+    Returns:
+        The code, lowest bit of each byte first, padded with zeros to whole bytes.
+
+    Raises:
+        InputError: the slots are not such positions.
+    """
+    pulses = whole_number("pulses", pulses, most=LARGEST_SPAN)
+    positions = np.ascontiguousarray(increasing("slots", slots, strictly=True, flag_hint=_MASK_HINT, copy=False))
+    if positions.size and not 0 <= int(positions[0]) <= int(positions[-1]) < pulses:
+        raise InputError(f"slots must lie in 0 ... {pulses - 1}")
+    parameter = rice_parameter(positions.size, pulses)
+    most_bits = positions.size * (parameter + 1) + (pulses >> parameter) if positions.size else 0
+    output = np.zeros(most_bits // 64 + 2, dtype="<u8")
+    length = encode_gaps(_read_only(positions), parameter, output)
+    return output.tobytes()[: (length + 7) // 8]
+
+
+def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
+    """Decode what the peer encoded with `encode_slots`.
+
+    Time and memory are proportional to the length of `data`, whatever count the peer claims.
+
+    Args:
+        data: the code.
+        count: how many positions it holds.
+        pulses: every position lies below this; at most `LARGEST_SPAN`.
+
+    Returns:
+        `count` strictly increasing positions in 0 ... pulses - 1, read-only.
+
+    Raises:
+        InputError: `data` is not what `encode_slots` makes of such positions, or no bytes, or the numbers no integers.
+    """
+    count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
+    if not 0 <= pulses <= LARGEST_SPAN or not 0 <= count <= pulses:
+        raise InputError(f"{count} positions below {pulses} cannot be")
+    parameter = rice_parameter(count, pulses)
+    length = 8 * len(data)
+    if count * (parameter + 1) > length:
+        raise InputError(f"{len(data)} bytes are too few for {count} positions below {pulses}")
+    words = np.zeros((len(data) + 7) // 8 + 2, dtype="<u8")
+    words.view(np.uint8)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+    slots = np.empty(count, dtype=np.int64)
+    used = decode_gaps(words, length, parameter, pulses, slots)
+    if used < 0:
+        raise InputError(f"the code of {count} positions below {pulses} ends early or leaves the range")
+    if (used + 7) // 8 != len(data) or (used % 8 and data[-1] >> (used % 8)):
+        raise InputError(f"bytes follow the code of {count} positions")
+    return _read_only(slots)
+
+
+def encode_times(ticks: ArrayLike, *, origin: int, span: int) -> bytes:
+    """Encode non-decreasing times by `encode_slots`: each time is moved on by its number, so that all differ.
+
+    Args:
+        ticks: integers in origin ... origin + span - 1, non-decreasing, shape (n,).
+        origin: what is subtracted of all; within +-`LARGEST_SPAN`.
+        span: the length of the range in ticks.
+
+    Raises:
+        InputError: the ticks are not such times.
+    """
+    times = increasing("ticks", ticks, strictly=False, copy=False)
+    origin = whole_number("origin", origin, least=-LARGEST_SPAN, most=LARGEST_SPAN)
+    span = whole_number("span", span, most=LARGEST_SPAN - times.size)
+    if times.size and not origin <= int(times[0]) <= int(times[-1]) < origin + span:
+        raise InputError(f"ticks must lie in {origin} ... {origin + span - 1}")
+    return encode_slots(times - origin + np.arange(times.size), span + times.size)
+
+
+def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[np.int64]:
+    """Decode what the peer encoded with `encode_times`; costs what `decode_slots` costs.
+
+    Returns:
+        `count` non-decreasing ticks in origin ... origin + span - 1, read-only.
+
+    Raises:
+        InputError: `data` is not what `encode_times` makes of such times; else as `decode_slots`.
+    """
+    count, origin, span = (
+        _any_integer(name, value) for name, value in (("count", count), ("origin", origin), ("span", span))
+    )
+    if abs(origin) > LARGEST_SPAN or not 0 <= span <= LARGEST_SPAN or not 0 <= count <= LARGEST_SPAN - span:
+        raise InputError(f"{count} times in {span} ticks from {origin} on cannot be")
+    slots = decode_slots(data, count, span + count)
+    ticks = slots - np.arange(count) + origin
+    # The last position bounds them all: positions that increase, less their number, never decrease.
+    if count and int(ticks[-1]) >= origin + span:
+        raise InputError(f"the last of {count} times lies past the {span} ticks from {origin} on")
+    return _read_only(ticks)
+
+
+def _any_integer(name: str, value: object) -> int:
+    """Return an integer of any size: what is out of range is told together with the others."""
+    return whole_number(name, value, least=-(2**64), most=2**64)
+
+
+def _read_only(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

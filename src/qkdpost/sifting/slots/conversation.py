@@ -1,0 +1,314 @@
+"""The conversation of sifting where detections have numbered slots: one side reports, the other answers.
+
+The reporting side tells the slots and bases of its detections, never an outcome; the answering side tells which of
+them both keep. What the answering side compares with depends on the kind of QKD and is given as a `SlotMatcher`.
+
+Where the answering side measures too, its records must be in before anything is reported: `session.stages.sifting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.config import LinkConfig
+from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, SiftedKey
+from qkdpost.sifting.slots.coding import decode_slots, encode_slots
+from qkdpost.sifting.slots.coincident import match_detections
+from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
+from qkdpost.sifting.task import SiftingTask
+
+__all__ = [
+    "PART_DETECTIONS",
+    "Matched",
+    "SlotMatcher",
+    "answer_slots",
+    "hear_replies",
+    "hear_reports",
+    "join_sifted",
+    "match_to_detections",
+    "match_to_prepared",
+    "part_sizes",
+    "report_slots",
+    "reports",
+    "send_replies",
+    "split_labels",
+]
+
+PART_DETECTIONS = 2**16
+"""Detections reported in one message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What the reports of one batch came to on the answering side.
+
+    Args:
+        mask: which of the reported detections both sides keep.
+        key_bits: the answering side's own bits of those in the key basis. Secret.
+        test_bits: the same in the test basis.
+        rounds: how many of the reported detections this side took part in, whatever the bases.
+        labels: with decoy states, the intensity of each detection under the mask.
+    """
+
+    mask: Bits
+    key_bits: Bits
+    test_bits: Bits
+    rounds: int
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """What the reporting side needs of a record once it is told: not the slots, which take most of the memory."""
+
+    bases: Bits
+    bits: Bits
+    pulses: int
+    double_clicks: int
+
+
+SlotMatcher: TypeAlias = Callable[[Any, NDArray[np.int64], Bits], Matched]
+
+
+def match_to_prepared(record: PreparedPulses, slots: NDArray[np.int64], bases: Bits) -> Matched:
+    """Match the peer's detections with the pulses that this side prepared."""
+    mask = match_prepared(record, slots, bases)
+    key_bits, test_bits = sift_prepared(record, slots, mask)
+    labels = None
+    if record.intensities is not None:
+        labels = record.intensities.take(slots[np.asarray(mask, dtype=np.bool_)])
+    return Matched(mask=mask, key_bits=key_bits, test_bits=test_bits, rounds=slots.size, labels=labels)
+
+
+def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bits) -> Matched:
+    """Match the peer's detections with those of this side in the same slots."""
+    match = match_detections(record, slots, bases)
+    key_bits, test_bits = sift_detections(record, match.own_matched)
+    return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
+
+
+def report_slots(task: SiftingTask) -> Program[SiftedKey]:
+    """Report the detections of every batch of the block and keep those that the peer matched."""
+    reported: list[_Reported] = []
+    for batch in task.numbers:
+        detections: Detections = yield NeedBatch(batch)
+        reported.append(_Reported(detections.bases, detections.bits, detections.pulses, detections.double_clicks))
+        yield from reports(task.block, batch, detections)
+        del detections
+    parts: list[SiftedKey] = []
+    intensities = len(task.link.intensities)
+    for batch, record in zip(task.numbers, reported, strict=True):
+        mask, both, labels = yield from hear_replies(batch, len(record.bits), intensities)
+        key_bits, test_bits = split_by_basis(record.bases, record.bits, mask)
+        key_labels, test_labels = split_labels(labels, record.bases.select(mask))
+        parts.append(
+            SiftedKey(
+                key_bits=key_bits,
+                test_bits=test_bits,
+                rounds=both,
+                pulses=record.pulses,
+                key_labels=key_labels,
+                test_labels=test_labels,
+                double_clicks=record.double_clicks,
+            )
+        )
+    return join_sifted(parts)
+
+
+def answer_slots(task: SiftingTask, matcher: SlotMatcher) -> Program[SiftedKey]:
+    """Answer the peer's reports with the detections that both sides keep."""
+    parts: list[SiftedKey] = []
+    allowed = task.link.largest_block_detections
+    intensities = len(task.link.intensities)
+    for batch in task.numbers:
+        record = yield NeedBatch(batch)
+        slots, bases = yield from hear_reports(batch, record.pulses, allowed)
+        allowed -= slots.size
+        matched = matcher(record, slots, bases)
+        _check_labels(matched, task.link)
+        yield from send_replies(task.block, batch, matched, intensities)
+        key_labels, test_labels = split_labels(matched.labels, bases.select(matched.mask))
+        parts.append(
+            SiftedKey(
+                key_bits=matched.key_bits,
+                test_bits=matched.test_bits,
+                rounds=matched.rounds,
+                pulses=record.pulses,
+                key_labels=key_labels,
+                test_labels=test_labels,
+                double_clicks=record.double_clicks if isinstance(record, Detections) else 0,
+            )
+        )
+    return join_sifted(parts)
+
+
+def join_sifted(parts: list[SiftedKey]) -> SiftedKey:
+    """Return the sifted keys of several batches as one."""
+    return SiftedKey(
+        key_bits=concatenate(part.key_bits for part in parts),
+        test_bits=concatenate(part.test_bits for part in parts),
+        rounds=sum(part.rounds for part in parts),
+        pulses=sum(part.pulses for part in parts),
+        key_labels=_join_labels([part.key_labels for part in parts]),
+        test_labels=_join_labels([part.test_labels for part in parts]),
+        double_clicks=sum(part.double_clicks for part in parts),
+        cross_clicks=sum(part.cross_clicks for part in parts),
+        matched_by_tenth=tuple(tenth for part in parts for tenth in part.matched_by_tenth),
+        notices=tuple(notice for part in parts for notice in part.notices),
+    )
+
+
+def split_labels(labels: Labels | None, kept_bases: Bits) -> tuple[Labels | None, Labels | None]:
+    """Return the labels of the key basis and those of the test basis."""
+    if labels is None:
+        return None, None
+    return labels.select(~kept_bases), labels.select(kept_bases)
+
+
+def part_sizes(count: int) -> list[int]:
+    """Return how many detections each message of a batch reports; an empty batch takes one message."""
+    whole, rest = divmod(count, PART_DETECTIONS)
+    return [PART_DETECTIONS] * whole + ([rest] if rest or not whole else [])
+
+
+def send_replies(block: int, batch: int, matched: Matched, intensities: int = 0) -> Program[None]:
+    """Send the mask of one batch, in the parts in which it was reported, with labels of so many intensities."""
+    first = kept = 0
+    for part, count in enumerate(part_sizes(len(matched.mask))):
+        mask = matched.mask[first : first + count]
+        weight = mask.weight()
+        labels = () if matched.labels is None else matched.labels.planes[: _planes(intensities)]
+        yield SiftReply(
+            block=block,
+            batch=batch,
+            part=part,
+            rounds=0 if part else matched.rounds,
+            matched=mask.to_bytes(),
+            labels=concatenate(plane[kept : kept + weight] for plane in labels).to_bytes(),
+        )
+        first += count
+        kept += weight
+
+
+def hear_replies(batch: int, count: int, intensities: int = 0) -> Program[tuple[Bits, int, Labels | None]]:
+    """Hear mask and labels of one batch of `count` detections, and in how many of them the peer took part."""
+    masks: list[Bits] = []
+    planes = _planes(intensities)
+    labels: list[list[Bits]] = [[] for _ in range(planes)]
+    rounds = 0
+    for part, size in enumerate(part_sizes(count)):
+        reply = expect((yield RECEIVE), SiftReply)
+        _check_part(reply, batch, part)
+        masks.append(peer_bits(reply.matched, size, "matched"))
+        rounds += reply.rounds
+        weight = masks[-1].weight()
+        joined = peer_bits(reply.labels, planes * weight, "labels")
+        for number, plane in enumerate(labels):
+            plane.append(joined[number * weight : (number + 1) * weight])
+    mask = concatenate(masks)
+    if not mask.weight() <= rounds <= count:
+        raise RemoteProtocolError(f"the peer claims {rounds} common rounds of {count}, and keeps {mask.weight()}")
+    if not planes:
+        return mask, rounds, None
+    whole = [concatenate(plane) for plane in labels]
+    whole += [Bits.zeros(mask.weight())] * (LABEL_PLANES - planes)
+    heard = Labels(tuple(whole))
+    if _beyond(heard, intensities):
+        raise RemoteProtocolError(f"the peer labels a pulse with an intensity outside the {intensities} of the link")
+    return mask, rounds, heard
+
+
+def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
+    """Hear slots and bases of one batch that covers `pulses` slots, and at most `allowed` detections."""
+    slots: list[NDArray[np.int64]] = []
+    bases: list[Bits] = []
+    start = reported = 0
+    last = False
+    while not last:
+        report = expect((yield RECEIVE), DetectionReport)
+        _check_part(report, batch, len(slots))
+        if report.span != pulses:
+            raise AbortBlock(
+                AbortReason.RECORDS_DISAGREE,
+                f"batch {batch} covers {pulses} slots here and {report.span} at the peer",
+            )
+        reported += report.count
+        if not (0 if report.last else PART_DETECTIONS) <= report.count <= PART_DETECTIONS:
+            raise RemoteProtocolError(f"a part has {report.count} detections; all but the last have {PART_DETECTIONS}")
+        if reported > allowed:
+            raise RemoteProtocolError(f"the peer reports {reported} detections; at most {allowed} are left")
+        if not start <= report.end <= report.span:
+            raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")
+        with from_peer("the slots"):
+            slots.append(decode_slots(report.slots, report.count, report.end - start) + start)
+        bases.append(peer_bits(report.bases, report.count, "bases"))
+        start = report.end
+        last = report.last
+    return np.concatenate(slots), concatenate(bases)
+
+
+def reports(block: int, batch: int, record: Detections) -> Iterator[DetectionReport]:
+    """Return the messages that report one batch."""
+    sizes = part_sizes(record.slots.size)
+    first = start = 0
+    for part, count in enumerate(sizes):
+        slots = record.slots[first : first + count]
+        last = part == len(sizes) - 1
+        end = record.pulses if last else int(slots[-1]) + 1
+        yield DetectionReport(
+            block=block,
+            batch=batch,
+            part=part,
+            last=last,
+            span=record.pulses,
+            end=end,
+            count=count,
+            slots=encode_slots(slots - start, end - start),
+            bases=record.bases[first : first + count].to_bytes(),
+        )
+        first += count
+        start = end
+
+
+def _check_part(message: DetectionReport | SiftReply, batch: int, part: int) -> None:
+    if message.batch != batch or message.part != part:
+        raise RemoteProtocolError(
+            f"expected part {part} of batch {batch}; the peer sent {type(message).__name__} "
+            f"for part {message.part} of batch {message.batch}"
+        )
+
+
+def _planes(intensities: int) -> int:
+    return (intensities - 1).bit_length() if intensities else 0
+
+
+def _beyond(labels: Labels, intensities: int) -> int:
+    return sum(labels.where(label).weight() for label in range(intensities, 1 << LABEL_PLANES))
+
+
+def _check_labels(matched: Matched, link: LinkConfig) -> None:
+    """This side's labels must be there with decoy states, and not without; and name intensities of the link."""
+    if (matched.labels is None) == bool(link.intensities):
+        raise AbortBlock(AbortReason.RECORDS_DISAGREE, "records carry intensities where, and only where, the link does")
+    if matched.labels is None:
+        return
+    if _beyond(matched.labels, len(link.intensities)):
+        raise AbortBlock(
+            AbortReason.RECORDS_DISAGREE, f"a pulse has an intensity outside the {len(link.intensities)} of the link"
+        )
+
+
+def _join_labels(parts: list[Labels | None]) -> Labels | None:
+    labels = [part for part in parts if part is not None]
+    if not labels:
+        return None
+    return Labels(tuple(concatenate(part.planes[number] for part in labels) for number in range(LABEL_PLANES)))

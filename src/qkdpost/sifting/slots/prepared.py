@@ -1,0 +1,120 @@
+"""Sifting of BB84: one side holds what it prepared in every pulse, the other where it detected and what.
+
+The detecting side tells slots and bases, the preparing side answers which bases agree; no bit is told. Rounds of
+the key basis and of the test basis are kept apart, in the order of the slots.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkdpost._kernels.sifting.slots import match_bases, split_prepared, split_words
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import instance, integer_vector
+from qkdpost.errors import InputError
+from qkdpost.records import Detections, PreparedPulses
+
+__all__ = ["match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
+
+_MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
+
+
+def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsLike) -> Bits:
+    """Tell which of the peer's detections were made in the basis of the pulse.
+
+    Args:
+        prepared: what this side sent.
+        slots: where the peer detected; integers, shape (n,), as `slot_coding.decode_slots` returns them.
+        peer_bases: in which basis; n bits.
+
+    Returns:
+        n bits: 1 where the bases agree.
+
+    Raises:
+        InputError: a slot lies outside the pulses, or there is not one basis for each slot.
+    """
+    record = instance("prepared", prepared, PreparedPulses)
+    positions, bases = _slots(slots), Bits.coerce(peer_bases, name="peer_bases")
+    if len(bases) != positions.size:
+        raise InputError(f"peer_bases has one basis for each of {positions.size} slots; found {len(bases)}")
+    matched = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
+    if not match_bases(positions, record.bases.words, record.pulses, bases.words, matched):
+        raise InputError(f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}")
+    return Bits(matched, positions.size)
+
+
+def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike) -> tuple[Bits, Bits]:
+    """Return the preparing side's sifted bits: those of the key basis and those of the test basis.
+
+    Args:
+        prepared: what this side sent.
+        slots: the slots that were given to `match_prepared`.
+        matched: what `match_prepared` returned.
+
+    Returns:
+        Key bits (secret) and test bits, each in the order of the slots.
+
+    Raises:
+        InputError: the slots do not fit `matched` or the record.
+    """
+    record = instance("prepared", prepared, PreparedPulses)
+    positions, mask = _slots(slots), Bits.coerce(matched, name="matched")
+    if len(mask) != positions.size:
+        raise InputError(f"matched has one bit for each of {positions.size} slots; found {len(mask)}")
+    if positions.size and not 0 <= int(positions.min()) <= int(positions.max()) < record.pulses:
+        raise InputError(f"slots must lie in 0 ... {record.pulses - 1}")
+    key, test = _room_for(mask)
+    counts = split_prepared(positions, record.bases.words, record.bits.words, mask.words, key, test)
+    return _trim(key, counts[0]), _trim(test, counts[1])
+
+
+def sift_detections(detections: Detections, matched: BitsLike) -> tuple[Bits, Bits]:
+    """Return a detecting side's sifted bits: those of the key basis and those of the test basis.
+
+    Args:
+        detections: what this side saw.
+        matched: one bit for each detection, as the peer answered.
+
+    Returns:
+        Key bits (secret) and test bits, each in the order of the slots.
+
+    Raises:
+        InputError: the answer has another length than the detections.
+    """
+    instance("detections", detections, Detections)
+    return split_by_basis(detections.bases, detections.bits, matched)
+
+
+def split_by_basis(bases: BitsLike, bits: BitsLike, matched: BitsLike) -> tuple[Bits, Bits]:
+    """Return those of `bits` under `matched` in the key basis, and those in the test basis; all of one length.
+
+    Raises:
+        InputError: they are not of one length.
+    """
+    own, outcomes, mask = (
+        Bits.coerce(vector, name=name) for name, vector in (("bases", bases), ("bits", bits), ("matched", matched))
+    )
+    if not len(own) == len(outcomes) == len(mask):
+        raise InputError(
+            "every detection has one basis, one bit and one answer in matched; "
+            f"found {len(own)}, {len(outcomes)} and {len(mask)}"
+        )
+    key, test = _room_for(mask)
+    counts = split_words(own.words, outcomes.words, mask.words, key, test)
+    return _trim(key, counts[0]), _trim(test, counts[1])
+
+
+def _room_for(matched: Bits) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    size = matched.weight() // 64 + 1
+    return np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
+
+
+def _trim(words: NDArray[np.uint64], length: int) -> Bits:
+    return Bits(words[: (length + 63) // 64], length)
+
+
+def _slots(slots: ArrayLike) -> NDArray[np.int64]:
+    view = np.ascontiguousarray(integer_vector("slots", slots, flag_hint=_MASK_HINT, copy=False)).view()
+    view.flags.writeable = False
+    return view

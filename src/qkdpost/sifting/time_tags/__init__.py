@@ -1,0 +1,1 @@
+"""Sifting where both sides record time tags."""

@@ -1,0 +1,333 @@
+"""The conversation of sifting where both sides record time tags; its steps are those of `sifting.coincidence`.
+
+Alice tells the clicks of her test basis, Bob calibrates on them and reports his events on a grid, Alice calibrates on
+those of his test basis and answers. No outcome of the key basis is told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.config import LinkConfig
+from qkdpost.dialogue.messages import AbortReason, CalibrationClicks, WindowChoice
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
+from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.records import TEST_BASIS, Detections, SiftedKey, TimeTags
+from qkdpost.sifting.slots.coding import decode_times, encode_times
+from qkdpost.sifting.slots.conversation import (
+    PART_DETECTIONS,
+    Matched,
+    hear_replies,
+    hear_reports,
+    join_sifted,
+    part_sizes,
+    reports,
+    send_replies,
+)
+from qkdpost.sifting.slots.prepared import sift_detections, split_by_basis
+from qkdpost.sifting.task import SiftingTask
+from qkdpost.sifting.time_tags.calibration import Calibration, largest_window_ticks
+from qkdpost.sifting.time_tags.clicks import (
+    LARGEST_SPAN_TICKS,
+    ClickEvents,
+    check_tags,
+    dead_time_ticks,
+    suppress_echoes,
+    test_basis_clicks,
+    to_tick_length,
+)
+from qkdpost.sifting.time_tags.clock import NoCoincidencePeak, check_peer_clicks
+from qkdpost.sifting.time_tags.clock_search import SearchNames
+from qkdpost.sifting.time_tags.matching import (
+    calibrate_to_events,
+    calibrate_to_test_clicks,
+    corrected_events,
+    from_grid,
+    grid_ticks,
+    match_events,
+    to_detections,
+)
+from qkdpost.sifting.time_tags.stretches import Tenths, lost_stretches, matched_by_tenth
+
+__all__ = ["answer_time_tags", "report_time_tags"]
+
+LINK_SETTINGS = SearchNames(offset="clock_search_ps of the LinkConfig", drift="largest_drift_ppm of the LinkConfig")
+INBOX_BYTES_PER_DETECTION = 4
+"""Of what a host holds that came ahead of its turn; the longest message is allowed besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PeerClicks:
+    """The peer's clicks of one batch in its test basis: times in the order of time, outcomes, length of a tick."""
+
+    ticks: NDArray[np.int64]
+    outcomes: NDArray[np.uint8]
+    tick_ps: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OwnClicks:
+    """This side's clicks in the link's ticks: all, echoes too, and those that calibration takes."""
+
+    every: TimeTags
+    quiet: TimeTags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What one batch came to on Alice's side, to be told once all batches are."""
+
+    batch: int
+    matched: Matched
+    events: ClickEvents
+    tenths: Tenths
+
+
+def report_time_tags(task: SiftingTask) -> Program[SiftedKey]:
+    """Bob's side: calibrate on the peer's test basis, report events, keep those that the peer matched."""
+    reported: list[tuple[Detections, ClickEvents, tuple[str, ...]]] = []
+    for batch in task.numbers:
+        tags: TimeTags = yield NeedBatch(batch)
+        clicks = yield from _hear_test_basis(batch, task.link)
+        window_ticks, record, events, jumps = _events_to_report(tags, clicks, task.link)
+        reported.append((record, events, tuple(f"record {batch}: {jump}" for jump in jumps)))
+        yield WindowChoice(block=task.block, batch=batch, window_ticks=window_ticks)
+        yield from reports(task.block, batch, record)
+    sifted: list[SiftedKey] = []
+    for batch, (record, events, jumps) in zip(task.numbers, reported, strict=True):
+        mask, both, _ = yield from hear_replies(batch, record.slots.size)
+        tenths = matched_by_tenth(record.slots, record.pulses, mask)
+        notices = (*jumps, *lost_stretches(tenths, batch))
+        sifted.append(_sifted(*sift_detections(record, mask), both, events, tenths, notices))
+    return join_sifted(sifted)
+
+
+def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
+    """Alice's side: tell the test basis, calibrate on the peer's reports, answer with what both keep.
+
+    She tells batches ahead of the peer's reports as long as the peer can hold them, and answers after the last.
+    """
+    answers: list[_Answer] = []
+    told: deque[tuple[int, _OwnClicks, int]] = deque()
+    ahead_bytes = 0
+    allowed = task.link.largest_block_detections
+    for batch in [*task.numbers, None]:
+        messages: list[CalibrationClicks] = []
+        if batch is not None:
+            tags: TimeTags = yield NeedBatch(batch)
+            own = _own_clicks(tags, task.link)
+            messages = list(_tell_test_basis(task.block, batch, own.quiet))
+        size = sum(len(message.ticks) + len(message.outcomes) for message in messages)
+        room = INBOX_BYTES_PER_DETECTION * task.link.largest_block_detections - size
+        while told and (batch is None or ahead_bytes > room):
+            earlier, record, freed = told.popleft()
+            answers.append((yield from _hear_events(earlier, record, task.link, allowed)))
+            allowed -= len(answers[-1].matched.mask)
+            ahead_bytes -= freed
+        yield from messages
+        if batch is not None:
+            told.append((batch, own, size))
+            ahead_bytes += size
+    sifted: list[SiftedKey] = []
+    for answer in answers:
+        matched = answer.matched
+        yield from send_replies(task.block, answer.batch, matched)
+        notices = lost_stretches(answer.tenths, answer.batch)
+        sifted.append(
+            _sifted(matched.key_bits, matched.test_bits, matched.rounds, answer.events, answer.tenths, notices)
+        )
+    return join_sifted(sifted)
+
+
+def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> Iterator[CalibrationClicks]:
+    """Return the messages that tell the clicks of the test basis; each part can be read without the others."""
+    disclosed = test_basis_clicks(tags)
+    if not disclosed.clicks:
+        raise AbortBlock(AbortReason.NO_COINCIDENCES, f"batch {batch} has no click in the test basis")
+    sizes = part_sizes(disclosed.clicks)
+    first = 0
+    for part, count in enumerate(sizes):
+        ticks = disclosed.ticks[first : first + count]
+        origin, span = _span(ticks)
+        yield CalibrationClicks(
+            block=block,
+            batch=batch,
+            part=part,
+            last=part == len(sizes) - 1,
+            count=count,
+            first_tick=origin,
+            span_ticks=span,
+            tick_ps=tags.tick_ps,
+            ticks=encode_times(ticks, origin=origin, span=span + 1),
+            outcomes=Bits.from_array(disclosed.channels[first : first + count] - 2 * TEST_BASIS).to_bytes(),
+        )
+        first += count
+
+
+def _hear_test_basis(batch: int, link: LinkConfig) -> Program[_PeerClicks]:
+    """Hear all clicks of one batch, as many as the largest block at most.
+
+    The sum over a block's batches has no bound but this: Bob cuts the blocks, by the number of his own clicks.
+    """
+    parts: list[CalibrationClicks] = []
+    ticks: list[NDArray[np.int64]] = []
+    allowed = link.largest_block_detections
+    while not parts or not parts[-1].last:
+        part = expect((yield RECEIVE), CalibrationClicks)
+        _check_batch(part, batch)
+        allowed -= part.count
+        _check_part(part, parts, allowed)
+        with from_peer("the clicks"):
+            ticks.append(decode_times(part.ticks, part.count, origin=part.first_tick, span=part.span_ticks + 1))
+        parts.append(part)
+    outcomes = concatenate(peer_bits(part.outcomes, part.count, "outcomes") for part in parts)
+    tick_ps = parts[0].tick_ps
+    if tick_ps != (link.tick_ps or tick_ps):
+        raise AbortBlock(
+            AbortReason.RECORDS_DISAGREE,
+            f"batch {batch} is told in ticks of {tick_ps} ps; the link has ticks of {link.tick_ps} ps",
+        )
+    clicks = _PeerClicks(ticks=np.concatenate(ticks), outcomes=np.asarray(outcomes), tick_ps=tick_ps)
+    with from_peer("the clicks"):
+        check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(link.dead_time_ps, tick_ps))
+    if _span(clicks.ticks)[1] > LARGEST_SPAN_TICKS:
+        raise RemoteProtocolError(f"the peer's clicks span {_span(clicks.ticks)[1]} ticks; at most 2^53 - 1 can be")
+    return clicks
+
+
+def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowed: int) -> None:
+    if part.part != len(before):
+        raise RemoteProtocolError(f"expected part {len(before)} of the peer's clicks; it sent part {part.part}")
+    if not (1 if part.last else PART_DETECTIONS) <= part.count <= PART_DETECTIONS:
+        raise RemoteProtocolError(f"a part holds {part.count} clicks; all but the last hold {PART_DETECTIONS}")
+    if allowed < 0:
+        raise RemoteProtocolError(f"the peer tells {-allowed} clicks of a batch more than a block may hold")
+    if before and part.first_tick < before[-1].first_tick + before[-1].span_ticks:
+        raise RemoteProtocolError("a part of the peer's clicks begins before the end of the part before")
+    if part.tick_ps != (before or [part])[0].tick_ps:
+        raise RemoteProtocolError("the peer tells the parts of a batch in ticks of different length")
+
+
+def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) -> _OwnClicks:
+    """Return this side's clicks in the link's ticks; without those, they must be of `tick_ps`."""
+    try:
+        check_tags(tags)
+        tags = to_tick_length(tags, link.tick_ps or tags.tick_ps)
+        check_tags(tags)
+    except InputError as error:
+        raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"the record does not suit the link: {error}") from None
+    if tags.tick_ps != (tick_ps or tags.tick_ps):
+        raise AbortBlock(
+            AbortReason.RECORDS_DISAGREE,
+            f"ticks are {tags.tick_ps} ps long here and {tick_ps} ps at the peer; set tick_ps of the link",
+        )
+    return _OwnClicks(every=tags, quiet=suppress_echoes(tags, link.dead_time_ps))
+
+
+def _events_to_report(
+    tags: TimeTags, clicks: _PeerClicks, link: LinkConfig
+) -> tuple[int, Detections, ClickEvents, tuple[str, ...]]:
+    """Return window, events as they are reported and as they are here, and what to say of the clock."""
+    own = _own_clicks(tags, link, clicks.tick_ps)
+    try:
+        calibration, window_ticks = calibrate_to_test_clicks(
+            own.quiet,
+            clicks.ticks,
+            clicks.outcomes,
+            search_ps=link.clock_search_ps,
+            largest_drift_ppm=link.largest_drift_ppm,
+            window_ticks=_window_of(link, clicks.tick_ps),
+            names=LINK_SETTINGS,
+        )
+        events = corrected_events(own.every, calibration, window_ticks, link.dead_time_ps)
+        origin, span = _span(clicks.ticks)
+        step = grid_ticks(window_ticks)
+        record = to_detections(events, origin_tick=origin, span_steps=span // step + 1, step_ticks=step)
+    except InputError as error:
+        raise _without_key(error) from None
+    return window_ticks, record, events, _jumps_in_words(calibration, own.quiet)
+
+
+def _without_key(error: InputError) -> AbortBlock:
+    """Return how the block ends where the records show no coincidences, or this host's own does not suit."""
+    none = isinstance(error, NoCoincidencePeak)
+    return AbortBlock(AbortReason.NO_COINCIDENCES if none else AbortReason.RECORDS_DISAGREE, str(error))
+
+
+def _jumps_in_words(calibration: Calibration, tags: TimeTags) -> tuple[str, ...]:
+    jumps = calibration.clock.jumps if calibration.clock is not None else ()
+    return tuple(
+        f"one clock jumped against the other by {jump.ticks * tags.tick_ps:.4g} ps, "
+        f"{(jump.at_tick - int(tags.ticks[0])) * tags.tick_ps * 1e-12:.3g} s after the first click; this was corrected"
+        for jump in jumps
+    )
+
+
+def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) -> Program[_Answer]:
+    """Hear the peer's events of one batch, at most `allowed`, and match them with this side's."""
+    choice = expect((yield RECEIVE), WindowChoice)
+    _check_batch(choice, batch)
+    _check_window(choice.window_ticks, link, own.every.tick_ps)
+    origin, span = _span(test_basis_clicks(own.quiet).ticks)
+    step = grid_ticks(choice.window_ticks)
+    slots, bases = yield from hear_reports(batch, span // step + 1, allowed)
+    with from_peer("the times"):
+        peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
+    try:
+        calibration = calibrate_to_events(own.quiet, peer_ticks, bases)
+        events = corrected_events(own.every, calibration, choice.window_ticks, link.dead_time_ps)
+        matched = _match(events, peer_ticks, bases, choice.window_ticks)
+    except InputError as error:
+        raise _without_key(error) from None
+    tenths = matched_by_tenth(slots, span // step + 1, matched.mask)
+    return _Answer(batch=batch, matched=matched, events=events, tenths=tenths)
+
+
+def _check_window(window_ticks: int, link: LinkConfig, tick_ps: float) -> None:
+    expected, largest = _window_of(link, tick_ps), largest_window_ticks(tick_ps)
+    if expected is not None and window_ticks != expected:
+        raise RemoteProtocolError(f"the peer's window is {window_ticks} ticks; that of the link is {expected}")
+    if expected is None and window_ticks > largest:
+        raise RemoteProtocolError(f"the peer chose a window of {window_ticks} ticks; at most {largest} can be")
+
+
+def _window_of(link: LinkConfig, tick_ps: float) -> int | None:
+    """Return half the width of the window in ticks if the link has one."""
+    return round(link.coincidence_window_ps / tick_ps) if link.coincidence_window_ps else None
+
+
+def _match(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bits, window_ticks: int) -> Matched:
+    match = match_events(own, peer_ticks, peer_bases, window_ticks=window_ticks)
+    key_bits, test_bits = split_by_basis(own.bases, own.bits, match.own_matched)
+    return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
+
+
+def _sifted(
+    key_bits: Bits, test_bits: Bits, rounds: int, events: ClickEvents, tenths: Tenths, notices: tuple[str, ...]
+) -> SiftedKey:
+    return SiftedKey(
+        key_bits=key_bits,
+        test_bits=test_bits,
+        rounds=rounds,
+        double_clicks=events.double_clicks,
+        cross_clicks=events.cross_clicks,
+        matched_by_tenth=tenths,
+        notices=notices,
+    )
+
+
+def _span(ticks: NDArray[np.int64]) -> tuple[int, int]:
+    return int(ticks[0]), int(ticks[-1]) - int(ticks[0])
+
+
+def _check_batch(message: CalibrationClicks | WindowChoice, batch: int) -> None:
+    if message.batch != batch:
+        raise RemoteProtocolError(
+            f"expected {type(message).__name__} of batch {batch}; the peer sent batch {message.batch}"
+        )

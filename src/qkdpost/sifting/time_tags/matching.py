@@ -1,0 +1,298 @@
+"""Time tags of both sides to pairs: who tells what, and the functions for each step.
+
+1. Each side drops echoes for calibration (`clicks.suppress_echoes`).
+2. Alice tells the clicks of her test basis, times and detectors; it is the basis that is disclosed whole.
+3. Bob finds his clock and delays from them (`calibration.calibrate`), corrects his clicks, chooses the window, merges
+   what it cannot tell apart and leaves out what came while a detector recovered (`corrected_events`), and tells
+   times and bases of his events on a grid of `grid_ticks` (`to_detections`): corrected and rounded, so that the time
+   of a click does not tell its detector.
+4. Alice finds her delays from Bob's events of the test basis, corrects and merges her clicks likewise, and answers
+   which of Bob's events are matched in the same basis (`match_events`).
+
+No outcome of the key basis is told by either side, and no time of Alice's clicks in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.sifting.time_tags import match_nearest
+from qkdpost.bits import Bits
+from qkdpost.checks import instance, real_number
+from qkdpost.errors import InputError
+from qkdpost.records import Detections, SiftedKey, TimeTags
+from qkdpost.sifting.slots.coding import LARGEST_SPAN
+from qkdpost.sifting.slots.coincident import SlotMatch
+from qkdpost.sifting.slots.prepared import split_by_basis
+from qkdpost.sifting.time_tags.calibration import (
+    ARGUMENTS,
+    LARGEST_DRIFT_PPM,
+    SEARCH_PS,
+    Calibration,
+    around_jumps,
+    calibrate,
+    choose_window,
+    correct,
+)
+from qkdpost.sifting.time_tags.clicks import (
+    ClickEvents,
+    dead_time_ticks,
+    merge_clicks,
+    suppress_echoes,
+    test_basis_clicks,
+    to_tick_length,
+)
+from qkdpost.sifting.time_tags.clock_search import SearchNames
+from qkdpost.sifting.time_tags.work_budget import WorkBudget
+
+__all__ = [
+    "PairedTags",
+    "calibrate_to_events",
+    "calibrate_to_test_clicks",
+    "corrected_events",
+    "from_grid",
+    "grid_ticks",
+    "match_events",
+    "pair_time_tags",
+    "to_detections",
+]
+
+MOST_DEAD_TIME_PS = 1e12
+MOST_WINDOW_PS = 1e9
+
+
+def calibrate_to_test_clicks(
+    tags: TimeTags,
+    peer_ticks: NDArray[np.int64],
+    peer_channels: NDArray[np.uint8],
+    *,
+    search_ps: float | None = SEARCH_PS,
+    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
+    window_ticks: int | None = None,
+    work: WorkBudget | None = None,
+    names: SearchNames = ARGUMENTS,
+) -> tuple[Calibration, int]:
+    """Step 3, the beginning: find Bob's clock, delays and window from Alice's clicks of the test basis.
+
+    Args:
+        tags: Bob's clicks without echoes.
+        peer_ticks: Alice's, in ticks of the same length, in the order of time.
+        peer_channels: 0 and 1 for the outcomes of her test basis.
+        search_ps: the offset of the clocks is looked for within +- this.
+        largest_drift_ppm: their drift is looked for within +- this.
+        window_ticks: half the width of the window, or None to choose it.
+        work: what all of it may cost; by default a new budget for so many clicks.
+        names: what an error calls the two settings of the search.
+
+    Returns:
+        The calibration, and half the width of the window in ticks.
+
+    Raises:
+        NoCoincidencePeak: the records show no coincidences, or not within the work allowed.
+        InputError: a setting is out of range.
+    """
+    work = work or WorkBudget.for_clicks(tags.clicks)
+    calibration = calibrate(
+        tags,
+        peer_ticks,
+        peer_channels,
+        search_ps=search_ps,
+        largest_drift_ppm=largest_drift_ppm,
+        work=work,
+        names=names,
+    )
+    if window_ticks is None:
+        late = np.rint(calibration.delays.reference[peer_channels]).astype(np.int64)
+        window_ticks = choose_window(correct(tags, calibration), peer_ticks - late, work=work)
+    return calibration, window_ticks
+
+
+def calibrate_to_events(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_bases: Bits) -> Calibration:
+    """Step 4, the beginning: find Alice's delays from Bob's corrected events, those of the test basis alone.
+
+    Raises:
+        NoCoincidencePeak: the records show no coincidences.
+        InputError: there is not one basis for each event.
+    """
+    if len(peer_bases) != peer_ticks.size:
+        raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
+    ticks = peer_ticks[np.asarray(peer_bases) == 1]
+    return calibrate(tags, ticks, np.zeros(ticks.size, dtype=np.uint8), search_ps=None)
+
+
+def corrected_events(tags: TimeTags, calibration: Calibration, window_ticks: int, dead_time_ps: float) -> ClickEvents:
+    """Take clock and delays off all of one side's clicks, echoes too, and merge them (`clicks.merge_clicks`).
+
+    Events so close to a jump of the clock that it is not known which detectors were ready are left out.
+    """
+    first_tick = int(tags.ticks[0]) if tags.clicks else 0
+    unsure = around_jumps(calibration, first_tick, dead_time_ticks(dead_time_ps, tags.tick_ps))
+    return merge_clicks(correct(tags, calibration), window_ticks, dead_time_ps, unsure=unsure)
+
+
+def grid_ticks(window_ticks: int) -> int:
+    """Return the step to which published times are rounded: an eighth of the half width, at least a tick.
+
+    It is no longer than the window, within which clicks are merged, so that no two events share a slot.
+    """
+    return max(1, window_ticks // 8)
+
+
+def to_detections(events: ClickEvents, *, origin_tick: int, span_steps: int, step_ticks: int) -> Detections:
+    """Return events as detections in slots of `step_ticks` from `origin_tick` on, ready to be reported.
+
+    Events outside of the `span_steps` slots are left out: the other side has no record of that time.
+
+    Args:
+        events: corrected, and merged within the window.
+        origin_tick: where slot 0 begins.
+        span_steps: how many slots there are.
+        step_ticks: the length of a slot, `grid_ticks` of the window.
+
+    Raises:
+        InputError: the grid cannot be, or two events share a slot.
+    """
+    if not 0 <= span_steps <= LARGEST_SPAN or step_ticks < 1:
+        raise InputError(f"a grid has 0 ... 2^61 steps of at least a tick; found {span_steps} of {step_ticks}")
+    steps = (events.ticks - origin_tick) // step_ticks
+    low, high = (int(place) for place in np.searchsorted(steps, [0, span_steps]))
+    return Detections(
+        pulses=span_steps, slots=steps[low:high], bases=events.bases[low:high], outcomes=events.bits[low:high]
+    )
+
+
+def from_grid(slots: NDArray[np.integer[Any]], *, origin_tick: int, step_ticks: int) -> NDArray[np.int64]:
+    """Return the ticks in the middle of the slots of `to_detections`.
+
+    Raises:
+        InputError: they leave the range of +-2^61.
+    """
+    if slots.size:
+        ends = [origin_tick + int(slot) * step_ticks for slot in (slots[0], slots[-1])]
+        if min(ends) < -LARGEST_SPAN or max(ends) > LARGEST_SPAN - step_ticks:
+            raise InputError("the times leave the range of +-2^61 ticks")
+    ticks: NDArray[np.int64] = origin_tick + slots.astype(np.int64) * step_ticks + step_ticks // 2
+    return ticks
+
+
+def match_events(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bits, *, window_ticks: int) -> SlotMatch:
+    """Pair the events of both sides that are each other's nearest and at most `window_ticks` apart.
+
+    Args:
+        own: this side's events.
+        peer_ticks: the peer's times on the same clock, strictly increasing, from `from_grid`.
+        peer_bases: the peer's bases.
+        window_ticks: half the width of the window.
+
+    Returns:
+        Masks of the pairs of equal basis over both sides' events, and how many pairs there are of any.
+
+    Raises:
+        InputError: there is not one basis for each time.
+    """
+    if len(peer_bases) != peer_ticks.size:
+        raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
+    own_matched = np.zeros((own.events + 63) // 64, dtype=np.uint64)
+    peer_matched = np.zeros((peer_ticks.size + 63) // 64, dtype=np.uint64)
+    ticks = np.ascontiguousarray(peer_ticks, dtype=np.int64).view()
+    ticks.flags.writeable = False
+    pairs, _ = match_nearest(
+        own.ticks, own.bases.words, ticks, peer_bases.words, window_ticks, own_matched, peer_matched
+    )
+    return SlotMatch(
+        peer_matched=Bits(peer_matched, peer_ticks.size), own_matched=Bits(own_matched, own.events), rounds=pairs
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedTags:
+    """What two records of time tags come to.
+
+    Args:
+        alice: her sifted bits; `rounds` counts coincidences in any bases.
+        bob: his.
+        window_ps: half the width of the coincidence window.
+        bob_calibration: his clock and delays against Alice's test basis.
+        alice_calibration: her delays against his.
+        double_clicks: Alice's and Bob's events whose bit was drawn.
+        cross_clicks: Alice's and Bob's events whose basis and bit were drawn.
+    """
+
+    alice: SiftedKey
+    bob: SiftedKey
+    window_ps: float
+    bob_calibration: Calibration
+    alice_calibration: Calibration
+    double_clicks: tuple[int, int]
+    cross_clicks: tuple[int, int]
+
+
+def pair_time_tags(
+    alice: TimeTags,
+    bob: TimeTags,
+    *,
+    dead_time_ps: float = 0.0,
+    window_ps: float | None = None,
+    search_ps: float | None = SEARCH_PS,
+    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
+) -> PairedTags:
+    """Run all steps for both sides in one process, with what each would have of the other.
+
+    Args:
+        alice: her clicks, outcomes correlated with Bob's in both bases.
+        bob: his clicks.
+        dead_time_ps: for how long a detector recovers at most; events closer than this to any click are left out.
+        window_ps: half the width of the coincidence window; None to choose it from the data.
+        search_ps: the offset of the clocks is looked for within +- this, at most 10^15; by default 10 s. None if they
+            are known to agree.
+        largest_drift_ppm: their drift is looked for within +- this, at most 1000.
+
+    Raises:
+        NoCoincidencePeak: the records show no coincidences; it says what was searched.
+        InputError: an argument is no number, or out of range.
+    """
+    for side, record in (("alice", alice), ("bob", bob)):
+        instance(side, record, TimeTags)
+    dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MOST_DEAD_TIME_PS, unit="ps")
+    if window_ps is not None:
+        window_ps = real_number("window_ps", window_ps, least=0.0, most=MOST_WINDOW_PS, unit="ps")
+    alice, bob = to_tick_length(alice, alice.tick_ps), to_tick_length(bob, alice.tick_ps)
+    alice_quiet, bob_quiet = suppress_echoes(alice, dead_time_ps), suppress_echoes(bob, dead_time_ps)
+    disclosed = test_basis_clicks(alice_quiet)
+    bob_calibration, window_ticks = calibrate_to_test_clicks(
+        bob_quiet,
+        disclosed.ticks,
+        disclosed.channels - 2,
+        search_ps=search_ps,
+        largest_drift_ppm=largest_drift_ppm,
+        work=WorkBudget.for_both(alice.clicks, bob.clicks),
+        window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
+    )
+    bob_events = corrected_events(bob, bob_calibration, window_ticks, dead_time_ps)
+    step_ticks = grid_ticks(window_ticks)
+    origin_tick = int(disclosed.ticks[0])
+    span_steps = (int(disclosed.ticks[-1]) - origin_tick) // step_ticks + 1
+    report = to_detections(bob_events, origin_tick=origin_tick, span_steps=span_steps, step_ticks=step_ticks)
+
+    peer_ticks = from_grid(report.slots, origin_tick=origin_tick, step_ticks=step_ticks)
+    alice_calibration = calibrate_to_events(alice_quiet, peer_ticks, report.bases)
+    alice_events = corrected_events(alice, alice_calibration, window_ticks, dead_time_ps)
+    match = match_events(alice_events, peer_ticks, report.bases, window_ticks=window_ticks)
+    return PairedTags(
+        alice=_sifted(alice_events.bases, alice_events.bits, match.own_matched, match.rounds),
+        bob=_sifted(report.bases, report.bits, match.peer_matched, match.rounds),
+        window_ps=window_ticks * alice.tick_ps,
+        bob_calibration=bob_calibration,
+        alice_calibration=alice_calibration,
+        double_clicks=(alice_events.double_clicks, bob_events.double_clicks),
+        cross_clicks=(alice_events.cross_clicks, bob_events.cross_clicks),
+    )
+
+
+def _sifted(bases: Bits, bits: Bits, matched: Bits, rounds: int) -> SiftedKey:
+    key_bits, test_bits = split_by_basis(bases, bits, matched)
+    return SiftedKey(key_bits=key_bits, test_bits=test_bits, rounds=rounds)

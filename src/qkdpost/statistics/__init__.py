@@ -1,0 +1,1 @@
+"""Mathematics that bounds rest on: tails, intervals, entropies; it knows no protocol."""

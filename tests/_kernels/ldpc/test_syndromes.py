@@ -1,0 +1,49 @@
+"""Frames gathered and corrected, punctured bits chosen: against plain numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qkdpost._kernels.ldpc.syndromes import flip_errors, gather_frames
+
+
+def _pack(bits: np.ndarray) -> np.ndarray:
+    return np.packbits(bits, axis=-1, bitorder="little").view("<u8").astype(np.uint64)
+
+
+@pytest.mark.parametrize(("length", "frames"), [(900, 9), (893, 9), (100, 1), (5, 7)])
+def test_frames_are_dealt_and_errors_find_their_way_back(length: int, frames: int) -> None:
+    generator = np.random.default_rng(length)
+    key_bits = -(-length // frames)
+    order = generator.permutation(key_bits).astype(np.uint32)
+    positions = np.sort(generator.choice(192, key_bits, replace=False)).astype(np.uint32)
+    block = generator.integers(0, 2, length, dtype=np.uint8)
+    padded = np.zeros(-(-length // 64) * 64, dtype=np.uint8)
+    padded[:length] = block
+    output = np.zeros((frames, 3), dtype=np.uint64)
+    gather_frames(_pack(padded), length, order, positions, output)
+    expected = np.zeros((frames, 192), dtype=np.uint8)
+    for frame in range(frames):
+        for place, index in zip(positions, order, strict=True):
+            bit = int(index) * frames + frame
+            if bit < length:
+                expected[frame, place] = block[bit]
+    assert np.array_equal(output, _pack(expected))
+
+    errors = generator.integers(0, 2, (frames, 192), dtype=np.uint8)
+    wanted = generator.integers(0, 2, frames, dtype=np.uint8)
+    places = np.full(192, -1, dtype=np.int64)
+    places[positions] = np.arange(key_bits)
+    words = _pack(padded)
+    flipped = flip_errors(_pack(errors), wanted, order, places, length, words)
+    corrected = padded.copy()
+    count = 0
+    for frame in np.flatnonzero(wanted):
+        for place, index in zip(positions, order, strict=True):
+            bit = int(index) * frames + frame
+            if bit < length and errors[frame, place]:
+                corrected[bit] ^= 1
+                count += 1
+    assert flipped == count
+    assert np.array_equal(words, _pack(corrected))

@@ -1,0 +1,323 @@
+"""Cascade: against its twin, from both sides, on every shape of input, and against a peer that lies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from qkdpost import shared_random
+from qkdpost._kernels.bits import permutation
+from qkdpost._kernels.cascade import frames
+from qkdpost._kernels.cascade import round as cascade_round
+from qkdpost._kernels.jit.decorators import JIT_ENABLED
+from qkdpost.bits import Bits
+from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.reconciliation import METHODS, CascadeOutcome, CascadeParameters, cascade, parameters_for, reconcile
+from qkdpost.reconciliation.in_process import drive
+from reference import cascade as twin
+
+SEED = bytes(range(32))
+NAMES = ["original", "yan", "optimised", "power-of-two", "near-optimal"]
+
+
+def entropy(rate: float) -> float:
+    return -rate * math.log2(rate) - (1 - rate) * math.log2(1 - rate)
+
+
+def run(
+    reference: Bits, noisy: Bits, frame_bits: int, parameters: CascadeParameters, seed: bytes = SEED
+) -> tuple[CascadeOutcome, CascadeOutcome]:
+    sides = [
+        cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=seed, reference=which == 0)
+        for which, bits in enumerate((reference, noisy))
+    ]
+    return drive(*sides)
+
+
+def strings(rng: np.random.Generator, errors: NDArray[np.bool_]) -> tuple[Bits, Bits]:
+    reference = Bits.from_array(rng.integers(0, 2, errors.size, dtype=np.uint8))
+    return reference, reference ^ Bits.from_array(errors)
+
+
+def check_agreement(kept: CascadeOutcome, corrected: CascadeOutcome, reference: Bits) -> None:
+    assert kept.bits == reference
+    assert kept.parities == corrected.parities == kept.frame_parities.sum()
+    assert kept.rounds == corrected.rounds
+    assert kept.corrected_bits == corrected.corrected_bits == kept.frame_errors.sum()
+    assert np.array_equal(kept.frame_parities, corrected.frame_parities)
+    assert np.array_equal(kept.frame_errors, corrected.frame_errors)
+
+
+@st.composite
+def error_patterns(draw: st.DrawFn, longest: int) -> NDArray[np.bool_]:
+    length = draw(st.integers(1, longest))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = draw(st.sampled_from(["independent", "none", "all", "burst"]))
+    if shape == "independent":
+        return rng.random(length) < draw(st.sampled_from([0.001, 0.01, 0.03, 0.11, 0.25, 0.5]))
+    errors = np.full(length, shape == "all")
+    if shape == "burst":
+        start = int(rng.integers(length))
+        errors[start : start + int(rng.integers(1, length + 1))] = True
+    return errors
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    errors=error_patterns(400),
+    name=st.sampled_from(NAMES),
+    qber_ppm=st.integers(0, 500_000),
+    seed=st.binary(min_size=32, max_size=32),
+)
+@example(errors=np.array([True]), name="near-optimal", qber_ppm=30_000, seed=SEED)
+@example(errors=np.ones(17, dtype=np.bool_), name="near-optimal", qber_ppm=80_000, seed=SEED)
+def test_same_transcript_as_twin(errors: NDArray[np.bool_], name: str, qber_ppm: int, seed: bytes) -> None:
+    parameters = parameters_for(name, qber_ppm, errors.size)
+    reference, noisy = strings(np.random.default_rng(1), errors)
+    kept, corrected = run(reference, noisy, errors.size, parameters, seed)
+    check_agreement(kept, corrected, reference)
+    expected = twin.cascade(errors.astype(int).tolist(), parameters.for_length(errors.size), seed)
+    assert kept.parities == expected.parities
+    assert kept.rounds == expected.rounds
+    assert kept.corrected_bits == len(expected.corrected)
+    assert np.flatnonzero(np.asarray(corrected.bits ^ noisy)).tolist() == sorted(expected.corrected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    errors=error_patterns(5000),
+    frame_bits=st.integers(1, 2100),
+    name=st.sampled_from(NAMES),
+    qber_ppm=st.integers(0, 500_000),
+)
+def test_any_noise_ends_on_both_sides(errors: NDArray[np.bool_], frame_bits: int, name: str, qber_ppm: int) -> None:
+    parameters = parameters_for(name, qber_ppm, frame_bits)
+    reference, noisy = strings(np.random.default_rng(2), errors)
+    kept, corrected = run(reference, noisy, frame_bits, parameters)
+    check_agreement(kept, corrected, reference)
+    # What was found and what is left are all errors there were, in each frame.
+    left = np.asarray(corrected.bits ^ reference)
+    padded = np.zeros((kept.frame_errors.size, frame_bits), dtype=np.int64)
+    padded.reshape(-1)[: errors.size] = errors
+    remaining = np.zeros_like(padded)
+    remaining.reshape(-1)[: errors.size] = left
+    assert np.array_equal(padded.sum(axis=1) - kept.frame_errors, remaining.sum(axis=1))
+    # An even number is left: a first pass of all parities sees an odd one.
+    assert not np.any(remaining.sum(axis=1) % 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    length=st.integers(1, 700), frame_bits=st.integers(1, 300), name=st.sampled_from(NAMES), chance=st.integers(0, 99)
+)
+def test_a_peer_that_lies_cannot_keep_it_going(length: int, frame_bits: int, name: str, chance: int) -> None:
+    rng = np.random.default_rng(chance)
+    parameters = parameters_for(name, 50_000, frame_bits)
+    for reference in (True, False):
+        bits = Bits.from_array(rng.integers(0, 2, length, dtype=np.uint8))
+        side = cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=SEED, reference=reference)
+        asked = next(side)
+        rounds = 0
+        with pytest.raises(StopIteration) as end:
+            while True:
+                rounds += 1
+                asked = side.send(Bits.from_array(rng.random(len(asked)) < chance / 99))
+        passes = len(parameters.block_bits)
+        assert rounds <= 2 * passes * (frame_bits + 1)
+        assert end.value.value.parities <= passes * 2 * length + passes * (length // frame_bits + 1)
+
+
+@pytest.mark.parametrize("reference", [True, False])
+@pytest.mark.parametrize("change", [-1, 1, 64])
+def test_peer_sends_another_length(reference: bool, change: int) -> None:
+    parameters = parameters_for("near-optimal", 30_000, 1024)
+    side = cascade(Bits.zeros(5000), frame_bits=1024, parameters=parameters, seed=SEED, reference=reference)
+    asked = next(side)
+    with pytest.raises(RemoteProtocolError, match="parities"):
+        side.send(Bits.zeros(len(asked) + change))
+
+
+def test_empty_block() -> None:
+    parameters = parameters_for("near-optimal", 30_000, 1024)
+    kept, corrected = run(Bits.zeros(0), Bits.zeros(0), 1024, parameters)
+    assert (kept.parities, kept.rounds, len(corrected.bits)) == (0, 0, 0)
+
+
+def test_more_frames_than_are_in_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    reference, noisy = strings(rng, rng.random(20_000) < 0.03)
+    parameters = parameters_for("near-optimal", 30_000, 256)
+    together = run(reference, noisy, 256, parameters)
+    monkeypatch.setattr("qkdpost.reconciliation.cascade.frames._BITS_IN_WORK", 2048)
+    in_turn = run(reference, noisy, 256, parameters)
+    assert in_turn[1].bits == together[1].bits
+    assert np.array_equal(in_turn[0].frame_parities, together[0].frame_parities)
+    assert in_turn[0].rounds > together[0].rounds
+
+
+def test_efficiency_at_two_percent() -> None:
+    rng = np.random.default_rng(20)
+    reference, noisy = strings(rng, rng.random(100 << 14) < 0.02)
+    result = reconcile(reference, noisy, qber=0.02, seed=SEED)
+    # Table 3 of arXiv 1407.3257 says 1.04006; one standard deviation of 100 frames is about 0.002.
+    assert 1.025 < result.efficiency < 1.055
+    assert result.residual_frames <= 1
+    assert result.frames == 100
+
+
+def test_repr_shows_no_bits() -> None:
+    kept, _ = run(Bits.zeros(100), Bits.zeros(100), 100, parameters_for("yan", 10_000, 100))
+    assert "bits=Bits" not in repr(kept)
+
+
+def test_wrong_arguments() -> None:
+    parameters = parameters_for("yan", 10_000, 100)
+    for frame_bits in (0, -1, (1 << 20) + 1):
+        with pytest.raises(InputError, match="frame"):
+            next(cascade(Bits.zeros(9), frame_bits=frame_bits, parameters=parameters, seed=SEED, reference=True))
+    with pytest.raises(InputError, match="32 bytes"):
+        next(cascade(Bits.zeros(9), frame_bits=9, parameters=parameters, seed=b"short", reference=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reconcile(name: str) -> None:
+    rng = np.random.default_rng(3)
+    reference = rng.integers(0, 2, 10_000, dtype=np.uint8)
+    noisy = reference ^ (rng.random(10_000) < 0.05)
+    result = reconcile(reference, noisy, qber=0.05, frame_bits=4096, parameters=name)
+    assert result.residual_frames == 0
+    assert result.bits == Bits.from_array(reference)
+    assert result.corrected_bits == np.count_nonzero(reference != noisy)
+    assert 1 < result.efficiency < 1.6
+    assert result.efficiency == pytest.approx(
+        result.leakage_bits / (10_000 * entropy(result.corrected_bits / 10_000)), rel=1e-12
+    )
+
+
+def test_reconcile_counts_frames_that_differ() -> None:
+    # One pass of one block sees an odd number of errors only.
+    errors = np.zeros(300, dtype=np.uint8)
+    errors[[5, 6, 205, 206]] = 1
+    METHODS["keep"] = lambda reference, noisy, **_: METHODS["cascade"](noisy, noisy, **_)
+    try:
+        result = reconcile(np.zeros(300, dtype=np.uint8), errors, method="keep", qber=0.01, frame_bits=100)
+    finally:
+        del METHODS["keep"]
+    assert (result.residual_frames, result.frames) == (2, 3)
+
+
+def test_reconcile_without_errors() -> None:
+    result = reconcile([0, 1, 1, 0], [0, 1, 1, 0], qber=0)
+    assert result.efficiency == math.inf
+    assert result.residual_frames == 0
+
+
+def test_reconcile_wrong_arguments() -> None:
+    with pytest.raises(InputError, match="one length"):
+        reconcile([0, 1], [0], qber=0.1)
+    for qber in (-0.1, 0.6, math.nan):
+        with pytest.raises(InputError, match="qber"):
+            reconcile([0], [0], qber=qber)
+    with pytest.raises(InputError, match="method must be one of 'cascade', 'ldpc'"):
+        reconcile([0], [0], qber=0.1, method="guess")
+    with pytest.raises(InputError, match="parameters must be one of"):
+        reconcile([0], [0], qber=0.1, parameters="guess")
+
+
+@pytest.mark.parametrize(
+    ("name", "qber_ppm", "expected"),
+    [
+        ("original", 30_000, (25, 50, 100, 200)),
+        ("yan", 30_000, (27, 135, *[8192] * 8)),
+        ("optimised", 30_000, (34, 68, *[8192] * 14)),
+        ("power-of-two", 30_000, (64, 256, *[8192] * 12)),
+        ("near-optimal", 5_000, (256, 1024, 4096, *[8192] * 11)),
+        ("near-optimal", 10_000, (128, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 20_000, (64, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 30_000, (32, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 40_000, (32, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 50_000, (16, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 60_000, (16, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 70_000, (16, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 80_000, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 90_000, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 100_000, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 110_000, (8, 256, 4096, *[8192] * 11)),
+        # Between rows the nearer in ratio: the rows of 2 and 3 % meet at sqrt(6) %.
+        ("near-optimal", 24_494, (64, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 24_495, (32, 512, 4096, *[8192] * 11)),
+        # Beyond them the formula: 2^ceil(a), 2^ceil((a + 12) / 2), a = log2(1 / Q) - 1/2.
+        ("near-optimal", 4_999, (256, 1024, 4096, *[8192] * 11)),
+        ("near-optimal", 1_000, (1024, 2048, 4096, *[8192] * 11)),
+        ("near-optimal", 0, (4096, 4096, 4096, *[8192] * 11)),
+        ("near-optimal", 176_776, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 176_777, (4, 128, 4096, *[8192] * 11)),
+        ("near-optimal", 500_000, (2, 128, 4096, *[8192] * 11)),
+        ("original", 0, (16384, 16384, 16384, 16384)),
+        ("original", 500_000, (2, 4, 8, 16)),
+    ],
+)
+def test_published_block_sizes(name: str, qber_ppm: int, expected: tuple[int, ...]) -> None:
+    assert parameters_for(name, qber_ppm, 1 << 14).block_bits == expected
+
+
+def test_formula_beyond_the_table_in_floats() -> None:
+    for qber_ppm in [*range(10, 5000, 37), *range(110_001, 500_001, 1009)]:
+        a = math.log2(1e6 / qber_ppm) - 0.5
+        expected = (2 ** math.ceil(a), 2 ** math.ceil((a + 12) / 2))
+        chosen = parameters_for("near-optimal", qber_ppm, 1 << 20).block_bits
+        assert chosen[:2] == expected
+
+
+@settings(deadline=None)
+@given(st.sampled_from(NAMES), st.integers(0, 500_000), st.integers(1, 1 << 20), st.integers(1, 1 << 20))
+def test_block_sizes_fit_any_frame(name: str, qber_ppm: int, frame_bits: int, length: int) -> None:
+    parameters = parameters_for(name, qber_ppm, frame_bits)
+    assert all(1 <= size <= frame_bits for size in parameters.block_bits)
+    sizes = parameters.for_length(min(length, frame_bits))
+    assert all(1 <= size <= min(length, frame_bits) for size in sizes)
+
+
+def test_wrong_parameters() -> None:
+    for qber_ppm in (-1, 500_001):
+        with pytest.raises(ConfigurationError, match="qber_ppm"):
+            parameters_for("yan", qber_ppm, 100)
+    for frame_bits in (0, (1 << 20) + 1):
+        with pytest.raises(ConfigurationError, match="frame"):
+            parameters_for("yan", 1000, frame_bits)
+        with pytest.raises(ConfigurationError, match="frame"):
+            CascadeParameters(name="own", frame_bits=frame_bits, block_bits=(1,))
+    for block_bits in ((), (0,), (8, -1), (1,) * 64):
+        with pytest.raises(ConfigurationError):
+            CascadeParameters(name="own", frame_bits=100, block_bits=block_bits)
+
+
+def test_seed_changes_the_permutations() -> None:
+    rng = np.random.default_rng(8)
+    reference, noisy = strings(rng, rng.random(4096) < 0.05)
+    parameters = parameters_for("near-optimal", 50_000, 4096)
+    other = shared_random.expand(SEED, b"other", 32)
+    first, second = (run(reference, noisy, 4096, parameters, seed)[0] for seed in (SEED, other))
+    assert first.frame_parities.tolist() != second.frame_parities.tolist()
+
+
+def test_warm_compiles_what_is_used() -> None:
+    if not JIT_ENABLED:
+        pytest.skip("nothing is compiled")
+    modules = (cascade_round, frames, permutation)
+    for module in modules:
+        module.warm()
+    outermost: list[Any] = [getattr(module, name) for module in modules for name in module.__all__ if name != "warm"]
+    before = [len(one.overloads) for one in outermost]
+    rng = np.random.default_rng(9)
+    reference, noisy = strings(rng, rng.random(5000) < 0.03)
+    reconcile(reference, noisy, qber=0.03, frame_bits=1000)
+    shared_random.sample_positions(SEED, b"", 100, 70)
+    assert min(before) >= 1
+    assert [len(one.overloads) for one in outermost] == before

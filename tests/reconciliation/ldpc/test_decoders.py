@@ -1,0 +1,226 @@
+"""Decoders: bit-exact against a twin in plain integers, and the conduct that every registered decoder must show."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
+from qkdpost.reconciliation.ldpc.decoders import DECODERS, Arithmetic, Decoded, LayeredDecoder
+from qkdpost.reconciliation.ldpc_design.lifting import lift
+from reference.belief import dense_matrix, layered_min_sum, sum_product
+
+SMALL = lift(6, {2: 5, 3: 11, 6: 2}, 64, seed=3)
+DENSE = dense_matrix(SMALL)
+
+
+def _errors(generator: np.random.Generator, frames: int, error_rate: float) -> NDArray[np.uint8]:
+    return (generator.random((frames, SMALL.frame_bits)) < error_rate).astype(np.uint8)
+
+
+def _pack(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+
+
+def _unpack(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    return np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+
+
+def _syndromes(errors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return (errors.astype(np.int64) @ DENSE.T.astype(np.int64) % 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["fast", "accurate"])
+def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
+    decoder = DECODERS[name]
+    assert isinstance(decoder, LayeredDecoder)
+    generator = np.random.default_rng(1)
+    errors = _errors(generator, 70, 0.035)
+    syndromes = _syndromes(errors)
+    decoded = decoder.compile(SMALL).decode(_pack(syndromes), error_rate_ppm=35_000)
+    arithmetic = decoder.arithmetic(SMALL.rows, SMALL.columns)
+    level = round(arithmetic.units_per_nat * math.log(0.965 / 0.035))
+    for frame in range(0, 70, 9):
+        pattern, iterations, found = layered_min_sum(
+            SMALL,
+            syndromes[frame],
+            [level] * SMALL.frame_bits,
+            correction=arithmetic.correction,
+            most_magnitude=arithmetic.most_magnitude,
+            bits_of_type=8 * np.dtype(decoder.dtype).itemsize,
+            iterations=min(decoder.most_iterations, int(decoded.iterations[frame])),
+        )
+        assert found == decoded.converged[frame]
+        assert iterations == decoded.iterations[frame]
+        assert np.array_equal(pattern, _unpack(decoded.errors)[frame])
+
+
+@pytest.mark.parametrize("name", sorted(DECODERS))
+class TestConduct:
+    """What any decoder, a vendor's own among them, must do."""
+
+    def test_no_errors_are_found_for_a_zero_syndrome(self, name: str) -> None:
+        syndromes = np.zeros((3, SMALL.syndrome_bits // 64), dtype=np.uint64)
+        decoded = DECODERS[name].compile(SMALL).decode(syndromes, error_rate_ppm=20_000)
+        assert decoded.converged.all()
+        assert not decoded.errors.any()
+
+    def test_what_is_called_converged_has_the_syndrome(self, name: str) -> None:
+        errors = _errors(np.random.default_rng(2), 200, 0.06)
+        syndromes = _syndromes(errors)
+        decoded = DECODERS[name].compile(SMALL).decode(_pack(syndromes), error_rate_ppm=60_000)
+        assert 0 < decoded.converged.sum() < 200
+        found = _syndromes(_unpack(decoded.errors))
+        assert np.array_equal(found[decoded.converged], syndromes[decoded.converged])
+
+    @pytest.mark.parametrize("frames", [1, 63, 64, 65, 200])
+    def test_every_number_of_frames_is_decoded_and_none_disturbs_another(self, name: str, frames: int) -> None:
+        errors = _errors(np.random.default_rng(3), 200, 0.01)
+        syndromes = _pack(_syndromes(errors))
+        compiled = DECODERS[name].compile(SMALL)
+        decoded = compiled.decode(syndromes[:frames], error_rate_ppm=10_000)
+        assert decoded.errors.shape == (frames, SMALL.frame_bits // 64)
+        right = (_unpack(decoded.errors) == errors[:frames]).all(axis=1)
+        assert right.mean() > 0.95
+        alone = compiled.decode(syndromes[frames - 1 : frames], error_rate_ppm=10_000)
+        assert np.array_equal(alone.errors[0], decoded.errors[-1])
+        assert alone.iterations[0] == decoded.iterations[-1]
+
+    def test_it_corrects_nearly_what_sum_product_corrects(self, name: str) -> None:
+        errors = _errors(np.random.default_rng(4), 12, 0.03)
+        syndromes = _syndromes(errors)
+        decoded = DECODERS[name].compile(SMALL).decode(_pack(syndromes), error_rate_ppm=30_000)
+        by_twin = [sum_product(DENSE, syndrome, 0.03, 20) for syndrome in syndromes]
+        right = sum(np.array_equal(pattern, error) for (pattern, _), error in zip(by_twin, errors, strict=True))
+        assert (_unpack(decoded.errors) == errors).all(axis=1).sum() >= right - 1
+
+    def test_punctured_bits_are_recovered_and_known_bits_kept(self, name: str) -> None:
+        generator = np.random.default_rng(5)
+        errors = _errors(generator, 100, 0.012)
+        unknown = np.zeros(SMALL.frame_bits, dtype=np.uint8)
+        unknown[5 * 64 + np.arange(0, 60, 12)] = 1
+        known = np.zeros(SMALL.frame_bits, dtype=np.uint8)
+        known[700:800] = 1
+        errors[:, 700:800] = 0
+        errors[:, unknown == 1] = generator.integers(0, 2, (100, 5))
+        decoded = (
+            DECODERS[name]
+            .compile(SMALL)
+            .decode(
+                _pack(_syndromes(errors)),
+                error_rate_ppm=12_000,
+                known=Bits.from_array(known),
+                unknown=Bits.from_array(unknown),
+            )
+        )
+        assert (_unpack(decoded.errors) == errors).all(axis=1).mean() > 0.9
+        assert not _unpack(decoded.errors)[decoded.converged][:, 700:800].any()
+
+    def test_pure_noise_is_given_up(self, name: str) -> None:
+        syndromes = np.random.default_rng(6).integers(0, 1 << 63, (5, SMALL.syndrome_bits // 64), dtype=np.uint64)
+        decoded = DECODERS[name].compile(SMALL).decode(syndromes, error_rate_ppm=20_000)
+        assert not decoded.converged.any()
+
+    def test_wrong_arguments_are_refused(self, name: str) -> None:
+        compiled = DECODERS[name].compile(SMALL)
+        syndromes = np.zeros((1, SMALL.syndrome_bits // 64), dtype=np.uint64)
+        with pytest.raises(InputError):
+            compiled.decode(syndromes, error_rate_ppm=0)
+        with pytest.raises(InputError):
+            compiled.decode(syndromes[:, :-1], error_rate_ppm=1000)
+        with pytest.raises(InputError):
+            compiled.decode(syndromes.astype(np.int64), error_rate_ppm=1000)
+        with pytest.raises(InputError):
+            compiled.decode(syndromes, error_rate_ppm=1000, known=Bits.zeros(64))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dtype": np.int32},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=256, most_magnitude=36)},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=-1, most_magnitude=36)},
+        {"many_checks": Arithmetic(units_per_nat=3, correction=17, most_magnitude=128)},
+        {"many_checks": Arithmetic(units_per_nat=0, correction=17, most_magnitude=36)},
+        {"dtype": np.int16, "many_checks": Arithmetic(units_per_nat=64, correction=344, most_magnitude=2000)},
+        {"most_iterations": 0},
+    ],
+)
+def test_arithmetic_that_does_not_fit_its_type_is_refused(changes: dict[str, Any]) -> None:
+    fast = DECODERS["fast"]
+    assert isinstance(fast, LayeredDecoder)
+    with pytest.raises(InputError):
+        replace(fast, **changes)
+
+
+_TINY = """
+import hashlib
+import numpy as np
+from qkdpost.reconciliation.ldpc.decoders import Arithmetic, LayeredDecoder, Patience
+from qkdpost.reconciliation.ldpc_design.lifting import lift
+code = lift(3, {2: 2, 3: 6}, 64, seed=1)
+syndromes = np.random.default_rng(1).integers(0, 1 << 63, (3, 3), dtype=np.uint64)
+for dtype in (np.int8, np.int16):
+    counting = Arithmetic(units_per_nat=3, correction=17, most_magnitude=36)
+    decoder = LayeredDecoder(
+        dtype=dtype, few_checks=counting, many_checks=counting, most_iterations=2,
+        patience=Patience(first_iterations=1, most_missed_permille=1000, fewer_permille=0),
+    )
+    decoded = decoder.compile(code).decode(syndromes, error_rate_ppm=30_000)
+    print(hashlib.sha256(decoded.errors.tobytes()).hexdigest(), decoded.iterations.tolist())
+"""
+
+
+def test_interpreted_and_compiled_kernels_agree() -> None:
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", _TINY],
+            env={**os.environ, "NUMBA_DISABLE_JIT": disabled},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for disabled in ("0", "1")
+    ]
+    assert printed[0] == printed[1] != ""
+
+
+class _FloodingSumProduct:
+    """A decoder of another origin: the slow twin, in the place where a vendor's would stand."""
+
+    def compile(self, code: QuasiCyclicCode) -> _FloodingSumProduct:
+        self.matrix = dense_matrix(code)
+        return self
+
+    def decode(
+        self,
+        syndromes: NDArray[np.uint64],
+        *,
+        error_rate_ppm: int,
+        known: Bits | None = None,
+        unknown: Bits | None = None,
+    ) -> Decoded:
+        found = [sum_product(self.matrix, row, error_rate_ppm / 1e6, 20) for row in _unpack(syndromes)]
+        return Decoded(
+            errors=_pack(np.array([pattern for pattern, _ in found])),
+            converged=np.array([success for _, success in found]),
+            iterations=np.zeros(len(found), dtype=np.int32),
+        )
+
+
+def test_a_decoder_of_another_origin_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DECODERS, "sum-product", _FloodingSumProduct())
+    errors = _errors(np.random.default_rng(8), 2, 0.01)
+    decoded = DECODERS["sum-product"].compile(SMALL).decode(_pack(_syndromes(errors)), error_rate_ppm=10_000)
+    assert decoded.converged.all()
+    assert np.array_equal(_unpack(decoded.errors), errors)

@@ -1,0 +1,85 @@
+"""Which method "auto" takes: by round-trip time, error rate, processor speed, block size and blocks in flight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import qkdpost as qp
+from qkdpost.config import LDPC_FRAME_BITS
+from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation.ldpc.codes import code_names, load_code
+from qkdpost.reconciliation.method import cascade_rounds, check_decoder, ldpc_plan, method_number
+
+
+def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, **changes: float) -> str:
+    link = qp.LinkConfig(**{"kind": "bb84", "reconciliation": "auto"} | changes)
+    return "cascade" if ldpc_plan(link, block_bits, qber_ppm, 10_000) is None else "ldpc"
+
+
+@pytest.mark.parametrize(
+    ("easier", "harder"),
+    [
+        ({"round_trip_ms": 1.0}, {"round_trip_ms": 10.0}),
+        ({"blocks_in_flight": 32}, {"blocks_in_flight": 8}),
+        ({"block_bits": 2**22}, {"block_bits": 2**19}),
+        ({"processor_mbit_per_s": 2.0}, {"processor_mbit_per_s": 50.0}),
+        ({"qber_ppm": 10_000}, {"qber_ppm": 90_000}),
+    ],
+)
+def test_cascade_is_taken_where_the_work_hides_its_rounds(easier: dict[str, float], harder: dict[str, float]) -> None:
+    """2^22 bits at 10 Mbit/s are 419 ms of work; 700 rounds of 10 ms among 24 blocks wait for 292 ms of it."""
+    line = {"round_trip_ms": 10.0, "blocks_in_flight": 24}
+    assert chosen(**line | easier) == "cascade"  # type: ignore[arg-type]
+    assert chosen(**line | {"blocks_in_flight": 12} | harder) == "ldpc"  # type: ignore[arg-type]
+
+
+def test_the_rule_at_its_edge() -> None:
+    line = {"round_trip_ms": 10.0, "blocks_in_flight": 7, "processor_mbit_per_s": 1.0}
+    assert cascade_rounds(30_000) == 700
+    assert chosen(block_bits=1_000_000, **line) == "cascade"
+    assert chosen(block_bits=999_999, **line) == "ldpc"
+
+
+def test_without_waiting_it_is_cascade() -> None:
+    assert chosen(block_bits=1000) == "cascade"
+
+
+def test_what_no_code_corrects_goes_to_cascade() -> None:
+    assert chosen(round_trip_ms=100.0) == "ldpc"
+    assert chosen(round_trip_ms=100.0, qber_ppm=400_000) == "cascade"
+
+
+def test_methods_named_are_taken() -> None:
+    for name in ("cascade", "ldpc"):
+        for round_trip_ms in (0.0, 1000.0):
+            link = qp.LinkConfig(kind="bb84", reconciliation=name, round_trip_ms=round_trip_ms)
+            plan = ldpc_plan(link, 2**20, 30_000, 1000)
+            assert (plan is None) == (name == "cascade")
+            assert method_number(plan) == (0 if plan is None else 1 + code_names().index(plan.code))
+
+
+def test_an_estimate_of_few_errors_is_provided_for() -> None:
+    link = qp.LinkConfig(kind="bb84", reconciliation="ldpc")
+    plans = [ldpc_plan(link, 2**20, 30_000, errors) for errors in (0, 100, 10**6)]
+    assert [plan.uncertainty_permille for plan in plans if plan] == [400, 100, 1]
+
+
+def test_a_link_offers_the_frame_lengths_that_codes_have() -> None:
+    assert {load_code(name).frame_bits for name in code_names()} == set(LDPC_FRAME_BITS)
+
+
+def test_a_decoder_that_is_not_here_is_refused_where_it_may_be_needed() -> None:
+    check_decoder(qp.LinkConfig(kind="bb84", ldpc_decoder="another"))
+    with pytest.raises(ConfigurationError, match="fast"):
+        check_decoder(qp.LinkConfig(kind="bb84", reconciliation="auto", ldpc_decoder="another"))
+
+
+@pytest.mark.parametrize("qber", [0.005, 0.03, 0.08, 0.11])
+def test_rounds_are_about_those_of_cascade(qber: float) -> None:
+    """Within a factor of two, at a hundred frames."""
+    rng = np.random.default_rng(3)
+    alice = rng.integers(0, 2, 100 * 2**14, dtype=np.uint8)
+    bob = alice ^ (rng.random(alice.size) < qber)
+    rounds = qp.reconcile(alice, bob, method="cascade", qber=qber, seed=bytes(32)).rounds
+    assert 0.5 < cascade_rounds(round(1e6 * qber)) / rounds < 2.0
