@@ -16,6 +16,7 @@ ORDER = [
     "single_use",
     "_kernels",
     "bits",
+    "labels",
     "records",
     "tallies",
     "dialogue",

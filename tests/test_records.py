@@ -8,7 +8,10 @@ import pytest
 
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
-from qkdpost.records import DOUBLE_CLICK, Detections, Labels, PreparedPulses, SecretKey, SiftedKey, Tally, TimeTags
+from qkdpost.keys.secret_key import SecretKey
+from qkdpost.labels import Labels
+from qkdpost.records import DOUBLE_CLICK, Detections, PreparedPulses, Tally, TimeTags
+from qkdpost.sifting.sifted import SiftedKey
 
 
 def test_double_clicks_are_kept_with_random_bits() -> None:
@@ -194,6 +197,24 @@ def test_order_and_range_do_not_wrap() -> None:
         TimeTags(ticks=[0, 2**62 + 1, -(2**62), 7], channels=[0] * 4, tick_ps=1)
     with pytest.raises(InputError, match=r"2.63 - 1"):
         TimeTags(ticks=np.array([2**63, 2**64 - 1], dtype=np.uint64), channels=[0, 0], tick_ps=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tick_ps": 0.01}, r"tick_ps must lie in 0.1 ... 10000.0; found 0.01"),
+        ({"tick_ps": 2e4}, r"tick_ps must lie in 0.1 ... 10000.0; found 20000.0"),
+        ({"ticks": [0, 2**61 + 1]}, r"within \+-2\^61"),
+        ({"ticks": [-(2**61) - 1, 0]}, r"within \+-2\^61"),
+        ({"ticks": [0, 2**53]}, r"spans less than 2\^53"),
+    ],
+)
+def test_times_that_cannot_be_encoded_do_not_suit_a_link(changes: dict[str, Any], message: str) -> None:
+    good: dict[str, Any] = {"ticks": [0, 2**53 - 1], "channels": [0, 1], "tick_ps": 1.0}
+    TimeTags(**good).check_for(None)
+    TimeTags(ticks=[], channels=[], tick_ps=1.0).check_for(None)
+    with pytest.raises(InputError, match=message):
+        TimeTags(**good | changes).check_for(None)
 
 
 def test_a_record_is_its_own() -> None:

@@ -35,19 +35,10 @@ if TYPE_CHECKING:
     )
     from qkdpost.health import RecordLimits
     from qkdpost.keys import KeyPool
+    from qkdpost.keys.secret_key import SecretKey
+    from qkdpost.labels import Labels
     from qkdpost.reconciliation import Reconciled, reconcile
-    from qkdpost.records import (
-        DOUBLE_CLICK,
-        KEY_BASIS,
-        TEST_BASIS,
-        Detections,
-        Labels,
-        PreparedPulses,
-        SecretKey,
-        SiftedKey,
-        Tally,
-        TimeTags,
-    )
+    from qkdpost.records import DOUBLE_CLICK, KEY_BASIS, TEST_BASIS, Detections, PreparedPulses, Tally, TimeTags
     from qkdpost.session.blocks.report import BlockReport
     from qkdpost.session.events import (
         BlockAborted,
@@ -58,6 +49,7 @@ if TYPE_CHECKING:
     )
     from qkdpost.session.session import Session
     from qkdpost.session.states import ConnectionState, Stage
+    from qkdpost.sifting.sifted import SiftedKey
     from qkdpost.statistics import error_rate as estimation
     from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
@@ -134,7 +126,7 @@ _HOMES = {
     "KeyPool": "qkdpost.keys",
     "KeyPoolExhausted": "qkdpost.errors",
     "KeyReady": "qkdpost.session.events",
-    "Labels": "qkdpost.records",
+    "Labels": "qkdpost.labels",
     "Ledger": "qkdpost.dialogue.ledger",
     "LinkConfig": "qkdpost.config",
     "LocalProtocolError": "qkdpost.errors",
@@ -144,9 +136,9 @@ _HOMES = {
     "RecordLimits": "qkdpost.health",
     "RemoteProtocolError": "qkdpost.errors",
     "SampledTally": "qkdpost.tallies",
-    "SecretKey": "qkdpost.records",
+    "SecretKey": "qkdpost.keys.secret_key",
     "Session": "qkdpost.session.session",
-    "SiftedKey": "qkdpost.records",
+    "SiftedKey": "qkdpost.sifting.sifted",
     "SinglePhotonTally": "qkdpost.tallies",
     "Stage": "qkdpost.session.states",
     "StageCompleted": "qkdpost.session.events",

@@ -11,7 +11,7 @@ from qkdpost.checks import described, instance
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.keys import KeyPool
-from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import BlockAborted, Event, KeyReady
 from qkdpost.session.session import Session
@@ -49,8 +49,8 @@ class Distillation:
 
 
 def distill(
-    alice: RawRecords | Sequence[RawRecords],
-    bob: RawRecords | Sequence[RawRecords],
+    alice: RawRecord | Sequence[RawRecord],
+    bob: RawRecord | Sequence[RawRecord],
     link: LinkConfig,
     *,
     on_event: Callable[[Event], None] | None = None,
@@ -105,7 +105,7 @@ def _pools_of_one_key() -> tuple[KeyPool, KeyPool]:
     return KeyPool(preshared), KeyPool(preshared)
 
 
-def _as_list(side: str, records: RawRecords | Sequence[RawRecords]) -> list[RawRecords]:
+def _as_list(side: str, records: RawRecord | Sequence[RawRecord]) -> list[RawRecord]:
     listed = [records] if isinstance(records, _RECORDS) or not isinstance(records, Iterable) else list(records)
     for record in listed:
         if not isinstance(record, _RECORDS):

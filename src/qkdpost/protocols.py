@@ -12,10 +12,12 @@ from qkdpost.config import LinkConfig
 from qkdpost.dialogue.ledger import Ledger
 from qkdpost.dialogue.program import Program
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Detections, Labels, PreparedPulses, RawRecords, SiftedKey, Tally, TimeTags
+from qkdpost.labels import Labels
+from qkdpost.records import Detections, PreparedPulses, RawRecord, Tally, TimeTags
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
 from qkdpost.security.single_photon.bound import MAX_POSSIBLE_RUNS
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_detections, match_to_prepared, report_slots
 from qkdpost.sifting.task import SiftingTask
 from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
@@ -42,15 +44,15 @@ class Protocol:
         options: what else the bound is told.
     """
 
-    alice_records: type[RawRecords]
-    bob_records: type[RawRecords]
+    alice_records: type[RawRecord]
+    bob_records: type[RawRecord]
     alice_sift: Callable[[SiftingTask], Program[SiftedKey]]
     bob_sift: Callable[[SiftingTask], Program[SiftedKey]]
     tally: Callable[[LinkConfig, ComparedRounds, tuple[int, ...] | None], AnyTally]
     bound: Callable[..., SecretLength]
     options: Callable[[LinkConfig, Ledger], dict[str, Any]]
 
-    def record_type(self, role: str) -> type[RawRecords]:
+    def record_type(self, role: str) -> type[RawRecord]:
         """Return the type of record that a role submits."""
         return self.alice_records if role == "alice" else self.bob_records
 

@@ -1,47 +1,45 @@
-"""What passes between the stages: raw records from the devices, sifted keys, tallies, secret keys.
+"""Raw records, as the devices write them, and the counts that a bound for qubits takes.
 
 Bases are bits everywhere: 0 is the key basis (Z), 1 is the test basis (X). Times are whole ticks of a clock whose
 tick length is stated in picoseconds. Every record is frozen and checked when it is built; what is secret is left
 out of its representation.
+
+A kind of QKD may bring a record type of its own: what a session needs of one is `RawRecord`, and
+`qkdpost.health.summarise` has a place for what it counts.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import (
-    MAX_COUNT,
-    byte_string,
-    described,
     increasing,
-    instance,
     real_number,
-    small_integers,
     small_vector,
     whole_number,
 )
 from qkdpost.errors import InputError
+from qkdpost.labels import Labels
 
 __all__ = [
     "DOUBLE_CLICK",
     "KEY_BASIS",
-    "LABEL_PLANES",
-    "LARGEST_COUNT",
+    "MAX_SPAN_TICKS",
+    "MAX_TICK",
+    "MAX_TICK_PS",
+    "MIN_TICK_PS",
     "TEST_BASIS",
     "Detections",
-    "Labels",
     "PreparedPulses",
-    "RawRecords",
-    "SecretKey",
-    "SiftedKey",
+    "RawRecord",
     "Tally",
     "TimeTags",
 ]
@@ -51,17 +49,17 @@ KEY_BASIS = 0
 TEST_BASIS = 1
 DOUBLE_CLICK = 2
 """The outcome of a detection in which both detectors of the basis clicked."""
-LARGEST_COUNT = MAX_COUNT
-"""Counts above this are not whole numbers in floating point, and are refused."""
 
-
-LABEL_PLANES = 3
-"""Bits of a label: enough for eight intensities."""
-MAX_LABEL = 2**LABEL_PLANES - 1
+MAX_TICK = 2**61
+"""Ticks lie within +-this, so that no difference of two of them overflows 64 bits."""
+MAX_SPAN_TICKS = 2**53 - 1
+"""The longest record of time tags that can be encoded: 2.5 hours at 1 ps."""
+MIN_TICK_PS = 0.1
+"""Far below the jitter of any detector; shorter ticks would only make histograms long."""
+MAX_TICK_PS = 10_000.0
+"""Longer ticks no longer separate pairs from chance."""
 
 _BASES_HINT = "0 is the key basis, 1 the test basis"
-_INTENSITIES_HINT = "They are indices into link.intensities: 0 is the strongest"
-_LABELS_HINT = "Labels.from_array takes the numbers themselves"
 _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
 _NO_CLICK_HINT = "Leave out slots without a click: seen = np.flatnonzero(outcomes >= 0), slots[seen], outcomes[seen]"
 _SECONDS_HINT = "Make whole ticks of seconds by np.rint(seconds / tick_seconds).astype(np.int64)"
@@ -75,50 +73,25 @@ _ONE_SLOT_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Small numbers, 0 ... 7, one for each pulse or sifted bit, packed as three planes of bits.
+class RawRecord(Protocol):
+    """What a session asks of a record that is submitted to it, whatever the kind of QKD.
 
-    Args:
-        planes: bit p of every label, for p = 0, 1, 2; all of one length.
+    A record is frozen, can be referred to weakly (`weakref_slot=True`), and shows no secret in its representation.
     """
 
-    planes: tuple[Bits, ...] = field(repr=False)
+    @property
+    def events(self) -> int:
+        """How many detections it holds, by which blocks are cut and limited; 0 where nothing was detected."""
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.planes, tuple) or not all(isinstance(plane, Bits) for plane in self.planes):
-            raise InputError(f"planes must be a tuple of Bits; found {described(self.planes)}. {_LABELS_HINT}")
-        if len(self.planes) != LABEL_PLANES or len({len(plane) for plane in self.planes}) != 1:
-            raise InputError(f"labels have {LABEL_PLANES} planes of one length")
+    def check_for(self, settings: object) -> None:
+        """Check that the record suits the settings of the kind of QKD, when it is submitted.
 
-    @classmethod
-    def from_array(cls, labels: ArrayLike) -> Labels:
-        """Pack integers 0 ... 7, shape (n,).
+        Args:
+            settings: those of the kind; a record reads the attributes that concern it, as `intensities`.
 
         Raises:
-            InputError: not a vector of such integers.
+            InputError: it does not.
         """
-        values = small_integers("intensities", labels, most=MAX_LABEL, hint=_INTENSITIES_HINT)
-        return cls(tuple(Bits.from_array((values >> plane & 1).view(np.bool_)) for plane in range(LABEL_PLANES)))
-
-    def select(self, mask: Bits) -> Labels:
-        """Return the labels at which `mask` is one, in order."""
-        return Labels(tuple(plane.select(mask) for plane in self.planes))
-
-    def take(self, positions: ArrayLike) -> Labels:
-        """Return the labels at `positions`, in that order."""
-        return Labels(tuple(plane.take(positions) for plane in self.planes))
-
-    def where(self, label: int) -> Bits:
-        """Return a mask of the places that have `label`."""
-        label = whole_number("label", label, most=MAX_LABEL)
-        found = ~Bits.zeros(len(self))
-        for number, plane in enumerate(self.planes):
-            found = found & (plane if label >> number & 1 else ~plane)
-        return found
-
-    def __len__(self) -> int:
-        return len(self.planes[0])
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
@@ -152,6 +125,37 @@ class PreparedPulses:
     def pulses(self) -> int:
         """The number of pulses sent."""
         return len(self.bits)
+
+    @property
+    def events(self) -> int:
+        """No detection: 0."""
+        return 0
+
+    def check_for(self, settings: object) -> None:
+        """Check that the pulses have the intensities of the link, `settings.intensities`, and none if it has none.
+
+        Raises:
+            InputError: they have not.
+        """
+        intensities: Sequence[float] = getattr(settings, "intensities", ())
+        if self.intensities is None:
+            if intensities:
+                raise InputError(
+                    f"the record has no intensities; every pulse of this link has one of {len(intensities)}: "
+                    f"PreparedPulses(intensities=...), 0 for {intensities[0]:g}"
+                )
+            return
+        if not intensities:
+            raise InputError(
+                "the record has intensities, and this link has none; use a link with decoy states, or leave them out"
+            )
+        for label in range(len(intensities), 1 << len(self.intensities.planes)):
+            count = self.intensities.where(label).weight()
+            if count:
+                raise InputError(
+                    f"{count} pulses have intensity {label}; the link has {len(intensities)} intensities, "
+                    f"numbered 0 ... {len(intensities) - 1}"
+                )
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
@@ -200,6 +204,14 @@ class Detections:
             )
         if count and (self.slots[0] < 0 or self.slots[-1] >= self.pulses):
             raise InputError(f"slots must lie in 0 ... {self.pulses - 1}; found {self.slots[0]} ... {self.slots[-1]}")
+
+    @property
+    def events(self) -> int:
+        """The number of detections."""
+        return int(self.slots.size)
+
+    def check_for(self, settings: object) -> None:
+        """Detections suit all links: everything was checked when the record was made."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Detections):
@@ -251,47 +263,35 @@ class TimeTags:
         """The number of clicks."""
         return int(self.ticks.size)
 
+    @property
+    def events(self) -> int:
+        """The same: each click is a detection."""
+        return self.clicks
 
-RawRecords: TypeAlias = PreparedPulses | Detections | TimeTags
+    def check_for(self, settings: object) -> None:
+        """Check the times, `check_times`; the settings of a link say nothing of a single record.
 
+        Raises:
+            InputError: the times cannot be encoded.
+        """
+        self.check_times()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiftedKey:
-    """One side's bits of the rounds that both sides kept, in an order common to both.
+    def check_times(self) -> None:
+        """Check that the times can be calibrated and encoded for a peer.
 
-    Args:
-        key_bits: outcomes in the key basis. Secret.
-        test_bits: outcomes in the test basis, which will be disclosed whole.
-        rounds: how many rounds were seen by both sides, whatever their bases.
-        pulses: how many pulses or slots the records covered.
-        key_labels: with decoy states, the intensity of each of the key bits; public.
-        test_labels: the same for the test bits.
-        double_clicks: in how many events of this side's records, sifted or not, both detectors of a basis clicked.
-        cross_clicks: and in how many detectors of both bases did.
-        matched_by_tenth: of time tags, the events reported and those kept, in each tenth of each record; public.
-        notices: what is to be said of the records, in sentences.
-    """
-
-    key_bits: Bits
-    test_bits: Bits
-    rounds: int
-    pulses: int = 0
-    key_labels: Labels | None = None
-    test_labels: Labels | None = None
-    double_clicks: int = 0
-    cross_clicks: int = 0
-    matched_by_tenth: tuple[tuple[int, int], ...] = ()
-    notices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("key_bits", "test_bits"):
-            instance(name, getattr(self, name), Bits)
-        for name in ("rounds", "pulses", "double_clicks", "cross_clicks"):
-            _set(self, name, whole_number(name, getattr(self, name)))
-        for name, bits in (("key_labels", self.key_bits), ("test_labels", self.test_bits)):
-            labels = getattr(self, name)
-            if labels is not None and len(instance(name, labels, Labels)) != len(bits):
-                raise InputError(f"{name} has one label for each of {len(bits)} bits; found {len(labels)}")
+        Raises:
+            InputError: a tick is outside `MIN_TICK_PS` ... `MAX_TICK_PS`, ticks lie outside +-2^61, or they span 2^53
+                or more.
+        """
+        if not MIN_TICK_PS <= self.tick_ps <= MAX_TICK_PS:
+            raise InputError(f"tick_ps must lie in {MIN_TICK_PS} ... {MAX_TICK_PS}; found {self.tick_ps}")
+        if not self.clicks:
+            return
+        first, last = int(self.ticks[0]), int(self.ticks[-1])
+        if max(-first, last) > MAX_TICK:
+            raise InputError(f"ticks must lie within +-2^61; found {first} ... {last}")
+        if last - first > MAX_SPAN_TICKS:
+            raise InputError(f"a record spans less than 2^53 ticks; found {last - first}: submit it in pieces")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,39 +313,6 @@ class Tally:
             _set(self, name, whole_number(name, getattr(self, name)))
         if self.test_errors > self.test_bits:
             raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretKey:
-    """A secret key that both hosts confirmed.
-
-    Args:
-        bits: the key. Secret.
-        identifier: 16 public bytes by which both hosts name this key.
-        epsilon: how far from ideal the key is at most by its own block: secrecy, correctness and authentication
-            together, if all that the block's tags were made with was ideal.
-        accumulated_epsilon: how far it is at most, all in all: the sum over every block that was opened on the same
-            pool of authentication key, this one among them, since keys of earlier blocks made its tags
-            (`KeyPool.accumulated_epsilon`).
-    """
-
-    bits: Bits = field(repr=False)
-    identifier: bytes
-    epsilon: float
-    accumulated_epsilon: float
-
-    def __post_init__(self) -> None:
-        instance("bits", self.bits, Bits)
-        _set(self, "identifier", byte_string("identifier", self.identifier))
-        for name in ("epsilon", "accumulated_epsilon"):
-            _set(self, name, real_number(name, getattr(self, name), least=0.0))
-
-    def __len__(self) -> int:
-        return len(self.bits)
-
-    def to_bytes(self) -> bytes:
-        """Return the key as bytes, lowest bit of each byte first."""
-        return self.bits.to_bytes()
 
 
 def _set(record: object, name: str, value: object) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
-from qkdpost.records import Labels, Tally
+from qkdpost.labels import Labels
+from qkdpost.records import Tally
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = ["ComparedRounds", "tally_decoy_pulses", "tally_qubits", "tally_single_photons"]

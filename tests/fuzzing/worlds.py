@@ -12,7 +12,7 @@ from unittest import mock
 import numpy as np
 
 import qkdpost as qp
-from qkdpost.records import RawRecords
+from qkdpost.records import RawRecord
 from qkdpost.session.codec import decode
 from qkdpost.session.session import Session
 from support.link import PRESHARED, Pair, bb84_records, seeded_source
@@ -75,11 +75,11 @@ def repeatable() -> Iterator[None]:
 
 @functools.cache
 @repeatable()
-def records_of(world: World) -> dict[str, RawRecords]:
+def records_of(world: World) -> dict[str, RawRecord]:
     """Both sides' records, always the same."""
     rng = np.random.default_rng(11)
     link = world.link
-    both: tuple[RawRecords, RawRecords]
+    both: tuple[RawRecord, RawRecord]
     match link.kind:
         case "bb84":
             both = bb84_records(world.size, qber=0.004, seed=3)

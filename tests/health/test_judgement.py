@@ -9,7 +9,7 @@ from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.health import RecordLimits, judge, judgement, summarise
-from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
 
 LIMITS = RecordLimits()
 
@@ -22,7 +22,7 @@ def detections(bases: np.ndarray, outcomes: np.ndarray) -> Detections:
     return Detections(pulses=10 * bases.size, slots=10 * np.arange(bases.size), bases=bases, outcomes=outcomes)
 
 
-def reasons(*records: RawRecords, limits: RecordLimits = LIMITS, **stated: object) -> set[AbortReason]:
+def reasons(*records: RawRecord, limits: RecordLimits = LIMITS, **stated: object) -> set[AbortReason]:
     return {finding.reason for finding in judge([summarise(r) for r in records], limits, **stated)}  # type: ignore[arg-type]
 
 
@@ -185,14 +185,14 @@ def test_of_few_rounds_nothing_is_said(size: int) -> None:
     assert not reasons(*[record] * 3)
 
 
-def honest_block(rng: np.random.Generator) -> tuple[RawRecords, ...]:
+def honest_block(rng: np.random.Generator) -> tuple[RawRecord, ...]:
     """Devices within the limits, of any bias: records of one block, of 256 to a million rounds in all."""
     size = int(2 ** rng.uniform(8, 20))
     test = float(rng.choice([0.01, 0.1, 0.3, 0.5]))
     parts = int(rng.choice([1, 1, 2, 8]))
     ones = rng.uniform(0.4, 0.6, size=2)  # detectors 1:1.5
     kind = int(rng.integers(3))
-    records: list[RawRecords] = []
+    records: list[RawRecord] = []
     for _ in range(parts):
         bases = drawn(rng, size // parts, test)
         match kind:

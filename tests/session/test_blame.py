@@ -12,12 +12,12 @@ from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
-from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
 from qkdpost.session.states import ConnectionState
 from support.link import Pair, bb84_records, small_link
 
 
-def altered(record: RawRecords, name: str, change: Callable[[np.ndarray], np.ndarray]) -> RawRecords:
+def altered(record: RawRecord, name: str, change: Callable[[np.ndarray], np.ndarray]) -> RawRecord:
     """Write into a frozen record, as nobody should: the checks of its constructor are behind it."""
     object.__setattr__(record, name, change(np.array(getattr(record, name))))
     return record
@@ -38,7 +38,7 @@ def time_tags_with_altered_ticks() -> tuple[LinkConfig, TimeTags, TimeTags]:
 
 @pytest.mark.parametrize("records", [bb84_with_altered_slots, time_tags_with_altered_ticks])
 def test_an_own_record_that_cannot_be_worked_on_ends_its_block_and_blames_nobody_else(
-    records: Callable[[], tuple[LinkConfig, RawRecords, RawRecords]],
+    records: Callable[[], tuple[LinkConfig, RawRecord, RawRecord]],
 ) -> None:
     """It used to break the connection with an error about input, in the midst of the peer's messages."""
     link, alice, bob = records()

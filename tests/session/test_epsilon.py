@@ -11,7 +11,7 @@ import pytest
 from qkdpost.dialogue.messages import BlockOpen, Hello, Ready
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.keys import KeyPool
-from qkdpost.records import SecretKey
+from qkdpost.keys.secret_key import SecretKey
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session

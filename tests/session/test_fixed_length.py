@@ -12,12 +12,12 @@ import pytest
 
 import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, ComparedBits
+from qkdpost.keys.price import AUTHENTICATION_BITS
 from qkdpost.planning import FixedLengthPlan, plan_fixed_length
 from qkdpost.session.blocks.block import Block
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
-from qkdpost.session.stages.length_agreement import AUTHENTICATION_BITS
 from support.link import Pair, bb84_records, decoy_links, small_link
 
 QUBIT_BOUNDS = ("tomamichel-leverrier-2017", "lim-2021")

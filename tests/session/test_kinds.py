@@ -165,7 +165,7 @@ def test_intensities_that_are_not_those_of_the_link_are_refused_at_once() -> Non
     labelled = qp.PreparedPulses(bases=plain.bases, bits=plain.bits, intensities=np.arange(plain.pulses) % 3)
     for link, record, message in (
         (LINKS["two decoys"], plain, "has no intensities"),
-        (LINKS["bb84"], labelled, "bb84 link has none"),
+        (LINKS["bb84"], labelled, "this link has none"),
         (LINKS["one decoy"], labelled, "6666 pulses have intensity 2"),
     ):
         session = Pair(link).sessions["alice"]

@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from qkdpost.errors import InputError
-from qkdpost.records import RawRecords
+from qkdpost.records import RawRecord
 from qkdpost.security.single_photon.bound import MAX_FIRST_RECORDS
 from qkdpost.session.record_queue import RecordQueue
 from support.link import Pair, bb84_records, small_link
@@ -19,7 +19,7 @@ def pair_of_small_blocks() -> Pair:
     return Pair(small_link(block_detections=1))
 
 
-def assert_refused(pair: Pair, records: tuple[RawRecords, RawRecords], batch: int | None = None) -> None:
+def assert_refused(pair: Pair, records: tuple[RawRecord, RawRecord], batch: int | None = None) -> None:
     for role, record in zip(("alice", "bob"), records, strict=True):
         waiting = pair.sessions[role].records_waiting
         with pytest.raises(InputError, match="submitted to the session before"):

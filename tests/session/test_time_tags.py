@@ -12,7 +12,7 @@ import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, BlockMessage, CalibrationClicks, DetectionReport, WindowChoice
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.records import SiftedKey
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.conversation import PART_DETECTIONS
 from qkdpost.sifting.task import SiftingTask
 from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import reduce, singledispatch
 from operator import add
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from qkdpost._kernels.bits.runs import compare_by_distance
 from qkdpost.bits import Bits, concatenate
 from qkdpost.health.sequences import SequenceHealth, no_lags
-from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, RawRecords, TimeTags
+from qkdpost.labels import LABEL_PLANES, Labels
+from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
 
 __all__ = ["RecordHealth", "add_up", "summarise"]
 
@@ -78,25 +79,34 @@ def add_up(healths: Iterable[RecordHealth]) -> RecordHealth:
     return reduce(add, healths)
 
 
-def summarise(record: RawRecords) -> RecordHealth:
+@singledispatch
+def summarise(record: RawRecord) -> RecordHealth:
     """Count what shows in a record by itself whether its devices are in order.
+
+    A record type from elsewhere brings a function of its own by `summarise.register`; one that brings none is not
+    tested, and no count of it is shown.
 
     >>> record = Detections(pulses=9, slots=[0, 2, 5], bases=[0, 0, 1], outcomes=[1, 0, 1])
     >>> summarise(record).outcomes
     (1, 1, 0, 1)
     """
-    match record:
-        case PreparedPulses():
-            return _summarise_prepared(record)
-        case Detections():
-            health = _summarise_detected(record.bases, record.bits, record.double_clicks)
-            _compare_in_slots(record, health)
-            return health
-        case TimeTags():
-            bases, bits = (_channel_bits(record.channels & np.uint8(mask)) for mask in (2, 1))
-            return _summarise_detected(bases, bits, 0)
+    return RecordHealth(prepared=False, outcomes=(0, 0, 0, 0))
 
 
+@summarise.register
+def _summarise_detections(record: Detections) -> RecordHealth:
+    health = _summarise_detected(record.bases, record.bits, record.double_clicks)
+    _compare_in_slots(record, health)
+    return health
+
+
+@summarise.register
+def _summarise_time_tags(record: TimeTags) -> RecordHealth:
+    bases, bits = (_channel_bits(record.channels & np.uint8(mask)) for mask in (2, 1))
+    return _summarise_detected(bases, bits, 0)
+
+
+@summarise.register
 def _summarise_prepared(record: PreparedPulses) -> RecordHealth:
     sequences = {"prepared bits": SequenceHealth.of(record.bits), "prepared bases": SequenceHealth.of(record.bases)}
     intensities: tuple[int, ...] = ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from qkdpost.dialogue.messages import AbortReason
-from qkdpost.records import SecretKey
+from qkdpost.keys.secret_key import SecretKey
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.states import Stage
 

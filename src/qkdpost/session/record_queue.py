@@ -8,11 +8,11 @@ from weakref import WeakValueDictionary
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth, summarise
-from qkdpost.records import Detections, PreparedPulses, RawRecords, TimeTags
+from qkdpost.records import RawRecord
 from qkdpost.security.single_photon.bound import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
 
-__all__ = ["LOOKAHEAD_BATCHES", "RecordQueue", "detections_in"]
+__all__ = ["LOOKAHEAD_BATCHES", "RecordQueue"]
 
 LOOKAHEAD_BATCHES = 2 * MAX_RECORDS_IN_BLOCK
 """How far ahead of the records submitted here a peer may claim; a bound counts the records of which a block is made."""
@@ -33,10 +33,10 @@ class RecordQueue(SingleUse):
     """Records below this number are spent."""
     finished: bool = False
     """Whether the application will submit no more."""
-    _records: dict[int, RawRecords] = field(default_factory=dict, repr=False)
+    _records: dict[int, RawRecord] = field(default_factory=dict, repr=False)
     _healths: dict[int, RecordHealth] = field(default_factory=dict, repr=False)
     _claims: dict[int, int] = field(default_factory=dict)
-    _submitted: WeakValueDictionary[int, RawRecords] = field(default_factory=WeakValueDictionary, repr=False)
+    _submitted: WeakValueDictionary[int, RawRecord] = field(default_factory=WeakValueDictionary, repr=False)
     """Every record that was ever submitted, by its address, for as long as somebody holds it."""
 
     @property
@@ -44,7 +44,7 @@ class RecordQueue(SingleUse):
         """How many records are held that no block has taken."""
         return len(self._records)
 
-    def append(self, record: RawRecords, batch: int | None) -> None:
+    def append(self, record: RawRecord, batch: int | None) -> None:
         """Number a record and hold it, unless no block will want it.
 
         Raises:
@@ -87,7 +87,7 @@ class RecordQueue(SingleUse):
             )
         self._claims[first] = first + count
 
-    def take(self, batch: int) -> RawRecords | None:
+    def take(self, batch: int) -> RawRecord | None:
         """Hand out a claimed record for good, or None if it has not been submitted yet."""
         self._healths.pop(batch, None)
         return self._records.pop(batch, None)
@@ -122,7 +122,7 @@ class RecordQueue(SingleUse):
         numbers = sorted(number for number in self._records if number >= self._claimed_below())
         total = 0
         for place, number in enumerate(numbers):
-            more = detections_in(self._records[number])
+            more = self._records[number].events
             if place and (number != numbers[0] + place or total + more > most or place == MAX_RECORDS_IN_BLOCK):
                 return numbers[0], place
             total += more
@@ -137,14 +137,3 @@ class RecordQueue(SingleUse):
 
     def _is_claimed(self, number: int) -> bool:
         return any(first <= number < end for first, end in self._claims.items())
-
-
-def detections_in(record: RawRecords) -> int:
-    """Return how many detections a record holds; a record of prepared pulses holds none."""
-    match record:
-        case Detections():
-            return int(record.slots.size)
-        case TimeTags():
-            return record.clicks
-        case PreparedPulses():
-            return 0

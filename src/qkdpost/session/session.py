@@ -20,7 +20,7 @@ from qkdpost.errors import (
 from qkdpost.keys import KeyPool
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.reconciliation.method import check_decoder
-from qkdpost.records import RawRecords
+from qkdpost.records import RawRecord
 from qkdpost.session.blocks.table import Blocks
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode
@@ -129,7 +129,7 @@ class Session(SingleUse):
         self._hello = hello
         connection.greeting = connection.send(self._hello)
 
-    def submit(self, record: RawRecords, *, batch: int | None = None) -> None:
+    def submit(self, record: RawRecord, *, batch: int | None = None) -> None:
         """Hand over a raw record; it becomes part of a block in its turn.
 
         Args:

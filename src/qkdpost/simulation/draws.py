@@ -13,7 +13,8 @@ from qkdpost.bits import Bits
 from qkdpost.checks import described, whole_number
 from qkdpost.checks.scalars import index_of
 from qkdpost.errors import InputError
-from qkdpost.records import DOUBLE_CLICK, LABEL_PLANES, Labels
+from qkdpost.labels import LABEL_PLANES, Labels
+from qkdpost.records import DOUBLE_CLICK
 
 __all__ = [
     "MAX_PULSES",

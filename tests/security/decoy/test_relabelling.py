@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
-from qkdpost.records import Labels
+from qkdpost.labels import Labels
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
 from qkdpost.tallies import SampledTally

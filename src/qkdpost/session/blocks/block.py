@@ -14,18 +14,15 @@ from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import LocalProtocolError
 from qkdpost.keys import KeyPool, PadReference
 from qkdpost.keys.authentication import Transcript
+from qkdpost.keys.secret_key import SecretKey
 from qkdpost.protocols import PROTOCOLS
-from qkdpost.records import SecretKey, SiftedKey
 from qkdpost.security.result import SecretLength, at_fixed_length
 from qkdpost.session.blocks.report import BlockReport
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.single_use import SingleUse
 from qkdpost.tallying import ComparedRounds
 
-__all__ = ["PAD_BYTES", "TAGS_OF_A_BLOCK", "Block"]
-
-PAD_BYTES = 16
-TAGS_OF_A_BLOCK = 3
-"""Alice's tag, Bob's tag, Alice's confirmation."""
+__all__ = ["Block"]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from qkdpost.dialogue.program import AbortBlock, from_peer
 from qkdpost.errors import InputError, KeyPoolExhausted, RemoteProtocolError
 from qkdpost.health import RecordHealth
 from qkdpost.keys import PadReference
-from qkdpost.records import RawRecords
-from qkdpost.session.blocks.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+from qkdpost.keys.price import PADS_OF_A_BLOCK_BYTES
+from qkdpost.records import RawRecord
+from qkdpost.session.blocks.block import Block
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.blocks.run import Flight, Host
 from qkdpost.session.connection import Connection
@@ -20,9 +21,8 @@ from qkdpost.session.record_queue import RecordQueue
 from qkdpost.session.states import Stage
 from qkdpost.single_use import SingleUse
 
-__all__ = ["PADS_OF_A_BLOCK_BYTES", "Blocks"]
+__all__ = ["Blocks"]
 
-PADS_OF_A_BLOCK_BYTES = PAD_BYTES * TAGS_OF_A_BLOCK
 COMMITMENT_BYTES = 32
 
 
@@ -214,7 +214,7 @@ class Blocks(SingleUse):
         if not isinstance(message, Confirmation):
             block.transcript.sent(frame)
 
-    def _fetch(self, batch: int) -> RawRecords | None:
+    def _fetch(self, batch: int) -> RawRecord | None:
         record = self.queue.take(batch)
         if record is None:
             self._check_can_come(batch)

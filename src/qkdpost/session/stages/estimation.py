@@ -18,10 +18,11 @@ from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason, ComparedBits, SampleSeed
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
-from qkdpost.records import Labels, SiftedKey
+from qkdpost.keys.price import AUTHENTICATION_BITS, too_short
+from qkdpost.labels import Labels
 from qkdpost.session.blocks.block import Block
-from qkdpost.session.stages.length_agreement import AUTHENTICATION_BITS, too_short
 from qkdpost.shared_random import sample_positions
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.statistics.error_rate import sample_size
 from qkdpost.tallying import ComparedRounds
 

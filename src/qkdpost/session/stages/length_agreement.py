@@ -13,12 +13,10 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason, AmplificationProposal
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.session.blocks.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
+from qkdpost.keys.price import AUTHENTICATION_BITS, too_short
+from qkdpost.session.blocks.block import Block
 
-__all__ = ["AUTHENTICATION_BITS", "follow", "lead", "too_short"]
-
-AUTHENTICATION_BITS = 8 * PAD_BYTES * TAGS_OF_A_BLOCK
-"""What a key gives back to the pool: as much as its block spent."""
+__all__ = ["follow", "lead"]
 
 
 def lead(block: Block) -> Program[None]:
@@ -55,11 +53,6 @@ def _why_none(block: Block, length: int) -> str:
     if not block.peer_bound_bits:
         return "the peer's own bound leaves nothing"
     return too_short(length)
-
-
-def too_short(length: int) -> str:
-    """Return why so few bits are no key."""
-    return f"{length} bits would not pay the {AUTHENTICATION_BITS} bits of authentication"
 
 
 def _draw_seed(block: Block, count: int) -> Bits:

@@ -17,10 +17,10 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason, Confirmation
 from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.records import SecretKey
+from qkdpost.keys.price import AUTHENTICATION_BITS, PAD_BYTES, TAGS_OF_A_BLOCK
+from qkdpost.keys.secret_key import SecretKey
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.session.blocks.block import PAD_BYTES, TAGS_OF_A_BLOCK, Block
-from qkdpost.session.stages.length_agreement import AUTHENTICATION_BITS
+from qkdpost.session.blocks.block import Block
 
 __all__ = ["follow", "lead"]
 

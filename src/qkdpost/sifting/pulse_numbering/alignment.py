@@ -21,7 +21,8 @@ from scipy.special import bdtrc
 from qkdpost.bits import Bits, concatenate
 from qkdpost.checks import instance, whole_number, whole_numbers
 from qkdpost.errors import InputError
-from qkdpost.records import Detections, Labels, PreparedPulses
+from qkdpost.labels import Labels
+from qkdpost.records import Detections, PreparedPulses
 
 __all__ = [
     "Alignment",

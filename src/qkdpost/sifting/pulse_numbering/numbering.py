@@ -12,7 +12,7 @@ from qkdpost._kernels.sifting.pulses import shortest_intervals
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import instance, integer_vector, real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.records import DOUBLE_CLICK, Detections
+from qkdpost.records import DOUBLE_CLICK, MAX_SPAN_TICKS, MAX_TICK, MAX_TICK_PS, MIN_TICK_PS, Detections
 from qkdpost.sifting.pulse_numbering.alignment import (
     DEFAULT_SEARCH_PULSES,
     Alignment,
@@ -27,7 +27,6 @@ from qkdpost.sifting.pulse_numbering.gates import Gates, find_gates, fold_clicks
 from qkdpost.sifting.pulse_numbering.period import clock_from_clicks
 from qkdpost.sifting.pulse_numbering.record import DetectorCount, PulseRecord, three_digits
 from qkdpost.sifting.pulse_numbering.sync import SyncCount, clock_from_sync
-from qkdpost.sifting.time_tags.clicks import LARGEST_SPAN_TICKS, LARGEST_TICK, LARGEST_TICK_PS, LEAST_TICK_PS
 
 __all__ = ["pulse_numbers"]
 
@@ -117,7 +116,7 @@ def pulse_numbers(
         NoAlignment: the pattern fits nowhere.
     """
     instance("encoding", encoding, PulseEncoding, hint="Write PulseEncoding.polarisation(key=(1, 2), test=(3, 4))")
-    tick_ps = real_number("tick_ps", tick_ps, least=LEAST_TICK_PS, most=LARGEST_TICK_PS, unit="ps")
+    tick_ps = real_number("tick_ps", tick_ps, least=MIN_TICK_PS, most=MAX_TICK_PS, unit="ps")
     period_ps = real_number("period_ps", period_ps, least=4 * tick_ps, most=1e12, unit="ps")
     dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0, most=1e12, unit="ps")
     if pattern is not None:
@@ -167,7 +166,7 @@ def pulse_numbers(
 
 
 def _checked_tags(ticks: ArrayLike, channels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    times = integer_vector("ticks", ticks, least=-LARGEST_TICK, most=LARGEST_TICK)
+    times = integer_vector("ticks", ticks, least=-MAX_TICK, most=MAX_TICK)
     numbers = integer_vector("channels", channels)
     if times.size != numbers.size:
         raise InputError(f"every tag has one channel; found {times.size} ticks, {numbers.size} channels")
@@ -181,7 +180,7 @@ def _checked_tags(ticks: ArrayLike, channels: ArrayLike) -> tuple[NDArray[np.int
             f"the one before it, and there are {back.size} such entries. Sort tags that are out of order; a step back "
             "by a power of two is a counter that rolled over"
         )
-    if int(times[-1]) - int(times[0]) > LARGEST_SPAN_TICKS:
+    if int(times[-1]) - int(times[0]) > MAX_SPAN_TICKS:
         raise InputError(f"a record spans less than 2^53 ticks; found {int(times[-1]) - int(times[0])}")
     return times, numbers
 

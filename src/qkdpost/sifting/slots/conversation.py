@@ -20,7 +20,9 @@ from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.records import LABEL_PLANES, Detections, Labels, PreparedPulses, SiftedKey
+from qkdpost.labels import LABEL_PLANES, Labels
+from qkdpost.records import Detections, PreparedPulses
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import decode_slots, encode_slots
 from qkdpost.sifting.slots.coincident import match_detections
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis

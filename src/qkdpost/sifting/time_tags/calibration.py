@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.sifting.time_tags import collect_differences
 from qkdpost.checks import real_number
 from qkdpost.records import TimeTags
-from qkdpost.sifting.time_tags.clicks import check_tags, in_order
+from qkdpost.sifting.time_tags.clicks import in_order
 from qkdpost.sifting.time_tags.clock import ClockModel, NoCoincidencePeak, find_clock
 from qkdpost.sifting.time_tags.clock_jumps import follow_jumps
 from qkdpost.sifting.time_tags.clock_search import SearchNames
@@ -100,9 +100,9 @@ def calibrate(
 
     Raises:
         NoCoincidencePeak: the records show no coincidences, or not within the work allowed.
-        InputError: own tags do not pass `clicks.check_tags`, or a setting is out of range.
+        InputError: own times do not pass `TimeTags.check_times`, or a setting is out of range.
     """
-    check_tags(tags)
+    tags.check_times()
     if search_ps is not None:
         search_ps = real_number(names.offset, search_ps, least=0.0, most=MOST_SEARCH_PS, unit="ps")
     largest_drift_ppm = real_number(names.drift, largest_drift_ppm, least=0.0, most=MOST_DRIFT_PPM, unit="ppm")

@@ -13,15 +13,10 @@ from numpy.typing import NDArray
 from qkdpost._kernels.sifting.time_tags import mark_first_clicks, merge_close_clicks
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
-from qkdpost.records import TEST_BASIS, TimeTags
+from qkdpost.records import MAX_TICK, MIN_TICK_PS, TEST_BASIS, TimeTags
 
 __all__ = [
-    "LARGEST_SPAN_TICKS",
-    "LARGEST_TICK",
-    "LARGEST_TICK_PS",
-    "LEAST_TICK_PS",
     "ClickEvents",
-    "check_tags",
     "dead_time_ticks",
     "draw_bits",
     "in_order",
@@ -31,18 +26,6 @@ __all__ = [
     "test_basis_clicks",
     "to_tick_length",
 ]
-
-LARGEST_TICK = 2**61
-"""Ticks stay within +-this, so that no difference of two of them overflows 64 bits."""
-
-LARGEST_SPAN_TICKS = 2**53 - 1
-"""The longest record that can be told: two hours and a half of picoseconds."""
-
-LEAST_TICK_PS = 0.1
-"""No detector is a hundredth as exact; shorter ticks would only make histograms long."""
-
-LARGEST_TICK_PS = 10_000.0
-"""Longer ticks hide what tells pairs from chance."""
 
 _ENOUGH_FOR_COMB = 64
 _LARGEST_COMB_PS = 1000.0
@@ -91,12 +74,12 @@ def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
     tags = _in_own_ticks(tags)
     if tick_ps == tags.tick_ps:
         return tags
-    if not LEAST_TICK_PS <= tick_ps < float("inf"):
-        raise InputError(f"tick_ps must be at least {LEAST_TICK_PS}; found {tick_ps}")
+    if not MIN_TICK_PS <= tick_ps < float("inf"):
+        raise InputError(f"tick_ps must be at least {MIN_TICK_PS}; found {tick_ps}")
     # Whole seconds of a long record would lose digits as floats: the ratio is applied to the time since the first.
     origin = int(tags.ticks[0]) if tags.clicks else 0
     ratio = tags.tick_ps / tick_ps
-    if max(abs(origin), *(abs(int(tick) - origin) for tick in tags.ticks[-1:]), 0) * ratio >= LARGEST_TICK / 2:
+    if max(abs(origin), *(abs(int(tick) - origin) for tick in tags.ticks[-1:]), 0) * ratio >= MAX_TICK / 2:
         raise InputError(f"ticks of {tick_ps} ps are too short for times of {tags.tick_ps} ps ticks")
     since = (tags.ticks - origin).astype(np.float64)
     if ratio > 1.0:
@@ -126,23 +109,6 @@ def _within_ticks(count: int) -> NDArray[np.float64]:
     """Return numbers between -1/2 and 1/2 from the operating system's generator."""
     drawn = np.frombuffer(secrets.token_bytes(4 * count), dtype="<u4")
     return (drawn + 0.5) / 2.0**32 - 0.5
-
-
-def check_tags(tags: TimeTags) -> None:
-    """Check that the times can be calibrated, and be told to a peer.
-
-    Raises:
-        InputError: the ticks leave the range of +-2^61, span 2^53 or more, or are no sane length.
-    """
-    if not LEAST_TICK_PS <= tags.tick_ps <= LARGEST_TICK_PS:
-        raise InputError(f"tick_ps must lie in {LEAST_TICK_PS} ... {LARGEST_TICK_PS}; found {tags.tick_ps}")
-    if not tags.clicks:
-        return
-    first, last = int(tags.ticks[0]), int(tags.ticks[-1])
-    if max(-first, last) > LARGEST_TICK:
-        raise InputError("ticks must lie within +-2^61")
-    if last - first > LARGEST_SPAN_TICKS:
-        raise InputError(f"a record spans less than 2^53 ticks; found {last - first}: submit it in pieces")
 
 
 def dead_time_ticks(dead_time_ps: float, tick_ps: float) -> int:

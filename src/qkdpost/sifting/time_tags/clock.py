@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.sifting.time_tags import mark_first_clicks
 from qkdpost.errors import InputError
-from qkdpost.sifting.time_tags.clicks import LARGEST_TICK
+from qkdpost.records import MAX_TICK
 from qkdpost.sifting.time_tags.clock_search import IN_TICKS, NEAR_PS, ClockSearch, SearchNames
 from qkdpost.sifting.time_tags.work_budget import WorkBudget
 
@@ -137,7 +137,7 @@ def check_peer_ticks(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
     Raises:
         InputError: they are not.
     """
-    if ticks.size and (int(ticks.min()) < -LARGEST_TICK or int(ticks.max()) > LARGEST_TICK):
+    if ticks.size and (int(ticks.min()) < -MAX_TICK or int(ticks.max()) > MAX_TICK):
         raise InputError("ticks leave the range of +-2^61")
     if ticks.size > 1 and bool((ticks[1:] < ticks[:-1]).any()):
         raise InputError("ticks are not in the order of time")

@@ -18,7 +18,8 @@ from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason, CalibrationClicks, WindowChoice
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
 from qkdpost.errors import InputError, RemoteProtocolError
-from qkdpost.records import TEST_BASIS, Detections, SiftedKey, TimeTags
+from qkdpost.records import MAX_SPAN_TICKS, TEST_BASIS, Detections, TimeTags
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import decode_times, encode_times
 from qkdpost.sifting.slots.conversation import (
     PART_DETECTIONS,
@@ -34,9 +35,7 @@ from qkdpost.sifting.slots.prepared import sift_detections, split_by_basis
 from qkdpost.sifting.task import SiftingTask
 from qkdpost.sifting.time_tags.calibration import Calibration, largest_window_ticks
 from qkdpost.sifting.time_tags.clicks import (
-    LARGEST_SPAN_TICKS,
     ClickEvents,
-    check_tags,
     dead_time_ticks,
     suppress_echoes,
     test_basis_clicks,
@@ -196,7 +195,7 @@ def _hear_test_basis(batch: int, link: LinkConfig) -> Program[_PeerClicks]:
     clicks = _PeerClicks(ticks=np.concatenate(ticks), outcomes=np.asarray(outcomes), tick_ps=tick_ps)
     with from_peer("the clicks"):
         check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(link.dead_time_ps, tick_ps))
-    if _span(clicks.ticks)[1] > LARGEST_SPAN_TICKS:
+    if _span(clicks.ticks)[1] > MAX_SPAN_TICKS:
         raise RemoteProtocolError(f"the peer's clicks span {_span(clicks.ticks)[1]} ticks; at most 2^53 - 1 can be")
     return clicks
 
@@ -217,9 +216,9 @@ def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowe
 def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) -> _OwnClicks:
     """Return this side's clicks in the link's ticks; without those, they must be of `tick_ps`."""
     try:
-        check_tags(tags)
+        tags.check_times()
         tags = to_tick_length(tags, link.tick_ps or tags.tick_ps)
-        check_tags(tags)
+        tags.check_times()
     except InputError as error:
         raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"the record does not suit the link: {error}") from None
     if tags.tick_ps != (tick_ps or tags.tick_ps):

@@ -24,7 +24,8 @@ from qkdpost._kernels.sifting.time_tags import match_nearest
 from qkdpost.bits import Bits
 from qkdpost.checks import instance, real_number
 from qkdpost.errors import InputError
-from qkdpost.records import Detections, SiftedKey, TimeTags
+from qkdpost.records import Detections, TimeTags
+from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import LARGEST_SPAN
 from qkdpost.sifting.slots.coincident import SlotMatch
 from qkdpost.sifting.slots.prepared import split_by_basis
