@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import qkdpost as qp
 from qkdpost import checks
 from qkdpost.errors import ConfigurationError, InputError
 
@@ -187,3 +188,16 @@ def test_a_masked_value_is_none() -> None:
         checks.whole_numbers("n", np.ma.array([3, 4], mask=[False, True]))
     with pytest.raises(InputError, match=r"x\[1\]"):
         checks.numbers("x", np.ma.array([0.5, 0.25], mask=[False, True]))
+
+
+@pytest.mark.parametrize("nonsense", ["text", b"bytes", {0.5, 0.1}, {0.5: 0.1}, np.array(1.0), np.zeros((2, 2)), 5])
+def test_a_list_is_a_sequence_in_order(nonsense: object) -> None:
+    with pytest.raises(InputError, match="means must be a sequence of numbers"):
+        checks.listed("means", nonsense, "numbers")
+    with pytest.raises(ConfigurationError, match="intensities"):
+        qp.LinkConfig(kind="decoy-bb84", intensities=nonsense, intensity_probabilities=(0.5, 0.5))  # type: ignore[arg-type]
+
+
+def test_a_list_may_be_any_sequence() -> None:
+    for values in ([1, 2], (1, 2), np.array([1, 2]), range(1, 3), iter((1, 2))):
+        assert checks.listed("values", values, "numbers") == [1, 2]

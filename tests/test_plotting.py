@@ -68,11 +68,11 @@ def test_blocks_without_errors_are_drawn_and_unknown_rates_are_not() -> None:
     ("call", "message"),
     [
         (lambda plot: plot.plot_key_rates([1, 2]), r"Write \{'name': curve\}"),
-        (lambda plot: plot.plot_key_rates({"a": 1}), r"the curve 'a' must be a list of Plan; found 1"),
+        (lambda plot: plot.plot_key_rates({"a": 1}), r"the curve 'a' must be a sequence of Plan; found 1"),
         (lambda plot: plot.plot_key_rates({"a": [1]}), r"must be a Plan; found 1"),
         (lambda plot: plot.plot_key_rates({"a": []}), r"at least one plan"),
         (lambda plot: plot.plot_key_rates(None), r"found None"),
-        (lambda plot: plot.plot_qber(None), r"reports must be a list of BlockReport; found None"),
+        (lambda plot: plot.plot_qber(None), r"reports must be a sequence of BlockReport; found None"),
         (lambda plot: plot.plot_qber([0.1]), r"must be a BlockReport; found 0.1"),
         (lambda plot: plot.plot_qber([], axes="x"), r"axes must be those of matplotlib; found 'x'"),
         (lambda plot: plot.plot_terms(0), r"secret must be a SecretLength; found 0"),

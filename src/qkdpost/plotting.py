@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from qkdpost.checks import described, instance
+from qkdpost.checks import described, instance, listed
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning import Plan, repeaterless_limit
 from qkdpost.security.result import SecretLength
@@ -70,7 +70,7 @@ def plot_qber(reports: Sequence[BlockReport], axes: Any = None) -> Any:
         InputError: something else than reports.
         ConfigurationError: matplotlib is not installed.
     """
-    listed = _listed("reports", reports, BlockReport, "Give result.reports, or a list of reports")
+    listed = _all_of("reports", reports, BlockReport, "Give result.reports, or a list of reports")
     axes = _axes(axes)
     tested = [
         (block, 100 * report.test_errors / report.test_bits) for block, report in enumerate(listed) if report.test_bits
@@ -124,7 +124,7 @@ def _named_curves(curves: Mapping[str, Sequence[Plan]]) -> dict[str, list[Plan]]
             f"curves must be a mapping of names to curves; found {described(curves)}. Write {{'name': curve}}"
         )
     named = {
-        str(name): _listed(f"the curve {str(name)!r:.40}", plans, Plan, "Give what planning.rate_curve returned")
+        str(name): _all_of(f"the curve {str(name)!r:.40}", plans, Plan, "Give what planning.rate_curve returned")
         for name, plans in curves.items()
     }
     if not named or not all(named.values()):
@@ -132,10 +132,9 @@ def _named_curves(curves: Mapping[str, Sequence[Plan]]) -> dict[str, list[Plan]]
     return named
 
 
-def _listed(name: str, values: Iterable[_Kept], kind: type[_Kept], hint: str) -> list[_Kept]:
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
-        raise InputError(f"{name} must be a list of {kind.__name__}; found {described(values)}. {hint}")
-    return [instance(f"each of {name}", value, kind, hint=hint) for value in values]
+def _all_of(name: str, values: Iterable[_Kept], kind: type[_Kept], hint: str) -> list[_Kept]:
+    entries = listed(name, values, kind.__name__)
+    return [instance(f"each of {name}", value, kind, hint=hint) for value in entries]
 
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:

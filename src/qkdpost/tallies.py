@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from qkdpost.checks import described, numbers, real_number, whole_number, whole_numbers
+from qkdpost.checks import listed, numbers, real_number, whole_number, whole_numbers
 from qkdpost.errors import InputError, QkdpostError
 
 __all__ = ["DecoyTally", "Intensity", "SampledTally", "SinglePhotonTally"]
@@ -188,10 +188,8 @@ def intensities_of(name: str, values: object, *, error: type[QkdpostError] = Inp
     Raises:
         InputError: (or `error`) an entry is neither a number nor a pair of numbers in ascending order.
     """
-    if isinstance(values, str | bytes | dict) or not isinstance(values, Iterable):
-        raise error(f"{name} must be a sequence of numbers, or of pairs of numbers; found {described(values)}")
     found: list[Intensity] = []
-    for place, value in enumerate(values):
+    for place, value in enumerate(listed(name, values, "numbers, or of pairs of numbers", error=error)):
         if not isinstance(value, Sequence) or isinstance(value, str | bytes):
             found.append(real_number(f"{name}[{place}]", value, error=error))
             continue

@@ -19,6 +19,7 @@ __all__ = [
     "flag",
     "index_of",
     "instance",
+    "listed",
     "numbers",
     "power_of_two",
     "real_number",
@@ -84,12 +85,12 @@ def whole_numbers(
     Raises:
         InputError: (or `error`) not a sequence, another number of entries, or one that `whole_number` refuses.
     """
-    listed = _listed(name, values, "integers", error)
-    if count is not None and len(listed) != count:
-        raise error(f"{name} must have one integer for each {each}, {count} in all; found {len(listed)}")
+    entries = listed(name, values, "integers", error=error)
+    if count is not None and len(entries) != count:
+        raise error(f"{name} must have one integer for each {each}, {count} in all; found {len(entries)}")
     result = tuple(
         whole_number(f"{name}[{place}]", value, least=least, most=most, error=error)
-        for place, value in enumerate(listed)
+        for place, value in enumerate(entries)
     )
     if sum(result) > most:
         raise error(f"the sum of {name} must be at most {power_of_two(most)}; found {sum(result)}")
@@ -142,12 +143,12 @@ def numbers(
     error: type[QkdpostError] = InputError,
 ) -> tuple[float, ...]:
     """Return a few real numbers, as intensities, as a tuple of Python floats; else as `whole_numbers`."""
-    listed = _listed(name, values, "numbers", error)
-    if count is not None and len(listed) != count:
-        raise error(f"{name} must have one number for each {each}, {count} in all; found {len(listed)}")
+    entries = listed(name, values, "numbers", error=error)
+    if count is not None and len(entries) != count:
+        raise error(f"{name} must have one number for each {each}, {count} in all; found {len(entries)}")
     return tuple(
         real_number(f"{name}[{place}]", value, least=least, most=most, error=error)
-        for place, value in enumerate(listed)
+        for place, value in enumerate(entries)
     )
 
 
@@ -259,7 +260,18 @@ def _is_one_value(array: np.ndarray[Any, Any]) -> bool:
     return array.shape == () and not (isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array))
 
 
-def _listed(name: str, values: object, what: str, error: type[QkdpostError]) -> list[object]:
+def listed(name: str, values: object, what: str, *, error: type[QkdpostError] = InputError) -> list[object]:
+    """Return a sequence as a list, whatever its entries; neither text nor a set, nor an array of another shape.
+
+    Args:
+        name: of the argument.
+        values: the sequence.
+        what: its entries are, in the plural, for the message.
+        error: the class to raise.
+
+    Raises:
+        InputError: (or `error`) it is no sequence.
+    """
     if isinstance(values, str | bytes | bytearray | memoryview | dict | set | frozenset) or not isinstance(
         values, Iterable
     ):

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from qkdpost.bits import Bits
-from qkdpost.checks import described, instance, real_number, whole_number
+from qkdpost.checks import described, instance, listed, real_number, whole_number
 from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError
 from qkdpost.keys.segments import (
     HASH_KEY_BYTES,
@@ -473,10 +473,8 @@ def _checked(reference: object) -> PadReference:
 
 def _told(peer_inventory: object) -> dict[bytes, SegmentState]:
     """Return what the peer says of each segment, if that can be."""
-    if not isinstance(peer_inventory, Iterable):
-        raise InputError(f"peer_inventory must be a list of SegmentState; found {described(peer_inventory)}")
     peer: dict[bytes, SegmentState] = {}
-    for entry in peer_inventory:
+    for entry in listed("peer_inventory", peer_inventory, "SegmentState"):
         state = instance("peer_inventory", entry, SegmentState)
         identifier = instance("identifier", state.identifier, bytes)
         length = whole_number("length", state.length)

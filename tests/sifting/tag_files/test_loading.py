@@ -101,7 +101,7 @@ def test_numbers_are_compared_as_integers(path: Path) -> None:
         ({"others": [0]}, "found twice: 0"),
         ({"others": "drop"}, "'refuse', 'ignore'"),
         ({"others": list(range(100, 400))}, "at most 240"),
-        ({"alice": "HVDA"}, "list of detectors"),
+        ({"alice": "HVDA"}, "sequence of numbers or names of detectors"),
         ({"alice": ("H", "V", "D", "A")}, "all be numbers or all be names"),
         ({"alice": ("H", "V", "D", "too_long_"), "bob": LETTERS[4:]}, r"alice\[3\] must be a name"),
         ({"alice": (0.0, 1, 2, 3)}, r"alice\[0\] must be an integer"),

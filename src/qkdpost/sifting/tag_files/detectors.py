@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.sifting.tag_text import find_codes
-from qkdpost.checks import described, whole_number
+from qkdpost.checks import described, listed, whole_number
 from qkdpost.errors import InputError
 from qkdpost.sifting.tag_files.raw_clicks import RawClicks
 
@@ -56,20 +56,20 @@ def check_sides(named: dict[str, Sequence[Detector]], others: str | Sequence[Det
     left_out = [] if isinstance(others, str) else _listed("others", others)
     if isinstance(others, str) and others not in {"refuse", "ignore"}:
         raise InputError(f"others must be 'refuse', 'ignore', or the numbers to leave out; found {described(others)}")
-    everyone = [detector for listed in lists.values() for detector in listed] + left_out
+    everyone = [detector for numbered in lists.values() for detector in numbered] + left_out
     by_name = isinstance(everyone[0], str) if everyone else False
     if any(isinstance(detector, str) != by_name for detector in everyone):
         raise InputError("detectors must all be numbers or all be names")
-    for name, listed in lists.items():
-        if len(listed) != DETECTORS or len(set(listed)) != DETECTORS:
-            raise InputError(f"{name} must name four different detectors; found {_in_words(listed)}")
+    for name, numbered in lists.items():
+        if len(numbered) != DETECTORS or len(set(numbered)) != DETECTORS:
+            raise InputError(f"{name} must name four different detectors; found {_in_words(numbered)}")
     if len(left_out) > _MOST_OTHERS:
         raise InputError(f"others must list at most {_MOST_OTHERS} detectors; 'ignore' leaves out all")
     if len(set(everyone)) != len(everyone):
         twice = sorted({str(detector) for detector in everyone if everyone.count(detector) > 1})
         raise InputError(f"each detector belongs to one side; found twice: {', '.join(twice)}")
     return Sides(
-        {name: tuple(map(code_of, listed)) for name, listed in lists.items()},
+        {name: tuple(map(code_of, numbered)) for name, numbered in lists.items()},
         None if isinstance(others, str) and others == "ignore" else tuple(map(code_of, left_out)),
         by_name,
         bool(allow_silent),
@@ -133,9 +133,10 @@ def _shown(code: int, by_name: bool) -> str:
 
 
 def _listed(name: str, detectors: object) -> list[Detector]:
-    if isinstance(detectors, str | bytes | dict | set) or not isinstance(detectors, Iterable):
-        raise InputError(f"{name} must be a list of detectors; found {described(detectors)}")
-    return [_detector(f"{name}[{place}]", detector) for place, detector in enumerate(detectors)]
+    return [
+        _detector(f"{name}[{place}]", detector)
+        for place, detector in enumerate(listed(name, detectors, "numbers or names of detectors"))
+    ]
 
 
 def _detector(name: str, detector: object) -> Detector:
