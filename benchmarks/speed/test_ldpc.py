@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc.syndromes import compute_syndromes
 from qkdpost.bits import Bits
+from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc.conversation import LdpcOutcome, ldpc_corrector, ldpc_reference
@@ -99,8 +100,8 @@ def test_decode(benchmark: Any, decoder: str, error_rate: float, efficiency: flo
     errors = _errors(code, rate, FRAMES)
     syndromes = _syndromes(code, errors)
     compiled = DECODERS[decoder].compile(code)
-    decoded = benchmark(compiled.decode, syndromes, error_rate_ppm=round(1e6 * rate))
-    right = (decoded.errors == errors).all(axis=1)
+    decoded = benchmark(compiled.decode, syndromes, BinarySymmetric(error_rate_ppm=round(1e6 * rate)))
+    right = (decoded.words == errors).all(axis=1)
     benchmark.extra_info.update(
         bits=FRAMES * code.frame_bits,
         error_rate=rate,
@@ -116,8 +117,9 @@ def test_decode_accurate(benchmark: Any) -> None:
     errors = _errors(code, rate, 64)
     syndromes = _syndromes(code, errors)
     compiled = DECODERS["accurate"].compile(code)
-    decoded = benchmark.pedantic(compiled.decode, (syndromes,), {"error_rate_ppm": round(1e6 * rate)}, rounds=2)
-    right = (decoded.errors == errors).all(axis=1)
+    channel = BinarySymmetric(error_rate_ppm=round(1e6 * rate))
+    decoded = benchmark.pedantic(compiled.decode, (syndromes, channel), rounds=2)
+    right = (decoded.words == errors).all(axis=1)
     benchmark.extra_info.update(
         bits=64 * code.frame_bits,
         error_rate=rate,
@@ -148,7 +150,7 @@ def test_ten_iterations(benchmark: Any) -> None:
     fast = DECODERS["fast"]
     assert isinstance(fast, LayeredDecoder)
     limited = dataclasses.replace(fast, most_iterations=ITERATIONS).compile(code)
-    decoded = benchmark(limited.decode, _noise(code, 64), error_rate_ppm=30_000)
+    decoded = benchmark(limited.decode, _noise(code, 64), BinarySymmetric(error_rate_ppm=30_000))
     assert not decoded.converged.any()
     benchmark.extra_info["frames"] = 64
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.channel import BinarySymmetric, Channel, UnsupportedChannel
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, Arithmetic, Decoded, LayeredDecoder
 from qkdpost.reconciliation.ldpc_design.lifting import lift
@@ -47,7 +48,7 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
     generator = np.random.default_rng(1)
     errors = _errors(generator, 70, 0.035)
     syndromes = _syndromes(errors)
-    decoded = decoder.compile(SMALL).decode(_pack(syndromes), error_rate_ppm=35_000)
+    decoded = decoder.compile(SMALL).decode(_pack(syndromes), BinarySymmetric(error_rate_ppm=35_000))
     arithmetic = decoder.arithmetic(SMALL.rows, SMALL.columns)
     level = round(arithmetic.units_per_nat * math.log(0.965 / 0.035))
     for frame in range(0, 70, 9):
@@ -62,7 +63,7 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
         )
         assert found == decoded.converged[frame]
         assert iterations == decoded.iterations[frame]
-        assert np.array_equal(pattern, _unpack(decoded.errors)[frame])
+        assert np.array_equal(pattern, _unpack(decoded.words)[frame])
 
 
 @pytest.mark.parametrize("name", sorted(DECODERS))
@@ -71,16 +72,16 @@ class TestConduct:
 
     def test_no_errors_are_found_for_a_zero_syndrome(self, name: str) -> None:
         syndromes = np.zeros((3, SMALL.syndrome_bits // 64), dtype=np.uint64)
-        decoded = DECODERS[name].compile(SMALL).decode(syndromes, error_rate_ppm=20_000)
+        decoded = DECODERS[name].compile(SMALL).decode(syndromes, BinarySymmetric(error_rate_ppm=20_000))
         assert decoded.converged.all()
-        assert not decoded.errors.any()
+        assert not decoded.words.any()
 
     def test_what_is_called_converged_has_the_syndrome(self, name: str) -> None:
         errors = _errors(np.random.default_rng(2), 200, 0.06)
         syndromes = _syndromes(errors)
-        decoded = DECODERS[name].compile(SMALL).decode(_pack(syndromes), error_rate_ppm=60_000)
+        decoded = DECODERS[name].compile(SMALL).decode(_pack(syndromes), BinarySymmetric(error_rate_ppm=60_000))
         assert 0 < decoded.converged.sum() < 200
-        found = _syndromes(_unpack(decoded.errors))
+        found = _syndromes(_unpack(decoded.words))
         assert np.array_equal(found[decoded.converged], syndromes[decoded.converged])
 
     @pytest.mark.parametrize("frames", [1, 63, 64, 65, 200])
@@ -88,21 +89,21 @@ class TestConduct:
         errors = _errors(np.random.default_rng(3), 200, 0.01)
         syndromes = _pack(_syndromes(errors))
         compiled = DECODERS[name].compile(SMALL)
-        decoded = compiled.decode(syndromes[:frames], error_rate_ppm=10_000)
-        assert decoded.errors.shape == (frames, SMALL.frame_bits // 64)
-        right = (_unpack(decoded.errors) == errors[:frames]).all(axis=1)
+        decoded = compiled.decode(syndromes[:frames], BinarySymmetric(error_rate_ppm=10_000))
+        assert decoded.words.shape == (frames, SMALL.frame_bits // 64)
+        right = (_unpack(decoded.words) == errors[:frames]).all(axis=1)
         assert right.mean() > 0.95
-        alone = compiled.decode(syndromes[frames - 1 : frames], error_rate_ppm=10_000)
-        assert np.array_equal(alone.errors[0], decoded.errors[-1])
+        alone = compiled.decode(syndromes[frames - 1 : frames], BinarySymmetric(error_rate_ppm=10_000))
+        assert np.array_equal(alone.words[0], decoded.words[-1])
         assert alone.iterations[0] == decoded.iterations[-1]
 
     def test_it_corrects_nearly_what_sum_product_corrects(self, name: str) -> None:
         errors = _errors(np.random.default_rng(4), 12, 0.03)
         syndromes = _syndromes(errors)
-        decoded = DECODERS[name].compile(SMALL).decode(_pack(syndromes), error_rate_ppm=30_000)
+        decoded = DECODERS[name].compile(SMALL).decode(_pack(syndromes), BinarySymmetric(error_rate_ppm=30_000))
         by_twin = [sum_product(DENSE, syndrome, 0.03, 20) for syndrome in syndromes]
         right = sum(np.array_equal(pattern, error) for (pattern, _), error in zip(by_twin, errors, strict=True))
-        assert (_unpack(decoded.errors) == errors).all(axis=1).sum() >= right - 1
+        assert (_unpack(decoded.words) == errors).all(axis=1).sum() >= right - 1
 
     def test_punctured_bits_are_recovered_and_known_bits_kept(self, name: str) -> None:
         generator = np.random.default_rng(5)
@@ -118,30 +119,29 @@ class TestConduct:
             .compile(SMALL)
             .decode(
                 _pack(_syndromes(errors)),
-                error_rate_ppm=12_000,
-                known=Bits.from_array(known),
-                unknown=Bits.from_array(unknown),
+                BinarySymmetric(error_rate_ppm=12_000, known=Bits.from_array(known), unknown=Bits.from_array(unknown)),
             )
         )
-        assert (_unpack(decoded.errors) == errors).all(axis=1).mean() > 0.9
-        assert not _unpack(decoded.errors)[decoded.converged][:, 700:800].any()
+        assert (_unpack(decoded.words) == errors).all(axis=1).mean() > 0.9
+        assert not _unpack(decoded.words)[decoded.converged][:, 700:800].any()
 
     def test_pure_noise_is_given_up(self, name: str) -> None:
         syndromes = np.random.default_rng(6).integers(0, 1 << 63, (5, SMALL.syndrome_bits // 64), dtype=np.uint64)
-        decoded = DECODERS[name].compile(SMALL).decode(syndromes, error_rate_ppm=20_000)
+        decoded = DECODERS[name].compile(SMALL).decode(syndromes, BinarySymmetric(error_rate_ppm=20_000))
         assert not decoded.converged.any()
 
     def test_wrong_arguments_are_refused(self, name: str) -> None:
         compiled = DECODERS[name].compile(SMALL)
         syndromes = np.zeros((1, SMALL.syndrome_bits // 64), dtype=np.uint64)
+        channel = BinarySymmetric(error_rate_ppm=1000)
         with pytest.raises(InputError):
-            compiled.decode(syndromes, error_rate_ppm=0)
+            compiled.decode(syndromes[:, :-1], channel)
         with pytest.raises(InputError):
-            compiled.decode(syndromes[:, :-1], error_rate_ppm=1000)
-        with pytest.raises(InputError):
-            compiled.decode(syndromes.astype(np.int64), error_rate_ppm=1000)
-        with pytest.raises(InputError):
-            compiled.decode(syndromes, error_rate_ppm=1000, known=Bits.zeros(64))
+            compiled.decode(syndromes.astype(np.int64), channel)
+        with pytest.raises(InputError, match="known must have one bit"):
+            compiled.decode(syndromes, BinarySymmetric(error_rate_ppm=1000, known=Bits.zeros(64)))
+        with pytest.raises(UnsupportedChannel, match="found int"):
+            compiled.decode(syndromes, 1000)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,7 @@ def test_arithmetic_that_does_not_fit_its_type_is_refused(changes: dict[str, Any
 _TINY = """
 import hashlib
 import numpy as np
+from qkdpost.reconciliation.channel import BinarySymmetric, LogLikelihoods
 from qkdpost.reconciliation.ldpc.decoders import Arithmetic, LayeredDecoder, Patience
 from qkdpost.reconciliation.ldpc_design.lifting import lift
 code = lift(3, {2: 2, 3: 6}, 64, seed=1)
@@ -176,8 +177,10 @@ for dtype in (np.int8, np.int16):
         dtype=dtype, few_checks=counting, many_checks=counting, most_iterations=2,
         patience=Patience(first_iterations=1, most_missed_permille=1000, fewer_permille=0),
     )
-    decoded = decoder.compile(code).decode(syndromes, error_rate_ppm=30_000)
-    print(hashlib.sha256(decoded.errors.tobytes()).hexdigest(), decoded.iterations.tolist())
+    values = np.random.default_rng(2).normal(1.0, 2.0, (3, code.frame_bits)).astype(np.float32)
+    for channel in (BinarySymmetric(error_rate_ppm=30_000), LogLikelihoods(values=values)):
+        decoded = decoder.compile(code).decode(syndromes, channel)
+        print(hashlib.sha256(decoded.words.tobytes()).hexdigest(), decoded.iterations.tolist())
 """
 
 
@@ -205,14 +208,13 @@ class _FloodingSumProduct:
     def decode(
         self,
         syndromes: NDArray[np.uint64],
-        *,
-        error_rate_ppm: int,
-        known: Bits | None = None,
-        unknown: Bits | None = None,
+        channel: Channel,
     ) -> Decoded:
-        found = [sum_product(self.matrix, row, error_rate_ppm / 1e6, 20) for row in _unpack(syndromes)]
+        if not isinstance(channel, BinarySymmetric):
+            raise UnsupportedChannel(f"sum-product takes BinarySymmetric; found {type(channel).__name__}")
+        found = [sum_product(self.matrix, row, channel.error_rate_ppm / 1e6, 20) for row in _unpack(syndromes)]
         return Decoded(
-            errors=_pack(np.array([pattern for pattern, _ in found])),
+            words=_pack(np.array([pattern for pattern, _ in found])),
             converged=np.array([success for _, success in found]),
             iterations=np.zeros(len(found), dtype=np.int32),
         )
@@ -221,6 +223,7 @@ class _FloodingSumProduct:
 def test_a_decoder_of_another_origin_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DECODERS, "sum-product", _FloodingSumProduct())
     errors = _errors(np.random.default_rng(8), 2, 0.01)
-    decoded = DECODERS["sum-product"].compile(SMALL).decode(_pack(_syndromes(errors)), error_rate_ppm=10_000)
+    compiled = DECODERS["sum-product"].compile(SMALL)
+    decoded = compiled.decode(_pack(_syndromes(errors)), BinarySymmetric(error_rate_ppm=10_000))
     assert decoded.converged.all()
-    assert np.array_equal(_unpack(decoded.errors), errors)
+    assert np.array_equal(_unpack(decoded.words), errors)

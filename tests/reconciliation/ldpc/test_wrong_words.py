@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc.syndromes import compute_syndromes
 from qkdpost.bits import Bits
+from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import waterfall_ppm
@@ -43,9 +44,10 @@ def _batch(generator: np.random.Generator, name: str, decoder: str) -> tuple[int
     code = load_code(name)
     rate_ppm = _rate_near_waterfall(name, code, decoder, 0.5)
     errors = _errors(generator, code, rate_ppm)
-    decoded = DECODERS[decoder].compile(code).decode(_syndromes(code, errors), error_rate_ppm=rate_ppm)
+    channel = BinarySymmetric(error_rate_ppm=rate_ppm)
+    decoded = DECODERS[decoder].compile(code).decode(_syndromes(code, errors), channel)
     reference = generator.integers(0, 1 << 64, errors.shape, dtype=np.uint64)
-    found = np.where(decoded.converged[:, None], decoded.errors, 0)
+    found = np.where(decoded.converged[:, None], decoded.words, 0)
     corrected = reference ^ errors ^ found
     key = generator.bytes(32)
     tags = [

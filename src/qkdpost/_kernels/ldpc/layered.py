@@ -138,13 +138,27 @@ def update_layer(
 
 
 @kernel
-def _restart_frames(fresh: np.uint64, channel: Lanes, posterior: Lanes, magnitudes: Lanes) -> None:
-    """Set the frames of mask `fresh` to the channel's values, shape (bits,), and their messages to zero."""
+def _restart_frames(
+    fresh: np.uint64, frame_of: NDArray[np.int64], channel: Lanes, posterior: Lanes, magnitudes: Lanes
+) -> None:
+    """Set the lanes of mask `fresh` to their frames' channel values, and their messages to zero."""
     zero = spread(posterior, 0)
-    for bit in range(posterior.shape[0]):
-        store_lanes(posterior, bit, choose(fresh, spread(posterior, channel[bit]), load_lanes(posterior, bit)))
+    if channel.shape[0] == 1:
+        for bit in range(posterior.shape[0]):
+            store_lanes(posterior, bit, choose(fresh, spread(posterior, channel[0, bit]), load_lanes(posterior, bit)))
+    else:
+        _load_channel(fresh, frame_of, channel, posterior)
     for row in range(magnitudes.shape[0]):
         store_lanes(magnitudes, row, choose(fresh, zero, load_lanes(magnitudes, row)))
+
+
+@kernel
+def _load_channel(fresh: np.uint64, frame_of: NDArray[np.int64], channel: Lanes, posterior: Lanes) -> None:
+    """Write the channel values of the frames in the lanes of mask `fresh`, each frame its own, to the posteriors."""
+    for bit in range(posterior.shape[0]):
+        for lane in range(frame_of.size):
+            if (fresh >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
+                posterior[bit, lane] = channel[frame_of[lane], bit]
 
 
 @kernel
@@ -382,7 +396,8 @@ def decode_layered(
         limits: `correction` and `most_magnitude` as for `update_layer`; after how many iterations a frame is given up;
             and it is given up earlier if at some age from the fourth limit on it misses more of a thousand checks than
             the fifth limit, less the sixth for each iteration more.
-        channel: log-likelihood ratio of each bit before decoding, shape (bits,); 0 where nothing is known.
+        channel: log-likelihood ratios before decoding, int16, held within the type of lanes; shape (1, bits) where all
+            frames have the same, else (frames, bits); positive for no error, 0 where nothing is known.
         frame_syndromes: packed, shape (frames, checks / 64).
         posterior: scratch, as for `update_layer`.
         magnitudes: scratch, as for `update_layer`.
@@ -407,7 +422,7 @@ def decode_layered(
         if fresh != np.uint64(0):
             waiting = int(np.max(frame_of)) + 1
             _place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
-            _restart_frames(fresh, channel, posterior, magnitudes)
+            _restart_frames(fresh, frame_of, channel, posterior, magnitudes)
             active |= fresh
         for row in range(row_starts.size - 1):
             update_layer(
@@ -439,7 +454,7 @@ def warm() -> None:
         words = np.zeros(128, dtype=np.uint64)
         masks = words.astype(f"u{lanes.shape[1] // 8}")
         decode_layered(
-            starts, edge, edge, np.array([0, 1, 1, 1, 1000, 0]), np.zeros(64, np.int16), frame,
+            starts, edge, edge, np.array([0, 1, 1, 1, 1000, 0]), np.zeros((1, 64), np.int16), frame,
             lanes, np.concatenate([lanes, lanes]), masks, lanes[:1].copy(), words[:64].copy(), words[64:].copy(),
             words[:64].copy(), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip

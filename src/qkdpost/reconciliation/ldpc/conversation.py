@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.ldpc.syndromes import compute_syndromes, flip_errors, gather_frames
 from qkdpost.bits import Bits, concatenate
 from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Decoder
@@ -260,9 +261,10 @@ class _Search:
         wanted = np.flatnonzero(~self.found)
         syndromes = self._differences(wanted)
         rate = max(1, round(1e6 * self._rate.error_rate))
+        channel = BinarySymmetric(error_rate_ppm=rate, known=self._known, unknown=self._unknown)
         with _borrowed(self._block.code, decoder) as compiled:
-            decoded = compiled.decode(syndromes, error_rate_ppm=rate, known=self._known, unknown=self._unknown)
-        self._errors[wanted] = decoded.errors
+            decoded = compiled.decode(syndromes, channel)
+        self._errors[wanted] = decoded.words
         self.found[wanted] = decoded.converged
         self.iterations[wanted] += decoded.iterations
 

@@ -1,8 +1,9 @@
 """Decoders behind one small interface: compile once for a code, decode many frames.
 
-A decoder looks for the error pattern between the two hosts' frames, given its syndrome, which is the sum of both
-hosts' syndromes. It never sees key bits. A decoder of another origin joins by ``DECODERS["name"] = decoder``; the
-tests in tests/reconciliation/test_ldpc_decoders.py hold every entry to the same conduct.
+A decoder looks for a likely word that has a given syndrome. With discrete variables the word is the error pattern
+between the two hosts' frames, and the syndrome the sum of both hosts' syndromes: the decoder never sees key bits. A
+decoder of another origin joins by ``DECODERS["name"] = decoder``; the tests in
+tests/reconciliation/ldpc/test_decoders.py hold every entry to the same conduct.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.ldpc.layered import decode_layered
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 
 __all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder", "Patience"]
@@ -35,35 +37,34 @@ class Decoded:
     """What a decoder found.
 
     Attributes:
-        errors: packed error patterns, uint64, shape (frames, frame bits / 64); as good as secret.
-        converged: whether each pattern has the syndrome asked for, shape (frames,).
+        words: packed words found, error patterns over a binary symmetric channel; uint64, shape (frames, frame
+            bits / 64); as good as secret.
+        converged: whether each word has the syndrome asked for, shape (frames,).
         iterations: that each frame took, int32, shape (frames,).
     """
 
-    errors: Words = field(repr=False)
+    words: Words = field(repr=False)
     converged: NDArray[np.bool_]
     iterations: NDArray[np.int32]
 
 
 class CompiledDecoder(Protocol):
-    """A decoder made ready for one code; not to be used by two threads at once."""
+    """A decoder made ready for one code; two threads must not use it at once."""
 
-    def decode(
-        self, syndromes: Words, *, error_rate_ppm: int, known: Bits | None = None, unknown: Bits | None = None
-    ) -> Decoded:
-        """Find an error pattern for each syndrome.
+    def decode(self, syndromes: Words, channel: Channel) -> Decoded:
+        """Find a word for each syndrome.
 
         Args:
             syndromes: packed, uint64, shape (frames, syndrome bits / 64).
-            error_rate_ppm: errors expected in 10^6 bits, 1 to 499,999.
-            known: bits of the frame that hold no error for certain; the pattern must be 0 there.
-            unknown: bits of the frame of which nothing is known.
+            channel: what is known of the words beforehand (`qkdpost.reconciliation.channel`).
 
         Returns:
-            A pattern for each frame; those marked converged have exactly the syndrome asked for.
+            A word for each frame; those marked converged have exactly the syndrome asked for, and agree with every bit
+            that the channel says is certain.
 
         Raises:
-            InputError: an argument is of another shape, or a rate outside its range.
+            UnsupportedChannel: the decoder cannot take this kind of channel.
+            InputError: an argument has the wrong shape or dtype.
         """
         ...
 
@@ -181,7 +182,8 @@ class _CompiledLayeredDecoder:
             masks.view(f"u{lanes // 16}")[: masks.size],
             _half_lanes(scratch),
         )
-        self._words = (
+        self._largest = int(np.iinfo(decoder.dtype).max)
+        self._scratch = (
             np.zeros(code.syndrome_bits, dtype=np.uint64),
             np.zeros(code.frame_bits, dtype=np.uint64),
             np.zeros(code.size, dtype=np.uint64),
@@ -192,38 +194,66 @@ class _CompiledLayeredDecoder:
         few = frames <= self._half[0].shape[1] or self._code.frame_bits >= _LONG_FRAME_BITS
         return self._half if few else self._whole
 
-    def decode(
-        self, syndromes: Words, *, error_rate_ppm: int, known: Bits | None = None, unknown: Bits | None = None
-    ) -> Decoded:
+    def decode(self, syndromes: Words, channel: Channel) -> Decoded:
         code = self._code
         if syndromes.dtype != np.uint64 or syndromes.ndim != 2 or syndromes.shape[1] * 64 != code.syndrome_bits:
-            raise InputError(f"syndromes must be uint64 of shape (frames, {code.syndrome_bits // 64})")
+            raise InputError(
+                f"syndromes must be uint64 of shape (frames, {code.syndrome_bits // 64}); found {syndromes.dtype} of "
+                f"shape {syndromes.shape}"
+            )
         frames = syndromes.shape[0]
-        errors = np.zeros((frames, code.frame_bits // 64), dtype=np.uint64)
+        levels = self._levels(channel, frames)
+        words = np.zeros((frames, code.frame_bits // 64), dtype=np.uint64)
         iterations = np.zeros(frames, dtype=np.int32)
         converged = np.zeros(frames, dtype=np.uint8)
         decode_layered(
-            *self._structure, self._limits, self._channel(error_rate_ppm, known, unknown),
-            np.ascontiguousarray(syndromes), *self._lanes(frames), *self._words, errors, iterations, converged,
+            *self._structure, self._limits, levels, np.ascontiguousarray(syndromes), *self._lanes(frames),
+            *self._scratch, words, iterations, converged,
         )  # fmt: skip
-        found = converged.astype(np.bool_)
-        if known is not None:
-            found &= ~np.any(errors & known.words, axis=1)
-        return Decoded(errors=errors, converged=found, iterations=iterations)
+        found = converged.astype(np.bool_) & ~_contradicts(words, channel)
+        return Decoded(words=words, converged=found, iterations=iterations)
 
-    def _channel(self, error_rate_ppm: int, known: Bits | None, unknown: Bits | None) -> NDArray[Any]:
-        if not 1 <= error_rate_ppm < 500_000:
-            raise InputError(f"error_rate_ppm must lie in 1 ... 499999, found {error_rate_ppm}")
-        largest = np.iinfo(self._decoder.dtype).max
-        level = round(self._arithmetic.units_per_nat * math.log((1_000_000 - error_rate_ppm) / error_rate_ppm))
-        channel = np.full(self._code.frame_bits, min(max(level, 1), largest), dtype=np.int16)
-        for bits, value in ((known, largest), (unknown, 0)):
-            if bits is None:
-                continue
-            if len(bits) != self._code.frame_bits:
-                raise InputError(f"a mask needs {self._code.frame_bits} bits, found {len(bits)}")
-            channel[np.asarray(bits, dtype=np.bool_)] = value
-        return channel
+    def _levels(self, channel: Channel, frames: int) -> NDArray[np.int16]:
+        """Return the channel in units, one row for all frames or one for each."""
+        if isinstance(channel, BinarySymmetric):
+            channel.require_shape(self._code.frame_bits)
+            return self._symmetric_levels(channel)
+        if isinstance(channel, LogLikelihoods):
+            channel.require_shape(frames, self._code.frame_bits)
+            return self._quantised(channel.values)
+        raise UnsupportedChannel(
+            f"a layered decoder takes BinarySymmetric or LogLikelihoods as channel; found {type(channel).__name__}"
+        )
+
+    def _symmetric_levels(self, channel: BinarySymmetric) -> NDArray[np.int16]:
+        rate = channel.error_rate_ppm
+        level = round(self._arithmetic.units_per_nat * math.log((1_000_000 - rate) / rate))
+        levels = np.full((1, self._code.frame_bits), min(max(level, 1), self._largest), dtype=np.int16)
+        for mask, value in ((channel.known, self._largest), (channel.unknown, 0)):
+            if mask is not None:
+                levels[0, np.asarray(mask, dtype=np.bool_)] = value
+        return levels
+
+    def _quantised(self, values: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Return log-likelihood ratios to the nearest unit, held within the type; frame by frame, to save memory."""
+        levels = np.empty(values.shape, dtype=np.int16)
+        for row, level in zip(values, levels, strict=True):
+            units = row * np.float32(self._arithmetic.units_per_nat)
+            level[:] = np.rint(np.clip(units, -self._largest, self._largest, out=units))
+        return levels
+
+
+def _contradicts(words: Words, channel: Channel) -> NDArray[np.bool_]:
+    """Return which of the words found differ from a bit that the channel says is certain."""
+    wrong = np.zeros(words.shape[0], dtype=np.bool_)
+    if isinstance(channel, LogLikelihoods):
+        for frame, values in enumerate(channel.values):
+            certain = np.flatnonzero(np.isinf(values))
+            found = np.asarray(Bits(words[frame], values.size).take(certain.astype(np.uint32)), dtype=np.bool_)
+            wrong[frame] = np.any(found != (values[certain] < 0))
+    elif channel.known is not None:
+        wrong = np.any(words & channel.known.words, axis=1)
+    return wrong
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

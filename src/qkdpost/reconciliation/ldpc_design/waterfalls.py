@@ -22,6 +22,7 @@ from scipy.stats import norm
 
 from qkdpost._kernels.ldpc.syndromes import compute_syndromes
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code, manifest
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc_design.build import change_manifest
@@ -54,8 +55,8 @@ def count_failures(
             errors[frame] = np.packbits(bits, bitorder="little").view("<u8")
         syndromes = np.zeros((count, code.syndrome_bits // 64), dtype=np.uint64)
         compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, errors, syndromes)
-        decoded = compiled.decode(syndromes, error_rate_ppm=max(1, round(1e6 * error_rate)))
-        differ = np.any(decoded.errors != errors, axis=1)
+        decoded = compiled.decode(syndromes, BinarySymmetric(error_rate_ppm=max(1, round(1e6 * error_rate))))
+        differ = np.any(decoded.words != errors, axis=1)
         failed += int(differ.sum())
         wrong += int((differ & decoded.converged).sum())
         frames -= count
