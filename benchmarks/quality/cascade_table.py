@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from qkdpost.bits import Bits
-from qkdpost.reconciliation import CascadeOutcome, cascade, parameters_for
+from qkdpost.reconciliation import CascadeOutcome, parameters_for, run_cascade
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.verification import KEY_BYTES, frame_tags
@@ -71,7 +71,7 @@ def correct(errors: Bits, qber_percent: float) -> tuple[CascadeOutcome, Bits]:
     seed = os.urandom(32)
     reference = Bits.from_bytes(os.urandom(len(errors) // 8), len(errors))
     sides = [
-        cascade(bits, frame_bits=FRAME_BITS, parameters=parameters, seed=seed, reference=which == 0)
+        run_cascade(bits, frame_bits=FRAME_BITS, parameters=parameters, seed=seed, reference=which == 0)
         for which, bits in enumerate((reference, reference ^ errors))
     ]
     kept, corrected = drive(*sides)

@@ -12,7 +12,7 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.reconciliation import correction
-from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link
 
@@ -23,7 +23,7 @@ def spoiling(frames: list[int], parities: list[int]) -> object:
     """Return a Cascade that leaves one bit wrong in some frames of the corrector, and tells the parities of these."""
 
     def spoilt(bits: Bits, **settings: object) -> Generator[Bits, Bits, CascadeOutcome]:
-        outcome = yield from cascade(bits, **settings)  # type: ignore[arg-type]
+        outcome = yield from run_cascade(bits, **settings)  # type: ignore[arg-type]
         if not settings["reference"]:
             wrong = np.array([frame * FRAME_BITS + 5 for frame in frames], dtype=np.int64)
             parities.extend(outcome.frame_parities[frames].tolist())
@@ -34,7 +34,7 @@ def spoiling(frames: list[int], parities: list[int]) -> object:
 
 
 def run_spoilt(monkeypatch: pytest.MonkeyPatch, frames: list[int], parities: list[int] | None = None) -> Pair:
-    monkeypatch.setattr(correction, "cascade", spoiling(frames, [] if parities is None else parities))
+    monkeypatch.setattr(correction, "run_cascade", spoiling(frames, [] if parities is None else parities))
     pair = Pair(small_link(frame_bits=FRAME_BITS))
     pair.submit(*bb84_records(20000))
     pair.finish()
@@ -75,7 +75,7 @@ def test_the_block_tag_catches_what_frame_tags_miss(monkeypatch: pytest.MonkeyPa
 
 def test_dropped_bits_are_among_the_errors_of_their_intensity(monkeypatch: pytest.MonkeyPatch) -> None:
     """Honest counts of a block that lost frames stand the checks that a peer's counts must stand."""
-    monkeypatch.setattr(correction, "cascade", spoiling([0, 2], []))
+    monkeypatch.setattr(correction, "run_cascade", spoiling([0, 2], []))
     link = small_link(
         kind="decoy-bb84",
         intensities=(0.5, 0.15),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
 from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS, CascadeParameters, parameters_for
 from qkdpost.reconciliation.in_process import METHODS, Correction, Reconciled, reconcile
 
@@ -13,7 +13,7 @@ __all__ = [
     "CascadeParameters",
     "Correction",
     "Reconciled",
-    "cascade",
     "parameters_for",
     "reconcile",
+    "run_cascade",
 ]

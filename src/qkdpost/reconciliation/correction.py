@@ -16,7 +16,7 @@ frame that is given up is charged all its bits, and nothing beside them for what
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, cascade
+from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
 from qkdpost.reconciliation.cascade.parameters import parameters_for
 from qkdpost.reconciliation.ldpc.conversation import RandomSource, block_mask, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan
+from qkdpost.reconciliation.payload import Rounds
 
 __all__ = ["Corrected", "Side", "correct"]
 
@@ -87,8 +88,8 @@ class Corrected:
     corrected_bits: int
 
 
-def correct(bits: Bits, plan: LdpcPlan | None, side: Side) -> Generator[Bits, Bits, Corrected]:
-    """Run one side over a block; arguments as for `cascade` and `ldpc_reference`.
+def correct(bits: Bits, plan: LdpcPlan | None, side: Side) -> Rounds[Corrected]:
+    """Run one side over a block; arguments as for `run_cascade` and `ldpc_reference`.
 
     Args:
         bits: the own bits of the block; secret.
@@ -97,7 +98,7 @@ def correct(bits: Bits, plan: LdpcPlan | None, side: Side) -> Generator[Bits, Bi
 
     Raises:
         InputError: an argument lies outside its range.
-        RemoteProtocolError: the peer sends another number of bits than it must, or asks for what cannot be.
+        InvalidPayload: the peer's payload is not what its side could send in this round.
     """
     if plan is not None:
         return (yield from _by_ldpc(bits, plan, side))
@@ -116,8 +117,8 @@ def correct(bits: Bits, plan: LdpcPlan | None, side: Side) -> Generator[Bits, Bi
     )
 
 
-def _by_cascade(bits: Bits, side: Side) -> Generator[Bits, Bits, CascadeOutcome]:
-    return cascade(
+def _by_cascade(bits: Bits, side: Side) -> Rounds[CascadeOutcome]:
+    return run_cascade(
         bits,
         frame_bits=side.frame_bits,
         parameters=parameters_for(side.parameters, side.qber_ppm, side.frame_bits),
@@ -126,7 +127,7 @@ def _by_cascade(bits: Bits, side: Side) -> Generator[Bits, Bits, CascadeOutcome]
     )
 
 
-def _by_ldpc(bits: Bits, plan: LdpcPlan, side: Side) -> Generator[Bits, Bits, Corrected]:
+def _by_ldpc(bits: Bits, plan: LdpcPlan, side: Side) -> Rounds[Corrected]:
     if side.reference:
         rounds = ldpc_reference(bits, plan=plan, seed=side.seed, random_source=side.random_source)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.correction import Side, correct
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.reconciliation.payload import Payload, Rounds
 from qkdpost.shared_random import SEED_BYTES
 from qkdpost.statistics.entropy import binary_entropy
 
@@ -183,26 +184,23 @@ def _seed(seed: object) -> bytes:
     return bytes(seed)
 
 
-def drive(
-    reference: Generator[Bits, Bits, Outcome], corrector: Generator[Bits, Bits, Outcome]
-) -> tuple[Outcome, Outcome]:
-    """Exchange the messages of two generators until both return; give what they return.
+def drive(reference: Rounds[Outcome], corrector: Rounds[Outcome]) -> tuple[Outcome, Outcome]:
+    """Exchange the payloads of two sides until both return; give what they return.
 
     Raises:
         InputError: one returned while the other still asked, so they were not two sides of one exchange.
     """
-    answers: list[Bits | None] = [None, None]
+    answers: tuple[Payload | None, Payload | None] = (None, None)
     while True:
         first, second = _step(reference, answers[1]), _step(corrector, answers[0])
-        if isinstance(first, Bits) and isinstance(second, Bits):
-            answers = [first, second]
-        elif not isinstance(first, Bits) and not isinstance(second, Bits):
+        if isinstance(first, StopIteration) and isinstance(second, StopIteration):
             return first.value, second.value
-        else:
-            raise InputError("one side ended while the other still asked: their settings differ")
+        if isinstance(first, StopIteration) or isinstance(second, StopIteration):
+            raise InputError("one side ended while the other still asked; give both the same settings, plan and seed")
+        answers = first, second
 
 
-def _step(side: Generator[Bits, Bits, Outcome], answer: Bits | None) -> Bits | StopIteration:
+def _step(side: Rounds[Outcome], answer: Payload | None) -> Payload | StopIteration:
     try:
         return next(side) if answer is None else side.send(answer)
     except StopIteration as stop:

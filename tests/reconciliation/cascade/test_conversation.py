@@ -17,9 +17,10 @@ from qkdpost._kernels.cascade import frames
 from qkdpost._kernels.cascade import round as cascade_round
 from qkdpost._kernels.jit.decorators import JIT_ENABLED
 from qkdpost.bits import Bits
-from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
-from qkdpost.reconciliation import METHODS, CascadeOutcome, CascadeParameters, cascade, parameters_for, reconcile
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation import METHODS, CascadeOutcome, CascadeParameters, parameters_for, reconcile, run_cascade
 from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.payload import InvalidPayload
 from reference import cascade as twin
 
 SEED = bytes(range(32))
@@ -34,7 +35,7 @@ def run(
     reference: Bits, noisy: Bits, frame_bits: int, parameters: CascadeParameters, seed: bytes = SEED
 ) -> tuple[CascadeOutcome, CascadeOutcome]:
     sides = [
-        cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=seed, reference=which == 0)
+        run_cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=seed, reference=which == 0)
         for which, bits in enumerate((reference, noisy))
     ]
     return drive(*sides)
@@ -121,7 +122,7 @@ def test_a_peer_that_lies_cannot_keep_it_going(length: int, frame_bits: int, nam
     parameters = parameters_for(name, 50_000, frame_bits)
     for reference in (True, False):
         bits = Bits.from_array(rng.integers(0, 2, length, dtype=np.uint8))
-        side = cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=SEED, reference=reference)
+        side = run_cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=SEED, reference=reference)
         asked = next(side)
         rounds = 0
         with pytest.raises(StopIteration) as end:
@@ -137,9 +138,9 @@ def test_a_peer_that_lies_cannot_keep_it_going(length: int, frame_bits: int, nam
 @pytest.mark.parametrize("change", [-1, 1, 64])
 def test_peer_sends_another_length(reference: bool, change: int) -> None:
     parameters = parameters_for("near-optimal", 30_000, 1024)
-    side = cascade(Bits.zeros(5000), frame_bits=1024, parameters=parameters, seed=SEED, reference=reference)
+    side = run_cascade(Bits.zeros(5000), frame_bits=1024, parameters=parameters, seed=SEED, reference=reference)
     asked = next(side)
-    with pytest.raises(RemoteProtocolError, match="parities"):
+    with pytest.raises(InvalidPayload, match="parities"):
         side.send(Bits.zeros(len(asked) + change))
 
 
@@ -180,9 +181,9 @@ def test_wrong_arguments() -> None:
     parameters = parameters_for("yan", 10_000, 100)
     for frame_bits in (0, -1, (1 << 20) + 1):
         with pytest.raises(InputError, match="frame"):
-            next(cascade(Bits.zeros(9), frame_bits=frame_bits, parameters=parameters, seed=SEED, reference=True))
+            next(run_cascade(Bits.zeros(9), frame_bits=frame_bits, parameters=parameters, seed=SEED, reference=True))
     with pytest.raises(InputError, match="32 bytes"):
-        next(cascade(Bits.zeros(9), frame_bits=9, parameters=parameters, seed=b"short", reference=True))
+        next(run_cascade(Bits.zeros(9), frame_bits=9, parameters=parameters, seed=b"short", reference=True))
 
 
 @pytest.mark.parametrize("name", NAMES)

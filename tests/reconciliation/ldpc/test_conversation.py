@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.correction import Corrected
 from qkdpost.reconciliation.in_process import drive, reconcile
 from qkdpost.reconciliation.ldpc import conversation as ldpc
@@ -29,6 +28,7 @@ from qkdpost.reconciliation.ldpc.conversation import (
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.frame_layout import frame_layout, puncturable_count, untainted_bits
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds
 from qkdpost.shared_random import permutation, random_words
 from qkdpost.statistics.entropy import entropy_ppm
 from reference.belief import dense_matrix
@@ -37,14 +37,14 @@ SEED = bytes(range(32))
 
 
 def _in_step(
-    reference: Generator[Bits, Bits, LdpcOutcome], corrector: Generator[Bits, Bits, LdpcOutcome]
-) -> tuple[LdpcOutcome, LdpcOutcome, list[tuple[Bits, Bits]]]:
+    reference: Rounds[LdpcOutcome], corrector: Rounds[LdpcOutcome]
+) -> tuple[LdpcOutcome, LdpcOutcome, list[tuple[Payload, Payload]]]:
     messages = []
     from_reference, from_corrector = next(reference), next(corrector)
     while True:
         messages.append((from_reference, from_corrector))
         ends: list[LdpcOutcome] = []
-        following: list[Bits] = []
+        following: list[Payload] = []
         for side, message in ((reference, from_corrector), (corrector, from_reference)):
             try:
                 following.append(side.send(message))
@@ -333,11 +333,11 @@ def test_messages_of_wrong_length_are_the_peers_fault() -> None:
     side = ldpc_reference(bits, plan=plan, seed=SEED, random_source=secrets.token_bytes)
     next(side)
     side.send(Bits.zeros(0))
-    with pytest.raises(RemoteProtocolError):
+    with pytest.raises(InvalidPayload):
         side.send(Bits.zeros(plan.frames + WANTED_BITS + 1))
     other = ldpc_corrector(bits, plan=plan, seed=SEED)
     next(other)
-    with pytest.raises(RemoteProtocolError):
+    with pytest.raises(InvalidPayload):
         other.send(Bits.zeros(plan.syndrome_bits - 1))
 
 
@@ -357,7 +357,7 @@ def test_a_frame_that_was_found_cannot_fail_later() -> None:
         assert len(side.send(answer(0, 1))) == 2
         side.send(Bits.zeros(0))
         if refused:
-            with pytest.raises(RemoteProtocolError, match="found before"):
+            with pytest.raises(InvalidPayload, match="found before"):
                 side.send(answer(*second))
         else:
             assert len(side.send(answer(*second))) == len(second)
@@ -371,7 +371,7 @@ def test_a_peer_that_asks_for_more_than_is_hidden_is_refused(excess: int) -> Non
         next(side)
         side.send(Bits.zeros(0))
         answer = Bits.from_array([failed] * plan.frames + [wanted >> place & 1 for place in range(WANTED_BITS)])
-        with pytest.raises(RemoteProtocolError):
+        with pytest.raises(InvalidPayload):
             side.send(answer)
 
 

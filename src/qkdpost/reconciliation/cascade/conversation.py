@@ -26,7 +26,6 @@ Each host's messages are given by its peer's and by the error pattern; what that
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,11 +33,11 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.checks import whole_number
-from qkdpost.errors import RemoteProtocolError
 from qkdpost.reconciliation.cascade.frames import Batch, Block
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
+from qkdpost.reconciliation.payload import Rounds, expect_bits
 
-__all__ = ["CascadeOutcome", "cascade"]
+__all__ = ["CascadeOutcome", "run_cascade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +62,9 @@ class CascadeOutcome:
     frame_errors: NDArray[np.int64]
 
 
-def cascade(
+def run_cascade(
     bits: Bits, *, frame_bits: int, parameters: CascadeParameters, seed: bytes, reference: bool
-) -> Generator[Bits, Bits, CascadeOutcome]:
+) -> Rounds[CascadeOutcome]:
     """Run one side of Cascade over a block: yield the parities to send, be sent the peer's, return the outcome.
 
     Args:
@@ -82,15 +81,14 @@ def cascade(
 
     Raises:
         InputError: a frame length outside its range, or a seed of another length.
-        RemoteProtocolError: the peer's parities are more or fewer than were asked.
+        InvalidPayload: the peer's parities are more or fewer than were asked.
     """
     frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     block = Block(bits, frame_bits, parameters, seed, not reference)
     rounds = 0
     while work := block.ask():
         parities = concatenate([batch.parities for batch in work])
-        answer = yield parities
-        _check_answer(answer, len(parities))
+        answer = expect_bits((yield parities), len(parities), "parities")
         rounds += 1
         _share(parities ^ answer, work)
     return CascadeOutcome(
@@ -101,11 +99,6 @@ def cascade(
         frame_parities=block.frame_parities,
         frame_errors=block.frame_errors,
     )
-
-
-def _check_answer(answer: Bits, expected: int) -> None:
-    if len(answer) != expected:
-        raise RemoteProtocolError(f"the peer was asked for {expected} parities and sent {len(answer)}")
 
 
 def _share(mismatch: Bits, work: list[Batch]) -> None:

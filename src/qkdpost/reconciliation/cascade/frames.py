@@ -1,4 +1,4 @@
-"""One side's frames in work: what `cascade` drives, round by round."""
+"""One side's frames in work: what `run_cascade` drives, round by round."""
 
 from __future__ import annotations
 

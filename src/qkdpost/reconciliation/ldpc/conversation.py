@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc.syndromes import compute_syndromes, flip_errors, gather_frames
 from qkdpost.bits import Bits, concatenate
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
@@ -34,6 +34,7 @@ from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Deco
 from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout, frame_layout, mask_of
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate, combine, estimate_from_checks, parities_of_key_bits
+from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds, expect_bits
 from qkdpost.shared_random import permutation, random_words
 
 __all__ = ["WANTED_BITS", "LdpcOutcome", "RandomSource", "block_mask", "ldpc_corrector", "ldpc_reference"]
@@ -138,9 +139,7 @@ class _Block:
         )
 
 
-def ldpc_reference(
-    bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: RandomSource
-) -> Generator[Bits, Bits, LdpcOutcome]:
+def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: RandomSource) -> Rounds[LdpcOutcome]:
     """Run the side whose bits are kept: yield what to send in each round, be sent the peer's, return the outcome.
 
     Args:
@@ -151,7 +150,7 @@ def ldpc_reference(
 
     Raises:
         InputError: the block is of another length than the plan's, or the seed of another than 32.
-        RemoteProtocolError: the peer's message has another length than it must, or asks for what cannot be.
+        InvalidPayload: the peer's message has the wrong length, or asks for more bits than are hidden.
     """
     block = _Block(bits, plan, seed)
     punctured = plan.frames * plan.punctured_bits
@@ -168,9 +167,12 @@ def ldpc_reference(
         block.count_answer(answer)
         failed, wanted = answer[: plan.frames], _number(answer[plan.frames :])
         if wanted > block.hidden or (wanted and not failed.weight()):
-            raise RemoteProtocolError(f"the peer asks for {wanted} bits of each frame where {block.hidden} are left")
+            raise InvalidPayload(
+                f"{wanted} punctured bits are asked for of each of {failed.weight()} failed frames, and {block.hidden} "
+                "are still hidden"
+            )
         if (failed & ~open_frames).weight():
-            raise RemoteProtocolError("the peer says that frames failed which it had found before")
+            raise InvalidPayload("frames are said to have failed which were found before")
         open_frames = failed
         if not wanted:
             break
@@ -178,9 +180,7 @@ def ldpc_reference(
     return block.outcome(bits, failed, 0, np.zeros(0, dtype=np.int32))
 
 
-def ldpc_corrector(
-    bits: Bits, *, plan: LdpcPlan, seed: bytes, decoder: str = "fast"
-) -> Generator[Bits, Bits, LdpcOutcome]:
+def ldpc_corrector(bits: Bits, *, plan: LdpcPlan, seed: bytes, decoder: str = "fast") -> Rounds[LdpcOutcome]:
     """Run the side that corrects its bits; arguments and errors as for `ldpc_reference`.
 
     Args:
@@ -286,11 +286,9 @@ def block_mask(plan: LdpcPlan, frames: Bits) -> Bits:
     return Bits.from_array(np.tile(chosen, repeats)[: plan.block_bits])
 
 
-def _exchange(block: _Block, message: Bits, expected: int) -> Generator[Bits, Bits, Bits]:
+def _exchange(block: _Block, message: Bits, expected: int) -> Generator[Payload, Payload, Bits]:
     """Send one message and take the peer's, which must have `expected` bits."""
-    answer = yield message
-    if len(answer) != expected:
-        raise RemoteProtocolError(f"the peer was to send {expected} bits in this round and sent {len(answer)}")
+    answer = expect_bits((yield message), expected, "bits")
     block.rounds += 1
     return answer
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason, CorrectionStart, Parities
 from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.errors import LocalProtocolError, RemoteProtocolError
 from qkdpost.reconciliation.correction import Corrected, Side, correct
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 from qkdpost.reconciliation.method import ldpc_plan, method_number
+from qkdpost.reconciliation.payload import InvalidPayload, Rounds
 from qkdpost.session.blocks.block import Block
 
 __all__ = ["follow", "lead"]
@@ -84,7 +83,7 @@ def _side(block: Block, qber_ppm: int, seed: bytes) -> Side:
     )
 
 
-def _rounds(block: Block, rounds: Generator[Bits, Bits, Corrected]) -> Program[Corrected]:
+def _rounds(block: Block, rounds: Rounds[Corrected]) -> Program[Corrected]:
     """Exchange what the method discloses, both sides speaking at once in every round."""
     answer: Bits | None = None
     number = block.report.reconciliation_rounds
@@ -95,6 +94,10 @@ def _rounds(block: Block, rounds: Generator[Bits, Bits, Corrected]) -> Program[C
             block.report.reconciliation_rounds = number
             outcome: Corrected = stop.value
             return outcome
+        except InvalidPayload as error:
+            raise RemoteProtocolError(f"correction by the peer: {error}") from None
+        if not isinstance(own, Bits):
+            raise LocalProtocolError("no message carries an encoding of a method of correction")
         yield Parities(block=block.number, round=number, count=len(own), parities=own.to_bytes())
         peer = expect((yield RECEIVE), Parities)
         if peer.round != number:
