@@ -124,12 +124,12 @@ def _coded_times(choices: Choices) -> Arguments:
 
 def _unsorted(choices: Choices) -> Arguments:
     ticks = _ticks(choices)
-    return {"ticks": ticks, "channels": _bits(choices, len(ticks)), "largest_disorder_ticks": choices.below(2**16)}
+    return {"ticks": ticks, "channels": _bits(choices, len(ticks)), "max_disorder_ticks": choices.below(2**16)}
 
 
 def _wrapped(choices: Choices) -> Arguments:
     period, disorder = choices.pick([2**16, 2**40, 256]), choices.pick([0, 5, 2**12])
-    return {"ticks": _ticks(choices), "rollover_ticks": period, "largest_disorder_ticks": disorder}
+    return {"ticks": _ticks(choices), "rollover_ticks": period, "max_disorder_ticks": disorder}
 
 
 RECORD_CALLS: dict[str, Call] = {

@@ -44,7 +44,7 @@ def fuzz_tag_file(data: bytes) -> None:
     for side in (alice, bob):
         if side.clicks and not (np.all(side.ticks[1:] >= side.ticks[:-1]) and int(side.channels.max()) <= 3):
             raise Finding("tags that are none")
-    plain = options["rollover_ticks"] is None and not options["largest_disorder_ticks"]
+    plain = options["rollover_ticks"] is None and not options["max_disorder_ticks"]
     if file_format == "text" and plain and not content.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\0\0")):
         _compare(content, options, alice, bob)
 
@@ -64,7 +64,7 @@ def _options(choices: Choices, file_format: str) -> dict[str, Any]:
         "others": choices.pick(["refuse", "ignore", "ignore", ("x",) if named else (8, 77)]),
         "allow_silent": choices.pick([True, True, True, False]),
         "rollover_ticks": choices.pick([None, None, None, 256, 2**40]),
-        "largest_disorder_ticks": choices.pick([0, 0, 0, 5, 2**62]),
+        "max_disorder_ticks": choices.pick([0, 0, 0, 5, 2**62]),
     }
 
 

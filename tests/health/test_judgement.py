@@ -242,15 +242,15 @@ def test_limits_can_be_set_and_switched_off_one_by_one() -> None:
     rng = np.random.default_rng(9)
     lame = tags(rng, 20_000, (1.0, 0.4, 1.0, 1.0))
     assert reasons(lame) == {AbortReason.DETECTOR_UNFIT}
-    assert not reasons(lame, limits=RecordLimits(largest_ratio=3.0))
-    assert not reasons(lame, limits=RecordLimits(largest_ratio=None))
-    assert RecordLimits(largest_ratio=None, share_drift=None).off == ("largest_ratio", "share_drift")
+    assert not reasons(lame, limits=RecordLimits(max_ratio=3.0))
+    assert not reasons(lame, limits=RecordLimits(max_ratio=None))
+    assert RecordLimits(max_ratio=None, share_drift=None).off == ("max_ratio", "share_drift")
     assert LIMITS.off == ()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("largest_ratio", 0.5), ("share_drift", -0.1), ("prepared_correlation", 1.5), ("least_basis_share", "x")],
+    [("max_ratio", 0.5), ("share_drift", -0.1), ("prepared_correlation", 1.5), ("min_basis_share", "x")],
 )
 def test_limits_out_of_range_are_refused(name: str, value: object) -> None:
     with pytest.raises(InputError, match=name):
@@ -259,6 +259,6 @@ def test_limits_out_of_range_are_refused(name: str, value: object) -> None:
 
 def test_limits_are_part_of_the_link() -> None:
     assert LinkConfig().record_limits == LIMITS
-    assert LinkConfig(record_limits={"largest_ratio": 3}).record_limits == RecordLimits(largest_ratio=3.0)  # type: ignore[arg-type]
+    assert LinkConfig(record_limits={"max_ratio": 3}).record_limits == RecordLimits(max_ratio=3.0)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="record_limits"):
         LinkConfig(record_limits=None)  # type: ignore[arg-type]

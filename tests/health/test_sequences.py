@@ -16,8 +16,8 @@ def test_counts_are_those_of_the_twins(size: int) -> None:
     windows = slow.window_ones(listed, WINDOW_BITS)
     assert (health.length, health.ones) == (size, sum(listed))
     assert (health.longest_zeros, health.longest_ones) == (slow.longest_run(listed, 0), slow.longest_run(listed, 1))
-    assert (health.windows, health.fewest_ones) == (len(windows), min(windows, default=WINDOW_BITS))
-    assert health.most_ones == max(windows, default=0)
+    assert (health.windows, health.min_ones) == (len(windows), min(windows, default=WINDOW_BITS))
+    assert health.max_ones == max(windows, default=0)
     if size == 5000:  # one stretch: 78 words, of which the last three are partners alone
         assert health.pairs == 64 * 75
         wanted = [slow.disagreements(listed, [0], 64 * 75, lag) for lag in range(1, MAX_LAG + 1)]
@@ -32,6 +32,6 @@ def test_counts_add_up() -> None:
     both = one + two
     assert (both.length, both.ones, both.windows) == (3700, one.ones + two.ones, 2)
     assert both.longest_ones == max(one.longest_ones, two.longest_ones)
-    assert (both.fewest_ones, both.most_ones) == (one.fewest_ones, one.most_ones)
+    assert (both.min_ones, both.max_ones) == (one.min_ones, one.max_ones)
     assert (both.disagreements == one.disagreements + two.disagreements).all()
     assert both.pairs == one.pairs + two.pairs

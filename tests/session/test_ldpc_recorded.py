@@ -60,7 +60,7 @@ def test_constant_strings(value: int) -> None:
     generator = np.random.default_rng(6)
     bases = (generator.random(80_000) < 0.3).astype(np.uint8)
     errors = (generator.random(bases.size) < 0.02).astype(np.uint8)
-    limits = qp.RecordLimits(largest_ratio=None)  # correction must not mind; a host that is not told so refuses
+    limits = qp.RecordLimits(max_ratio=None)  # correction must not mind; a host that is not told so refuses
     link = qp.LinkConfig(kind="bbm92", epsilon=1e-6, record_limits=limits, **LDPC)
     assert _efficiency(_records(bases, np.full(bases.size, value, np.uint8), errors), link, value) < 1.4
 

@@ -194,6 +194,6 @@ def test_an_unfit_record_of_alice_ends_the_block_before_she_answers() -> None:
 
 
 def test_limits_are_equal_on_both_hosts() -> None:
-    one, other = small_link(), replace(small_link(), record_limits=qp.RecordLimits(largest_ratio=3.0))
+    one, other = small_link(), replace(small_link(), record_limits=qp.RecordLimits(max_ratio=3.0))
     assert one.digest() != other.digest()
     assert "record_limits" in one.to_fields()

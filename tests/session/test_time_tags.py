@@ -100,7 +100,7 @@ def test_many_clicks_are_told_in_parts() -> None:
 
 def test_the_largest_record_that_is_taken_is_sent() -> None:
     """Ticks so fine, and clicks so rare, that all in one message would be longer than the link allows."""
-    limits = qp.RecordLimits(least_basis_share=None)  # all clicks are of the test basis
+    limits = qp.RecordLimits(min_basis_share=None)  # all clicks are of the test basis
     count, configuration = 300_000, link(largest_block_detections=300_000, record_limits=limits)
     rng = np.random.default_rng(2)
     ticks = np.sort(rng.integers(0, 2**52, count))

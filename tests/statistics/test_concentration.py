@@ -23,7 +23,7 @@ from qkdpost.statistics.concentration import (
     serfling_deviation,
     serfling_deviation_smoothing,
 )
-from qkdpost.statistics.log_tails import MARGIN, MOST_TERMS, binomial_log_tail, hypergeometric_log_tail
+from qkdpost.statistics.log_tails import MARGIN, MAX_TERMS, binomial_log_tail, hypergeometric_log_tail
 from reference import sampling
 
 TAILS = (1e-1, 1e-3, 1e-10, 1e-30)
@@ -129,11 +129,11 @@ def test_inversion_of_huge_blocks_is_tight_and_safe(scale: int) -> None:
 
 def test_blocks_of_terms_overstate_little(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = hypergeometric_log_tail(2_000_000, 1_010_000, 1_000_000, 500_000)
-    monkeypatch.setattr("qkdpost.statistics.log_tails.MOST_TERMS", 256)
+    monkeypatch.setattr("qkdpost.statistics.log_tails.MAX_TERMS", 256)
     monkeypatch.setattr("qkdpost.statistics.log_tails.BLOCKS", 256)
     blocks = hypergeometric_log_tail(2_000_000, 1_010_000, 1_000_000, 500_000)
     assert exact < blocks < exact + 0.05
-    assert MOST_TERMS > 256
+    assert MAX_TERMS > 256
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.data())
@@ -192,9 +192,9 @@ def test_a_binomial_tail_is_the_same_by_fraction_and_by_sum(
 ) -> None:
     seen = max(0, math.floor(trials * success - deviations * math.sqrt(trials * success * (1 - success))))
     by_fraction = binomial_log_tail(seen, trials - seen, success, 1 - success)
-    monkeypatch.setattr("qkdpost.statistics.log_tails._MOST_LEVELS", -1)
+    monkeypatch.setattr("qkdpost.statistics.log_tails._MAX_LEVELS", -1)
     by_sum = binomial_log_tail(seen, trials - seen, success, 1 - success)
-    few = 28 / deviations * math.sqrt(trials * success * (1 - success)) < MOST_TERMS
+    few = 28 / deviations * math.sqrt(trials * success * (1 - success)) < MAX_TERMS
     assert by_fraction - 1e-10 <= by_sum <= by_fraction + (1e-10 if few else 0.02)
 
 

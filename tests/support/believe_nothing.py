@@ -395,21 +395,21 @@ FUNCTIONS = [
         dead_time_ps=real(0.0),
         window_ps=real(500.0, optional=True),
         search_ps=real(1e8),
-        largest_drift_ppm=real(10.0),
+        max_drift_ppm=real(10.0),
     ),
     call(
         "sort_time_tags",
         sifting.sort_time_tags,
         ticks=integers([1, 9, 5]),
         channels=integers([0, 1, 2]),
-        largest_disorder_ticks=count(100),
+        max_disorder_ticks=count(100),
     ),
     call(
         "unwrap_ticks",
         sifting.unwrap_ticks,
         ticks=integers([10, 90, 3]),
         rollover_ticks=count(100),
-        largest_disorder_ticks=count(0),
+        max_disorder_ticks=count(0),
     ),
 ]
 

@@ -87,9 +87,9 @@ def _number_of_tests(records: int, whole: RecordHealth) -> int:
 
 
 def _unequal_outcomes(whole: RecordHealth, limits: RecordLimits, bits: float) -> Iterator[Finding]:
-    if limits.largest_ratio is None:
+    if limits.max_ratio is None:
         return
-    most = limits.largest_ratio / (1.0 + limits.largest_ratio)
+    most = limits.max_ratio / (1.0 + limits.max_ratio)
     for basis in (0, 1):
         pair = whole.outcomes[2 * basis : 2 * basis + 2]
         for value in (0, 1):
@@ -114,11 +114,11 @@ def _rare_outcome(whole: RecordHealth, rare: int) -> Finding:
 
 
 def _missing_bases(whole: RecordHealth, limits: RecordLimits, bits: float) -> Iterator[Finding]:
-    if limits.least_basis_share is None:
+    if limits.min_basis_share is None:
         return
     in_basis = (whole.total - whole.in_test_basis, whole.in_test_basis)
     for basis in (0, 1):
-        least = limits.least_basis_share if in_basis[basis] else LEGAL_BASIS_SHARE
+        least = limits.min_basis_share if in_basis[basis] else LEGAL_BASIS_SHARE
         if shortfall_bits(in_basis[basis], whole.total, least) > bits:
             yield Finding(
                 reason=AbortReason.BASES_NOT_RANDOM,
@@ -246,10 +246,10 @@ def _uneven(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
     needed = bits + math.log2(sequence.windows)
     least, most = share_interval(sequence.ones, sequence.length, bits)
     wander = math.sqrt(tolerated * _widest(least, most))
-    if excess_bits(sequence.most_ones, WINDOW_BITS, min(1.0, most + wander)) > needed:
-        return f"{sequence.most_ones} ones in a window of {WINDOW_BITS}"
-    if shortfall_bits(sequence.fewest_ones, WINDOW_BITS, max(0.0, least - wander)) > needed:
-        return f"{sequence.fewest_ones} ones in a window of {WINDOW_BITS}"
+    if excess_bits(sequence.max_ones, WINDOW_BITS, min(1.0, most + wander)) > needed:
+        return f"{sequence.max_ones} ones in a window of {WINDOW_BITS}"
+    if shortfall_bits(sequence.min_ones, WINDOW_BITS, max(0.0, least - wander)) > needed:
+        return f"{sequence.min_ones} ones in a window of {WINDOW_BITS}"
     return ""
 
 

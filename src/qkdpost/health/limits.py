@@ -19,9 +19,9 @@ class RecordLimits:
     alone; the report of every block then says so.
 
     Args:
-        largest_ratio: how many times as often one detector of a basis may click as the other, or one bit be prepared
+        max_ratio: how many times as often one detector of a basis may click as the other, or one bit be prepared
             as the other.
-        least_basis_share: the least share of either basis.
+        min_basis_share: the least share of either basis.
         share_drift: by how much the share of the test basis, or of an intensity, may differ between the records of a
             block and from what the link states, where it is near 1/2; where it is p, by 4 p (1 - p) times that. That of
             the test basis is compared between the parts of a record, too. The proofs want it to be equal.
@@ -33,12 +33,12 @@ class RecordLimits:
     Raises:
         InputError: a ratio below 1, or another limit outside 0 ... 1.
 
-    >>> RecordLimits(largest_ratio=4.0, share_drift=None).off
+    >>> RecordLimits(max_ratio=4.0, share_drift=None).off
     ('share_drift',)
     """
 
-    largest_ratio: float | None = 2.0
-    least_basis_share: float | None = 1e-4
+    max_ratio: float | None = 2.0
+    min_basis_share: float | None = 1e-4
     share_drift: float | None = 0.02
     prepared_correlation: float | None = 0.02
     detected_correlation: float | None = 0.2
@@ -47,7 +47,7 @@ class RecordLimits:
         for item in fields(self):
             value = getattr(self, item.name)
             if value is not None:
-                least, most = (1.0, math.inf) if item.name == "largest_ratio" else (0.0, 1.0)
+                least, most = (1.0, math.inf) if item.name == "max_ratio" else (0.0, 1.0)
                 object.__setattr__(self, item.name, real_number(item.name, value, least=least, most=most))
 
     @property

@@ -18,7 +18,7 @@ WINDOW_BITS = 1024
 MAX_LAG = 128
 """The longest period that is looked for."""
 PARTS = 8
-LEAST_WINDOWS_OF_A_PART = 16
+MIN_WINDOWS_OF_A_PART = 16
 """Shares are compared between so many parts of a record, of so many windows at least."""
 STRETCHES = 8
 STRETCH_WORDS = 128
@@ -42,14 +42,14 @@ class SequenceHealth:
         longest_zeros: the longest run of zeros, if it fills a whole word of 64 bits, as every one of 127 does; else 0.
         longest_ones: likewise of ones.
         windows: how many whole windows of `WINDOW_BITS` bits.
-        fewest_ones: in any of the windows.
-        most_ones: in any of the windows.
+        min_ones: in any of the windows.
+        max_ones: in any of the windows.
         parts: ones and length of its parts, one after another; a sum has those of all records.
         pairs: how many pairs of bits were compared at each distance.
         disagreements: how many of them differ, at the distances 1 ... `MAX_LAG`; int64, shape (MAX_LAG,).
 
     >>> health = SequenceHealth.of(Bits.from_array([0, 1] * 5000))
-    >>> health.ones, health.most_ones, int(health.disagreements[0]) == health.pairs
+    >>> health.ones, health.max_ones, int(health.disagreements[0]) == health.pairs
     (5000, 512, True)
     """
 
@@ -58,8 +58,8 @@ class SequenceHealth:
     longest_zeros: int = 0
     longest_ones: int = 0
     windows: int = 0
-    fewest_ones: int = WINDOW_BITS
-    most_ones: int = 0
+    min_ones: int = WINDOW_BITS
+    max_ones: int = 0
     parts: tuple[tuple[int, int], ...] = ()
     pairs: int = 0
     disagreements: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
@@ -78,8 +78,8 @@ class SequenceHealth:
             longest_zeros=longest_run(words, len(bits), _EVERY),
             longest_ones=longest_run(words, len(bits), np.uint64(0)),
             windows=in_windows.size,
-            fewest_ones=int(in_windows.min(initial=WINDOW_BITS)),
-            most_ones=int(in_windows.max(initial=0)),
+            min_ones=int(in_windows.min(initial=WINDOW_BITS)),
+            max_ones=int(in_windows.max(initial=0)),
             parts=_parts(in_windows, further, len(bits) % WINDOW_BITS),
             pairs=pairs,
             disagreements=disagreements,
@@ -92,8 +92,8 @@ class SequenceHealth:
             longest_zeros=max(self.longest_zeros, other.longest_zeros),
             longest_ones=max(self.longest_ones, other.longest_ones),
             windows=self.windows + other.windows,
-            fewest_ones=min(self.fewest_ones, other.fewest_ones),
-            most_ones=max(self.most_ones, other.most_ones),
+            min_ones=min(self.min_ones, other.min_ones),
+            max_ones=max(self.max_ones, other.max_ones),
             parts=self.parts + other.parts,
             pairs=self.pairs + other.pairs,
             disagreements=self.disagreements + other.disagreements,
@@ -102,7 +102,7 @@ class SequenceHealth:
 
 def _parts(in_windows: NDArray[np.int64], further_ones: int, further: int) -> tuple[tuple[int, int], ...]:
     """Return ones and length of each part; what fills no window belongs to the last."""
-    count = max(1, min(PARTS, in_windows.size // LEAST_WINDOWS_OF_A_PART))
+    count = max(1, min(PARTS, in_windows.size // MIN_WINDOWS_OF_A_PART))
     parts = [(int(part.sum()), part.size * WINDOW_BITS) for part in np.array_split(in_windows, count)]
     ones, length = parts[-1]
     return (*parts[:-1], (ones + further_ones, length + further))

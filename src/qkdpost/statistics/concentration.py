@@ -37,10 +37,10 @@ __all__ = [
     "serfling_deviation_smoothing",
 ]
 
-SMALLEST_PROBABILITY = 1e-250
+MIN_PROBABILITY = 1e-250
 NEAREST_TO_ONE = 1e-9
 """Upper limits this near to one are one: the distance has too few digits left."""
-SMALLEST_TAIL = 1e-200
+MIN_TAIL = 1e-200
 """Probabilities below this are refused: they would underflow somewhere, and nobody can mean them."""
 
 
@@ -52,7 +52,7 @@ def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, t
     occur together with this observation with probability at most `tail`, whatever the errors' pattern is.
 
     The statement is the inversion of an exact test and needs no approximation. Sums longer than
-    `tails.MOST_TERMS` are bounded from above in blocks, and every logarithm carries `tails.MARGIN`, so that
+    `tails.MAX_TERMS` are bounded from above in blocks, and every logarithm carries `tails.MARGIN`, so that
     rounding can only raise the answer.
 
     Args:
@@ -211,7 +211,7 @@ def binomial_at_most(trials: int, probability: float, tail: float) -> int:
     probability = real_number("probability", probability, least=0.0, most=1.0)
     target = math.log(check_tail(tail))
     # Near the smallest floats digits are lost; taken larger, the count can only be too high.
-    probability = max(probability, SMALLEST_PROBABILITY) if probability > 0.0 else 0.0
+    probability = max(probability, MIN_PROBABILITY) if probability > 0.0 else 0.0
 
     def log_tail(most: int) -> float:
         return binomial_log_tail(trials - most - 1, most + 1, 1.0 - probability, probability)
@@ -312,7 +312,7 @@ def check_tail(tail: float) -> float:
     Raises:
         InputError: it is not.
     """
-    return real_number("tail (a probability of failure)", tail, least=SMALLEST_TAIL, below=1.0)
+    return real_number("tail (a probability of failure)", tail, least=MIN_TAIL, below=1.0)
 
 
 def _serfling(key_bits: int, test_bits: int, log_inverse_tail: float) -> float:

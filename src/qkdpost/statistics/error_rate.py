@@ -20,13 +20,13 @@ from qkdpost.statistics.concentration import (
 
 __all__ = ["ErrorRate", "estimate_error_rate", "sample_size", "sampled_error_bounds"]
 
-SMALLEST_SAMPLE = 256
+MIN_SAMPLE = 256
 """Fewer compared bits say too little to choose a code by."""
-SAMPLE_SHARE = 64
+BITS_PER_SAMPLE = 64
 """One key bit in so many is compared in a large block ..."""
-LARGEST_SAMPLE = 16_384
+MAX_SAMPLE = 16_384
 """... up to so many: the rate is then known to a fiftieth of itself from one per cent on."""
-LARGEST_SHARE = 8
+MIN_BITS_PER_SAMPLE = 8
 """Never more than one key bit in so many, however small the block."""
 
 
@@ -108,16 +108,16 @@ def sampled_error_bounds(remaining: int, tested: int, errors: int, *, confidence
 def sample_size(key_bits: int) -> int:
     """Return how many key bits to compare in public so that correction can be set up.
 
-    One in `SAMPLE_SHARE`, at least `SMALLEST_SAMPLE` and at most `LARGEST_SAMPLE`, but never more than one in
-    `LARGEST_SHARE`. A poor estimate costs a few hundredths of the efficiency; a compared bit costs a key bit. The
+    One in `BITS_PER_SAMPLE`, at least `MIN_SAMPLE` and at most `MAX_SAMPLE`, but never more than one in
+    `MIN_BITS_PER_SAMPLE`. A poor estimate costs a few hundredths of the efficiency; a compared bit costs a key bit. The
     compared bits are drawn at random and leave the key; they say nothing about its phase errors.
 
     Raises:
         InputError: not a number of bits.
     """
     key_bits = whole_number("key_bits", key_bits)
-    wanted = min(LARGEST_SAMPLE, max(SMALLEST_SAMPLE, math.ceil(key_bits / SAMPLE_SHARE)))
-    return min(wanted, key_bits // LARGEST_SHARE)
+    wanted = min(MAX_SAMPLE, max(MIN_SAMPLE, math.ceil(key_bits / BITS_PER_SAMPLE)))
+    return min(wanted, key_bits // MIN_BITS_PER_SAMPLE)
 
 
 def _confidence_and_tail(confidence: float) -> tuple[float, float]:

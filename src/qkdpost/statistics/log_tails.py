@@ -38,13 +38,13 @@ MARGIN = 1e-10
 """What is added to each logarithm of a probability for rounding; estimated rounding is below a tenth of it."""
 RELATIVE_MARGIN = 1e-12
 """The same in proportion to the logarithm itself, for probabilities that are astronomically small."""
-MOST_TERMS = 16_384
+MAX_TERMS = 16_384
 """A sum with more terms is bounded in blocks."""
 BLOCKS = 2_048
 """So many of them overstate a probability beyond two standard deviations by less than two in a thousand."""
 _CUT = -28.0
 """Terms below exp(-28) of the leading one are not added but bounded together."""
-_MOST_LEVELS = 120
+_MAX_LEVELS = 120
 """Of a continued fraction; closer to the mean than that many levels allow, the sum is added up."""
 _SMALL_LOG_FACTORIALS = tuple(math.log(math.factorial(n)) for n in range(16))
 
@@ -123,7 +123,7 @@ def binomial_log_tail(seen: int, missed: int, success: float, failure: float) ->
     leading = _stirling(trials) - _stirling(seen) - _stirling(missed)
     leading -= _deviance(trials * success, deviation) + _deviance(trials * failure, -deviation)
     levels = _levels(-deviation, trials * success * failure)
-    if levels <= _MOST_LEVELS:
+    if levels <= _MAX_LEVELS:
         return _with_margin(leading - math.log(_continued_fraction(seen, missed, success, failure, -deviation, levels)))
 
     def ratios(steps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,7 +139,7 @@ def _levels(distance: float, variance: float) -> int:
     deviations from the mean; too few levels could only make the sum too large.
     """
     if distance <= 0.0:
-        return _MOST_LEVELS + 1
+        return _MAX_LEVELS + 1
     return 2 * math.ceil(64.0 * variance / distance**2) + 8
 
 
@@ -231,9 +231,9 @@ def _log_sum(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], terms
     needed = terms_below
     if first < 1.0:
         needed = min(terms_below, math.ceil(_CUT / math.log(first)))
-    elif terms_below > MOST_TERMS:
+    elif terms_below > MAX_TERMS:
         return math.inf  # the tail holds about half of all probability or more: it is bounded by one
-    if needed > MOST_TERMS:
+    if needed > MAX_TERMS:
         return _log_sum_in_blocks(ratios, needed, -(-needed // BLOCKS))
     steps = ratios(np.arange(needed + 1, dtype=np.float64))
     with np.errstate(over="ignore"):

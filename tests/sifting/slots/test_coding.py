@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qkdpost.errors import InputError
 from qkdpost.sifting.slots.coding import (
-    LARGEST_SPAN,
+    MAX_SPAN,
     decode_slots,
     decode_times,
     encode_slots,
@@ -19,7 +19,7 @@ from qkdpost.sifting.slots.coding import (
 )
 from reference.sifting import rice_code
 
-spans = st.one_of(st.integers(1, 300), st.integers(1, LARGEST_SPAN))
+spans = st.one_of(st.integers(1, 300), st.integers(1, MAX_SPAN))
 
 
 @st.composite
@@ -132,14 +132,14 @@ def test_bytes_are_near_the_entropy_of_positions_and_bases(probability: float) -
     assert sent_bits + 1 <= 1.10 * (entropy_bits + 1)
 
 
-@given(st.lists(st.integers(0, 5000), max_size=80), st.integers(-LARGEST_SPAN, LARGEST_SPAN))
+@given(st.lists(st.integers(0, 5000), max_size=80), st.integers(-MAX_SPAN, MAX_SPAN))
 def test_times_come_back(values: list[int], origin: int) -> None:
     ticks = np.array(sorted(values), dtype=np.int64) + origin
     data = encode_times(ticks, origin=origin, span=5001)
     assert np.array_equal(decode_times(data, ticks.size, origin=origin, span=5001), ticks)
 
 
-@given(st.binary(max_size=100), st.integers(-1, 200), st.integers(-LARGEST_SPAN, LARGEST_SPAN), st.integers(0, 500))
+@given(st.binary(max_size=100), st.integers(-1, 200), st.integers(-MAX_SPAN, MAX_SPAN), st.integers(0, 500))
 def test_any_bytes_give_valid_times_or_the_named_error(data: bytes, count: int, origin: int, span: int) -> None:
     try:
         ticks = decode_times(data, count, origin=origin, span=span)

@@ -107,10 +107,10 @@ def test_recorded_events_out_of_order_are_told_and_sorted(data_directory: Path) 
     path = data_directory / RECORDED / "timestamp7_c14_rollover.Aa1fX.ts"
     with pytest.raises(InputError, match=r"no click of 1 \(detectors\[1\]\), 2"):
         load_own_time_tags(path, TICK_PS, file_format="s15-a1x")
-    with pytest.raises(InputError, match="give largest_disorder_ticks=") as caught:
+    with pytest.raises(InputError, match="give max_disorder_ticks=") as caught:
         load_own_time_tags(path, TICK_PS, file_format="s15-a1x", allow_silent=True)
     farthest = int(str(caught.value).rpartition("=")[2])
     assert farthest < 2**25
-    tags = load_own_time_tags(path, TICK_PS, file_format="s15-a1x", allow_silent=True, largest_disorder_ticks=farthest)
+    tags = load_own_time_tags(path, TICK_PS, file_format="s15-a1x", allow_silent=True, max_disorder_ticks=farthest)
     assert tags.clicks == 862
     assert np.bincount(tags.channels).tolist() == [431, 0, 0, 431]

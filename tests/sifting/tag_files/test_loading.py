@@ -122,7 +122,7 @@ def test_numbers_are_compared_as_integers(path: Path) -> None:
         ({"file_format": "numpy", "delimiter": ","}, "are for text"),
         ({"allow_silent": 1}, "allow_silent"),
         ({"rollover_ticks": 1}, "rollover_ticks"),
-        ({"largest_disorder_ticks": -1}, "largest_disorder_ticks"),
+        ({"max_disorder_ticks": -1}, "max_disorder_ticks"),
     ],
 )
 def test_wrong_arguments_are_named(path: Path, arguments: dict[str, object], words: str) -> None:
@@ -165,12 +165,12 @@ def test_no_message_tells_a_click(path: Path) -> None:
 
 def test_steps_back_are_told_with_their_size(path: Path) -> None:
     path.write_text("0 100\n1 63\n" + "".join(f"{number} {100 + number}\n" for number in range(8)))
-    with pytest.raises(InputError, match=r"by 37 ticks.*give largest_disorder_ticks=37"):
+    with pytest.raises(InputError, match=r"by 37 ticks.*give max_disorder_ticks=37"):
         load_time_tags(path, 1.0)
-    alice, _ = load_time_tags(path, 1.0, largest_disorder_ticks=37)
+    alice, _ = load_time_tags(path, 1.0, max_disorder_ticks=37)
     assert clicks(alice) == [([63, 100, 100, 101, 102, 103], [1, 0, 0, 1, 2, 3])]
     with pytest.raises(InputError, match="clicks of alice: entry 1 of ticks lies 37 ticks before"):
-        load_time_tags(path, 1.0, largest_disorder_ticks=36)
+        load_time_tags(path, 1.0, max_disorder_ticks=36)
 
 
 def test_a_counter_that_rolled_over_is_told_and_undone(path: Path) -> None:

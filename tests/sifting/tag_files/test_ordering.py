@@ -17,15 +17,15 @@ def test_sorting_is_that_of_python_within_its_bound(rows: list[tuple[int, int]],
     farthest = max((max(ticks[: place + 1]) - tick for place, tick in enumerate(ticks)), default=0)
     if farthest > most:
         with pytest.raises(InputError, match=f"{farthest} ticks before an earlier one"):
-            sort_time_tags(ticks, channels, largest_disorder_ticks=most)
+            sort_time_tags(ticks, channels, max_disorder_ticks=most)
         return
-    found = sort_time_tags(ticks, channels, largest_disorder_ticks=most)
+    found = sort_time_tags(ticks, channels, max_disorder_ticks=most)
     assert list(zip(*(array.tolist() for array in found), strict=True)) == sorted(rows, key=lambda row: row[0])
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
 def test_any_width_is_sorted(dtype: type[np.integer]) -> None:
-    ticks, _ = sort_time_tags(np.array([3, 1], dtype=dtype), np.array([0, 1], dtype=dtype), largest_disorder_ticks=2)
+    ticks, _ = sort_time_tags(np.array([3, 1], dtype=dtype), np.array([0, 1], dtype=dtype), max_disorder_ticks=2)
     assert ticks.tolist() == [1, 3]
 
 
@@ -43,14 +43,14 @@ def test_any_width_is_sorted(dtype: type[np.integer]) -> None:
 )
 def test_other_arguments_are_refused(ticks: object, channels: object, most: object) -> None:
     with pytest.raises(InputError):
-        sort_time_tags(ticks, channels, largest_disorder_ticks=most)  # type: ignore[arg-type]
+        sort_time_tags(ticks, channels, max_disorder_ticks=most)  # type: ignore[arg-type]
 
 
 def test_disorder_and_a_counter_that_rolled_over_are_told_apart() -> None:
     with pytest.raises(InputError, match=r"rollover_ticks=2\*\*20"):
-        sort_time_tags([2**20 - 5, 17], [0, 0], largest_disorder_ticks=100)
-    with pytest.raises(InputError, match="give largest_disorder_ticks=500"):
-        sort_time_tags([2**20 - 5, 2**20 - 505], [0, 0], largest_disorder_ticks=100)
+        sort_time_tags([2**20 - 5, 17], [0, 0], max_disorder_ticks=100)
+    with pytest.raises(InputError, match="give max_disorder_ticks=500"):
+        sort_time_tags([2**20 - 5, 2**20 - 505], [0, 0], max_disorder_ticks=100)
 
 
 @given(
@@ -74,14 +74,14 @@ def test_rolling_over_is_undone(case: tuple[int, int, list[int], int, object]) -
     changes = np.diff(shifted)
     if changes.size and (changes.min() < -disorder or changes.max() >= period - period // 2 - disorder):
         return
-    found = unwrap_ticks(shifted % period, rollover_ticks=period, largest_disorder_ticks=disorder)
+    found = unwrap_ticks(shifted % period, rollover_ticks=period, max_disorder_ticks=disorder)
     assert (found - found[0]).tolist() == (shifted - shifted[0]).tolist()
 
 
 def test_clicks_out_of_order_where_the_counter_rolls_over() -> None:
-    found = unwrap_ticks([1020, 3, 1022, 5, 900, 2], rollover_ticks=1024, largest_disorder_ticks=10)
+    found = unwrap_ticks([1020, 3, 1022, 5, 900, 2], rollover_ticks=1024, max_disorder_ticks=10)
     assert found.tolist() == [1020, 1027, 1022, 1029, 1924, 2050]
-    first = unwrap_ticks([3, 1022, 5], rollover_ticks=1024, largest_disorder_ticks=10)
+    first = unwrap_ticks([3, 1022, 5], rollover_ticks=1024, max_disorder_ticks=10)
     assert np.diff(first).tolist() == [-5, 7]
 
 
@@ -92,7 +92,7 @@ def test_what_is_neither_is_refused() -> None:
         unwrap_ticks([100, 1024], rollover_ticks=1024)
     with pytest.raises(InputError, match="found -1"):
         unwrap_ticks([-1], rollover_ticks=1024)
-    with pytest.raises(InputError, match="largest_disorder_ticks"):
-        unwrap_ticks([1], rollover_ticks=1024, largest_disorder_ticks=512)
+    with pytest.raises(InputError, match="max_disorder_ticks"):
+        unwrap_ticks([1], rollover_ticks=1024, max_disorder_ticks=512)
     with pytest.raises(InputError, match="too long for ticks"):
         unwrap_ticks([2**62 - 1, 0] * 3, rollover_ticks=2**62)

@@ -141,7 +141,7 @@ def test_a_pulsed_source_without_common_events_is_no_peak() -> None:
         for size in (4_000, 8_000)
     )
     with pytest.raises(NoCoincidencePeak):
-        find_clock(reference, ticks, search_ticks=10**7, bin_ticks=2_000, spread_ticks=20_000, largest_drift_ppm=0.1)
+        find_clock(reference, ticks, search_ticks=10**7, bin_ticks=2_000, spread_ticks=20_000, max_drift_ppm=0.1)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from qkdpost.sifting.time_tags.calibration import calibrate
 from qkdpost.sifting.time_tags.clicks import test_basis_clicks as select_test_basis
 from qkdpost.sifting.time_tags.clock import NoCoincidencePeak, find_clock
 from qkdpost.sifting.time_tags.matching import calibrate_to_test_clicks, pair_time_tags
-from qkdpost.sifting.time_tags.work_budget import LARGEST_WORK, WorkBudget
+from qkdpost.sifting.time_tags.work_budget import MAX_WORK, WorkBudget
 
 SLOWER_MACHINES = 3.0
 """Times of one core are asked for at so many times the bar: other machines are slower, and shared."""
@@ -162,12 +162,10 @@ def test_uniform_clicks_of_a_stranger_cost_a_second(own_clicks: int, peer_clicks
     rng = np.random.default_rng(5)
     own, peer = (np.sort(rng.integers(0, 5 * 10**11, size)) for size in (own_clicks, peer_clicks))
     work = WorkBudget.for_clicks(own_clicks)
-    assert work.limit <= LARGEST_WORK + 1_000 * own_clicks
+    assert work.limit <= MAX_WORK + 1_000 * own_clicks
     begin = time.process_time()
     with pytest.raises(NoCoincidencePeak):
-        find_clock(
-            peer, own, search_ticks=10**13, bin_ticks=2_000, spread_ticks=50_000, largest_drift_ppm=100.0, work=work
-        )
+        find_clock(peer, own, search_ticks=10**13, bin_ticks=2_000, spread_ticks=50_000, max_drift_ppm=100.0, work=work)
     assert work.spent <= work.limit
     assert time.process_time() - begin < 1.2 * SLOWER_MACHINES
 
@@ -176,7 +174,7 @@ NO_NUMBERS = [float("nan"), float("inf"), -float("inf"), 10**400, -1.0, 1e300, "
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
-@pytest.mark.parametrize("name", ["dead_time_ps", "window_ps", "search_ps", "largest_drift_ppm"])
+@pytest.mark.parametrize("name", ["dead_time_ps", "window_ps", "search_ps", "max_drift_ppm"])
 def test_arguments_that_are_no_numbers_are_refused_by_name(name: str, value: object) -> None:
     tags = TimeTags(ticks=[1, 2, 3], channels=[0, 2, 3], tick_ps=1.0)
     if name in ("window_ps", "search_ps") and value is None:

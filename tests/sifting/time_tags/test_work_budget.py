@@ -19,7 +19,7 @@ from qkdpost.sifting.time_tags.clicks import suppress_echoes
 from qkdpost.sifting.time_tags.clicks import test_basis_clicks as select_test_basis
 from qkdpost.sifting.time_tags.clock import NoCoincidencePeak, check_peer_clicks
 from qkdpost.sifting.time_tags.matching import calibrate_to_test_clicks
-from qkdpost.sifting.time_tags.work_budget import LARGEST_WORK, OutOfWork, WorkBudget
+from qkdpost.sifting.time_tags.work_budget import MAX_WORK, OutOfWork, WorkBudget
 
 OWN_CLICKS = 200_000
 Counter = dict[str, int]
@@ -135,7 +135,7 @@ def test_recorded_tags_need_a_third_of_what_is_allowed(data_directory: Path, cou
     disclosed = select_test_basis(suppress_echoes(alice, 300 * tick_ps))
     work = WorkBudget()
     calibrate_to_test_clicks(suppress_echoes(bob, 300 * tick_ps), disclosed.ticks, disclosed.channels - 2, work=work)
-    assert counted["units"] <= work.spent <= LARGEST_WORK // 3
+    assert counted["units"] <= work.spent <= MAX_WORK // 3
 
 
 @pytest.mark.parametrize(("offset_ps", "drift_ppm"), [(0.9e9, 9.5), (-0.9e9, -9.5)])
@@ -156,7 +156,7 @@ def test_few_pairs_in_a_long_time_are_found(offset_ps: float, drift_ppm: float, 
     found, _ = calibrate_to_test_clicks(bob, disclosed.ticks, disclosed.channels - 2, work=work)
     assert found.clock is not None
     assert found.clock.drift_ppm == pytest.approx(drift_ppm, abs=0.01)
-    assert counted["units"] <= work.spent <= LARGEST_WORK // 2
+    assert counted["units"] <= work.spent <= MAX_WORK // 2
 
 
 def test_clicks_within_the_dead_time_are_refused() -> None:
@@ -187,4 +187,4 @@ def test_the_account() -> None:
             work.spend(units, most=most)
     work.spend(40, most=40)
     assert (work.spent, work.left) == (100, 0)
-    assert WorkBudget.for_clicks(10).limit > LARGEST_WORK
+    assert WorkBudget.for_clicks(10).limit > MAX_WORK

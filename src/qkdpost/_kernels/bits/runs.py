@@ -75,7 +75,7 @@ def count_disagreements(words: Words, starts: NDArray[np.int64], pairs_words: in
 
 @kernel
 def compare_by_distance(
-    slots: NDArray[np.int64], bits: Words, most_pairs: int, pairs: NDArray[np.int64], counts: NDArray[np.int64]
+    slots: NDArray[np.int64], bits: Words, max_pairs: int, pairs: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> int:
     """Add, for each distance d = 1, 2, ... in slots, to pairs[d - 1] the pairs of detections, to counts those unlike.
 
@@ -91,7 +91,7 @@ def compare_by_distance(
     limit = np.uint64(min(pairs.size, counts.size))
     seen = 0
     for first in range(slots.size):
-        if seen >= most_pairs:
+        if seen >= max_pairs:
             break
         place = np.uint64(first)
         own = bits[place >> six] >> (place & low)

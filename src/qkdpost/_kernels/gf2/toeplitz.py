@@ -23,8 +23,8 @@ __all__ = ["choose_levels", "copy_bits", "toeplitz_product"]
 
 Words: TypeAlias = NDArray[np.uint64]
 
-FEWEST_LEVELS = 9
-MOST_LEVELS = 20
+MIN_LEVELS = 9
+MAX_LEVELS = 20
 
 # Costs in picoseconds, as measured on one core with 512-bit carry-less multiplication. They only choose a path.
 DIRECT_LANES = 620
@@ -59,7 +59,7 @@ def choose_levels(input_bits: int, output_bits: int) -> int:
     """Return the levels of the transform that is estimated to be fastest; 0 for no transform."""
     best = DIRECT_LANES * (input_bits // 128 + 4) * (output_bits // 128 + 4)
     chosen = 0
-    for levels in range(FEWEST_LEVELS, MOST_LEVELS + 1):
+    for levels in range(MIN_LEVELS, MAX_LEVELS + 1):
         left, right, wanted, _ = _block_counts(levels, input_bits, output_bits)
         point = POINT_LEVEL * levels + UNCACHED_LEVEL * max(0, levels - CACHED_LEVELS)
         forward = (left + right) * (FORWARD_POINT + point)
@@ -193,4 +193,4 @@ def warm() -> None:
     words.flags.writeable = False
     output = np.zeros(1, dtype=np.uint64)
     _directly(words, 1, words, output)
-    _by_transform(FEWEST_LEVELS, words, 1, words, output, 1)
+    _by_transform(MIN_LEVELS, words, 1, words, output, 1)

@@ -53,7 +53,7 @@ def select_pivoted(
     edge_rows: Words,
     edge_shifts: Words,
     size: int,
-    most_tainted: int,
+    max_tainted: int,
     tainted: NDArray[np.uint8],
     used: NDArray[np.uint8],
     output: Indices,
@@ -66,7 +66,7 @@ def select_pivoted(
         edge_rows: the row of each edge, in the order of columns.
         edge_shifts: the shift of each edge.
         size: bits of a block, a power of two.
-        most_tainted: how many of a bit's checks may be in use already.
+        max_tainted: how many of a bit's checks may be in use already.
         tainted: 1 for checks in use, shape (checks,); updated.
         used: 1 for bits chosen before, shape (bits,); updated.
         output: room for all candidates; the chosen ones come first.
@@ -80,7 +80,7 @@ def select_pivoted(
         column = bit // width
         degree = int(column_starts[column + np.uint64(1)] - column_starts[column])
         count = count_tainted(bit, column_starts, edge_rows, edge_shifts, width, tainted, np.uint8(0))
-        if count <= most_tainted and count < degree:
+        if count <= max_tainted and count < degree:
             count_tainted(bit, column_starts, edge_rows, edge_shifts, width, tainted, np.uint8(1))
             used[bit] = 1
             output[chosen] = candidates[index]

@@ -41,7 +41,7 @@ ROUNDED = 7
 IN_TIME = 16
 """Added to a fault of the field that says the time; else it is that of the detector."""
 
-_MOST_EXPONENT = 400
+_MAX_EXPONENT = 400
 _NO_EXPONENT = 2**30
 _TENTH = 0x1999999999999999
 _LONGEST_NAME = 8
@@ -233,7 +233,7 @@ def _read_number(text: Text, start: int, stop: int, parts: Integers, digits: Mag
     parts[2] -= exponent
     if digits[0] == 0:
         parts[1] = 0
-    return NO_FAULT if -_MOST_EXPONENT <= parts[1] <= _MOST_EXPONENT else OUT_OF_RANGE
+    return NO_FAULT if -_MAX_EXPONENT <= parts[1] <= _MAX_EXPONENT else OUT_OF_RANGE
 
 
 @lean_kernel

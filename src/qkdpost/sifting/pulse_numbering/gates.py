@@ -90,7 +90,7 @@ def find_gates(
         InputError: a detector shows no peak, or windows overlap.
     """
     bins = (np.array(encoding.bins_ps) - encoding.bins_ps[0]) / period_ps
-    spacing = _least_spacing(encoding, bins)
+    spacing = _min_spacing(encoding, bins)
     width = None if gate_ps is None else real_number("gate_ps", gate_ps, above=0, unit="ps") / period_ps
     if width is not None and width > spacing:
         raise InputError(
@@ -115,7 +115,7 @@ def find_gates(
     )
 
 
-def _least_spacing(encoding: PulseEncoding, bins: Floats) -> float:
+def _min_spacing(encoding: PulseEncoding, bins: Floats) -> float:
     """Return how far apart, in periods, two gates are at least, those of the next pulse too."""
     named = sorted({place for _, place in encoding.outcomes})
     spacings = [1.0 - float(bins[named[-1]] - bins[named[0]])]

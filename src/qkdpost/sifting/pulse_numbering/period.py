@@ -35,7 +35,7 @@ _SEGMENTS = 2048
 _USED_CLICKS = 1024
 _MIN_FIT_SIGMAS = 7.0
 """A dark group is taken for one with light with a probability below 10^-10: 33 phases at 7 standard deviations."""
-_MOST_UNEVEN = 0.12
+_MAX_UNEVEN = 0.12
 """By chance 256 even clicks are more uneven than this once in a thousand groups, which costs no more than the group."""
 _GRID = 64
 _REMEMBERED = 8
@@ -229,7 +229,7 @@ def _follow(times: Floats, edges: NDArray[np.int64], order: range, lock: _Lock) 
 def _uneven(times: Floats) -> bool:
     """Tell whether clicks came far from evenly, as where light begins or ends: they have no time in common."""
     share = (times - times[0]) / max(float(times[-1] - times[0]), 1.0)
-    return bool(np.abs(share - np.arange(times.size) / times.size).max() > _MOST_UNEVEN)
+    return bool(np.abs(share - np.arange(times.size) / times.size).max() > _MAX_UNEVEN)
 
 
 def _vertex(values: Floats, at: int) -> float:

@@ -15,10 +15,10 @@ from qkdpost._kernels.sifting.slots import decode_gaps, encode_gaps
 from qkdpost.checks import byte_string, increasing, whole_number
 from qkdpost.errors import InputError
 
-__all__ = ["LARGEST_SPAN", "decode_slots", "decode_times", "encode_slots", "encode_times", "rice_parameter"]
+__all__ = ["MAX_SPAN", "decode_slots", "decode_times", "encode_slots", "encode_times", "rice_parameter"]
 
 _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
-LARGEST_SPAN = 2**61
+MAX_SPAN = 2**61
 """Positions lie below this, so that no sum or difference of two of them overflows 64 bits."""
 
 
@@ -32,7 +32,7 @@ def rice_parameter(count: int, pulses: int) -> int:
         InputError: they are not two counts.
     """
     count, pulses = (
-        whole_number(name, value, most=2 * LARGEST_SPAN) for name, value in (("count", count), ("pulses", pulses))
+        whole_number(name, value, most=2 * MAX_SPAN) for name, value in (("count", count), ("pulses", pulses))
     )
     if count < 1:
         return 0
@@ -44,7 +44,7 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
 
     Args:
         slots: integers in 0 ... pulses - 1, strictly increasing, shape (n,).
-        pulses: how many positions there are, at most `LARGEST_SPAN`.
+        pulses: how many positions there are, at most `MAX_SPAN`.
 
     Returns:
         The code, lowest bit of each byte first, padded with zeros to whole bytes.
@@ -52,13 +52,13 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
     Raises:
         InputError: the slots are not such positions.
     """
-    pulses = whole_number("pulses", pulses, most=LARGEST_SPAN)
+    pulses = whole_number("pulses", pulses, most=MAX_SPAN)
     positions = np.ascontiguousarray(increasing("slots", slots, strictly=True, flag_hint=_MASK_HINT, copy=False))
     if positions.size and not 0 <= int(positions[0]) <= int(positions[-1]) < pulses:
         raise InputError(f"slots must lie in 0 ... {pulses - 1}")
     parameter = rice_parameter(positions.size, pulses)
-    most_bits = positions.size * (parameter + 1) + (pulses >> parameter) if positions.size else 0
-    output = np.zeros(most_bits // 64 + 2, dtype="<u8")
+    max_bits = positions.size * (parameter + 1) + (pulses >> parameter) if positions.size else 0
+    output = np.zeros(max_bits // 64 + 2, dtype="<u8")
     length = encode_gaps(_read_only(positions), parameter, output)
     return output.tobytes()[: (length + 7) // 8]
 
@@ -71,7 +71,7 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
     Args:
         data: the code.
         count: how many positions it holds.
-        pulses: every position lies below this; at most `LARGEST_SPAN`.
+        pulses: every position lies below this; at most `MAX_SPAN`.
 
     Returns:
         `count` strictly increasing positions in 0 ... pulses - 1, read-only.
@@ -80,7 +80,7 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
         InputError: `data` is not what `encode_slots` makes of such positions, or no bytes, or the numbers no integers.
     """
     count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
-    if not 0 <= pulses <= LARGEST_SPAN or not 0 <= count <= pulses:
+    if not 0 <= pulses <= MAX_SPAN or not 0 <= count <= pulses:
         raise InputError(f"{count} positions below {pulses} cannot be")
     parameter = rice_parameter(count, pulses)
     length = 8 * len(data)
@@ -102,15 +102,15 @@ def encode_times(ticks: ArrayLike, *, origin: int, span: int) -> bytes:
 
     Args:
         ticks: integers in origin ... origin + span - 1, non-decreasing, shape (n,).
-        origin: what is subtracted of all; within +-`LARGEST_SPAN`.
+        origin: what is subtracted of all; within +-`MAX_SPAN`.
         span: the length of the range in ticks.
 
     Raises:
         InputError: the ticks are not such times.
     """
     times = increasing("ticks", ticks, strictly=False, copy=False)
-    origin = whole_number("origin", origin, least=-LARGEST_SPAN, most=LARGEST_SPAN)
-    span = whole_number("span", span, most=LARGEST_SPAN - times.size)
+    origin = whole_number("origin", origin, least=-MAX_SPAN, most=MAX_SPAN)
+    span = whole_number("span", span, most=MAX_SPAN - times.size)
     if times.size and not origin <= int(times[0]) <= int(times[-1]) < origin + span:
         raise InputError(f"ticks must lie in {origin} ... {origin + span - 1}")
     return encode_slots(times - origin + np.arange(times.size), span + times.size)
@@ -128,7 +128,7 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
     count, origin, span = (
         _any_integer(name, value) for name, value in (("count", count), ("origin", origin), ("span", span))
     )
-    if abs(origin) > LARGEST_SPAN or not 0 <= span <= LARGEST_SPAN or not 0 <= count <= LARGEST_SPAN - span:
+    if abs(origin) > MAX_SPAN or not 0 <= span <= MAX_SPAN or not 0 <= count <= MAX_SPAN - span:
         raise InputError(f"{count} times in {span} ticks from {origin} on cannot be")
     slots = decode_slots(data, count, span + count)
     ticks = slots - np.arange(count) + origin

@@ -20,8 +20,8 @@ MAX_NAME_BYTES = 8
 DETECTORS = 4
 _SHOWN = 16
 _NOBODY = 255
-_MOST_OTHERS = 240
-_MOST_DETECTORS = 64
+_MAX_OTHERS = 240
+_MAX_DETECTORS = 64
 
 Detector: TypeAlias = int | str
 """A number in a file, or a name."""
@@ -63,8 +63,8 @@ def check_sides(named: dict[str, Sequence[Detector]], others: str | Sequence[Det
     for name, numbered in lists.items():
         if len(numbered) != DETECTORS or len(set(numbered)) != DETECTORS:
             raise InputError(f"{name} must name four different detectors; found {_in_words(numbered)}")
-    if len(left_out) > _MOST_OTHERS:
-        raise InputError(f"others must list at most {_MOST_OTHERS} detectors; 'ignore' leaves out all")
+    if len(left_out) > _MAX_OTHERS:
+        raise InputError(f"others must list at most {_MAX_OTHERS} detectors; 'ignore' leaves out all")
     if len(set(everyone)) != len(everyone):
         twice = sorted({str(detector) for detector in everyone if everyone.count(detector) > 1})
         raise InputError(f"each detector belongs to one side; found twice: {', '.join(twice)}")
@@ -157,7 +157,7 @@ def _census(clicks: RawClicks, by_name: bool) -> str:
     codes, counts = np.unique(clicks.numbers, return_counts=True)
     if not codes.size:
         return "no click at all"
-    if codes.size > _MOST_DETECTORS:
+    if codes.size > _MAX_DETECTORS:
         return (
             f"{codes.size} different numbers, too many for detectors: times, perhaps; columns=(1, 0) exchanges columns"
         )

@@ -40,7 +40,7 @@ def load_time_tags(
     others: str | Sequence[Detector] = "refuse",
     allow_silent: bool = False,
     rollover_ticks: int | None = None,
-    largest_disorder_ticks: int = 0,
+    max_disorder_ticks: int = 0,
 ) -> tuple[TimeTags, TimeTags]:
     r"""Read a file of both sides' clicks.
 
@@ -66,7 +66,7 @@ def load_time_tags(
         allow_silent: take a file in which a detector has no click. As a rule that is a wrong number; a detector that
             is dead makes a key that the eavesdropper may know.
         rollover_ticks: the period of the tagger's counter, as 2**40, if it may have rolled over; see `unwrap_ticks`.
-        largest_disorder_ticks: how far clicks may be out of order; they are sorted, see `sort_time_tags`.
+        max_disorder_ticks: how far clicks may be out of order; they are sorted, see `sort_time_tags`.
 
     Returns:
         Alice's and Bob's tags.
@@ -92,7 +92,7 @@ def load_time_tags(
     """
     reading = _Reading.checked(
         path, tick_ps, {"alice": alice, "bob": bob}, file_format, columns, delimiter, header_lines, time_unit,
-        others, allow_silent, rollover_ticks, largest_disorder_ticks,
+        others, allow_silent, rollover_ticks, max_disorder_ticks,
     )  # fmt: skip
     alice_tags, bob_tags = reading.tags()
     return alice_tags, bob_tags
@@ -111,7 +111,7 @@ def load_own_time_tags(
     others: str | Sequence[Detector] = "refuse",
     allow_silent: bool = False,
     rollover_ticks: int | None = None,
-    largest_disorder_ticks: int = 0,
+    max_disorder_ticks: int = 0,
 ) -> TimeTags:
     r"""Read a file of one side's clicks, as each of two hosts has its own.
 
@@ -128,7 +128,7 @@ def load_own_time_tags(
         others: see there.
         allow_silent: see there.
         rollover_ticks: see there.
-        largest_disorder_ticks: see there.
+        max_disorder_ticks: see there.
 
     Returns:
         The tags.
@@ -147,7 +147,7 @@ def load_own_time_tags(
     """
     reading = _Reading.checked(
         path, tick_ps, {"detectors": detectors}, file_format, columns, delimiter, header_lines, time_unit,
-        others, allow_silent, rollover_ticks, largest_disorder_ticks,
+        others, allow_silent, rollover_ticks, max_disorder_ticks,
     )  # fmt: skip
     return reading.tags()[0]
 
@@ -162,7 +162,7 @@ class _Reading:
     file_format: str
     layout: TextLayout
     rollover_ticks: int | None
-    largest_disorder_ticks: int
+    max_disorder_ticks: int
 
     @classmethod
     def checked(
@@ -178,7 +178,7 @@ class _Reading:
         others: str | Sequence[Detector],
         allow_silent: bool,
         rollover_ticks: int | None,
-        largest_disorder_ticks: int,
+        max_disorder_ticks: int,
     ) -> _Reading:
         sides = check_sides(named, others, allow_silent)
         kind = choice("file_format", file_format, FILE_FORMATS)
@@ -195,7 +195,7 @@ class _Reading:
             kind,
             layout,
             period,
-            whole_number("largest_disorder_ticks", largest_disorder_ticks, most=MAX_TICK),
+            whole_number("max_disorder_ticks", max_disorder_ticks, most=MAX_TICK),
         )
 
     def tags(self) -> list[TimeTags]:
@@ -214,16 +214,16 @@ class _Reading:
         return BINARY_READERS[self.file_format](self.path)
 
     def _unwrapped(self, clicks: RawClicks) -> NDArray[np.int64]:
-        disorder = self.largest_disorder_ticks
+        disorder = self.max_disorder_ticks
         try:
-            return unwrap_ticks(clicks.ticks, rollover_ticks=self.rollover_ticks or 0, largest_disorder_ticks=disorder)
+            return unwrap_ticks(clicks.ticks, rollover_ticks=self.rollover_ticks or 0, max_disorder_ticks=disorder)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
 
     def _side(self, side: str, ticks: NDArray[np.int64], channels: NDArray[np.uint8]) -> TimeTags:
-        if self.largest_disorder_ticks:
+        if self.max_disorder_ticks:
             try:
-                ticks, numbers = sort_time_tags(ticks, channels, largest_disorder_ticks=self.largest_disorder_ticks)
+                ticks, numbers = sort_time_tags(ticks, channels, max_disorder_ticks=self.max_disorder_ticks)
             except InputError as error:
                 raise InputError(f"{self.path}, clicks of {side}: {error}") from None
             return TimeTags(ticks=ticks, channels=numbers, tick_ps=self.tick_ps)

@@ -14,14 +14,14 @@ MAX_TICK = 2**63 - 1
 
 
 def sort_time_tags(
-    ticks: ArrayLike, channels: ArrayLike, *, largest_disorder_ticks: int
+    ticks: ArrayLike, channels: ArrayLike, *, max_disorder_ticks: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sort clicks that are slightly out of the order of time, as taggers of several inputs write them.
 
     Args:
         ticks: when each click came; integers, shape (n,).
         channels: which detector clicked; integers, shape (n,). Secret for the key basis.
-        largest_disorder_ticks: how far a click may lie before the latest one that was written before it. Ask the
+        max_disorder_ticks: how far a click may lie before the latest one that was written before it. Ask the
             tagger's manual: nanoseconds to microseconds as a rule. What is farther back is another fault, as of a
             counter that rolled over or files that were joined, which sorting would only hide.
 
@@ -33,13 +33,13 @@ def sort_time_tags(
 
     Example:
         >>> from qkdpost.sifting import sort_time_tags
-        >>> ticks, channels = sort_time_tags([100, 250, 240, 300], [0, 3, 1, 2], largest_disorder_ticks=1000)
+        >>> ticks, channels = sort_time_tags([100, 250, 240, 300], [0, 3, 1, 2], max_disorder_ticks=1000)
         >>> ticks.tolist(), channels.tolist()
         ([100, 240, 250, 300], [0, 1, 3, 2])
     """
     times = integer_vector("ticks", ticks)
     numbers = integer_vector("channels", channels)
-    most = whole_number("largest_disorder_ticks", largest_disorder_ticks, most=MAX_TICK)
+    most = whole_number("max_disorder_ticks", max_disorder_ticks, most=MAX_TICK)
     if times.size != numbers.size:
         raise InputError(f"every click has one channel; found {times.size} ticks, {numbers.size} channels")
     behind = _ticks_behind(times)
@@ -47,13 +47,13 @@ def sort_time_tags(
         place = int(np.argmax(behind))
         raise InputError(
             f"entry {place} of ticks lies {behind[place]} ticks before an earlier one, more than "
-            f"largest_disorder_ticks={most}{_what_it_may_be(times)}"
+            f"max_disorder_ticks={most}{_what_it_may_be(times)}"
         )
     order = np.argsort(times, kind="stable")
     return times[order], numbers[order]
 
 
-def unwrap_ticks(ticks: ArrayLike, *, rollover_ticks: int, largest_disorder_ticks: int = 0) -> NDArray[np.int64]:
+def unwrap_ticks(ticks: ArrayLike, *, rollover_ticks: int, max_disorder_ticks: int = 0) -> NDArray[np.int64]:
     """Undo that a tagger's counter rolled over: add a period of the counter at each step back of about one.
 
     Stretches without a click must be shorter than half of the period: how often the counter rolled over in a longer
@@ -62,7 +62,7 @@ def unwrap_ticks(ticks: ArrayLike, *, rollover_ticks: int, largest_disorder_tick
     Args:
         ticks: when each click came, 0 ... rollover_ticks - 1; integers, shape (n,).
         rollover_ticks: the period, as 2**40.
-        largest_disorder_ticks: clicks may be out of order by this much, less than half a period; they are left so.
+        max_disorder_ticks: clicks may be out of order by this much, less than half a period; they are left so.
 
     Raises:
         InputError: a tick outside the period, or a step back that is neither disorder nor a period.
@@ -73,7 +73,7 @@ def unwrap_ticks(ticks: ArrayLike, *, rollover_ticks: int, largest_disorder_tick
         [10, 200, 250, 259, 346]
     """
     period = whole_number("rollover_ticks", rollover_ticks, least=2, most=MAX_TICK)
-    disorder = whole_number("largest_disorder_ticks", largest_disorder_ticks, most=(period - 1) // 2)
+    disorder = whole_number("max_disorder_ticks", max_disorder_ticks, most=(period - 1) // 2)
     times = integer_vector("ticks", ticks)
     if times.size and not (times.min() >= 0 and times.max() < period):
         found = int(times.min()) if times.min() < 0 else int(times.max())
@@ -85,7 +85,7 @@ def unwrap_ticks(ticks: ArrayLike, *, rollover_ticks: int, largest_disorder_tick
         step = -int(steps[unclear[0]])
         raise InputError(
             f"entry {unclear[0] + 1} of ticks lies {step} ticks below the one before, {unclear.size} such steps: "
-            f"too much for largest_disorder_ticks={disorder}, too little for a counter that rolls over at {period}"
+            f"too much for max_disorder_ticks={disorder}, too little for a counter that rolls over at {period}"
         )
     turns = np.zeros(times.size, dtype=np.int64)
     np.cumsum(turned.astype(np.int64) - (steps >= period - disorder), out=turns[1:])
@@ -124,6 +124,4 @@ def _what_it_may_be(ticks: NDArray[np.int64]) -> str:
             f". That is most of what {bits} bits can count: if the counter rolled over, give rollover_ticks=2**{bits} "
             "(or its true period)"
         )
-    return (
-        f". If the tagger writes clicks so far out of order, give largest_disorder_ticks={_ticks_behind(ticks).max()}"
-    )
+    return f". If the tagger writes clicks so far out of order, give max_disorder_ticks={_ticks_behind(ticks).max()}"

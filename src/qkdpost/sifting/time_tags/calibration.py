@@ -28,7 +28,7 @@ __all__ = [
     "choose_window",
     "correct",
     "find_channel_delays",
-    "largest_window_ticks",
+    "max_window_ticks",
 ]
 
 BIN_PS = 2_000.0
@@ -38,16 +38,16 @@ SPREAD_PS = 50_000.0
 REFINEMENTS = 3
 ENOUGH_CLICKS = 2**17
 """Of more disclosed clicks an even choice of about so many fixes delays and window."""
-LARGEST_WINDOW_PS = 10_000.0
+MAX_CHOSEN_WINDOW_PS = 10_000.0
 """No window that is chosen from the data is wider."""
 UNITS_PER_PAIR = 40
 SEARCH_PS = 1e13
 """The offset is looked for within +- this unless something else is said: ten seconds."""
-LARGEST_DRIFT_PPM = 100.0
+DRIFT_PPM = 100.0
 """And the drift within this: more than any quartz is off."""
-MOST_SEARCH_PS = 1e15
+MAX_SEARCH_PS = 1e15
 """No longer search can be asked for; above a thousand seconds a double does not hold an offset to a fine tick."""
-MOST_DRIFT_PPM = 1000.0
+MAX_DRIFT_PPM = 1000.0
 ARGUMENTS = SearchNames()
 
 
@@ -83,7 +83,7 @@ def calibrate(
     reference_channels: NDArray[np.uint8],
     *,
     search_ps: float | None,
-    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
+    max_drift_ppm: float = DRIFT_PPM,
     work: WorkBudget | None = None,
     names: SearchNames = ARGUMENTS,
 ) -> Calibration:
@@ -94,7 +94,7 @@ def calibrate(
         reference_ticks: the peer's clicks, in ticks of the same length, checked by `clock.check_peer_ticks`.
         reference_channels: small integers that tell apart detectors of different delay; shape as the ticks.
         search_ps: the clock's offset is looked for within +- this, at most 10^15; None if the clocks agree already.
-        largest_drift_ppm: its drift is looked for within +- this, at most 1000.
+        max_drift_ppm: its drift is looked for within +- this, at most 1000.
         work: what it may cost; by default a new budget for so many clicks.
         names: what an error calls the two settings.
 
@@ -104,8 +104,8 @@ def calibrate(
     """
     tags.check_times()
     if search_ps is not None:
-        search_ps = real_number(names.offset, search_ps, least=0.0, most=MOST_SEARCH_PS, unit="ps")
-    largest_drift_ppm = real_number(names.drift, largest_drift_ppm, least=0.0, most=MOST_DRIFT_PPM, unit="ppm")
+        search_ps = real_number(names.offset, search_ps, least=0.0, most=MAX_SEARCH_PS, unit="ps")
+    max_drift_ppm = real_number(names.drift, max_drift_ppm, least=0.0, most=MAX_DRIFT_PPM, unit="ppm")
     work = work or WorkBudget.for_clicks(tags.clicks)
     some = slice(None, None, 1 + reference_ticks.size // ENOUGH_CLICKS)
     some_ticks, some_channels = reference_ticks[some], reference_channels[some]
@@ -117,7 +117,7 @@ def calibrate(
         search_ticks=round(search_ps / tags.tick_ps),
         bin_ticks=max(1, round(BIN_PS / tags.tick_ps)),
         spread_ticks=round(SPREAD_PS / tags.tick_ps),
-        largest_drift_ppm=largest_drift_ppm,
+        max_drift_ppm=max_drift_ppm,
         work=work,
         names=replace(names, tick_ps=tags.tick_ps),
     )
@@ -233,7 +233,7 @@ def choose_window(
         NoCoincidencePeak: no window leaves any key, or too little work is left.
     """
     # Accidentals are counted from the largest window to five times as far.
-    largest = largest_window_ticks(tags.tick_ps)
+    largest = max_window_ticks(tags.tick_ps)
     reference = np.sort(reference_ticks[:: 1 + reference_ticks.size // ENOUGH_CLICKS], kind="stable")
     first, second = _differences(reference, tags.ticks, 5 * largest, work or WorkBudget.for_clicks(tags.clicks))
     distances = np.abs(tags.ticks[second] - reference[first])
@@ -250,9 +250,9 @@ def choose_window(
     return int(np.argmax(gain))
 
 
-def largest_window_ticks(tick_ps: float) -> int:
+def max_window_ticks(tick_ps: float) -> int:
     """Return the largest half width of a coincidence window that is chosen from the data."""
-    return max(2, round(LARGEST_WINDOW_PS / tick_ps))
+    return max(2, round(MAX_CHOSEN_WINDOW_PS / tick_ps))
 
 
 def _on_reference_clock(tags: TimeTags, clock: ClockModel) -> tuple[TimeTags, NDArray[np.int64]]:

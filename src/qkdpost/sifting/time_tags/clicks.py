@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _ENOUGH_FOR_COMB = 64
-_LARGEST_COMB_PS = 1000.0
+_MAX_COMB_PS = 1000.0
 
 UNDECIDED = 2
 # For each set of channels that clicked (bit c: channel c): basis and bit, UNDECIDED where they must be drawn.
@@ -100,7 +100,7 @@ def _in_own_ticks(tags: TimeTags) -> TimeTags:
     comb = int(np.gcd.reduce(np.diff(tags.ticks[:_ENOUGH_FOR_COMB])))
     if comb > 1:
         comb = int(np.gcd.reduce(np.diff(tags.ticks)))
-    if comb <= 1 or comb * tags.tick_ps > _LARGEST_COMB_PS:
+    if comb <= 1 or comb * tags.tick_ps > _MAX_COMB_PS:
         return tags
     return TimeTags(ticks=tags.ticks // comb, channels=tags.channels, tick_ps=comb * tags.tick_ps)
 

@@ -69,7 +69,7 @@ def find_clock(
     search_ticks: int,
     bin_ticks: int,
     spread_ticks: int,
-    largest_drift_ppm: float = 10.0,
+    max_drift_ppm: float = 10.0,
     work: WorkBudget | None = None,
     names: SearchNames = IN_TICKS,
 ) -> ClockModel:
@@ -95,7 +95,7 @@ def find_clock(
         search_ticks: the offset is looked for within +- this.
         bin_ticks: the width of a bin; a few times the jitter.
         spread_ticks: how far the delays of the channels may differ.
-        largest_drift_ppm: the drift is looked for within +- this.
+        max_drift_ppm: the drift is looked for within +- this.
         work: what the search may cost; it takes seven eighths at most. By default a new budget for so many clicks.
         names: the units and settings that an error names.
 
@@ -115,7 +115,7 @@ def find_clock(
         search_ticks=search_ticks,
         bin_ticks=bin_ticks,
         spread_ticks=spread_ticks,
-        largest_drift=largest_drift_ppm * 1e-6,
+        max_drift=max_drift_ppm * 1e-6,
         near_ticks=round(NEAR_PS / names.tick_ps),
         work=share,
     )

@@ -29,9 +29,9 @@ BIN_PS = 125.0
 JUMP_PS = 1_500.0
 """Smaller jumps widen the window a little, and are left."""
 MAX_STRETCHES = 64
-LEAST_PAIRS = 60
+MIN_PAIRS = 60
 """Coincidences that a stretch should have."""
-LEAST_STRETCHES = 2
+MIN_STRETCHES = 2
 """A piece is at least so many stretches long: one alone may be chance."""
 MIN_HEIGHT = 6.0
 """Standard deviations by which a pattern must fit."""
@@ -117,7 +117,7 @@ class _JumpSearch:
         first, second = self._differences(0, reference.size, 0)
         span = max(1, int(moved.ticks[-1]) - int(moved.ticks[0]))
         chance = reference.size * moved.clicks / span * (2 * self._reach + 1)
-        count = int(np.clip((first.size - chance) // LEAST_PAIRS, 1, MAX_STRETCHES))
+        count = int(np.clip((first.size - chance) // MIN_PAIRS, 1, MAX_STRETCHES))
         self._ends = np.linspace(0, reference.size, count + 1).astype(np.int64)
         self._template = np.zeros((self._pairs, self._bins))
         self.offsets = np.full(count, np.nan)
@@ -200,7 +200,7 @@ class _JumpSearch:
         Raises:
             OutOfWork: too little is left; what was found stays.
         """
-        if self.offsets.size < 2 * LEAST_STRETCHES:
+        if self.offsets.size < 2 * MIN_STRETCHES:
             return
         tried: set[int] = set()
         for _ in range(MAX_SEARCHES):
@@ -218,7 +218,7 @@ class _JumpSearch:
         lost = np.isnan(self.offsets)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], lost, [False]]).astype(np.int8)))
         runs = zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True)
-        return [(first, last) for first, last in runs if last - first + 1 >= LEAST_STRETCHES]
+        return [(first, last) for first, last in runs if last - first + 1 >= MIN_STRETCHES]
 
     def _search_again(self, first: int, last: int) -> float | None:
         """Return the offset of some of a run, searched ever further from that of the clock."""
@@ -229,7 +229,7 @@ class _JumpSearch:
             reach = min(round(reach_ps / tick_ps), self._search)
             share = WorkBudget(self._work.left // 6)
             begin, end = np.searchsorted(self._moved.ticks, [int(reference[0]) - reach, int(reference[-1]) + reach + 1])
-            if end - begin < LEAST_PAIRS:
+            if end - begin < MIN_PAIRS:
                 continue
             lowest = max(-reach, int(self._moved.ticks[begin]) - int(reference[-1]))
             highest = min(reach, int(self._moved.ticks[end - 1]) - int(reference[0]))
@@ -272,7 +272,7 @@ class _JumpSearch:
                 groups[-1].append(place)
             else:
                 groups.append([place])
-        groups = [group for group in groups if len(group) >= LEAST_STRETCHES]
+        groups = [group for group in groups if len(group) >= MIN_STRETCHES]
         merged: list[list[int]] = []
         for group in groups:
             if merged and abs(np.median(self.offsets[group[:3]]) - np.median(self.offsets[merged[-1][-3:]])) <= jump:

@@ -23,7 +23,7 @@ MIDDLES = {0.5: 4, 0.25: 1, 0.75: 1}
 """Where in the record stretches are laid, one after another, and how many sixths of the work each may take."""
 LONGEST_STRETCH_PS = 2e13
 """Over a longer time no clock is sure to run evenly to a coarse bin."""
-LEAST_COARSE_BIN_PS = 2e5
+MIN_COARSE_BIN_PS = 2e5
 """Coarse bins are wider than the spread of delays."""
 
 
@@ -41,7 +41,7 @@ class SearchNames:
     tick_ps: float = 1.0
     unit: str = "ps"
     offset: str = "search_ps"
-    drift: str = "largest_drift_ppm"
+    drift: str = "max_drift_ppm"
 
 
 IN_TICKS = SearchNames(unit="ticks", offset="search_ticks")
@@ -56,7 +56,7 @@ class ClockSearch:
         search_ticks: likewise.
         bin_ticks: likewise.
         spread_ticks: likewise.
-        largest_drift: a number, not ppm.
+        max_drift: a number, not ppm.
         near_ticks: `NEAR_PS` in ticks.
         work: what all of it may cost.
     """
@@ -69,18 +69,18 @@ class ClockSearch:
         search_ticks: int,
         bin_ticks: int,
         spread_ticks: int,
-        largest_drift: float,
+        max_drift: float,
         near_ticks: int,
         work: WorkBudget,
     ) -> None:
         self._reference = reference
         self._ticks = ticks
         self._search = search_ticks
-        self._drift = largest_drift
+        self._drift = max_drift
         self._near = min(search_ticks, near_ticks)
-        self._near_drift = min(largest_drift, NEAR_DRIFT_PPM * 1e-6)
+        self._near_drift = min(max_drift, NEAR_DRIFT_PPM * 1e-6)
         tick_ps = NEAR_PS / max(1, near_ticks)
-        self._resolution = Resolution(bin_ticks, spread_ticks, max(1, round(LEAST_COARSE_BIN_PS / tick_ps)))
+        self._resolution = Resolution(bin_ticks, spread_ticks, max(1, round(MIN_COARSE_BIN_PS / tick_ps)))
         self._longest = round(LONGEST_STRETCH_PS / tick_ps)
         self._work = work
         self._near_finished = False
@@ -160,18 +160,18 @@ class ClockSearch:
         self._near_finished = finished
         return None
 
-    def _grow(self, search: LagSearch, most_clicks: int) -> tuple[Lag | None, bool]:
+    def _grow(self, search: LagSearch, max_clicks: int) -> tuple[Lag | None, bool]:
         """Return the lag that stands out in growing stretches around one place; and whether all was looked at."""
-        clicks, spread = min(FIRST_CLICKS, most_clicks), self._resolution.spread_ticks
+        clicks, spread = min(FIRST_CLICKS, max_clicks), self._resolution.spread_ticks
         with suppress(TooSparse, OutOfWork):
             while True:
                 lags = search.scan(clicks, search.drifts(clicks, 0.0, self._near_drift), self._near)
                 found = search.confirm(
-                    clicks, lags, largest_drift=self._near_drift, reach_ticks=self._near, spread_ticks=spread
+                    clicks, lags, max_drift=self._near_drift, reach_ticks=self._near, spread_ticks=spread
                 )
                 if found:
                     return search.follow(*found, spread_ticks=spread), True
-                if clicks >= most_clicks:
+                if clicks >= max_clicks:
                     return None, True
                 clicks *= 2
         return None, False

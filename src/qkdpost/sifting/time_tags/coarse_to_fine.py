@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.sifting.time_tags.lag_search import MOST_CLICKS, Lag, LagSearch, TooSparse
+from qkdpost.sifting.time_tags.lag_search import MAX_CLICKS, Lag, LagSearch, TooSparse
 from qkdpost.sifting.time_tags.wide_search import CoarseLag, CoarseStage, WideSearch
 from qkdpost.sifting.time_tags.work_budget import OutOfWork, WorkBudget
 
@@ -24,7 +24,7 @@ MAX_PLACES = 8
 CANDIDATE_WORK = 60_000_000
 MIDDLES = (1 / 2, 1 / 4, 3 / 4)
 """Where stretches are laid, one after another: a clock may have jumped there."""
-LEAST_KEPT = 0.04
+MIN_KEPT = 0.04
 """Of the pairs that a stretch showed, in a narrow bin where its line is followed to the end: a third of an eighth."""
 MIN_PARTNERS = 16
 """Of clicks that all lie in one place each coincides with the same few: that is no clock."""
@@ -104,8 +104,8 @@ class CoarseToFine:
             ticks,
             lowest=limits.lowest,
             highest=limits.highest,
-            largest_drift=limits.drift,
-            least_bin_ticks=resolution.coarse_ticks,
+            max_drift=limits.drift,
+            min_bin_ticks=resolution.coarse_ticks,
             work=work,
         )
         self.share_seen: float | None = None
@@ -113,15 +113,15 @@ class CoarseToFine:
         self.needed = 0
         """The units of work that were not there for a further stage."""
 
-    def find(self, every: NDArray[np.int64], most_stages: int) -> tuple[Lag, int] | None:
+    def find(self, every: NDArray[np.int64], max_stages: int) -> tuple[Lag, int] | None:
         """Return a lag and the tick of the reference where it holds, or None.
 
         Args:
             every: all of the reference, over which the clock is followed.
-            most_stages: no more widths of coarse bins are tried.
+            max_stages: no more widths of coarse bins are tried.
         """
         try:
-            for stage, _ in zip(self._search.stages(), range(most_stages), strict=False):
+            for stage, _ in zip(self._search.stages(), range(max_stages), strict=False):
                 if stage.share < 1.0:
                     self.share_seen = stage.share
                 for candidate in stage.lags:
@@ -153,14 +153,14 @@ class CoarseToFine:
                     return lag
         return None
 
-    def _stands_out(self, search: LagSearch, most_clicks: int, reach: int, drift: float) -> tuple[int, Lag] | None:
+    def _stands_out(self, search: LagSearch, max_clicks: int, reach: int, drift: float) -> tuple[int, Lag] | None:
         """Return in how many clicks a lag within +-reach stands out, and that lag; or None."""
-        clicks = min(FIRST_CLICKS, most_clicks)
+        clicks = min(FIRST_CLICKS, max_clicks)
         with suppress(TooSparse, OutOfWork):
             while True:
                 lags = search.scan(clicks, search.drifts(clicks, 0.0, drift), reach)[:MAX_PLACES]
-                found = search.confirm(clicks, lags, largest_drift=drift, reach_ticks=reach, spread_ticks=self._wide)
-                if found is not None or clicks >= most_clicks:
+                found = search.confirm(clicks, lags, max_drift=drift, reach_ticks=reach, spread_ticks=self._wide)
+                if found is not None or clicks >= max_clicks:
                     return found
                 clicks *= 2
         return None
@@ -178,7 +178,7 @@ class CoarseToFine:
         clicks = min(clicks, moved.size)
         most = min(moved.size, clicks * max(1, -(-ENOUGH_TO_FOLLOW // max(1, lag.count))))
         shown = lag.count / max(1, clicks)
-        found = search.follow(clicks, lag, spread_ticks=2 * self._wide, most_clicks=most)
+        found = search.follow(clicks, lag, spread_ticks=2 * self._wide, max_clicks=most)
         line = line.then(found, search.origin)
         low, moved = self._moved(every, line, self._wide)
         if not low <= middle < low + moved.size or _partners(moved, self._ticks, self._wide) < MIN_PARTNERS:
@@ -189,8 +189,8 @@ class CoarseToFine:
         line = line.then(sharp, search.origin)
         chance = 2 * self._wide * self._ticks.size / max(1, int(self._ticks[-1]) - int(self._ticks[0]))
         # What the first stretch showed counts as well: a slant line through the peak is lost in the longer one.
-        pairs = (max(shown, found.count / most) - chance) * min(moved.size, MOST_CLICKS)
-        return (Lag(sharp.count, line.lag, line.drift), line.origin) if sharp.count >= LEAST_KEPT * pairs else None
+        pairs = (max(shown, found.count / most) - chance) * min(moved.size, MAX_CLICKS)
+        return (Lag(sharp.count, line.lag, line.drift), line.origin) if sharp.count >= MIN_KEPT * pairs else None
 
     def _moved(self, reference: NDArray[np.int64], line: _Line, reach: int) -> tuple[int, NDArray[np.int64]]:
         """Return where own clicks are expected along a line, as far as the own record goes, and which is the first."""
@@ -201,7 +201,7 @@ class CoarseToFine:
 
 def _partners(moved: NDArray[np.int64], ticks: NDArray[np.int64], within: int) -> int:
     """Return how many own clicks have one of an even choice of `moved` within so many ticks, each counted once."""
-    some = moved[:: 1 + moved.size // MOST_CLICKS]
+    some = moved[:: 1 + moved.size // MAX_CLICKS]
     places = np.searchsorted(ticks, some - within)
     places = places[ticks[np.minimum(places, ticks.size - 1)] <= some + within]
     return 1 + int(np.count_nonzero(np.diff(places))) if places.size else 0

@@ -33,7 +33,7 @@ from qkdpost.sifting.slots.conversation import (
 )
 from qkdpost.sifting.slots.prepared import sift_detections, split_by_basis
 from qkdpost.sifting.task import SiftingTask
-from qkdpost.sifting.time_tags.calibration import Calibration, largest_window_ticks
+from qkdpost.sifting.time_tags.calibration import Calibration, max_window_ticks
 from qkdpost.sifting.time_tags.clicks import (
     ClickEvents,
     dead_time_ticks,
@@ -240,7 +240,7 @@ def _events_to_report(
             clicks.ticks,
             clicks.outcomes,
             search_ps=link.clock_search_ps,
-            largest_drift_ppm=link.largest_drift_ppm,
+            max_drift_ppm=link.largest_drift_ppm,
             window_ticks=_window_of(link, clicks.tick_ps),
             names=LINK_SETTINGS,
         )
@@ -289,7 +289,7 @@ def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) ->
 
 
 def _check_window(window_ticks: int, link: LinkConfig, tick_ps: float) -> None:
-    expected, largest = _window_of(link, tick_ps), largest_window_ticks(tick_ps)
+    expected, largest = _window_of(link, tick_ps), max_window_ticks(tick_ps)
     if expected is not None and window_ticks != expected:
         raise RemoteProtocolError(f"the peer's window is {window_ticks} ticks; that of the link is {expected}")
     if expected is None and window_ticks > largest:

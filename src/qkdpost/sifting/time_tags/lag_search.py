@@ -22,8 +22,8 @@ FALSE_PEAK_PROBABILITY = 1e-6 / 32
 """Of one look; 32 or fewer are taken at a pair of records."""
 CANDIDATES = 256
 """How many places may be followed to a longer stretch although chance explains them."""
-MOST_DRIFTS = 2**17
-MOST_CLICKS = 2**17
+MAX_DRIFTS = 2**17
+MAX_CLICKS = 2**17
 """Of a stretch with more clicks an even choice of so many is enough to follow a peak that has been found."""
 UNITS_PER_HISTOGRAM = 10_000
 UNITS_PER_PLACE = 500
@@ -79,7 +79,7 @@ class LagSearch:
         """
         length = self.length(clicks)
         steps = int(np.ceil(reach * length / self._bin))
-        if steps > MOST_DRIFTS:
+        if steps > MAX_DRIFTS:
             raise TooSparse(f"{clicks} clicks in {length} ticks")
         return around + np.linspace(-reach, reach, 2 * steps + 1) if steps else np.array([around])
 
@@ -108,7 +108,7 @@ class LagSearch:
         return sorted(found, key=lambda lag: -lag.count)[: 2 * CANDIDATES]
 
     def confirm(
-        self, clicks: int, lags: list[Lag], *, largest_drift: float, reach_ticks: int, spread_ticks: int
+        self, clicks: int, lags: list[Lag], *, max_drift: float, reach_ticks: int, spread_ticks: int
     ) -> tuple[int, Lag] | None:
         """Follow `lags` of a stretch to longer ones, fewer each time, until one stands out.
 
@@ -116,10 +116,10 @@ class LagSearch:
             The clicks of the stretch and the lag there, or None.
         """
         while lags:
-            drifts = 2 * int(np.ceil(largest_drift * self.length(clicks) / self._bin)) + 1
+            drifts = 2 * int(np.ceil(max_drift * self.length(clicks) / self._bin)) + 1
             if self._stands_out(clicks, lags[0], drifts, reach_ticks, spread_ticks):
                 return clicks, lags[0]
-            if clicks >= self._reference.size or clicks > MOST_CLICKS:
+            if clicks >= self._reference.size or clicks > MAX_CLICKS:
                 return None
             reach = 2.0 * self._bin / max(1, self.length(clicks))
             clicks *= 2
@@ -137,9 +137,9 @@ class LagSearch:
         *,
         spread_ticks: int,
         moves_ticks: float | None = None,
-        most_clicks: int | None = None,
+        max_clicks: int | None = None,
     ) -> Lag:
-        """Grow the stretch to the whole record, or to `most_clicks`, sharpening the drift.
+        """Grow the stretch to the whole record, or to `max_clicks`, sharpening the drift.
 
         The peaks of several channels lie within the spread, and a wrong drift may join two of them: all together
         they are sharpest for the right one. A drift that may still be wrong moves the ends of the stretch by
@@ -152,7 +152,7 @@ class LagSearch:
         while True:
             drifts = self.drifts(clicks, lag.drift, min(1e-3, reach / max(1, self.length(clicks))))
             lag = self._sharpest(clicks, lag, drifts, spread_ticks)
-            if clicks >= (most_clicks or self._reference.size):
+            if clicks >= (max_clicks or self._reference.size):
                 return lag
             reach = 4.0 * self._bin
             clicks *= 2
@@ -174,9 +174,9 @@ class LagSearch:
         bins = 2 * spread_ticks // self._bin + 2
         lowest = int(lag.ticks) - spread_ticks
         best, sharpness = lag, -1.0
-        self._charge(clicks, drifts, lowest, bins, most_clicks=MOST_CLICKS)
+        self._charge(clicks, drifts, lowest, bins, max_clicks=MAX_CLICKS)
         for drift in drifts.tolist():
-            histogram = self._histogram(clicks, drift, lowest, bins, MOST_CLICKS)
+            histogram = self._histogram(clicks, drift, lowest, bins, MAX_CLICKS)
             squares = float(np.square(histogram[1:] + histogram[:-1], dtype=np.float64).sum())
             if squares > sharpness:
                 place = int(np.argmax(histogram))
@@ -203,9 +203,9 @@ class LagSearch:
         return lag.count - mean >= 1.5 * max(0.0, highest - mean)
 
     def _histogram(
-        self, clicks: int, drift: float, lowest: int, bins: int, most_clicks: int | None = None
+        self, clicks: int, drift: float, lowest: int, bins: int, max_clicks: int | None = None
     ) -> NDArray[np.int32]:
-        expected = self._expected(clicks, drift, most_clicks)
+        expected = self._expected(clicks, drift, max_clicks)
         ends = np.searchsorted(self._ticks, [expected[0] + lowest, expected[-1] + lowest + bins * self._bin])
         histogram = np.zeros(bins, dtype=np.int32)
         count_differences(expected, self._ticks[ends[0] : ends[1]], lowest, self._bin, histogram)
@@ -218,7 +218,7 @@ class LagSearch:
         lowest: int,
         bins: int,
         *,
-        most_clicks: int | None = None,
+        max_clicks: int | None = None,
         most: int | None = None,
     ) -> None:
         """Charge one histogram for each of `drifts`, which increase, and one more.
@@ -226,7 +226,7 @@ class LagSearch:
         The differences are counted for the drift in the middle, over as much more at both ends as the others move
         the clicks: no histogram holds more.
         """
-        expected = self._expected(clicks, float(drifts[0] + drifts[-1]) / 2, most_clicks)
+        expected = self._expected(clicks, float(drifts[0] + drifts[-1]) / 2, max_clicks)
         self._work.spend(UNITS_PER_CLICK_COUNTED * expected.size, most=most)
         furthest = max(abs(int(expected[0]) - self.origin), abs(int(expected[-1]) - self.origin))
         more = 2 + int(1.01 * float(drifts[-1] - drifts[0]) / 2 * furthest)
@@ -236,11 +236,11 @@ class LagSearch:
         passed = expected.size + int(end[-1] - first[0]) // 2
         self._work.spend((drifts.size + 1) * (UNITS_PER_HISTOGRAM + differences + bins + passed), most=most)
 
-    def _expected(self, clicks: int, drift: float, most_clicks: int | None) -> NDArray[np.int64]:
+    def _expected(self, clicks: int, drift: float, max_clicks: int | None) -> NDArray[np.int64]:
         """Return where own clicks of the same pairs are expected if the clocks differ by `drift` alone."""
         stretch = self._stretch(clicks)
-        if most_clicks is not None:
-            stretch = stretch[:: -(-stretch.size // most_clicks)]
+        if max_clicks is not None:
+            stretch = stretch[:: -(-stretch.size // max_clicks)]
         expected: NDArray[np.int64] = stretch + np.rint((stretch - self.origin) * drift).astype(np.int64)
         return expected
 

@@ -26,12 +26,12 @@ from qkdpost.checks import instance, real_number
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, TimeTags
 from qkdpost.sifting.sifted import SiftedKey
-from qkdpost.sifting.slots.coding import LARGEST_SPAN
+from qkdpost.sifting.slots.coding import MAX_SPAN
 from qkdpost.sifting.slots.coincident import SlotMatch
 from qkdpost.sifting.slots.prepared import split_by_basis
 from qkdpost.sifting.time_tags.calibration import (
     ARGUMENTS,
-    LARGEST_DRIFT_PPM,
+    DRIFT_PPM,
     SEARCH_PS,
     Calibration,
     around_jumps,
@@ -62,8 +62,8 @@ __all__ = [
     "to_detections",
 ]
 
-MOST_DEAD_TIME_PS = 1e12
-MOST_WINDOW_PS = 1e9
+MAX_DEAD_TIME_PS = 1e12
+MAX_WINDOW_PS = 1e9
 
 
 def calibrate_to_test_clicks(
@@ -72,7 +72,7 @@ def calibrate_to_test_clicks(
     peer_channels: NDArray[np.uint8],
     *,
     search_ps: float | None = SEARCH_PS,
-    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
+    max_drift_ppm: float = DRIFT_PPM,
     window_ticks: int | None = None,
     work: WorkBudget | None = None,
     names: SearchNames = ARGUMENTS,
@@ -84,7 +84,7 @@ def calibrate_to_test_clicks(
         peer_ticks: Alice's, in ticks of the same length, in the order of time.
         peer_channels: 0 and 1 for the outcomes of her test basis.
         search_ps: the offset of the clocks is looked for within +- this.
-        largest_drift_ppm: their drift is looked for within +- this.
+        max_drift_ppm: their drift is looked for within +- this.
         window_ticks: half the width of the window, or None to choose it.
         work: what all of it may cost; by default a new budget for so many clicks.
         names: what an error calls the two settings of the search.
@@ -102,7 +102,7 @@ def calibrate_to_test_clicks(
         peer_ticks,
         peer_channels,
         search_ps=search_ps,
-        largest_drift_ppm=largest_drift_ppm,
+        max_drift_ppm=max_drift_ppm,
         work=work,
         names=names,
     )
@@ -157,7 +157,7 @@ def to_detections(events: ClickEvents, *, origin_tick: int, span_steps: int, ste
     Raises:
         InputError: the grid cannot be, or two events share a slot.
     """
-    if not 0 <= span_steps <= LARGEST_SPAN or step_ticks < 1:
+    if not 0 <= span_steps <= MAX_SPAN or step_ticks < 1:
         raise InputError(f"a grid has 0 ... 2^61 steps of at least a tick; found {span_steps} of {step_ticks}")
     steps = (events.ticks - origin_tick) // step_ticks
     low, high = (int(place) for place in np.searchsorted(steps, [0, span_steps]))
@@ -174,7 +174,7 @@ def from_grid(slots: NDArray[np.integer[Any]], *, origin_tick: int, step_ticks: 
     """
     if slots.size:
         ends = [origin_tick + int(slot) * step_ticks for slot in (slots[0], slots[-1])]
-        if min(ends) < -LARGEST_SPAN or max(ends) > LARGEST_SPAN - step_ticks:
+        if min(ends) < -MAX_SPAN or max(ends) > MAX_SPAN - step_ticks:
             raise InputError("the times leave the range of +-2^61 ticks")
     ticks: NDArray[np.int64] = origin_tick + slots.astype(np.int64) * step_ticks + step_ticks // 2
     return ticks
@@ -239,7 +239,7 @@ def pair_time_tags(
     dead_time_ps: float = 0.0,
     window_ps: float | None = None,
     search_ps: float | None = SEARCH_PS,
-    largest_drift_ppm: float = LARGEST_DRIFT_PPM,
+    max_drift_ppm: float = DRIFT_PPM,
 ) -> PairedTags:
     """Run all steps for both sides in one process, with what each would have of the other.
 
@@ -250,7 +250,7 @@ def pair_time_tags(
         window_ps: half the width of the coincidence window; None to choose it from the data.
         search_ps: the offset of the clocks is looked for within +- this, at most 10^15; by default 10 s. None if they
             are known to agree.
-        largest_drift_ppm: their drift is looked for within +- this, at most 1000.
+        max_drift_ppm: their drift is looked for within +- this, at most 1000.
 
     Raises:
         NoCoincidencePeak: the records show no coincidences; it says what was searched.
@@ -258,9 +258,9 @@ def pair_time_tags(
     """
     for side, record in (("alice", alice), ("bob", bob)):
         instance(side, record, TimeTags)
-    dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MOST_DEAD_TIME_PS, unit="ps")
+    dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MAX_DEAD_TIME_PS, unit="ps")
     if window_ps is not None:
-        window_ps = real_number("window_ps", window_ps, least=0.0, most=MOST_WINDOW_PS, unit="ps")
+        window_ps = real_number("window_ps", window_ps, least=0.0, most=MAX_WINDOW_PS, unit="ps")
     alice, bob = to_tick_length(alice, alice.tick_ps), to_tick_length(bob, alice.tick_ps)
     alice_quiet, bob_quiet = suppress_echoes(alice, dead_time_ps), suppress_echoes(bob, dead_time_ps)
     disclosed = test_basis_clicks(alice_quiet)
@@ -269,7 +269,7 @@ def pair_time_tags(
         disclosed.ticks,
         disclosed.channels - 2,
         search_ps=search_ps,
-        largest_drift_ppm=largest_drift_ppm,
+        max_drift_ppm=max_drift_ppm,
         work=WorkBudget.for_both(alice.clicks, bob.clicks),
         window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
     )

@@ -34,8 +34,8 @@ SEEN_HEIGHT = 8.0
 MAX_CANDIDATES = 6
 _PER_DRIFT = 3
 _SMOOTH_BINS = 64
-_LEAST_LAGS = 1024
-_SPARE_BINS = 2 * _SMOOTH_BINS + 2 * _LEAST_LAGS
+_MIN_LAGS = 1024
+_SPARE_BINS = 2 * _SMOOTH_BINS + 2 * _MIN_LAGS
 _VARIANCE_BINS = 4096
 _FINE_PER_BIN = 4
 UNITS_PER_POINT = 28
@@ -76,8 +76,8 @@ class WideSearch:
         ticks: in the order of time, shape (m,).
         lowest: the lowest lag, in ticks, at the middle of the stretch.
         highest: the highest.
-        largest_drift: a number, not ppm.
-        least_bin_ticks: bins are not made narrower.
+        max_drift: a number, not ppm.
+        min_bin_ticks: bins are not made narrower.
         work: is charged.
     """
 
@@ -88,8 +88,8 @@ class WideSearch:
         *,
         lowest: int,
         highest: int,
-        largest_drift: float,
-        least_bin_ticks: int,
+        max_drift: float,
+        min_bin_ticks: int,
         work: WorkBudget,
     ) -> None:
         self._work = work
@@ -99,8 +99,8 @@ class WideSearch:
         self._length = int(reference[-1]) - self._start + 1
         self._lowest = lowest
         self._lags = max(1, highest - lowest)
-        self._largest_drift = largest_drift
-        self._least_bin = max(1, least_bin_ticks)
+        self._max_drift = max_drift
+        self._min_bin = max(1, min_bin_ticks)
         self.origin = self._start + self._length // 2
         self.needed = 0
 
@@ -112,20 +112,20 @@ class WideSearch:
         """
         points = MIN_POINTS
         while True:
-            bin_ticks = max(self._least_bin, -(-(self._length + self._lags) // (points - _SPARE_BINS)))
+            bin_ticks = max(self._min_bin, -(-(self._length + self._lags) // (points - _SPARE_BINS)))
             yield self._look(bin_ticks, points)
-            if points >= MAX_POINTS or bin_ticks <= self._least_bin:
+            if points >= MAX_POINTS or bin_ticks <= self._min_bin:
                 return
             points *= 2
 
     def _look(self, bin_ticks: int, points: int) -> CoarseStage:
-        steps = int(np.ceil(self._largest_drift * self._length / (2 * bin_ticks)))
-        drifts = np.linspace(-self._largest_drift, self._largest_drift, 2 * steps + 1) if steps else np.zeros(1)
+        steps = int(np.ceil(self._max_drift * self._length / (2 * bin_ticks)))
+        drifts = np.linspace(-self._max_drift, self._max_drift, 2 * steps + 1) if steps else np.zeros(1)
         self.needed = (drifts.size + 2) * points * UNITS_PER_POINT + 2 * (self._reference.size + self._ticks.size)
         self._work.spend(self.needed)
         # Of few lags the deviation is not known: so more are looked at, of which none is taken.
         lags = self._lags // bin_ticks + 1
-        beyond = max(0, _LEAST_LAGS - lags) // 2
+        beyond = max(0, _MIN_LAGS - lags) // 2
         lowest = self._lowest - beyond * bin_ticks
         own = self._own_spectrum(lowest, bin_ticks, points)
         widths = (self._positions(bin_ticks), bin_ticks, points)

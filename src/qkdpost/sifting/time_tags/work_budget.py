@@ -7,9 +7,9 @@ account for all that a batch needs.
 
 from __future__ import annotations
 
-__all__ = ["LARGEST_WORK", "OutOfWork", "WorkBudget"]
+__all__ = ["MAX_WORK", "OutOfWork", "WorkBudget"]
 
-LARGEST_WORK = 600_000_000
+MAX_WORK = 600_000_000
 """Units that one batch may cost, whatever a peer tells: about a second of one core."""
 WORK_PER_CLICK = 1_000
 """Units added for every click that this host recorded itself, about two microseconds: the longer it measured, the
@@ -29,14 +29,14 @@ class WorkBudget:
         limit: the units that may be spent in all.
     """
 
-    def __init__(self, limit: int = LARGEST_WORK) -> None:
+    def __init__(self, limit: int = MAX_WORK) -> None:
         self.limit = limit
         self.spent = 0
 
     @classmethod
     def for_clicks(cls, clicks: int) -> WorkBudget:
         """Return the budget of a batch in which this host recorded so many clicks."""
-        return cls(LARGEST_WORK + WORK_PER_CLICK * clicks)
+        return cls(MAX_WORK + WORK_PER_CLICK * clicks)
 
     @classmethod
     def for_both(cls, *clicks: int) -> WorkBudget:
