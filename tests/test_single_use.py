@@ -45,7 +45,8 @@ def holders() -> list[object]:
     pool = pair.pools["bob"]
     return [
         pool,
-        *pool._segments.values(),
+        pool._pads,
+        *pool._pads.segments.values(),
         session,
         session._connection,
         session._blocks,
@@ -55,7 +56,7 @@ def holders() -> list[object]:
         flight.block,
         flight.block.transcript,
         PolynomialHasher(bytes(16)),
-        Transcript(bytes(32), role="bob"),
+        Transcript(bytes(32), reference=False),
     ]
 
 

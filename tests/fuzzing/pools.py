@@ -116,7 +116,7 @@ class _History:
             for state in self.pool.inventory()
             if self.choices.below(4)
         ]
-        self.pool.reconcile(told * (2 if self.choices.below(20) == 1 else 1))
+        self.pool.synchronise(told * (2 if self.choices.below(20) == 1 else 1))
 
     def skip(self) -> None:
         self.pool.skip(self.segment(), self.number())

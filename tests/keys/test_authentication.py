@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.errors import AuthenticationError, ConfigurationError, InputError
+from qkdpost.errors import AuthenticationError, InputError
 from qkdpost.keys.authentication import HASH_KEY_BYTES, TAG_BYTES, PolynomialHasher, Transcript
 from reference.polynomials import field_product, polynomial_hash
 
@@ -61,7 +61,7 @@ def test_digest_does_not_disturb_the_state() -> None:
 
 
 def conversation() -> tuple[Transcript, Transcript]:
-    alice, bob = Transcript(KEY, role="alice"), Transcript(KEY, role="bob")
+    alice, bob = Transcript(KEY, reference=True), Transcript(KEY, reference=False)
     for message in (b"first", b"second" * 100):
         alice.sent(message)
         bob.received(message)
@@ -82,7 +82,7 @@ def test_both_hosts_make_the_same_tag() -> None:
 
 def test_order_within_a_direction_counts_and_between_directions_does_not() -> None:
     alice, _ = conversation()
-    other = Transcript(KEY, role="alice")
+    other = Transcript(KEY, reference=True)
     other.received(b"answer")
     other.sent(b"first" + b"second" * 100)
     other.verify(alice.tag(PAD), PAD)
@@ -110,7 +110,7 @@ def test_whatever_else_differs_is_refused() -> None:
 
 
 def test_what_was_said_by_one_cannot_stand_for_the_other() -> None:
-    first, second = Transcript(KEY, role="alice"), Transcript(KEY, role="alice")
+    first, second = Transcript(KEY, reference=True), Transcript(KEY, reference=True)
     first.sent(b"x")
     second.received(b"x")
     assert first.tag(PAD) != second.tag(PAD)
@@ -125,11 +125,11 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(InputError):
         PolynomialHasher(KEY)
     with pytest.raises(InputError):
-        Transcript(KEY[:16], role="alice")
-    with pytest.raises(ConfigurationError):
-        Transcript(KEY, role="eve")
+        Transcript(KEY[:16], reference=True)
+    with pytest.raises(InputError, match="reference must be True or False"):
+        Transcript(KEY, reference="eve")  # type: ignore[arg-type]
     with pytest.raises(InputError):
-        Transcript(KEY, role="bob").tag(PAD[:-1])
+        Transcript(KEY, reference=False).tag(PAD[:-1])
 
 
 def test_representations_show_no_key() -> None:

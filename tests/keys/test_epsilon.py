@@ -74,6 +74,6 @@ def test_what_is_no_epsilon_is_refused(epsilon: Any) -> None:
     with pytest.raises(InputError, match="epsilon must be a number above 0 and below 1"):
         pool.charge_block(epsilon)
     if epsilon not in (0.0, 1.0):
-        with pytest.raises(InputError, match="told must be a number at least 0"):
+        with pytest.raises(InputError, match="peer_epsilon must be a number at least 0"):
             pool.accumulate_to(epsilon)
     assert (pool.accumulated_epsilon, pool.revision) == (0.0, 0)

@@ -72,7 +72,7 @@ def test_what_nobody_used_comes_back_with_the_next_connection() -> None:
     assert pool.available_bytes == 40
     assert pool.pad(second, 0, 1) == PRESHARED[52:53]
     assert (pool.spent_bytes, pool.available_bytes) == (40, 40)
-    pool.reconcile(peer.inventory())
+    pool.synchronise(peer.inventory())
     assert (pool.spent_bytes, pool.available_bytes) == (40, 60)
     for piece in (first, second, third):
         with pytest.raises(LocalProtocolError):
@@ -95,7 +95,7 @@ def test_connections_without_a_tag_spend_nothing() -> None:
     pool, _ = pools()
     before, revision = pool.snapshot(), pool.revision
     for told in ([], [state(FIRST, 0, 100)], [state(FIRST, 100, 100)], [state(FIRST, 60, 100)], [state(FIRST, 0, 99)]):
-        pool.reconcile(told)
+        pool.synchronise(told)
         try:
             while True:
                 pool.reserve(20)
@@ -174,7 +174,7 @@ def test_refilled_segments_are_spent_first_and_do_not_pile_up() -> None:
 def test_of_very_many_segments_the_shortest_goes_and_not_what_an_operator_supplied() -> None:
     pool, peer = pools()
     pool.refill(NEW, bytes(10_000))
-    pool.reconcile(peer.inventory())  # the peer has not got it yet
+    pool.synchronise(peer.inventory())  # the peer has not got it yet
     for number in range(2000):
         pool.refill((number + 1).to_bytes(16, "big"), bytes(48))
     assert max(entry.length for entry in pool.inventory()) == 10_000
@@ -213,8 +213,8 @@ def test_reconcile_takes_the_farther_offset_on_both_sides() -> None:
     first.pad(first.reserve(10), 0, 1)
     second.skip(FIRST, 30)
     lists = first.inventory(), second.inventory()
-    first.reconcile(lists[1])
-    second.reconcile(lists[0])
+    first.synchronise(lists[1])
+    second.synchronise(lists[0])
     piece = first.reserve(20)
     second.claim(piece)
     assert piece.offset == 30
@@ -225,7 +225,7 @@ def test_reconcile_takes_the_farther_offset_on_both_sides() -> None:
 def test_a_segment_of_one_side_rests_and_is_not_lost() -> None:
     first, second = pools()
     first.refill(NEW, bytes(50))
-    first.reconcile(second.inventory())
+    first.synchronise(second.inventory())
     first.reserve(100)
     assert first.available_bytes == 0
     with pytest.raises(KeyPoolExhausted):
@@ -233,15 +233,15 @@ def test_a_segment_of_one_side_rests_and_is_not_lost() -> None:
     with pytest.raises(InputError):
         first.claim(reference(0, 10, NEW))
     second.refill(NEW, bytes(50))
-    first.reconcile(second.inventory())
+    first.synchronise(second.inventory())
     assert first.reserve(10) == reference(0, 10, NEW)
 
 
 def test_segments_of_unequal_length_rest() -> None:
     pool, _ = pools()
-    pool.reconcile([state(FIRST, 0, 99)])
+    pool.synchronise([state(FIRST, 0, 99)])
     assert pool.available_bytes == 0
-    pool.reconcile([state(FIRST, 0, 100)])
+    pool.synchronise([state(FIRST, 0, 100)])
     assert pool.available_bytes == 100
 
 
@@ -251,7 +251,7 @@ def test_segments_of_unequal_length_rest() -> None:
 def test_a_list_that_contradicts_itself_is_refused(told: list[tuple[bytes, int, int]]) -> None:
     pool, _ = pools()
     with pytest.raises(InputError):
-        pool.reconcile([state(*entry) for entry in told])
+        pool.synchronise([state(*entry) for entry in told])
 
 
 def test_an_operator_may_skip() -> None:
@@ -266,7 +266,7 @@ def test_an_operator_may_skip() -> None:
 def test_the_peer_can_never_bring_bytes_back() -> None:
     pool, _ = pools()
     pool.pad(pool.reserve(48), 47, 1)
-    pool.reconcile([state(FIRST, 0, 100)])
+    pool.synchronise([state(FIRST, 0, 100)])
     assert pool.reserve(1).offset == 48
 
 
@@ -299,7 +299,7 @@ def test_whatever_happens_no_byte_is_handed_out_twice(steps: list[tuple[str, int
                 case "release":
                     pool.release(piece)
                 case "reconcile":
-                    pool.reconcile([state(FIRST, offset, 100)])
+                    pool.synchronise([state(FIRST, offset, 100)])
                 case "restore":
                     pool = KeyPool.restore(pool.snapshot())
                 case "skip":
@@ -376,7 +376,7 @@ def test_whatever_is_handed_in_is_taken_or_refused_by_name(data: st.DataObject) 
         "pad": lambda: pool.pad(data.draw(st.one_of(anything, made)), data.draw(number), data.draw(number)),
         "release": lambda: pool.release(data.draw(st.one_of(anything, made))),
         "refill": lambda: pool.refill(data.draw(any_bytes), data.draw(any_bytes)),
-        "reconcile": lambda: pool.reconcile(data.draw(st.one_of(anything, st.lists(st.one_of(anything, told))))),
+        "synchronise": lambda: pool.synchronise(data.draw(st.one_of(anything, st.lists(st.one_of(anything, told))))),
         "skip": lambda: pool.skip(data.draw(any_bytes), data.draw(number)),
         "charge_block": lambda: pool.charge_block(data.draw(number)),
         "accumulate_to": lambda: pool.accumulate_to(data.draw(number)),

@@ -206,7 +206,7 @@ def test_errors_of_the_pool() -> None:
         lambda: pool.refill(b"short", FOREIGN[:48]),
         lambda: pool.refill(b"m" * 16, list(FOREIGN)),  # type: ignore[arg-type]
         lambda: pool.refill(b"m" * 16, Bits.from_bytes(FOREIGN, 8 * len(FOREIGN))[:-1]),
-        lambda: pool.reconcile(5),  # type: ignore[arg-type]
+        lambda: pool.synchronise(5),  # type: ignore[arg-type]
         lambda: KeyPool(PRESHARED[:31]),
         lambda: KeyPool(list(PRESHARED)),  # type: ignore[arg-type]
         lambda: KeyPool.restore(snapshot[:-1]),
@@ -216,14 +216,14 @@ def test_errors_of_the_pool() -> None:
         lambda: Session(role="alice", link=LINK, auth_key=PRESHARED),  # type: ignore[arg-type]
         lambda: Session(role="alice", link=LINK, auth_key=pool),
         session.connect,
-        lambda: Transcript(PRESHARED[:31], role="alice"),
-        lambda: Transcript(PRESHARED[:32], role="eve"),
-        lambda: Transcript(list(PRESHARED), role="alice"),  # type: ignore[arg-type]
+        lambda: Transcript(PRESHARED[:31], reference=True),
+        lambda: Transcript(PRESHARED[:32], reference="eve"),  # type: ignore[arg-type]
+        lambda: Transcript(list(PRESHARED), reference=True),  # type: ignore[arg-type]
         lambda: PolynomialHasher(PRESHARED[:15]),
-        lambda: Transcript(PRESHARED[:32], role="alice").tag(PRESHARED[32:47]),
-        lambda: Transcript(PRESHARED[:32], role="alice").verify(bytes(16), PRESHARED[32:48]),
-        lambda: Transcript(PRESHARED[:32], role="alice").verify(bytes(16), PRESHARED[32:47]),
-        lambda: Transcript(PRESHARED[:32], role="alice").verify("tag", PRESHARED[32:48]),  # type: ignore[arg-type]
+        lambda: Transcript(PRESHARED[:32], reference=True).tag(PRESHARED[32:47]),
+        lambda: Transcript(PRESHARED[:32], reference=True).verify(bytes(16), PRESHARED[32:48]),
+        lambda: Transcript(PRESHARED[:32], reference=True).verify(bytes(16), PRESHARED[32:47]),
+        lambda: Transcript(PRESHARED[:32], reference=True).verify("tag", PRESHARED[32:48]),  # type: ignore[arg-type]
     ]
     for number, action in enumerate(actions):
         with pytest.raises(QkdpostError) as caught:

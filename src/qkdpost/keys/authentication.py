@@ -12,15 +12,15 @@ import hmac
 import numpy as np
 
 from qkdpost._kernels.gf2.polynomial_hash import TABLE_WORDS, absorb, power_table
-from qkdpost.checks import choice, described
-from qkdpost.errors import AuthenticationError, ConfigurationError, InputError
+from qkdpost.checks import described, flag
+from qkdpost.errors import AuthenticationError, InputError
 from qkdpost.single_use import SingleUse
 
 __all__ = ["HASH_KEY_BYTES", "TAG_BYTES", "PolynomialHasher", "Transcript"]
 
 TAG_BYTES = 16
 HASH_KEY_BYTES = 32
-"""Length of the key of a `Transcript`: 16 bytes for what Alice says, 16 for what Bob says."""
+"""Length of the key of a `Transcript`: 16 bytes for what the reference says, 16 for what the corrector says."""
 BLOCK_BYTES = 16
 BUFFER_WORDS = 4096
 
@@ -91,37 +91,37 @@ class PolynomialHasher(SingleUse):
 class Transcript(SingleUse):
     """All that was said, in both directions, of which either host can prove its view.
 
-    A tag is H_r1(what Alice said) xor H_r2(what Bob said) xor pad. The hash keys r1 and r2 serve for many tags, each
-    pad for one (Wegman and Carter, J. Comput. Syst. Sci. 22, 265). A uniform pad hides the hashes, so that tags seen
-    say nothing of the keys. Suppose a host's view differs from its peer's in what Alice said (the other direction
-    goes alike). The two hashes at r1 differ by a non-zero polynomial in r1 without constant term, of a degree up to
-    L + 1, where L is the number of blocks of the longer view: the blocks of the lengths differ, or those of the
-    content. A forged tag is right only if this polynomial has the one value that the attacker bet on. That holds for
-    at most L + 1 of the 2^128 keys: (L + 1) / 2^128 per attempt. `forgery_bound` says so of this host's own view. Of
-    the peer's, which an attacker may have lengthened, it knows nothing: whoever uses the bound limits both views
-    alike, and counts with the limit, as the session does (`qkdpost.session.stages.release`).
+    A tag is H_r1(what the reference said) xor H_r2(what the corrector said) xor pad. The hash keys r1 and r2 serve for
+    many tags, each pad for one (Wegman and Carter, J. Comput. Syst. Sci. 22, 265). A uniform pad hides the hashes, so
+    that tags seen say nothing of the keys. Suppose a host's view differs from its peer's in what the reference said
+    (the other direction goes the same way). The two hashes at r1 differ by a non-zero polynomial in r1 without constant
+    term, of a degree up to L + 1, where L is the number of blocks of the longer view: the blocks of the lengths differ,
+    or those of the content. A forged tag is right only if this polynomial has the one value that the attacker bet on.
+    That holds for at most L + 1 of the 2^128 keys: (L + 1) / 2^128 per attempt. `forgery_bound` is that of this host's
+    own view. Of the peer's, which an attacker may have lengthened, it knows nothing: whoever uses the bound limits both
+    views equally, and counts with the limit, as the session does (`qkdpost.session.stages.release`).
 
     Args:
         hash_key: `HASH_KEY_BYTES` uniformly random bytes, r1 then r2, shared by the hosts. Secret.
-        role: "alice" or "bob": who this host is. Both get the same tag for the same conversation.
+        reference: whether this host is the reference, whose words are hashed by r1. Both get the same tag for the same
+            conversation.
 
     Raises:
-        InputError: a key of another length.
-        ConfigurationError: another role.
+        InputError: a key of another length, or a `reference` that is neither True nor False.
     """
 
     __slots__ = ("_received", "_sent")
 
-    def __init__(self, hash_key: bytes, *, role: str) -> None:
+    def __init__(self, hash_key: bytes, *, reference: bool) -> None:
         wrong = _not_secret_bytes("hash_key", hash_key, HASH_KEY_BYTES)
         if wrong:
             del hash_key
             raise InputError(wrong)
-        if role not in ("alice", "bob"):
+        if not isinstance(reference, bool):
             del hash_key
-            choice("role", role, ("alice", "bob"), error=ConfigurationError)
-        alice, bob = PolynomialHasher(hash_key[:16]), PolynomialHasher(hash_key[16:])
-        self._sent, self._received = (alice, bob) if role == "alice" else (bob, alice)
+            flag("reference", reference)
+        first, second = PolynomialHasher(hash_key[:BLOCK_BYTES]), PolynomialHasher(hash_key[BLOCK_BYTES:])
+        self._sent, self._received = (first, second) if reference else (second, first)
 
     def sent(self, data: bytes | bytearray | memoryview) -> None:
         """Append what this host sent."""

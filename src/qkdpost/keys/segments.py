@@ -1,9 +1,11 @@
-"""Segments of authentication key: what is told of them in public, and the bytes themselves."""
+"""Segments of authentication key: what is said of them in public, and the bytes themselves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qkdpost.checks import instance, listed, whole_number
+from qkdpost.errors import InputError
 from qkdpost.single_use import SingleUse
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "PadReference",
     "Segment",
     "SegmentState",
+    "checked_inventory",
+    "checked_reference",
 ]
 
 HASH_KEY_BYTES = 32
@@ -40,7 +44,7 @@ class PadReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentState:
-    """What is told of a segment to the peer; public.
+    """Public description of a segment, as sent to the peer.
 
     Args:
         identifier: 16 bytes.
@@ -87,3 +91,37 @@ class Segment(SingleUse):
 
     def __repr__(self) -> str:
         return f"Segment(left={self.left}, unspent={self.unspent}, usable={self.usable})"
+
+
+def checked_reference(reference: object) -> PadReference:
+    """Return a reference with plain numbers in it.
+
+    Raises:
+        InputError: it is none.
+    """
+    given = instance("reference", reference, PadReference, hint="reserve() returns one")
+    return PadReference(
+        segment=instance("segment", given.segment, bytes),
+        offset=whole_number("offset", given.offset, least=-(2**63), most=2**63),
+        length=whole_number("length", given.length, least=-(2**63), most=2**63),
+    )
+
+
+def checked_inventory(peer_inventory: object) -> dict[bytes, SegmentState]:
+    """Return what the peer says of each segment, as plain numbers that do not contradict each other.
+
+    Raises:
+        InputError: it is no list of segments, an identifier is named twice, or an offset is outside its segment.
+    """
+    peer: dict[bytes, SegmentState] = {}
+    for entry in listed("peer_inventory", peer_inventory, "SegmentState"):
+        state = instance("peer_inventory", entry, SegmentState)
+        identifier = instance("identifier", state.identifier, bytes)
+        length = whole_number("length", state.length)
+        next_offset = whole_number("next_offset", state.next_offset)
+        if identifier in peer:
+            raise InputError("peer_inventory names a segment of authentication key twice")
+        if next_offset > length:
+            raise InputError(f"peer_inventory names byte {next_offset} of a segment of {length} bytes")
+        peer[identifier] = SegmentState(identifier=identifier, next_offset=next_offset, length=length)
+    return peer

@@ -3,8 +3,8 @@
     "qkdppool" | version, 2 bytes little-endian | content, MessagePack | BLAKE2b-256 of all before, 32 bytes
 
 The digest is looked at first, and stands at the end in every version: whatever was flipped, cut off or appended is
-told as damage, and not taken for another version. It is no tag: who can write the store can write a digest, too. Nor
-does it tell the age: an older snapshot of the same pool is as whole as the latest.
+reported as damage, and not taken for another version. It is no tag: who can write the store can write a digest, too.
+Nor does it show the age: an older snapshot of the same pool is as whole as the latest.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Connection(SingleUse):
 
     def new_transcript(self) -> Transcript:
         """Return a transcript that begins with both greetings."""
-        transcript = Transcript(self.pool.hash_key, role=self.role)
+        transcript = Transcript(self.pool.hash_key, reference=self.role == "alice")
         transcript.sent(self.greeting)
         transcript.received(self.peer_greeting)
         return transcript

@@ -303,7 +303,7 @@ class Session(SingleUse):
         check_hello(hello, self.role, self.link)
         connection = self._connection
         with from_peer("the list of segments"):
-            connection.pool.reconcile(peer_segments(hello))
+            connection.pool.synchronise(peer_segments(hello))
         connection.peer_greeting = frame
         connection.peer_accumulated_epsilon = hello.accumulated_epsilon
         pair = (self._hello.nonce, hello.nonce)
