@@ -149,7 +149,7 @@ def test_ten_iterations(benchmark: Any) -> None:
     code, _ = _code(1 << 16, 0.03, 1.2)
     fast = DECODERS["fast"]
     assert isinstance(fast, LayeredDecoder)
-    limited = dataclasses.replace(fast, most_iterations=ITERATIONS).compile(code)
+    limited = dataclasses.replace(fast, max_iterations=ITERATIONS).compile(code)
     decoded = benchmark(limited.decode, _noise(code, 64), BinarySymmetric(error_rate_ppm=30_000))
     assert not decoded.converged.any()
     benchmark.extra_info["frames"] = 64

@@ -51,7 +51,7 @@ def layered_min_sum(
     channel: list[int],
     *,
     correction: int,
-    most_magnitude: int,
+    max_magnitude: int,
     bits_of_type: int,
     iterations: int,
 ) -> tuple[NDArray[np.uint8], int, bool]:
@@ -91,7 +91,7 @@ def layered_min_sum(
                 parity = int(syndrome[check]) ^ (sum(value < 0 for value in incoming.values()) & 1)
                 for bit in bits:
                     answer = combined if min(top, 2 * abs(incoming[bit])) == least else whole
-                    value = min(most_magnitude, min(top, answer + 1) >> 1)
+                    value = min(max_magnitude, min(top, answer + 1) >> 1)
                     negative = parity ^ (incoming[bit] < 0)
                     messages[check][bit] = -value if negative else value
                     posterior[bit] = max(lowest, min(highest, incoming[bit] + messages[check][bit]))

@@ -57,9 +57,9 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
             syndromes[frame],
             [level] * SMALL.frame_bits,
             correction=arithmetic.correction,
-            most_magnitude=arithmetic.most_magnitude,
+            max_magnitude=arithmetic.max_magnitude,
             bits_of_type=8 * np.dtype(decoder.dtype).itemsize,
-            iterations=min(decoder.most_iterations, int(decoded.iterations[frame])),
+            iterations=min(decoder.max_iterations, int(decoded.iterations[frame])),
         )
         assert found == decoded.converged[frame]
         assert iterations == decoded.iterations[frame]
@@ -148,12 +148,12 @@ class TestConduct:
     "changes",
     [
         {"dtype": np.int32},
-        {"few_checks": Arithmetic(units_per_nat=3, correction=256, most_magnitude=36)},
-        {"few_checks": Arithmetic(units_per_nat=3, correction=-1, most_magnitude=36)},
-        {"many_checks": Arithmetic(units_per_nat=3, correction=17, most_magnitude=128)},
-        {"many_checks": Arithmetic(units_per_nat=0, correction=17, most_magnitude=36)},
-        {"dtype": np.int16, "many_checks": Arithmetic(units_per_nat=64, correction=344, most_magnitude=2000)},
-        {"most_iterations": 0},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=256, max_magnitude=36)},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=-1, max_magnitude=36)},
+        {"many_checks": Arithmetic(units_per_nat=3, correction=17, max_magnitude=128)},
+        {"many_checks": Arithmetic(units_per_nat=0, correction=17, max_magnitude=36)},
+        {"dtype": np.int16, "many_checks": Arithmetic(units_per_nat=64, correction=344, max_magnitude=2000)},
+        {"max_iterations": 0},
     ],
 )
 def test_arithmetic_that_does_not_fit_its_type_is_refused(changes: dict[str, Any]) -> None:
@@ -172,10 +172,10 @@ from qkdpost.reconciliation.ldpc_design.lifting import lift
 code = lift(3, {2: 2, 3: 6}, 64, seed=1)
 syndromes = np.random.default_rng(1).integers(0, 1 << 63, (3, 3), dtype=np.uint64)
 for dtype in (np.int8, np.int16):
-    counting = Arithmetic(units_per_nat=3, correction=17, most_magnitude=36)
+    counting = Arithmetic(units_per_nat=3, correction=17, max_magnitude=36)
     decoder = LayeredDecoder(
-        dtype=dtype, few_checks=counting, many_checks=counting, most_iterations=2,
-        patience=Patience(first_iterations=1, most_missed_permille=1000, fewer_permille=0),
+        dtype=dtype, few_checks=counting, many_checks=counting, max_iterations=2,
+        patience=Patience(first_iterations=1, max_missed_permille=1000, fewer_permille=0),
     )
     values = np.random.default_rng(2).normal(1.0, 2.0, (3, code.frame_bits)).astype(np.float32)
     for channel in (BinarySymmetric(error_rate_ppm=30_000), LogLikelihoods(values=values)):

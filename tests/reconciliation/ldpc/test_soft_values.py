@@ -62,9 +62,9 @@ def test_each_frame_is_decoded_from_its_own_values_as_its_twin_does(name: str) -
             _unpack(syndromes)[frame],
             units.astype(int).tolist(),
             correction=arithmetic.correction,
-            most_magnitude=arithmetic.most_magnitude,
+            max_magnitude=arithmetic.max_magnitude,
             bits_of_type=8 * np.dtype(decoder.dtype).itemsize,
-            iterations=min(decoder.most_iterations, int(decoded.iterations[frame])),
+            iterations=min(decoder.max_iterations, int(decoded.iterations[frame])),
         )
         assert (found, iterations) == (decoded.converged[frame], decoded.iterations[frame])
         assert np.array_equal(pattern, _unpack(decoded.words)[frame])

@@ -82,7 +82,7 @@ def test_threshold_of_a_published_distribution() -> None:
 
 
 def test_plain_min_sum_fails_where_the_corrected_one_succeeds() -> None:
-    plain = Arithmetic(units_per_nat=8, correction=0, most_magnitude=127)
+    plain = Arithmetic(units_per_nat=8, correction=0, max_magnitude=127)
     assert evolve(_published(), 0.022, 300) is not None
     assert evolve(_published(), 0.022, 300, plain) is None
 
@@ -113,7 +113,7 @@ def test_high_degrees_do_not_wrap_around() -> None:
     assert np.all(np.diff(found.errors) < 0)
 
 
-SMALL = DegreeSearch(rows=8, width=24, iterations=30, degrees=(2, 3, 4, 6), most_of_degree_two=7)
+SMALL = DegreeSearch(rows=8, width=24, iterations=30, degrees=(2, 3, 4, 6), max_of_degree_two=7)
 
 
 def test_the_search_improves_and_repeats_itself() -> None:
@@ -133,11 +133,11 @@ def test_the_search_goes_on_from_what_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("degrees", "most_of_degree_two"), [((3, 4), 7), ((2, 9), 7), ((2, 4, 3), 7), ((2, 3), -1), ((2, 3), 25)]
+    ("degrees", "max_of_degree_two"), [((3, 4), 7), ((2, 9), 7), ((2, 4, 3), 7), ((2, 3), -1), ((2, 3), 25)]
 )
-def test_searches_that_cannot_be_are_refused(degrees: tuple[int, ...], most_of_degree_two: int) -> None:
+def test_searches_that_cannot_be_are_refused(degrees: tuple[int, ...], max_of_degree_two: int) -> None:
     with pytest.raises(InputError):
-        DegreeSearch(rows=8, width=24, iterations=30, degrees=degrees, most_of_degree_two=most_of_degree_two)
+        DegreeSearch(rows=8, width=24, iterations=30, degrees=degrees, max_of_degree_two=max_of_degree_two)
 
 
 def test_ensembles_that_cannot_be_are_refused() -> None:

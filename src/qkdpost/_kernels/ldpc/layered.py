@@ -23,6 +23,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
+from qkdpost._kernels.ldpc.lane_frames import (
+    CORRECTION,
+    FIRST_COUNT,
+    MAX_ITERATIONS,
+    MAX_MAGNITUDE,
+    admit,
+    any_due,
+    hopeless,
+    mark_done,
+    place_syndromes,
+    release_lanes,
+    take_words,
+)
 from qkdpost._kernels.ldpc.lanes import (
     add_saturated,
     add_unsigned_saturated,
@@ -40,20 +53,14 @@ from qkdpost._kernels.ldpc.lanes import (
     store_lanes,
     subtract_saturated,
 )
+from qkdpost._kernels.ldpc.parity_checks import ROWS_BETWEEN_COUNTS, count_unsatisfied, unsatisfied_frames
 
-__all__ = ["count_unsatisfied", "decode_layered", "unsatisfied_frames", "update_layer", "warm"]
+__all__ = ["decode_layered", "update_layer", "warm"]
 
 Words = NDArray[np.uint64]
 Lanes = NDArray[Any]
 Limits = NDArray[np.int64]
 Masks = NDArray[np.unsignedinteger[Any]]
-
-_LANES_TO_REFILL = 8
-"""Idle lanes that are worth a pass over all messages to fill them again."""
-_ITERATIONS_BETWEEN_COUNTS = 4
-"""How often a frame's unsatisfied checks are counted, to give it up if it does not converge ..."""
-_ROWS_BETWEEN_COUNTS = 4
-"""... and that of every fourth base row is enough."""
 
 
 @kernel
@@ -64,7 +71,7 @@ def update_layer(
     edge_shifts: Words,
     size: np.uint64,
     correction: int,
-    most_magnitude: int,
+    max_magnitude: int,
     syndromes: Words,
     posterior: Lanes,
     magnitudes: Lanes,
@@ -80,7 +87,7 @@ def update_layer(
         edge_shifts: as the module says, shape (base edges,).
         size: bits of a block.
         correction: the line of slope 1 starts there, in half units.
-        most_magnitude: at which the check's messages are held, in units.
+        max_magnitude: at which the check's messages are held, in units.
         syndromes: for each check the mask of frames whose syndrome bit is 1, shape (checks,).
         posterior: log-likelihood ratios, positive for no error, shape (bits, lanes).
         magnitudes: of check c, row 2 c for the edge of least magnitude, row 2 c + 1 for the others; (2 checks, lanes).
@@ -94,7 +101,7 @@ def update_layer(
     start = row_starts[row]
     degree = row_starts[row + one] - start
     top = spread(posterior, -1)
-    largest = spread(posterior, most_magnitude)
+    largest = spread(posterior, max_magnitude)
     rounding = spread(posterior, 1)
     slack = spread(posterior, correction)
     for index in range(size):
@@ -162,213 +169,6 @@ def _load_channel(fresh: np.uint64, frame_of: NDArray[np.int64], channel: Lanes,
 
 
 @kernel
-def _transpose(square: Words) -> None:
-    """Exchange bit j of word i with bit i of word j, for 64 words."""
-    width = np.uint64(32)
-    mask = np.uint64(0x00000000FFFFFFFF)
-    while width != np.uint64(0):
-        for start in range(np.uint64(0), np.uint64(64), np.uint64(2) * width):
-            for index in range(start, start + width):
-                moved = ((square[index] >> width) ^ square[index + width]) & mask
-                square[index] ^= moved << width
-                square[index + width] ^= moved
-        width >>= np.uint64(1)
-        mask ^= mask << width
-
-
-@kernel
-def _place_syndromes(
-    fresh: np.uint64, frame_of: NDArray[np.int64], frame_syndromes: Words, syndromes: Words, square: Words
-) -> None:
-    """Write the packed syndromes of the frames in the lanes of mask `fresh` to these bits of each check's mask."""
-    for word in range(frame_syndromes.shape[1]):
-        square[:] = np.uint64(0)
-        for lane in range(frame_of.size):
-            if frame_of[lane] >= 0:
-                square[lane] = frame_syndromes[frame_of[lane], word]
-        _transpose(square)
-        for offset in range(64):
-            check = 64 * word + offset
-            syndromes[check] = (syndromes[check] & ~fresh) | (square[offset] & fresh)
-
-
-@kernel
-def _take_errors(done: np.uint64, frame_of: NDArray[np.int64], decisions: Words, errors: Words, square: Words) -> None:
-    """Pack the decisions of the frames in the lanes of mask `done`, a bit of each entry, into their error patterns."""
-    for word in range(errors.shape[1]):
-        for offset in range(64):
-            square[offset] = decisions[64 * word + offset]
-        _transpose(square)
-        for lane in range(frame_of.size):
-            if (done >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
-                errors[frame_of[lane], word] = square[lane]
-
-
-@kernel
-def _parities_of_row(
-    row: int, row_starts: Words, edge_bits: Words, edge_shifts: Words, syndromes: Words, decisions: Words, sums: Words
-) -> np.uint64:
-    """Set `sums`, shape (size,), to the masks of frames that miss the checks of a base row; return all of them."""
-    size = sums.size
-    for index in range(size):
-        sums[index] = syndromes[row * size + index]
-    for edge in range(int(row_starts[row]), int(row_starts[row + 1])):
-        shift = int(edge_shifts[edge])
-        bit = int(edge_bits[edge])
-        for index in range(size - shift):
-            sums[index] ^= decisions[bit + shift + index]
-        for index in range(shift):
-            sums[size - shift + index] ^= decisions[bit + index]
-    found = np.uint64(0)
-    for index in range(size):
-        found |= sums[index]
-    return found
-
-
-@kernel
-def unsatisfied_frames(
-    active: np.uint64,
-    row_starts: Words,
-    edge_bits: Words,
-    edge_shifts: Words,
-    syndromes: Words,
-    decisions: Words,
-    sums: Words,
-) -> np.uint64:
-    """Return the mask of frames whose decisions miss their syndrome; exact in the frames of mask `active`.
-
-    Args:
-        active: the frames that matter.
-        row_starts: the code, as the module says.
-        edge_bits: the code.
-        edge_shifts: the code.
-        syndromes: for each check the mask of frames whose syndrome bit is 1.
-        decisions: for each bit the mask of frames that decide for an error.
-        sums: scratch, shape (size,).
-    """
-    found = np.uint64(0)
-    for row in range(row_starts.size - 1):
-        found |= _parities_of_row(row, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
-        if found & active == active:
-            break
-    return found
-
-
-@kernel
-def _add_to_counters(sums: Words, planes: Words) -> None:
-    """Count, for each of 64 lanes, the ones in `sums`: bit i of plane p is digit p of the count of lane i."""
-    for index in range(sums.size):
-        carry = sums[index]
-        for plane in range(planes.size):
-            moved = planes[plane] & carry
-            planes[plane] ^= carry
-            carry = moved
-            if carry == np.uint64(0):
-                break
-
-
-@kernel
-def count_unsatisfied(
-    row_starts: Words,
-    edge_bits: Words,
-    edge_shifts: Words,
-    syndromes: Words,
-    decisions: Words,
-    sums: Words,
-    missed: NDArray[np.int64],
-) -> None:
-    """Write to `missed`, shape (lanes,), how many checks of every fourth base row each frame's decisions miss.
-
-    Arguments are those of `unsatisfied_frames`; the first base row counts.
-    """
-    planes = np.zeros(32, np.uint64)
-    for row in range(0, row_starts.size - 1, _ROWS_BETWEEN_COUNTS):
-        _parities_of_row(row, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
-        _add_to_counters(sums, planes)
-    for lane in range(missed.size):
-        missed[lane] = 0
-        for plane in range(planes.size):
-            missed[lane] |= int((planes[plane] >> np.uint64(lane)) & np.uint64(1)) << plane
-
-
-@kernel
-def _admit(frame_of: NDArray[np.int64], ages: NDArray[np.int64], waiting: int, frames: int) -> np.uint64:
-    """Give waiting frames to idle lanes, if enough are idle; return the mask of lanes that got one."""
-    fresh = np.uint64(0)
-    if waiting >= frames or np.sum(frame_of < 0) < _LANES_TO_REFILL:
-        return fresh
-    for lane in range(frame_of.size):
-        if frame_of[lane] < 0 and waiting < frames:
-            frame_of[lane] = waiting
-            ages[lane] = 0
-            waiting += 1
-            fresh |= np.uint64(1) << np.uint64(lane)
-    return fresh
-
-
-@kernel
-def _is_due(frame: np.int64, age: np.int64, trial: int) -> bool:
-    """Return whether a frame's unsatisfied checks are looked at in the iteration after so many whole ones."""
-    return bool(frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0)
-
-
-@kernel
-def _any_due(frame_of: NDArray[np.int64], ages: NDArray[np.int64], trial: int) -> bool:
-    due = 0
-    for lane in range(ages.size):
-        due += _is_due(frame_of[lane], ages[lane], trial)
-    return due > 0
-
-
-@kernel
-def _hopeless(
-    frame_of: NDArray[np.int64], ages: NDArray[np.int64], missed: NDArray[np.int64], checks: int, limits: Limits
-) -> np.uint64:
-    """Return the mask of lanes that miss more of a thousand checks than they may at their age."""
-    lanes = np.uint64(0)
-    for lane in range(ages.size):
-        allowed = limits[4] - limits[5] * (ages[lane] - limits[3])
-        if _is_due(frame_of[lane], ages[lane], limits[3]) and 1000 * missed[lane] > allowed * checks:
-            lanes |= np.uint64(1) << np.uint64(lane)
-    return lanes
-
-
-@kernel
-def _mark_done(
-    missed: np.uint64,
-    hopeless: np.uint64,
-    most_iterations: int,
-    frame_of: NDArray[np.int64],
-    ages: NDArray[np.int64],
-    iterations: NDArray[np.int32],
-    converged: NDArray[np.uint8],
-) -> np.uint64:
-    """Let every frame in work grow older; note and return the mask of those that are done."""
-    one = np.uint64(1)
-    done = np.uint64(0)
-    for lane in range(frame_of.size):
-        frame = frame_of[lane]
-        if frame < 0:
-            continue
-        ages[lane] += 1
-        satisfied = (missed >> np.uint64(lane)) & one == np.uint64(0)
-        given_up = (hopeless >> np.uint64(lane)) & one != np.uint64(0)
-        if satisfied or given_up or ages[lane] >= most_iterations:
-            done |= one << np.uint64(lane)
-            iterations[frame] = ages[lane]
-            converged[frame] = satisfied
-    return done
-
-
-@kernel
-def _release(done: np.uint64, frame_of: NDArray[np.int64]) -> None:
-    """Make the lanes of mask `done` idle."""
-    for lane in range(frame_of.size):
-        if (done >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
-            frame_of[lane] = -1
-
-
-@kernel
 def decode_layered(
     row_starts: Words,
     edge_bits: Words,
@@ -383,19 +183,17 @@ def decode_layered(
     syndromes: Words,
     decisions: Words,
     sums: Words,
-    errors: Words,
+    words: Words,
     iterations: NDArray[np.int32],
     converged: NDArray[np.uint8],
 ) -> None:
-    """Find an error pattern for each frame's syndrome; a frame that is done makes room for the next one.
+    """Find a word for each frame's syndrome; a frame that is done makes room for the next one.
 
     Args:
         row_starts: the code, as the module says.
         edge_bits: the code.
         edge_shifts: the code.
-        limits: `correction` and `most_magnitude` as for `update_layer`; after how many iterations a frame is given up;
-            and it is given up earlier if at some age from the fourth limit on it misses more of a thousand checks than
-            the fifth limit, less the sixth for each iteration more.
+        limits: as `qkdpost._kernels.ldpc.lane_frames` names its places.
         channel: log-likelihood ratios before decoding, int16, held within the type of lanes; shape (1, bits) where all
             frames have the same, else (frames, bits); positive for no error, 0 where nothing is known.
         frame_syndromes: packed, shape (frames, checks / 64).
@@ -406,9 +204,9 @@ def decode_layered(
         syndromes: scratch, shape (checks,).
         decisions: scratch, shape (bits,).
         sums: scratch, shape (size,).
-        errors: packed error patterns, shape (frames, bits / 64); written.
+        words: packed words found, shape (frames, bits / 64); written.
         iterations: used by each frame, shape (frames,); written.
-        converged: whether the pattern has the syndrome, shape (frames,); written.
+        converged: whether the word has the syndrome, shape (frames,); written.
     """
     frames = frame_syndromes.shape[0]
     frame_of = np.full(posterior.shape[1], -1, np.int64)
@@ -418,29 +216,29 @@ def decode_layered(
     waiting = 0
     active = np.uint64(0)
     while waiting < frames or active != np.uint64(0):
-        fresh = _admit(frame_of, ages, waiting, frames)
+        fresh = admit(frame_of, ages, waiting, frames)
         if fresh != np.uint64(0):
             waiting = int(np.max(frame_of)) + 1
-            _place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
+            place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
             _restart_frames(fresh, frame_of, channel, posterior, magnitudes)
             active |= fresh
         for row in range(row_starts.size - 1):
             update_layer(
-                np.uint64(row), row_starts, edge_bits, edge_shifts, np.uint64(sums.size), limits[0], limits[1],
-                syndromes, posterior, magnitudes, masks, scratch,
+                np.uint64(row), row_starts, edge_bits, edge_shifts, np.uint64(sums.size), limits[CORRECTION],
+                limits[MAX_MAGNITUDE], syndromes, posterior, magnitudes, masks, scratch,
             )  # fmt: skip
         for bit in range(posterior.shape[0]):
             decisions[bit] = negative(load_lanes(posterior, bit))
         missed = unsatisfied_frames(active, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
-        hopeless = np.uint64(0)
-        if _any_due(frame_of, ages, limits[3]):
+        given_up = np.uint64(0)
+        if any_due(frame_of, ages, limits[FIRST_COUNT]):
             count_unsatisfied(row_starts, edge_bits, edge_shifts, syndromes, decisions, sums, counts)
-            counted = sums.size * ((row_starts.size + _ROWS_BETWEEN_COUNTS - 2) // _ROWS_BETWEEN_COUNTS)
-            hopeless = _hopeless(frame_of, ages, counts, counted, limits)
-        done = _mark_done(missed, hopeless, limits[2], frame_of, ages, iterations, converged)
+            counted = sums.size * ((row_starts.size + ROWS_BETWEEN_COUNTS - 2) // ROWS_BETWEEN_COUNTS)
+            given_up = hopeless(frame_of, ages, counts, counted, limits)
+        done = mark_done(missed, given_up, limits[MAX_ITERATIONS], frame_of, ages, iterations, converged)
         if done != np.uint64(0):
-            _take_errors(done, frame_of, decisions, errors, square)
-            _release(done, frame_of)
+            take_words(done, frame_of, decisions, words, square)
+            release_lanes(done, frame_of)
             active &= ~done
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.ldpc import lane_frames
 from qkdpost._kernels.ldpc.layered import decode_layered
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
@@ -28,7 +29,7 @@ Words = NDArray[np.uint64]
 _LONG_FRAME_BITS = 1 << 18
 """From here on a register of frames does not fit into the cache, and half a register takes half the time."""
 
-_MOST_CORRECTION: dict[type, int] = {np.int8: 255, np.int16: 343}
+_MAX_CORRECTION: dict[type, int] = {np.int8: 255, np.int16: 343}
 """By the type of lanes: unsigned bytes hold no more, and 191 times the correction must fit into unsigned half-words."""
 
 
@@ -84,12 +85,12 @@ class Arithmetic:
     Args:
         units_per_nat: how finely log-likelihood ratios are cut.
         correction: the check's correction at equal magnitudes, in quarters of a half unit.
-        most_magnitude: at which a check's messages are held, in units.
+        max_magnitude: at which a check's messages are held, in units.
     """
 
     units_per_nat: int
     correction: int
-    most_magnitude: int
+    max_magnitude: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +101,12 @@ class Patience:
 
     Args:
         first_iterations: at this age of the frame it is looked at for the first time.
-        most_missed_permille: of its checks, that it may miss then.
+        max_missed_permille: of its checks, that it may miss then.
         fewer_permille: by how much less it may for each further iteration.
     """
 
     first_iterations: int
-    most_missed_permille: int
+    max_missed_permille: int
     fewer_permille: int
 
 
@@ -117,7 +118,7 @@ class LayeredDecoder:
         dtype: int8 for 64 frames side by side, int16 for 32; half as many where that is as good.
         few_checks: arithmetic for codes with at most 0.36 checks a bit, where ratios grow large.
         many_checks: arithmetic for the others, where they are small.
-        most_iterations: after which a frame is given up.
+        max_iterations: after which a frame is given up.
         patience: when it is given up earlier.
         rescue: name of the decoder that may try what this one gave up when no more will be disclosed, or "".
     """
@@ -125,20 +126,20 @@ class LayeredDecoder:
     dtype: type[np.int8] | type[np.int16]
     few_checks: Arithmetic
     many_checks: Arithmetic
-    most_iterations: int
+    max_iterations: int
     patience: Patience
     rescue: str = ""
 
     def __post_init__(self) -> None:
-        if self.dtype not in _MOST_CORRECTION:
+        if self.dtype not in _MAX_CORRECTION:
             raise InputError(f"a layered decoder counts in int8 or int16, found {self.dtype}")
         for counting in (self.few_checks, self.many_checks):
-            if not 0 <= counting.correction <= _MOST_CORRECTION[self.dtype]:
-                raise InputError(f"correction must lie in 0 ... {_MOST_CORRECTION[self.dtype]}, found {counting}")
-            if counting.units_per_nat < 1 or not 1 <= counting.most_magnitude <= np.iinfo(self.dtype).max:
-                raise InputError(f"units_per_nat, most_magnitude must be 1 or more and fit the type, found {counting}")
-        if self.most_iterations < 1 or self.patience.first_iterations < 0:
-            raise InputError("most_iterations must be 1 or more, first_iterations 0 or more")
+            if not 0 <= counting.correction <= _MAX_CORRECTION[self.dtype]:
+                raise InputError(f"correction must lie in 0 ... {_MAX_CORRECTION[self.dtype]}, found {counting}")
+            if counting.units_per_nat < 1 or not 1 <= counting.max_magnitude <= np.iinfo(self.dtype).max:
+                raise InputError(f"units_per_nat, max_magnitude must be 1 or more and fit the type, found {counting}")
+        if self.max_iterations < 1 or self.patience.first_iterations < 0:
+            raise InputError("max_iterations must be 1 or more, first_iterations 0 or more")
 
     def arithmetic(self, rows: int, columns: int) -> Arithmetic:
         """Return how this decoder counts for codes of so many block rows and columns."""
@@ -157,18 +158,13 @@ class _CompiledLayeredDecoder:
         lanes = 64 // dtype.itemsize
         degrees = np.diff(code.row_starts.astype(np.int64))
         self._structure = (code.row_starts, code.edge_bits, code.edge_shifts)
-        patience = decoder.patience
-        self._limits = np.array(
-            [
-                self._arithmetic.correction,
-                self._arithmetic.most_magnitude,
-                decoder.most_iterations,
-                patience.first_iterations,
-                patience.most_missed_permille,
-                patience.fewer_permille,
-            ],
-            dtype=np.int64,
-        )
+        self._limits = np.zeros(lane_frames.LIMITS, dtype=np.int64)
+        self._limits[lane_frames.CORRECTION] = self._arithmetic.correction
+        self._limits[lane_frames.MAX_MAGNITUDE] = self._arithmetic.max_magnitude
+        self._limits[lane_frames.MAX_ITERATIONS] = decoder.max_iterations
+        self._limits[lane_frames.FIRST_COUNT] = decoder.patience.first_iterations
+        self._limits[lane_frames.MAX_MISSED_PERMILLE] = decoder.patience.max_missed_permille
+        self._limits[lane_frames.FEWER_PERMILLE] = decoder.patience.fewer_permille
         self._whole = (
             _aligned((code.frame_bits, lanes), dtype),
             _aligned((2 * code.syndrome_bits, lanes), dtype),
@@ -271,31 +267,31 @@ def _half_lanes(array: NDArray[Any]) -> NDArray[Any]:
     return half
 
 
-_FINE = Arithmetic(units_per_nat=64, correction=288, most_magnitude=2000)
+_FINE = Arithmetic(units_per_nat=64, correction=288, max_magnitude=2000)
 
 _ACCURATE = LayeredDecoder(
     dtype=np.int16,
     few_checks=_FINE,
     many_checks=_FINE,
-    most_iterations=120,
-    patience=Patience(first_iterations=10, most_missed_permille=340, fewer_permille=3),
+    max_iterations=120,
+    patience=Patience(first_iterations=10, max_missed_permille=340, fewer_permille=3),
     rescue="patient",
 )
 
 DECODERS: dict[str, Decoder] = {
     "fast": LayeredDecoder(
         dtype=np.int8,
-        few_checks=Arithmetic(units_per_nat=3, correction=17, most_magnitude=36),
-        many_checks=Arithmetic(units_per_nat=4, correction=21, most_magnitude=40),
-        most_iterations=50,
-        patience=Patience(first_iterations=10, most_missed_permille=360, fewer_permille=11),
+        few_checks=Arithmetic(units_per_nat=3, correction=17, max_magnitude=36),
+        many_checks=Arithmetic(units_per_nat=4, correction=21, max_magnitude=40),
+        max_iterations=50,
+        patience=Patience(first_iterations=10, max_missed_permille=360, fewer_permille=11),
         rescue="patient",
     ),
     "accurate": _ACCURATE,
     "patient": replace(
         _ACCURATE,
-        most_iterations=200,
-        patience=Patience(first_iterations=200, most_missed_permille=1000, fewer_permille=0),
+        max_iterations=200,
+        patience=Patience(first_iterations=200, max_missed_permille=1000, fewer_permille=0),
         rescue="",
     ),
 }

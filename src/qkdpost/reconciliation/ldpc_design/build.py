@@ -123,7 +123,7 @@ def _entry(member: Member, columns: Mapping[int, int], directory: Path) -> dict[
 
 
 def _search_in_words(member: Member) -> dict[str, Any]:
-    words = {"decoder": "fast" if member.fast else "accurate", "most_degree": member.most_degree}
+    words = {"decoder": "fast" if member.fast else "accurate", "most_degree": member.max_degree}
     return words | ({"layers": member.layers} if member.layers > 1 else {})
 
 

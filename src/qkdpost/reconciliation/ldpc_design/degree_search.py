@@ -36,9 +36,9 @@ _SMALL_STEPS = (0.004, 0.001, 0.0002)
 _FINEST_STEP = 0.0002
 _EASIER = 0.002
 """How much above the lowest efficiency single columns are compared."""
-_LEAST_GAP = 0.25
+_MIN_GAP = 0.25
 """Of its logarithmic progress an iteration may lose at most 1 - this by one step."""
-_LEAST_TRUST = 0.25
+_MIN_TRUST = 0.25
 
 Counts = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class DegreeSearch:
         iterations: flooding iterations within which the decoder must converge.
         arithmetic: of the decoder.
         degrees: that columns may have, increasing from 2.
-        most_of_degree_two: columns of degree 2 at most.
+        max_of_degree_two: columns of degree 2 at most.
         layers: of the evolution.
         steps: linear programs at most.
         rounds: of moves of whole columns at most.
@@ -63,7 +63,7 @@ class DegreeSearch:
     width: int
     iterations: int
     degrees: tuple[int, ...]
-    most_of_degree_two: int
+    max_of_degree_two: int
     arithmetic: Arithmetic = FINE
     layers: int = 1
     steps: int = 12
@@ -72,12 +72,12 @@ class DegreeSearch:
     def __post_init__(self) -> None:
         if self.degrees[0] != 2 or self.degrees[-1] > self.rows or list(self.degrees) != sorted(set(self.degrees)):
             raise InputError("degrees must increase from 2 to the number of rows at most")
-        if not 0 <= self.most_of_degree_two <= self.width or self.rows >= self.width:
+        if not 0 <= self.max_of_degree_two <= self.width or self.rows >= self.width:
             raise InputError("more columns of degree 2, or more rows, than columns")
 
     def allows(self, counts: Counts) -> bool:
         """Return whether `counts` keep the limits."""
-        return bool(counts.min() >= 0 and counts[0] <= self.most_of_degree_two)
+        return bool(counts.min() >= 0 and counts[0] <= self.max_of_degree_two)
 
     def counts_of(self, columns: Mapping[int, float]) -> Counts:
         """Return the number of columns of each degree, shape (degrees,)."""
@@ -97,7 +97,7 @@ class DegreeSearch:
             layers=self.layers,
         )
 
-    def lowest_efficiency(self, counts: Counts, start: float, steps: Sequence[float] = _STEPS_DOWN) -> float:
+    def min_efficiency(self, counts: Counts, start: float, steps: Sequence[float] = _STEPS_DOWN) -> float:
         """Return the least efficiency at which `counts` converge, looked for downwards from `start`, or upwards."""
         efficiency = start
         while not self.course(counts, efficiency).converged:
@@ -126,11 +126,11 @@ def threshold_efficiency(
         width=round(ensemble.width),
         iterations=iterations,
         degrees=degrees,
-        most_of_degree_two=0,
+        max_of_degree_two=0,
         arithmetic=arithmetic,
         layers=layers,
     )
-    return search.lowest_efficiency(search.counts_of(ensemble.columns), start)
+    return search.min_efficiency(search.counts_of(ensemble.columns), start)
 
 
 def search_degrees(search: DegreeSearch, start: Mapping[int, int] | None = None) -> tuple[dict[int, int], float]:
@@ -144,7 +144,7 @@ def search_degrees(search: DegreeSearch, start: Mapping[int, int] | None = None)
         InputError: the limits leave no degrees that converge.
     """
     counts = _starting_counts(search) if start is None else search.counts_of(start)
-    efficiency = search.lowest_efficiency(counts, 2.0)
+    efficiency = search.min_efficiency(counts, 2.0)
     trust = search.width / 16
     course = search.course(counts, efficiency, slopes=True)
     for _ in range(search.steps):
@@ -152,16 +152,16 @@ def search_degrees(search: DegreeSearch, start: Mapping[int, int] | None = None)
         found = search.course(moved, efficiency, slopes=True)
         if not found.converged or _iterations(found) >= _iterations(course):
             trust /= 2
-            if trust < _LEAST_TRUST:
+            if trust < _MIN_TRUST:
                 break
             continue
         counts = moved
         trust = min(1.5 * trust, search.width / 8)
-        efficiency = search.lowest_efficiency(counts, efficiency, _SMALL_STEPS)
+        efficiency = search.min_efficiency(counts, efficiency, _SMALL_STEPS)
         course = search.course(counts, efficiency, slopes=True)
     whole = _polish(search, _round(search, counts), efficiency)
     columns = {degree: int(count) for degree, count in zip(search.degrees, whole, strict=True) if count}
-    return columns, search.lowest_efficiency(whole, efficiency + 0.02)
+    return columns, search.min_efficiency(whole, efficiency + 0.02)
 
 
 def _iterations(course: Trace) -> float:
@@ -173,7 +173,7 @@ def _iterations(course: Trace) -> float:
 def _starting_counts(search: DegreeSearch) -> Counts:
     """Return a mixture of degree 2, 3, about 10 and the highest, with about as many edges on each of the last three."""
     counts = np.zeros(len(search.degrees))
-    counts[0] = min(search.most_of_degree_two, 0.3 * search.width)
+    counts[0] = min(search.max_of_degree_two, 0.3 * search.width)
     middle = max(index for index, degree in enumerate(search.degrees) if degree <= max(3, min(10, search.rows // 2)))
     counts[middle] += search.width // 5
     counts[-1] += min(search.width // 5, round(2.5 * search.width / search.degrees[-1]))
@@ -189,13 +189,13 @@ def _step(search: DegreeSearch, counts: Counts, course: Trace, trust: float) -> 
     relative = course.slopes[used] / errors[1:][used, None]
     gaps = gaps[used]
     most = np.full(counts.size, float(search.width))
-    most[0] = search.most_of_degree_two
+    most[0] = search.max_of_degree_two
     cost = (relative / gaps[:, None]).sum(axis=0)
     size = counts.size
     found = linprog(
         np.concatenate([cost, -cost]),
         A_ub=np.vstack([np.hstack([relative, -relative]), np.ones((1, 2 * size))]),
-        b_ub=np.concatenate([(1 - _LEAST_GAP) * gaps, [2 * trust]]),
+        b_ub=np.concatenate([(1 - _MIN_GAP) * gaps, [2 * trust]]),
         A_eq=np.concatenate([np.ones((1, size)), -np.ones((1, size))], axis=1),
         b_eq=[0.0],
         bounds=[(0.0, float(room)) for room in np.concatenate([most - counts, counts])],
@@ -216,12 +216,12 @@ def _round(search: DegreeSearch, counts: Counts) -> Counts:
 
 def _polish(search: DegreeSearch, counts: Counts, efficiency: float) -> Counts:
     """Move whole columns from one degree to another as long as that converges at a lower efficiency."""
-    efficiency = search.lowest_efficiency(counts, efficiency + 0.02)
+    efficiency = search.min_efficiency(counts, efficiency + 0.02)
     for _ in range(search.rounds):
         for moved in _moves(search, counts, efficiency):
             if search.course(moved, efficiency - 2 * _FINEST_STEP).converged:
                 counts = moved
-                efficiency = search.lowest_efficiency(counts, efficiency - 2 * _FINEST_STEP, _SMALL_STEPS)
+                efficiency = search.min_efficiency(counts, efficiency - 2 * _FINEST_STEP, _SMALL_STEPS)
                 break
         else:
             break

@@ -33,12 +33,12 @@ TARGET_ERROR = 1e-4
 """Held messages let a few errors live on along columns of degree 2 for ever; frames that are finite get rid of them."""
 _RELATIVE_TARGET = 1 / 30
 """And at the lowest error rates so much of what there was."""
-_LEAST_PROGRESS = 0.9995
+_MIN_PROGRESS = 0.9995
 
 Density = NDArray[np.float64]
 
 
-FINE = Arithmetic(units_per_nat=8, correction=40, most_magnitude=TOP)
+FINE = Arithmetic(units_per_nat=8, correction=40, max_magnitude=TOP)
 """The finest that densities of 255 levels tell apart: stands for the decoder of 16 bits, and for design."""
 
 
@@ -128,7 +128,7 @@ def trace(
         slopes.append(slope)
         converged = errors[-1] < target
         late = len(errors) > 8 * layers + 1
-        if not converged and late and errors[-1] > errors[-1 - 3 * layers] * _LEAST_PROGRESS:
+        if not converged and late and errors[-1] > errors[-1 - 3 * layers] * _MIN_PROGRESS:
             break
     return Trace(errors=np.array(errors), slopes=np.array(slopes), target=target, converged=converged)
 

@@ -32,7 +32,7 @@ _LOW_LAYERS = 4
 """Of their evolution, in so many iterations: of layers, half as many as of flooding."""
 _LOW_ITERATIONS = 80
 _WIDTH = 256
-_MOST_OF_WIDE = 39
+_MAX_ROWS_OF_WIDE = 39
 """Up to which rate long frames have protographs of twice the width."""
 _FINE_ITERATIONS = 160
 _FAST_ITERATIONS = 80
@@ -47,7 +47,7 @@ class Member:
         rows: block rows.
         width: block columns.
         size: bits of a block.
-        most_degree: of a column.
+        max_degree: of a column.
         fast: made for the arithmetic of the fast decoder.
         layers: of the evolution by which the degrees are found.
     """
@@ -55,7 +55,7 @@ class Member:
     rows: int
     width: int
     size: int
-    most_degree: int
+    max_degree: int
     fast: bool
     layers: int = 1
 
@@ -71,8 +71,8 @@ class Member:
             rows=self.rows,
             width=self.width,
             iterations=_FINE_ITERATIONS if self.layers == 1 else _LOW_ITERATIONS,
-            degrees=tuple(degree for degree in _DEGREES if degree <= min(self.most_degree, self.rows)),
-            most_of_degree_two=self.rows - 1,
+            degrees=tuple(degree for degree in _DEGREES if degree <= min(self.max_degree, self.rows)),
+            max_of_degree_two=self.rows - 1,
             layers=self.layers,
         )
 
@@ -101,19 +101,19 @@ def members() -> tuple[Member, ...]:
         if size == 256:
             found += _low_members(128)
         for rows in _RATES:
-            most_degree = 24 if 100 * rows > 36 * _WIDTH else 36
-            found.append(Member(rows=rows, width=_WIDTH, size=size, most_degree=most_degree, fast=True))
+            max_degree = 24 if 100 * rows > 36 * _WIDTH else 36
+            found.append(Member(rows=rows, width=_WIDTH, size=size, max_degree=max_degree, fast=True))
     for size in (1024, 4096):
         for rows in _RATES:
-            wide = 2 if rows <= _MOST_OF_WIDE else 1
-            found.append(Member(rows=wide * rows, width=wide * _WIDTH, size=size // wide, most_degree=50, fast=False))
+            wide = 2 if rows <= _MAX_ROWS_OF_WIDE else 1
+            found.append(Member(rows=wide * rows, width=wide * _WIDTH, size=size // wide, max_degree=50, fast=False))
     return tuple(found)
 
 
 def _low_members(size: int) -> list[Member]:
     """Return the codes for the lowest error rates with blocks of so many bits, 512 of them in a frame."""
     return [
-        Member(rows=rows, width=2 * _WIDTH, size=size, most_degree=rows, fast=False, layers=_LOW_LAYERS)
+        Member(rows=rows, width=2 * _WIDTH, size=size, max_degree=rows, fast=False, layers=_LOW_LAYERS)
         for rows in _LOW_ROWS
     ]
 

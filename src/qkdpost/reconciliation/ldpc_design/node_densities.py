@@ -93,7 +93,7 @@ class CheckNodes:
     def __init__(self, ensemble: Ensemble, arithmetic: Arithmetic, in_order: bool) -> None:
         self._table = check_table(arithmetic.correction)
         self._reach = max(1, arithmetic.correction)
-        self._most_magnitude = arithmetic.most_magnitude
+        self._max_magnitude = arithmetic.max_magnitude
         self._in_order = in_order
         self._tails = np.zeros((4, 257))
         self._degree = int(ensemble.edges // ensemble.rows)
@@ -128,7 +128,7 @@ class CheckNodes:
         among_least = incoming[0] * all_larger
         rest = incoming[0] - among_least
         answer = others * among_least.sum() + self._combine(others, np.vstack([rest, rest]))
-        magnitudes = np.minimum(self._most_magnitude, (np.arange(256) + 1) >> 1)
+        magnitudes = np.minimum(self._max_magnitude, (np.arange(256) + 1) >> 1)
         probability = np.bincount(magnitudes, weights=answer[0], minlength=TOP + 1)[: TOP + 1]
         signed = np.bincount(magnitudes, weights=answer[1], minlength=TOP + 1)[: TOP + 1]
         density = np.zeros(2 * TOP + 1)
