@@ -27,7 +27,7 @@ __all__ = ["KEY_BYTES", "frame_tags", "hash_tag", "tag_bits_for"]
 
 KEY_BYTES = 32
 """Length of a key: r in bytes 0 ... 15 and s in bytes 16 ... 31, both little-endian."""
-LARGEST_TAG_BITS = 128
+MAX_TAG_BITS = 128
 
 
 def hash_tag(bits: BitsLike, key: bytes, tag_bits: int) -> Bits:
@@ -88,11 +88,11 @@ def tag_bits_for(epsilon: float, longest_bits: int) -> int:
     epsilon = real_number("epsilon", epsilon, above=0.0, below=1.0, error=ConfigurationError)
     longest_bits = whole_number("longest_bits", longest_bits, error=ConfigurationError)
     allowed = Fraction(epsilon) - Fraction(-(-longest_bits // 128), 2**128)
-    for tag_bits in range(1, LARGEST_TAG_BITS + 1):
+    for tag_bits in range(1, MAX_TAG_BITS + 1):
         if Fraction(1, 2**tag_bits) <= allowed:
             return tag_bits
     raise ConfigurationError(
-        f"no tag of up to {LARGEST_TAG_BITS} bits tells strings of {longest_bits} bits apart with epsilon {epsilon}; "
+        f"no tag of up to {MAX_TAG_BITS} bits tells strings of {longest_bits} bits apart with epsilon {epsilon}; "
         "allow a larger epsilon"
     )
 
@@ -105,7 +105,7 @@ def _empty_tag(key: bytes, tag_bits: int) -> Bits:
 def _key_and_tag_bits(key: bytes, tag_bits: int) -> tuple[bytes, int]:
     return (
         byte_string("a verification key", key, count=KEY_BYTES),
-        whole_number("tag_bits", tag_bits, least=1, most=LARGEST_TAG_BITS),
+        whole_number("tag_bits", tag_bits, least=1, most=MAX_TAG_BITS),
     )
 
 

@@ -14,7 +14,7 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation import reconcile
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters, parameters_for
-from qkdpost.reconciliation.ldpc.plan import plan_ldpc
+from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
 from qkdpost.statistics.entropy import binary_entropy
 
 SEED = bytes(range(32))
@@ -149,7 +149,7 @@ def test_errors_of_ldpc_name_the_argument() -> None:
             reconcile(bits, bits, **arguments)
     with pytest.raises(InputError, match="block_bits"):
         reconcile([], [], method="ldpc", qber=0.02)
-    with pytest.raises(InputError, match="use Cascade"):
+    with pytest.raises(NoSuitableCode, match="use Cascade"):
         reconcile(bits, bits, method="ldpc", qber=0.4)
     with pytest.raises(InputError, match=r"reference_bits and noisy_bits.*1000 and 3"):
         reconcile(bits, bits[:3], method="ldpc", qber=0.02)

@@ -142,7 +142,7 @@ def _by_ldpc(bits: Bits, plan: LdpcPlan, side: Side) -> Rounds[Corrected]:
         Cause.REVEALED_BITS: int((charges - first).sum()),
         # Which frames failed hangs on the reference's punctured bits too: charged whether or not W is published.
         Cause.FRAME_VERDICTS: found.verdict_bits,
-        Cause.CORRECTOR_PARITIES: found.wish_bits,
+        Cause.CORRECTOR_PARITIES: found.request_bits,
     }
     corrected, exchanges, count = found.bits, found.rounds, found.corrected_bits
     given_up, of_failed = block_mask(plan, found.failed_frames), int(charges[failed].sum())

@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, next_width, wanted_bits, worth_trying
-from qkdpost.reconciliation.ldpc.plan import FIRST_WIDTHS, plan_ldpc
+from qkdpost.reconciliation.ldpc.disclosure import FIRST_WIDTHS
+from qkdpost.reconciliation.ldpc.plan import plan_ldpc
 from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate
 
 LAST = 3.09

@@ -12,14 +12,9 @@ from scipy.stats import norm
 
 from qkdpost.config import LDPC_FAILURES_PERMILLE
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, PUNCTURING_LOSS_PERMILLE, disclosed_bits
 from qkdpost.reconciliation.ldpc.frame_layout import puncturable_count
-from qkdpost.reconciliation.ldpc.plan import (
-    FAILURE_WIDTHS,
-    PUNCTURING_LOSS_PERMILLE,
-    LdpcPlan,
-    disclosed_bits,
-    plan_ldpc,
-)
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
 from qkdpost.statistics.entropy import entropy_ppm
 
 

@@ -11,7 +11,7 @@ from qkdpost.bits import Bits
 from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
-from qkdpost.reconciliation.ldpc.plan import waterfall_ppm
+from qkdpost.reconciliation.ldpc.disclosure import waterfall_ppm
 from qkdpost.statistics.entropy import entropy_ppm
 from qkdpost.verification import frame_tags
 

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.checks import whole_number
-from qkdpost.reconciliation.cascade.frames import Batch, Block
+from qkdpost.reconciliation.cascade.frames import Block, FrameBatch
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.reconciliation.payload import Rounds, expect_bits
 
@@ -101,7 +101,7 @@ def run_cascade(
     )
 
 
-def _share(mismatch: Bits, work: list[Batch]) -> None:
+def _share(mismatch: Bits, work: list[FrameBatch]) -> None:
     """Give each batch its part of the round's mismatch bits."""
     start = 0
     for batch in work:

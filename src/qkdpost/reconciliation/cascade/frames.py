@@ -12,7 +12,7 @@ from qkdpost.bits import Bits
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.shared_random import permutation, random_words
 
-__all__ = ["Batch", "Block", "Shared"]
+__all__ = ["Block", "FrameBatch", "Shared"]
 
 # Bits in work at once. Of a frame there are 3 trees of 3 bits for each bit, and for the few frames that need a subset
 # searched, 3 bits for each bit and such pass: about 1.5 bytes for each bit in work.
@@ -43,10 +43,10 @@ class Shared:
             masks[self.row_words - 1 :: self.row_words] &= np.uint64((1 << length % 64) - 1)
         self.masks = masks
         # A frame asks as many halves as it has bits at most, and a parity of each subset at once.
-        self.most_asked = max(length, self.subsets)
+        self.max_asked = max(length, self.subsets)
 
 
-class Batch:
+class FrameBatch:
     """One side's frames of one length that are in work together."""
 
     def __init__(self, shared: Shared, bits: Bits, span: range, offset: int, *, correcting: bool):
@@ -61,7 +61,7 @@ class Batch:
         slices, square = np.empty(64 * shared.row_words, dtype=np.uint64), np.empty(64, dtype=np.uint64)
         permute_frames(self._cells, *self._place, shared.orders, shared.length, slices, square)
         # Never touched beyond what a round asks, so most of it takes no memory.
-        capacity = len(span) * shared.most_asked
+        capacity = len(span) * shared.max_asked
         self._asked = np.empty(capacity, dtype=np.uint64)
         self._pending = np.empty(capacity, dtype=np.uint64)
         self._output = np.empty((capacity + 63) // 64, dtype=np.uint64)
@@ -133,7 +133,7 @@ class Block:
         self._bits = bits
         self._frame_bits = frame_bits
         self._correcting = correcting
-        self._work: list[Batch] = []
+        self._work: list[FrameBatch] = []
         self._waiting: list[tuple[Shared, range]] = []
         if rest:
             self._waiting.append((Shared(parameters, rest, seed), range(whole, whole + 1)))
@@ -143,7 +143,7 @@ class Block:
             starts = range(0, whole, at_once)
             self._waiting += [(shared, range(start, min(start + at_once, whole))) for start in starts]
 
-    def ask(self) -> list[Batch]:
+    def ask(self) -> list[FrameBatch]:
         """Take every batch in work through a round, take new ones up; return those that ask."""
         work = []
         for batch in self._work:
@@ -153,13 +153,13 @@ class Block:
                 self._put_down(batch)
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
-            batch = Batch(shared, self._bits, span, span.start * self._frame_bits, correcting=self._correcting)
+            batch = FrameBatch(shared, self._bits, span, span.start * self._frame_bits, correcting=self._correcting)
             batch.ask()
             work.append(batch)
         self._work = work
         return work
 
-    def _put_down(self, batch: Batch) -> None:
+    def _put_down(self, batch: FrameBatch) -> None:
         """Keep what a finished batch ended with."""
         where = slice(batch.span.start, batch.span.stop)
         batch.store(self.output)

@@ -16,8 +16,8 @@ from qkdpost.errors import ConfigurationError
 __all__ = ["PARAMETER_SETS", "CascadeParameters", "parameters_for"]
 
 _MILLION = 1_000_000
-_LARGEST_FRAME_BITS = 1 << 20
-_LARGEST_PASS_COUNT = 63
+_MAX_FRAME_BITS = 1 << 20
+_MAX_PASSES = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +40,9 @@ class CascadeParameters:
     def __post_init__(self) -> None:
         frame_bits = _frame_bits(self.frame_bits)
         block_bits = whole_numbers("block_bits", self.block_bits, least=1, error=ConfigurationError)
-        if not 1 <= len(block_bits) <= _LARGEST_PASS_COUNT:
+        if not 1 <= len(block_bits) <= _MAX_PASSES:
             raise ConfigurationError(
-                f"block_bits must name the sizes of 1 to {_LARGEST_PASS_COUNT} passes; found {len(block_bits)}"
+                f"block_bits must name the sizes of 1 to {_MAX_PASSES} passes; found {len(block_bits)}"
             )
         object.__setattr__(self, "frame_bits", frame_bits)
         object.__setattr__(self, "block_bits", block_bits)
@@ -81,7 +81,7 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
 
 
 def _frame_bits(frame_bits: int) -> int:
-    return whole_number("frame_bits", frame_bits, least=1, most=_LARGEST_FRAME_BITS, error=ConfigurationError)
+    return whole_number("frame_bits", frame_bits, least=1, most=_MAX_FRAME_BITS, error=ConfigurationError)
 
 
 def _original(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:

@@ -15,26 +15,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qkdpost.reconciliation.ldpc.plan import (
+from qkdpost.reconciliation.ldpc.disclosure import (
     FAILURE_WIDTHS,
     PUNCTURING_LOSS_PERMILLE,
-    LdpcPlan,
     disclosed_bits,
     waterfall_ppm,
 )
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate
 from qkdpost.statistics.entropy import binary_entropy
 
 __all__ = ["NeedLaw", "need_law", "next_width", "wanted_bits", "worth_trying"]
 
-_LOWEST = -6.0
+_MIN_WIDTH = -6.0
 _HOPELESS = -3.0
 _PATIENCE = 1.0
 _LIKELY = 0.84
 """Where four of five frames converge: that is worth trying always."""
-_LEAST_STEP_OF_KEY = 500
-_LEAST_STEP_OF_NEED = 50
-"""So small a part of a frame, or of what it needs where that is less, is not worth a round."""
+_MIN_STEP_OF_KEY = 500
+_MIN_STEP_OF_NEED = 50
+"""One part in so many of a frame, or of what it needs where that is less: fewer bits are not worth a round."""
 _HEAVY_TAIL = 1.25
 """So much farther than the normal law says frames are tried last: heavily punctured ones fail more often than it says,
 and one that fails costs more than what is revealed in its place."""
@@ -50,7 +50,7 @@ def next_width(now: float | None, last: float, rounds: int) -> float:
     """
     if now is not None and now >= last:
         return last
-    low, high = (_LOWEST if now is None else now), last
+    low, high = (_MIN_WIDTH if now is None else now), last
     for _ in range(50 if rounds > 1 else 0):
         middle = (low + high) / 2
         low, high = (middle, high) if _end(now, middle, last, rounds) < last else (low, middle)
@@ -123,7 +123,7 @@ def wanted_bits(plan: LdpcPlan, law: NeedLaw, disclosed: int, rounds_left: int, 
     width = next_width(now if tried else None, last, rounds_left)
     if not tried:
         width = min(last, max(width, FAILURE_WIDTHS[plan.first_failures_permille] / 1000))
-    least = 1 + min(plan.key_bits // _LEAST_STEP_OF_KEY, int(law.middle_bits) // _LEAST_STEP_OF_NEED)
+    least = 1 + min(plan.key_bits // _MIN_STEP_OF_KEY, int(law.middle_bits) // _MIN_STEP_OF_NEED)
     return min(checks - disclosed, max(law.disclosed_at(width, checks) - disclosed, least))
 
 

@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 
 from qkdpost.errors import ConfigurationError, InputError
 
-__all__ = ["QuasiCyclicCode", "code_names", "load_code", "manifest", "manifest_digest"]
+__all__ = [
+    "QuasiCyclicCode",
+    "code_names",
+    "frame_bits_of",
+    "load_code",
+    "manifest",
+    "manifest_digest",
+    "puncturable_bits_of",
+    "syndrome_bits_of",
+]
 
 _TABLES = "qkdpost.reconciliation.codes"
 
@@ -134,3 +143,20 @@ def load_code(name: str) -> QuasiCyclicCode:
     if code.digest() != entry["digest"]:
         raise ConfigurationError(f"the table of code {name!r} does not match its hash; reinstall the library")
     return code
+
+
+def frame_bits_of(name: str) -> int:
+    """Return the bits of a frame of a shipped code, without loading it."""
+    entry: dict[str, Any] = manifest()["codes"][name]
+    return int(entry["columns"] * entry["size"])
+
+
+def syndrome_bits_of(name: str) -> int:
+    """Return the bits of a syndrome of a shipped code, without loading it."""
+    entry: dict[str, Any] = manifest()["codes"][name]
+    return int(entry["rows"] * entry["size"])
+
+
+def puncturable_bits_of(name: str) -> int:
+    """Return how many bits of a frame of a shipped code may be punctured, without loading it."""
+    return int(manifest()["codes"][name]["puncturable_bits"])

@@ -63,7 +63,7 @@ class LdpcOutcome:
         revealed_bits: the part of `leakage_bits` that blind rounds disclosed.
         frame_revealed: the same of each frame, int64, shape (frames,).
         verdict_bits: bits that the corrector sent to tell which frames failed; not part of `leakage_bits`.
-        wish_bits: bits that it sent to tell how many to reveal of them.
+        request_bits: bits that it sent to tell how many to reveal of them.
         rounds: exchanges, of which each side counts the same.
         corrected_bits: errors found; the reference does not know, and has 0.
         iterations: of the decoder for each frame, all attempts together, int32; empty on the reference.
@@ -75,7 +75,7 @@ class LdpcOutcome:
     revealed_bits: int
     frame_revealed: NDArray[np.int64] = field(repr=False)
     verdict_bits: int
-    wish_bits: int
+    request_bits: int
     rounds: int
     corrected_bits: int
     iterations: NDArray[np.int32] = field(repr=False)
@@ -92,7 +92,7 @@ class _Block:
         self.layout: FrameLayout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
         self.order = permutation(seed, b"ldpc order", plan.key_bits)
         self.frames = np.zeros((plan.frames, self.code.frame_bits // 64), dtype=np.uint64)
-        self.rounds = self.verdict_bits = self.wish_bits = 0
+        self.rounds = self.verdict_bits = self.request_bits = 0
         self.frame_revealed = np.zeros(plan.frames, dtype=np.int64)
         self.hidden = plan.punctured_bits
         gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
@@ -121,7 +121,7 @@ class _Block:
     def count_answer(self, answer: Bits) -> None:
         """Count what the corrector said of its frames."""
         self.verdict_bits += self.plan.frames
-        self.wish_bits += len(answer) - self.plan.frames
+        self.request_bits += len(answer) - self.plan.frames
 
     def outcome(self, bits: Bits, failed: Bits, corrected: int, iterations: NDArray[np.int32]) -> LdpcOutcome:
         revealed = int(self.frame_revealed.sum())
@@ -132,7 +132,7 @@ class _Block:
             revealed_bits=revealed,
             frame_revealed=self.frame_revealed,
             verdict_bits=self.verdict_bits,
-            wish_bits=self.wish_bits,
+            request_bits=self.request_bits,
             rounds=self.rounds,
             corrected_bits=corrected,
             iterations=iterations,
@@ -319,7 +319,7 @@ def _estimate(block: _Block, differences: Words) -> RateEstimate:
 
 
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []
-_MOST_SPARE = 2
+_MAX_SPARE = 2
 
 
 @contextmanager
@@ -336,4 +336,4 @@ def _borrowed(code: QuasiCyclicCode, decoder: Decoder) -> Iterator[CompiledDecod
         lent = (code, decoder, decoder.compile(code))
     yield lent[2]
     _spare.append(lent)
-    del _spare[:-_MOST_SPARE]
+    del _spare[:-_MAX_SPARE]

@@ -1,8 +1,8 @@
 """How much to disclose: code, punctured and shortened bits from an error rate, in integers alone.
 
-Both hosts derive the same plan from the same numbers, so no float takes part; efficiencies are parts in a million. A
-code's *waterfall* is kept in the manifest as the efficiency at which half of the frames fail and the width of a normal
-law around it, as measured: what a frame needs disclosed follows that law, widened by the doubt about the error rate.
+Both hosts derive the same plan from the same numbers, so no float takes part; efficiencies are parts in a million. What
+a frame needs disclosed follows the law of the code's waterfall (`qkdpost.reconciliation.ldpc.disclosure`), widened by
+the doubt about the error rate.
 
 Puncturing p bits and shortening s bits of a frame of n leaves n - p - s bits of key and discloses m - p bits, m being
 the syndrome's length (Elkouss, Martinez-Mateo and Martin, Quantum Inf. Comput. 11, 226). In blind rounds (Martinez-
@@ -17,45 +17,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc.codes import code_names, manifest
+from qkdpost.reconciliation.ldpc.codes import code_names, frame_bits_of, manifest, puncturable_bits_of, syndrome_bits_of
+from qkdpost.reconciliation.ldpc.disclosure import (
+    FAILURE_WIDTHS,
+    FIRST_WIDTHS,
+    MAX_PUNCTURED_PERMILLE,
+    disclosed_bits,
+    needed_bits,
+    waterfall_ppm,
+)
 from qkdpost.statistics.entropy import entropy_ppm
 
-__all__ = [
-    "FAILURE_WIDTHS",
-    "FIRST_WIDTHS",
-    "PUNCTURING_LOSS_PERMILLE",
-    "LdpcPlan",
-    "disclosed_bits",
-    "plan_ldpc",
-    "waterfall_ppm",
-]
-
-FAILURE_WIDTHS = {900: -1282, 700: -524, 500: 0, 300: 524, 200: 842, 100: 1282, 30: 1881, 10: 2326, 1: 3090}
-"""Frame failures in a thousand, and how many thousandths of the law's width above its middle they lie."""
-
-FIRST_WIDTHS = (
-    3090, 690, -50, -456, -728, -930, -1089, -1219, -1329, -1424, -1507, -1581, -1647, -1707, -1762, -1813, -1860,
-)  # fmt: skip
-"""Where to disclose first so that least is disclosed in all, for 0, 1, ... blind rounds of which the last ends at 3.09
-widths; in thousandths of the width, as `qkdpost.reconciliation.ldpc.blind_rounds.next_width` has it."""
-
-PUNCTURING_LOSS_PERMILLE = 120
-"""By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
+__all__ = ["FAILURE_WIDTHS", "FIRST_WIDTHS", "LdpcPlan", "NoSuitableCode", "plan_ldpc"]
 
 # What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
 # benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
-_MOST_PUNCTURED_PERMILLE = 450
-"""Of a frame's checks, how many may be hidden by punctured bits."""
 _FEW_CHECKS_PERMILLE = 90
 """A code of fewer checks for a thousand bits cannot hide that many by far: plans reckon with what it can."""
-_FEWEST_CHECKS_PERMILLE = 20
+_VERY_FEW_CHECKS_PERMILLE = 20
 """Frames of a code of fewer checks hold so few errors that far more come oftener than the normal law says ..."""
 _HEAVY_TAIL_PERMILLE = 1250
 """... so that enough for the last try lies so much farther above the middle."""
@@ -67,10 +52,12 @@ _DOUBTS_BELOW = 1500
 """How far below the middle the first message stays for the doubt about the error rate, in thousandths of the doubt."""
 _SHORTENING_COST_PERMILLE = 100
 """By how much more a plan counts as costing whose frames were all shortened: they are more and slower."""
-_SHORTENING_GAIN_PERMILLE = 50
-"""By how much the middle of the waterfall falls for a frame that were all shortened."""
 
 _MILLION = 1_000_000
+
+
+class NoSuitableCode(InputError):
+    """No shipped code corrects so many errors; another method may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,23 +92,35 @@ class LdpcPlan:
 
     def __post_init__(self) -> None:
         if self.code not in manifest()["codes"]:
-            raise ConfigurationError(f"there is no code {self.code!r}")
+            raise ConfigurationError(f"code must be one of code_names(); found {self.code!r}")
         parts = (self.key_bits, self.punctured_bits, self.shortened_bits, self.blind_rounds)
-        if min(parts) < 0 or sum(parts[:3]) != _frame_bits(self.code) or not self.key_bits:
-            raise ConfigurationError("key, punctured and shortened bits must fill the code's frame")
+        if min(parts) < 0 or sum(parts[:3]) != frame_bits_of(self.code) or not self.key_bits:
+            raise ConfigurationError(
+                f"key, punctured and shortened bits must add up to the code's {frame_bits_of(self.code)}, at least one "
+                f"of key; found {self.key_bits}, {self.punctured_bits} and {self.shortened_bits}"
+            )
         if not self.frames * (self.key_bits - 1) < self.block_bits <= self.frames * self.key_bits:
-            raise ConfigurationError(f"{self.block_bits} bits do not fill {self.frames} frames of {self.key_bits}")
-        if self.punctured_bits > _puncturable_bits(self.code):
-            raise ConfigurationError("so many bits cannot be punctured and count in full")
+            raise ConfigurationError(
+                f"{self.frames} frames of {self.key_bits} key bits, or of one bit less, must hold the block; found a "
+                f"block of {self.block_bits} bits"
+            )
+        if self.punctured_bits > puncturable_bits_of(self.code):
+            raise ConfigurationError(
+                f"punctured_bits of code {self.code!r} must be at most {puncturable_bits_of(self.code)}, so that each "
+                f"counts in full; found {self.punctured_bits}"
+            )
         if not 1 <= self.error_rate_ppm < _MILLION // 2:
-            raise ConfigurationError(f"error_rate_ppm must lie in 1 ... 499999, found {self.error_rate_ppm}")
+            raise ConfigurationError(f"error_rate_ppm must lie in 1 ... 499,999; found {self.error_rate_ppm}")
         if not {self.first_failures_permille, self.failures_permille} <= FAILURE_WIDTHS.keys():
-            raise ConfigurationError(f"frame failures in a thousand must be one of {sorted(FAILURE_WIDTHS)}")
+            raise ConfigurationError(
+                f"first_failures_permille and failures_permille must be among {sorted(FAILURE_WIDTHS)}; found "
+                f"{self.first_failures_permille} and {self.failures_permille}"
+            )
 
     @property
     def syndrome_bits(self) -> int:
         """Bits of a frame's syndrome."""
-        return _syndrome_bits(self.code)
+        return syndrome_bits_of(self.code)
 
     @property
     def frame_bits(self) -> int:
@@ -163,9 +162,10 @@ def plan_ldpc(
         failures_permille: frames in a thousand that may fail after the last round, a key of `FAILURE_WIDTHS` up to 500.
         blind_rounds: how many times more may be disclosed when decoding fails; 0 makes it one-way.
         uncertainty_permille: relative standard error of the estimate, in thousandths.
-        decoder: whose waterfalls to plan by.
+        decoder: whose waterfalls to plan by; those of "fast" for a decoder whose own were not measured.
 
     Raises:
+        NoSuitableCode: no code corrects the error rate.
         InputError: an argument lies outside its range.
     """
     block_bits = whole_number("block_bits", block_bits, least=1)
@@ -175,7 +175,7 @@ def plan_ldpc(
     first_failures_permille = _offered("first_failures_permille", first_failures_permille, 1000)
     failures_permille = _offered("failures_permille", failures_permille, 500)
     size = _frame_size(block_bits, frame_bits)
-    wish = _Wish(
+    request = PlanRequest(
         block_bits=block_bits,
         error_rate_ppm=error_rate_ppm,
         uncertainty_permille=uncertainty_permille,
@@ -184,11 +184,11 @@ def plan_ldpc(
         failures_permille=failures_permille,
         decoder=decoder,
     )
-    fitted = [_fit_code(name, wish) for name in _offered_codes(size)]
+    fitted = [_fit_code(name, request) for name in _offered_codes(size)]
     chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
     if chosen is None:
-        raise InputError(f"no code of the family corrects {error_rate_ppm} errors in 10^6; use Cascade")
-    return _plan(chosen, wish)
+        raise NoSuitableCode(f"no LDPC code corrects an error rate of {error_rate_ppm / 1e4:.2f} %; use Cascade")
+    return _plan(chosen, request)
 
 
 def _offered(name: str, failures: int, most: int) -> int:
@@ -199,7 +199,7 @@ def _offered(name: str, failures: int, most: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
+class PlanRequest:
     """What a plan is made for; fields as for `LdpcPlan`."""
 
     block_bits: int
@@ -246,107 +246,79 @@ class _Fit:
     punctured_bits: int
 
 
-def waterfall_ppm(name: str, decoder: str, key_bits: int) -> tuple[int, int]:
-    """Return middle and width of a code's waterfall, of its frames with so many key bits.
-
-    What is measured of whole frames is carried over by the law of large numbers: fewer bits, wider, by up to four. The
-    middle falls as bits are shortened, towards that of codes of lower rate.
-    """
-    waterfalls = manifest()["codes"][name]["waterfall"]
-    middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
-    length = _frame_bits(name)
-    most_punctured = _syndrome_bits(name) * _MOST_PUNCTURED_PERMILLE // 1000
-    shortened = max(0, length - key_bits - most_punctured)
-    middle -= middle * _SHORTENING_GAIN_PERMILLE * shortened // (1000 * length)
-    return middle, min(isqrt(width * width * length // key_bits), 4 * width)
-
-
-def disclosed_bits(need_bits: int, syndrome_bits: int) -> int:
-    """Return what must be disclosed, puncturing counted in, where `need_bits` would do without.
-
-    It is the x with x = need (1 + loss (m - x) / m).
-    """
-    loss = PUNCTURING_LOSS_PERMILLE
-    return need_bits * (1000 + loss) * syndrome_bits // (1000 * syndrome_bits + loss * need_bits)
-
-
-def _needed_bits(disclosed: int, syndrome_bits: int) -> int:
-    """Return the need that so much disclosed, puncturing counted in, would serve: the inverse of `disclosed_bits`."""
-    loss = PUNCTURING_LOSS_PERMILLE
-    return disclosed * 1000 * syndrome_bits // (1000 * syndrome_bits + loss * (syndrome_bits - disclosed))
-
-
-def _needs(name: str, key_bits: int, wish: _Wish) -> _Need:
+def _needs(name: str, key_bits: int, request: PlanRequest) -> _Need:
     """Return how much must be disclosed typically, first and last."""
-    middle, width = waterfall_ppm(name, wish.decoder, key_bits)
-    rate, doubt = wish.error_rate_ppm, wish.uncertainty_permille
+    middle, width = waterfall_ppm(name, request.decoder, key_bits)
+    rate, doubt = request.error_rate_ppm, request.uncertainty_permille
     entropy = entropy_ppm(rate)
     mean, spread = entropy * middle // _MILLION, entropy * width // _MILLION
     by_doubt = (entropy_ppm(min(_MILLION // 2, rate + rate * doubt // 1000)) - entropy) * middle // _MILLION
     both = max(1, isqrt(spread * spread + by_doubt * by_doubt))
-    last = FAILURE_WIDTHS[wish.failures_permille] * both // 1000
-    if not wish.blind_rounds:
+    last = FAILURE_WIDTHS[request.failures_permille] * both // 1000
+    if not request.blind_rounds:
         return _Need(mean, spread, both, mean + last, mean + last)
     # With great doubt the last level would lie so high that the first, which only puncturing can lower, overshoots.
     last = min(last, max(7 * both // 4, 2 * mean // 3 - 5 * both // 6))
-    if 1000 * _syndrome_bits(name) < _FEWEST_CHECKS_PERMILLE * _frame_bits(name):
+    if 1000 * syndrome_bits_of(name) < _VERY_FEW_CHECKS_PERMILLE * frame_bits_of(name):
         last = last * _HEAVY_TAIL_PERMILLE // 1000
-    widths = max(FIRST_WIDTHS[wish.blind_rounds], FAILURE_WIDTHS[wish.first_failures_permille])
+    widths = max(FIRST_WIDTHS[request.blind_rounds], FAILURE_WIDTHS[request.first_failures_permille])
     first = mean - _DOUBTS_BELOW * by_doubt // 1000 + widths * spread // 1000
     return _Need(mean, spread, both, min(first, mean + last), mean + last)
 
 
-def _fit_code(name: str, wish: _Wish) -> _Fit | None:
+def _fit_code(name: str, request: PlanRequest) -> _Fit | None:
     """Return how the block is cut for this code, or None if the code discloses too little."""
-    length, checks = _frame_bits(name), _syndrome_bits(name)
-    most_punctured = checks * _MOST_PUNCTURED_PERMILLE // 1000 if wish.blind_rounds else checks // 4
+    length, checks = frame_bits_of(name), syndrome_bits_of(name)
+    max_punctured = checks * MAX_PUNCTURED_PERMILLE // 1000 if request.blind_rounds else checks // 4
     if 1000 * checks < _FEW_CHECKS_PERMILLE * length:
-        most_punctured = min(most_punctured, _puncturable_bits(name))
-    key_bits = min(wish.block_bits, length - checks)
+        max_punctured = min(max_punctured, puncturable_bits_of(name))
+    key_bits = min(request.block_bits, length - checks)
     for _ in range(2):
-        need = _needs(name, key_bits, wish)
-        most = _most_key_bits(need, length, checks, most_punctured)
-        frames = -(-wish.block_bits // most) if most else 0
-        key_bits = -(-wish.block_bits // frames) if frames else 0
-        if key_bits < 1 or wish.block_bits <= frames * (key_bits - 1):
+        need = _needs(name, key_bits, request)
+        most = _max_key_bits(need, length, checks, max_punctured)
+        frames = -(-request.block_bits // most) if most else 0
+        key_bits = -(-request.block_bits // frames) if frames else 0
+        if key_bits < 1 or request.block_bits <= frames * (key_bits - 1):
             return None
     first = disclosed_bits(-(-key_bits * need.first // _MILLION), checks)
-    punctured = max(0, min(most_punctured, length - key_bits, checks - first))
-    lowest = _needed_bits(checks - punctured, checks) * _MILLION // key_bits
-    expected = need.expected(lowest) if wish.blind_rounds else lowest
+    punctured = max(0, min(max_punctured, length - key_bits, checks - first))
+    lowest = needed_bits(checks - punctured, checks) * _MILLION // key_bits
+    expected = need.expected(lowest) if request.blind_rounds else lowest
     cost = frames * disclosed_bits(-(-key_bits * expected // _MILLION), checks)
     cost += cost * (length - key_bits - punctured) * _SHORTENING_COST_PERMILLE // (1000 * length)
     return _Fit(cost, name, frames, key_bits, punctured)
 
 
-def _most_key_bits(need: _Need, length: int, checks: int, most_punctured: int) -> int:
+def _max_key_bits(need: _Need, length: int, checks: int, max_punctured: int) -> int:
     """Return the most key bits of a frame: all checks are enough in the end, and all places are used."""
     if need.last >= _MILLION or need.first < 1:
         return 0
-    unshortened = max((length - checks) * _MILLION // (_MILLION - need.first), length - most_punctured)
+    unshortened = max((length - checks) * _MILLION // (_MILLION - need.first), length - max_punctured)
     return min(checks * _MILLION // need.last, unshortened)
 
 
-def _plan(fit: _Fit, wish: _Wish) -> LdpcPlan:
-    punctured = min(fit.punctured_bits, _puncturable_bits(fit.code))
+def _plan(fit: _Fit, request: PlanRequest) -> LdpcPlan:
+    punctured = min(fit.punctured_bits, puncturable_bits_of(fit.code))
     return LdpcPlan(
         code=fit.code,
-        block_bits=wish.block_bits,
+        block_bits=request.block_bits,
         frames=fit.frames,
         key_bits=fit.key_bits,
         punctured_bits=punctured,
-        shortened_bits=_frame_bits(fit.code) - fit.key_bits - punctured,
-        blind_rounds=wish.blind_rounds,
-        error_rate_ppm=wish.error_rate_ppm,
-        uncertainty_permille=wish.uncertainty_permille,
-        first_failures_permille=wish.first_failures_permille,
-        failures_permille=wish.failures_permille,
+        shortened_bits=frame_bits_of(fit.code) - fit.key_bits - punctured,
+        blind_rounds=request.blind_rounds,
+        error_rate_ppm=request.error_rate_ppm,
+        uncertainty_permille=request.uncertainty_permille,
+        first_failures_permille=request.first_failures_permille,
+        failures_permille=request.failures_permille,
     )
 
 
 def _offered_codes(size: int) -> list[str]:
     """Return the codes of frames of so many bits, and those for the lowest error rates, which longer frames lack."""
-    return [name for name in code_names() if _frame_bits(name) == size or (_is_low(name) and _frame_bits(name) < size)]
+    return [
+        name for name in code_names() if frame_bits_of(name) == size or (_is_low(name) and frame_bits_of(name) < size)
+    ]
 
 
 def _is_low(name: str) -> bool:
@@ -354,23 +326,9 @@ def _is_low(name: str) -> bool:
 
 
 def _frame_size(block_bits: int, frame_bits: int) -> int:
-    sizes = sorted({_frame_bits(name) for name in code_names()})
+    sizes = sorted({frame_bits_of(name) for name in code_names()})
     frame_bits = whole_number("frame_bits", frame_bits, least=1)
     if frame_bits not in sizes:
         raise InputError(f"frame_bits of LDPC must be one of {sizes}; found {frame_bits}")
     fitting = [size for size in sizes if size <= frame_bits and 3 * block_bits >= 2 * size]
     return fitting[-1] if fitting else sizes[0]
-
-
-def _frame_bits(name: str) -> int:
-    entry: dict[str, Any] = manifest()["codes"][name]
-    return int(entry["columns"] * entry["size"])
-
-
-def _puncturable_bits(name: str) -> int:
-    return int(manifest()["codes"][name]["puncturable_bits"])
-
-
-def _syndrome_bits(name: str) -> int:
-    entry: dict[str, Any] = manifest()["codes"][name]
-    return int(entry["rows"] * entry["size"])

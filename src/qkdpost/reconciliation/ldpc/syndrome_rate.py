@@ -13,7 +13,7 @@ from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout
 
 __all__ = ["RateEstimate", "combine", "estimate_from_checks", "parities_of_key_bits"]
 
-_MOST_UNCERTAINTY = 0.3
+_MAX_UNCERTAINTY = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def estimate_from_checks(degrees: NDArray[np.int64], odd: NDArray[np.int64], fra
     information = _score(rate, degree, totals, odds)[1]
     if information <= 0:
         return None
-    return RateEstimate(rate, min(math.sqrt(2 / information) / rate, _MOST_UNCERTAINTY))
+    return RateEstimate(rate, min(math.sqrt(2 / information) / rate, _MAX_UNCERTAINTY))
 
 
 def _score(
