@@ -16,7 +16,7 @@ from qkdpost.labels import Labels
 from qkdpost.records import Detections, PreparedPulses, RawRecord, Tally, TimeTags
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
-from qkdpost.security.single_photon.bound import MAX_POSSIBLE_RUNS
+from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_detections, match_to_prepared, report_slots
 from qkdpost.sifting.task import SiftingTask

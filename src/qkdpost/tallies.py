@@ -21,7 +21,7 @@ __all__ = ["DecoyTally", "Intensity", "SampledTally", "SinglePhotonTally"]
 Intensity: TypeAlias = float | tuple[float, float]
 """A mean photon number, or the two ends of an interval in which it is known to lie."""
 
-MOST_INTENSITIES = 8
+MAX_INTENSITIES = 8
 MAX_INTENSITY = 20.0
 MIN_INTENSITY = 1e-12
 """An intensity is none or at least this: products of smaller ones are no numbers, and no laser is so faint."""
@@ -35,19 +35,29 @@ class SampledTally:
     bases make key here; that of one is judged by the sample of the other.
 
     Args:
-        key_bits: sifted bits that were not compared, and may become key.
-        test_bits: sampled rounds, compared in public.
+        key_counts: sifted bits that were not compared, and may become key.
+        test_counts: sampled rounds, compared in public.
         test_errors: how many of these differed.
     """
 
-    key_bits: tuple[int, int]
-    test_bits: tuple[int, int]
+    key_counts: tuple[int, int]
+    test_counts: tuple[int, int]
     test_errors: tuple[int, int]
 
     def __post_init__(self) -> None:
-        for name in ("key_bits", "test_bits", "test_errors"):
+        for name in ("key_counts", "test_counts", "test_errors"):
             _keep(self, name, whole_numbers(name, getattr(self, name), count=2, each="basis"))
-        _check_errors("sampled", self.test_errors, self.test_bits)
+        _check_errors("test", self.test_errors, self.test_counts)
+
+    @property
+    def key_bits(self) -> int:
+        """Sifted bits that may become key."""
+        return sum(self.key_counts)
+
+    @property
+    def test_bits(self) -> int:
+        """Rounds that were compared."""
+        return sum(self.test_counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +141,16 @@ class SinglePhotonTally:
         _check_errors("test", (self.test_errors,), (self.test_bits,))
         if self.key_bits + self.test_bits > self.pulses_sent:
             raise InputError(
-                f"{self.key_bits} key and {self.test_bits} test detections of {self.pulses_sent} pulses cannot be"
+                "key_bits and test_bits together must not exceed pulses_sent; found "
+                f"{self.key_bits} + {self.test_bits} > {self.pulses_sent}"
             )
         for name in ("key_probability", "test_probability"):
             _keep(self, name, real_number(name, getattr(self, name), above=0.0, below=1.0))
         if self.key_probability + self.test_probability > 1.0 + 1e-12:
-            raise InputError("key_probability and test_probability add up to more than one")
+            raise InputError(
+                "key_probability and test_probability must not add up to more than 1; found "
+                f"{self.key_probability} + {self.test_probability}"
+            )
         _keep(self, "mean_photons", real_number("mean_photons", self.mean_photons, above=0.0, most=20.0))
         _keep(self, "g2", real_number("g2", self.g2, least=0.0, most=1e6))
 
@@ -164,9 +178,9 @@ def check_intensity_ranges(
     """
     means = intensities_of("intensities", intensities, error=error)
     shares = numbers("probabilities", probabilities, error=error)
-    if not 2 <= len(means) <= MOST_INTENSITIES or len(shares) != len(means):
+    if not 2 <= len(means) <= MAX_INTENSITIES or len(shares) != len(means):
         raise error(
-            f"2 ... {MOST_INTENSITIES} intensities with one probability each are allowed; "
+            f"2 ... {MAX_INTENSITIES} intensities with one probability each are allowed; "
             f"found {len(means)} and {len(shares)}"
         )
     ends = [ends_of_intensity(mean) for mean in means]
@@ -205,6 +219,11 @@ def ends_of_intensity(intensity: Intensity) -> tuple[float, float]:
     return intensity if isinstance(intensity, tuple) else (intensity, intensity)
 
 
+def has_intervals(intensities: Sequence[Intensity]) -> bool:
+    """Return whether any of the intensities is known to lie in an interval only."""
+    return any(isinstance(intensity, tuple) for intensity in intensities)
+
+
 def middles_of_intensities(intensities: Sequence[Intensity]) -> tuple[float, ...]:
     """Return the middle of each interval, and the numbers as they are: what a simulation takes."""
     return tuple(sum(ends_of_intensity(intensity)) / 2.0 for intensity in intensities)
@@ -231,7 +250,11 @@ def _keep(tally: object, name: str, value: object) -> None:
     object.__setattr__(tally, name, value)
 
 
-def _check_errors(basis: str, errors: Sequence[int], counts: Sequence[int]) -> None:
+def _check_errors(kind: str, errors: Sequence[int], counts: Sequence[int]) -> None:
+    """Check that there are no more errors than rounds that could show one; `kind` is "key" or "test"."""
     for wrong, count in zip(errors, counts, strict=True):
         if wrong > count:
-            raise InputError(f"{wrong} errors in {count} {basis} detections cannot be")
+            raise InputError(
+                f"{kind}_errors must not exceed the number of {kind} rounds that they were counted in; found "
+                f"{wrong} > {count}"
+            )

@@ -53,8 +53,8 @@ def _tally_sample(rounds: ComparedRounds) -> SampledTally:
     key, test = rounds.key_bits_in_key_basis, rounds.test_bits_in_key_basis
     errors = rounds.test_difference[:test].weight()
     return SampledTally(
-        key_bits=(key, rounds.key_bits - key),
-        test_bits=(test, len(rounds.test_difference) - test),
+        key_counts=(key, rounds.key_bits - key),
+        test_counts=(test, len(rounds.test_difference) - test),
         test_errors=(errors, rounds.test_errors - errors),
     )
 

@@ -49,7 +49,7 @@ def _qubits(room: Any) -> Callable[..., Any]:
 
 
 def _sampled(key_bits: Any, test_bits: Any, test_errors: Any, **others: Any) -> Any:
-    tally = SampledTally(key_bits=key_bits, test_bits=test_bits, test_errors=test_errors)
+    tally = SampledTally(key_counts=key_bits, test_counts=test_bits, test_errors=test_errors)
     return tally, qp.security.bbm92.secret_length(tally, **others)
 
 
@@ -149,7 +149,7 @@ BOUND_CALLS: dict[str, Call] = {
         lambda key_bits, test_bits, seen, tail: concentration.serfling_deviation(key_bits, test_bits, tail),
         _tail_arguments("key_bits", "test_bits", "seen"),
     ),
-    "coins": (concentration.fair_coin_tosses, _coins),
+    "coins": (concentration.trials_upper_bound, _coins),
     "entropy": (qp.security.binary_entropy, _share("probability")),
     "inverse entropy": (qp.security.inverse_binary_entropy, _share("entropy_bits")),
 }

@@ -12,7 +12,7 @@ from qkdpost.security import SecretLength, bb84, bbm92, decoy_bb84, single_photo
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 QUBITS = Tally(key_bits=10**6, test_bits=10**5, test_errors=1_000)
-SAMPLED = SampledTally(key_bits=(10**6, 10**5), test_bits=(10**5, 10**4), test_errors=(1_000, 100))
+SAMPLED = SampledTally(key_counts=(10**6, 10**5), test_counts=(10**5, 10**4), test_errors=(1_000, 100))
 DECOYS = DecoyTally(
     intensities=(0.5, 0.15, 2e-4),
     probabilities=(0.4, 0.45, 0.15),
@@ -60,7 +60,7 @@ def test_what_every_kind_needs_is_said(name: str) -> None:
     assert "never by bases, outcomes or intensities" in said
     assert "hash key that stays secret for ever" in said
     assert "epsilons of all blocks add up" in said
-    assert "were the receiver's two detectors not alike, this length would be too long" in said
+    assert "were the receiver's two detectors mismatched, this length would be too long" in said
     assert "conjugate bases" in said
     assert ("neither side's bases were known" in said) == (name == "bbm92")
     if name == "decoys":
@@ -111,7 +111,7 @@ def test_wiesemann_says_what_is_read_and_what_is_derived() -> None:
 
 def test_what_unequal_detectors_would_do_is_said_until_they_are_told() -> None:
     alike = length("decoys", two_way=False)
-    (line,) = (line for line in alike.assumptions if "not alike" in line)
+    (line,) = (line for line in alike.assumptions if "detectors mismatched" in line)
     assert f"in the place of {alike.phase_error_rate:.4f}" in line
     worse = float(line.split("at most ")[1].split()[0])
     told = DetectorMismatch(dark_count_probability=0.0, efficiency_deviation=0.01, dark_count_deviation=0.0)

@@ -16,8 +16,8 @@ from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.decoy.single_photons import estimate_single_photons
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubits import published as fixed_length
-from qkdpost.security.qubits.phase_errors import most_phase_errors
+from qkdpost.security.phase_errors import max_phase_errors
+from qkdpost.security.qubits import published_formulas as fixed_length
 from qkdpost.statistics import concentration
 from qkdpost.statistics import inversion as crossing
 from qkdpost.statistics import log_tails as tails
@@ -57,7 +57,9 @@ def alike(number: Callable[[int], Any]) -> dict[str, int]:
         test_bits=n(20_000),
         test_errors=n(100),
     )
-    sampled = SampledTally(key_bits=(n(0), n(10_000_001)), test_bits=(n(10**6), n(10**5)), test_errors=(n(99), n(9)))
+    sampled = SampledTally(
+        key_counts=(n(0), n(10_000_001)), test_counts=(n(10**6), n(10**5)), test_errors=(n(99), n(9))
+    )
     lengths = {
         "wrong in a fifth": bb84.secret_length(
             Tally(key_bits=n(10**5), test_bits=n(10**4), test_errors=n(2_000)), leakage_bits=0, epsilon=1e-10
@@ -144,10 +146,10 @@ FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "clopper-pearson lower": ("kx", lambda n, k, x: concentration.clopper_pearson_lower(k, x, 1e-10)),
     "kullback-leibler upper": ("kx", lambda n, k, x: concentration.kullback_leibler_upper(k, x, 1e-10)),
     "kullback-leibler lower": ("kx", lambda n, k, x: concentration.kullback_leibler_lower(k, x, 1e-10)),
-    "fair coin": ("nx", lambda n, k, x: concentration.fair_coin_tosses(x, n, 1e-10)),
+    "fair coin": ("nx", lambda n, k, x: concentration.trials_upper_bound(x, n, 1e-10)),
     "hypergeometric tail": ("nkx", lambda n, k, x: tails.hypergeometric_log_tail(n, k, k, x)),
     "binomial tail": ("nx", lambda n, k, x: tails.binomial_log_tail(x, n, 0.3, 0.7)),
-    "phase errors": ("nkx", lambda n, k, x: most_phase_errors(n, k, x, 1e-10, "hypergeometric")),
+    "phase errors": ("nkx", lambda n, k, x: max_phase_errors(n, k, x, 1e-10, "hypergeometric")),
     "steady entropy": ("nkx", lambda n, k, x: steady_entropy(n, k, x, 1e-10, 99)),
     "most errors of longer": ("nkx", lambda n, k, x: most_errors_of_longer(n, n, k, x, 1e-10, 99)),
     "theorem three": ("nk", lambda n, k, x: fixed_length.tomamichel_leverrier_deviation(n, k, 1e-10)),
@@ -220,7 +222,7 @@ def test_tails_that_are_none(tail: Any) -> None:
     for call in (
         lambda: concentration.hypergeometric_key_errors(100, 10, 1, tail),
         lambda: concentration.clopper_pearson_upper(10, 1, tail),
-        lambda: most_phase_errors(100, 10, 1, tail, "hypergeometric"),
+        lambda: max_phase_errors(100, 10, 1, tail, "hypergeometric"),
         lambda: steady_entropy(100, 10, 1, tail, 20),
     ):
         with pytest.raises(InputError, match="tail"):

@@ -49,8 +49,8 @@ class Line:
             key_bits = parts[0][0] + parts[1][0]
             leakage = math.ceil(efficiency * key_bits * binary_entropy(min(0.5, self.error_rate))) + extra_leakage
             tally = SampledTally(
-                key_bits=(parts[0][0], parts[1][0]),
-                test_bits=(parts[2][0], parts[3][0]),
+                key_counts=(parts[0][0], parts[1][0]),
+                test_counts=(parts[2][0], parts[3][0]),
                 test_errors=(parts[2][1], parts[3][1]),
             )
             return bb84.secret_length(tally, leakage_bits=leakage, epsilon=epsilon)

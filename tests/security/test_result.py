@@ -30,7 +30,7 @@ def result_of(bits: float, *, asymptotic: float, key_bits: int, rigorous: bool =
         rigorous=rigorous,
         assumptions=(),
         epsilon=LEDGER,
-        phase_error_rate=0.0,
+        evidence=(("phase_error_rate", 0.0),),
         asymptotic_bits=asymptotic,
         key_bits=key_bits,
         abort=abort,
@@ -100,7 +100,9 @@ def test_qubits_never_exceed_their_asymptotic_value(data: st.DataObject, epsilon
     (test, wrong), (other_test, other_wrong) = counts(data.draw(NUMBERS)), counts(data.draw(NUMBERS))
     plain = Tally(key_bits=data.draw(NUMBERS), test_bits=test, test_errors=wrong)
     both = SampledTally(
-        key_bits=(plain.key_bits, data.draw(NUMBERS)), test_bits=(test, other_test), test_errors=(wrong, other_wrong)
+        key_counts=(plain.key_bits, data.draw(NUMBERS)),
+        test_counts=(test, other_test),
+        test_errors=(wrong, other_wrong),
     )
     leakage = data.draw(st.one_of(st.just(0), st.integers(0, plain.key_bits // 2)))
     for concentration in ("hypergeometric", "serfling"):

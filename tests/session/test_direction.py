@@ -89,7 +89,7 @@ def test_a_one_way_configuration_without_a_code_is_two_way_all_the_same(monkeypa
         assert report_of(pair, role).ledger.two_way
 
 
-# Detectors that are not alike: only with one-way correction, and only as far as they are told.
+# Mismatched detectors: only with one-way correction, and only as far as they are stated.
 
 TWO_DECOYS = qp.LinkConfig(
     kind="decoy-bb84",
@@ -131,7 +131,7 @@ def test_a_mismatch_of_detectors_shortens_the_key(decoy_records: tuple[Any, Any]
             assert report.secret is not None
             text = str(report.secret)
             assert "two detectors differ by no more than stated" in text
-            assert "detectors that are not alike" in text
+            assert "mismatched detectors" in text
             assert "does not depend on the basis" not in text
             assert "does not depend on the basis" in str(alike.report.secret)
 
@@ -144,7 +144,7 @@ def test_a_gross_mismatch_leaves_nothing_and_says_so(decoy_records: tuple[Any, A
         assert report.secret is not None
         assert report.secret.bits == 0
         assert "phase errors" in str(report.abort_detail)
-        assert "detectors that are not alike" in str(report.abort_detail)
+        assert "mismatched detectors" in str(report.abort_detail)
 
 
 def test_a_mismatch_is_compared_in_the_greeting() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from qkdpost.errors import InputError
 from qkdpost.records import RawRecord
-from qkdpost.security.single_photon.bound import MAX_FIRST_RECORDS
+from qkdpost.security.single_photon.settings import MAX_FIRST_RECORDS
 from qkdpost.session.record_queue import RecordQueue
 from support.link import Pair, bb84_records, small_link
 

@@ -95,8 +95,8 @@ def test_counts_of_each_basis(key_basis_sample: int) -> None:
     )
     in_key_basis = int(difference[:key_basis_sample].sum())
     assert tally_qubits(LinkConfig(test="sample"), rounds, None) == SampledTally(
-        key_bits=(700, 300),
-        test_bits=(key_basis_sample, 200 - key_basis_sample),
+        key_counts=(700, 300),
+        test_counts=(key_basis_sample, 200 - key_basis_sample),
         test_errors=(in_key_basis, int(difference.sum()) - in_key_basis),
     )
     assert tally_qubits(LinkConfig(), rounds, None) == Tally(

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
-from qkdpost.security.decoy.bound import single_photon_phase_error_rate
+from qkdpost.security.decoy.phase_errors import single_photon_phase_error_rate
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts, wiesemann_2026
 from qkdpost.security.decoy.single_photons import SinglePhotons, count_events, estimate_single_photons, point_estimate
@@ -84,7 +84,7 @@ def test_samples_of_both_bases(
 
     @cache
     def most(first: int, second: int) -> float:
-        tally = SampledTally(key_bits=key_bits, test_bits=test_bits, test_errors=(first, second))
+        tally = SampledTally(key_counts=key_bits, test_counts=test_bits, test_errors=(first, second))
         return phase_error_bound_of_samples(tally, math.sqrt(tail), "hypergeometric")[0] * sum(key_bits)
 
     failed = unsafe = 0

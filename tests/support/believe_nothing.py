@@ -67,8 +67,8 @@ QUBITS = {
     "test_errors": count(st.integers(0, 64)),
 }
 SAMPLED = {
-    "key_bits": counts(st.tuples(st.sampled_from([100, 10**5]), st.sampled_from([100, 10**5]))),
-    "test_bits": counts(st.tuples(st.sampled_from([100, 10**4]), st.sampled_from([100, 10**4]))),
+    "key_counts": counts(st.tuples(st.sampled_from([100, 10**5]), st.sampled_from([100, 10**5]))),
+    "test_counts": counts(st.tuples(st.sampled_from([100, 10**4]), st.sampled_from([100, 10**4]))),
     "test_errors": counts(st.tuples(st.integers(0, 100), st.integers(0, 100))),
 }
 DECOYS = {
@@ -171,7 +171,9 @@ STATISTICS = [
         tail=TAIL,
     ),
     call("chernoff_at_most", concentration.chernoff_at_most, expected=real(st.sampled_from([0.0, 1e3])), tail=TAIL),
-    call("fair_coin_tosses", concentration.fair_coin_tosses, heads=count(SMALL), most=count(10_000), tail=TAIL),
+    call(
+        "trials_upper_bound", concentration.trials_upper_bound, successes=count(SMALL), at_most=count(10_000), tail=TAIL
+    ),
     call("hoeffding_deviation", concentration.hoeffding_deviation, trials=count(SMALL), tail=TAIL),
     call(
         "serfling_deviation",

@@ -31,7 +31,8 @@ Correction that answers back
     (v) Verification is counted as with any correction: tags and outcomes.
 
     The argument of (ii) to (iv) is this library's own, not a quotation of a published theorem: results that rest on it
-    say so in `unproven`. Who does not accept it can correct one-way.
+    say so in `unproven`. Users who reject this argument can restrict correction to one-way, for the kinds whose bound
+    then does without it.
 
 Data for choosing the correction
     The error rate that the code or block sizes are chosen by must come from disclosed rounds, which are not key, or
@@ -45,23 +46,32 @@ from qkdpost.records import Tally
 from qkdpost.security import single_photon
 from qkdpost.security.decoy import bound as decoy_bb84
 from qkdpost.security.decoy.sensitivity import IntensitySensitivity, intensity_sensitivity
+from qkdpost.security.decoy.settings import DecoyBoundSettings
+from qkdpost.security.disclosed import Bound, Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.qubits import bb84, bbm92
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
+from qkdpost.security.single_photon.settings import SinglePhotonBoundSettings
 from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
+    "Bound",
     "DecoyAcceptance",
+    "DecoyBoundSettings",
     "DecoyTally",
     "DetectorMismatch",
+    "Disclosed",
     "Epsilon",
     "EpsilonLedger",
     "EpsilonTerm",
     "IntensitySensitivity",
     "QubitAcceptance",
+    "QubitBoundSettings",
     "SampledTally",
     "SecretLength",
+    "SinglePhotonBoundSettings",
     "SinglePhotonTally",
     "Tally",
     "Term",

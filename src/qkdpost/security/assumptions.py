@@ -69,7 +69,7 @@ BASIS_INDEPENDENT_DETECTION = (
     "whether a round is detected does not depend on the basis (equal efficiencies; no efficiency mismatch)"
 )
 DETECTOR_CONSEQUENCE = (
-    "were the receiver's two detectors not alike, this length would be too long: by what is known for decoy states, "
+    "were the receiver's two detectors mismatched, this length would be too long: by what is known for decoy states, "
     "efficiencies that deviate by 1 % from their nominal value may hide some 0.04 of the phase-error rate"
 )
 DETECTORS_READY = (
@@ -168,7 +168,7 @@ DERIVED_CONSTANT = (
     "the constant 17 for two decoys was derived by the bookkeeping that the paper has for one decoy, not read in it"
 )
 DETECTOR_ARGUMENT = (
-    "with detectors that are not alike, the exact distribution in the place of Serfling's inequality, and a number of "
+    "with mismatched detectors, the exact distribution in the place of Serfling's inequality, and a number of "
     "rounds that is itself a bound, are this library's own argument (the notes of "
     "qkdpost.security.decoy.detector_mismatch)"
 )

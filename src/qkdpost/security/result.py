@@ -13,16 +13,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, TypeAlias
 
-from qkdpost.checks import instance, whole_number
-from qkdpost.errors import ConfigurationError
+from qkdpost.checks import described, instance, whole_number
+from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import EpsilonLedger
 
-__all__ = ["Form", "SecretLength", "Term", "at_fixed_length", "refused", "secret_length_of_terms"]
+__all__ = ["Evidence", "Form", "SecretLength", "Term", "at_fixed_length", "refused", "secret_length_of_terms"]
 
 Form = Literal["variable-length", "fixed-length"]
+Evidence: TypeAlias = tuple[tuple[str, float], ...]
+"""Named numbers: what a bound concluded from the counts, each on the safe side of what it stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +57,17 @@ class SecretLength:
         assumptions: what it takes for granted.
         terms: what makes the length, in the order of the formula; a last term pays for floating-point rounding.
         epsilon: where the bound spends the budget.
-        phase_error_rate: the upper bound on the phase-error rate that went in.
+        evidence: the numbers that the bound concluded from the counts and made the length of, each with its name, in an
+            order that is the bound's own. Which there are depends on the kind: rounds of qubits have a
+            "phase_error_rate" (an upper bound) and "certified_rounds" (a lower bound), decoy states also say what they
+            prove of single photons; a kind without phase errors names what stands in their place.
         asymptotic_bits: what the same counts would give without any statistical or epsilon term; a point estimate.
         reason: why there is no key; empty if there is one.
         unproven: on which steps it rests that no published proof covers, each in words; empty if on none. Arguments of
             this library's own are among them.
+
+    Raises:
+        InputError: the evidence is not a sequence of pairs of a name and a number, or a name occurs twice.
     """
 
     bits: int
@@ -69,10 +78,27 @@ class SecretLength:
     assumptions: tuple[str, ...]
     terms: tuple[Term, ...]
     epsilon: EpsilonLedger
-    phase_error_rate: float
+    evidence: Evidence
     asymptotic_bits: float
     reason: str
     unproven: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evidence", _checked_evidence(self.evidence))
+
+    @property
+    def phase_error_rate(self) -> float:
+        """The upper bound on the phase-error rate that went in.
+
+        Raises:
+            InputError: the bound's evidence has none: it is not one of qubits.
+        """
+        for name, value in self.evidence:
+            if name == "phase_error_rate":
+                return value
+        raise InputError(
+            f"bound {self.bound!r} has no phase-error rate; its evidence is {[name for name, _ in self.evidence]}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
@@ -85,7 +111,7 @@ class SecretLength:
             "assumptions": list(self.assumptions),
             "terms": [{"name": t.name, "bits": t.bits, "explanation": t.explanation} for t in self.terms],
             "epsilon": self.epsilon.to_dict(),
-            "phase_error_rate": self.phase_error_rate,
+            "evidence": dict(self.evidence),
             "asymptotic_bits": self.asymptotic_bits,
             "reason": self.reason,
             "unproven": list(self.unproven),
@@ -132,7 +158,7 @@ def secret_length_of_terms(
     rigorous: bool,
     assumptions: Sequence[str],
     epsilon: EpsilonLedger,
-    phase_error_rate: float,
+    evidence: Evidence,
     asymptotic_bits: float,
     key_bits: int,
     abort: str = "",
@@ -150,7 +176,7 @@ def secret_length_of_terms(
         rigorous: whether it is proven.
         assumptions: what it takes for granted.
         epsilon: where it spends the budget.
-        phase_error_rate: what went in.
+        evidence: what was concluded from the counts; see `SecretLength`.
         asymptotic_bits: without statistics; clamped to 0 ... `key_bits` here.
         key_bits: how many bits the key is made of.
         abort: why the block was not accepted, if it was not.
@@ -176,11 +202,33 @@ def secret_length_of_terms(
         assumptions=tuple(assumptions),
         terms=lines,
         epsilon=epsilon,
-        phase_error_rate=phase_error_rate,
+        evidence=evidence,
         asymptotic_bits=most,
         unproven=tuple(unproven),
         reason=abort or fault or ("" if bits else _why_nothing(terms, total)),
     )
+
+
+def _checked_evidence(evidence: object) -> Evidence:
+    """Return the evidence as a tuple of pairs of a name and a Python float; one that is not finite is kept as it is.
+
+    A bound that has gone wrong answers with no key and says so; it must not raise here.
+    """
+    if not isinstance(evidence, Sequence) or isinstance(evidence, str | bytes):
+        raise InputError(f"evidence must be a sequence of (name, number); found {described(evidence)}")
+    pairs = []
+    for pair in evidence:
+        if (
+            not isinstance(pair, tuple)
+            or len(pair) != 2
+            or not isinstance(pair[0], str)
+            or not isinstance(pair[1], Real)
+        ):
+            raise InputError(f"evidence must be a sequence of (name, number); found {described(pair)} in it")
+        pairs.append((str(pair[0]), float(pair[1])))
+    if len(dict(pairs)) < len(pairs):
+        raise InputError(f"each name in evidence must occur once; found {[name for name, _ in pairs]}")
+    return tuple(pairs)
 
 
 def _fault(total: float, most: float, key_bits: int) -> str:
@@ -216,7 +264,7 @@ def _lines(result: SecretLength) -> list[str]:
     width = max(len(term.name) for term in result.terms)
     for term in result.terms:
         lines.append(f"  {term.name:<{width}}  {term.bits:>+18,.2f}  {term.explanation}")
-    lines.append(f"  phase-error rate: at most {result.phase_error_rate:.6g}")
+    lines.extend(f"  evidence: {name.replace('_', ' ')} {value:,.10g}" for name, value in result.evidence)
     lines.append(f"  without finite-size terms: {result.asymptotic_bits:,.0f} bits")
     ledger = result.epsilon
     lines.append(f"  epsilon: secrecy {ledger.secrecy:.3g}, correctness {ledger.correctness:.3g} ({ledger.proof})")

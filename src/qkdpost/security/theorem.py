@@ -33,9 +33,10 @@ import math
 from collections.abc import Sequence
 
 from qkdpost.checks import whole_number
-from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.errors import ConfigurationError
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
-from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
+from qkdpost.security.result import Evidence, SecretLength, Term, secret_length_of_terms
 from qkdpost.statistics.entropy import binary_entropy
 
 __all__ = [
@@ -69,13 +70,13 @@ def variable_length(
     certified_explanation: str,
     phase_error_rate: float,
     phase_error_explanation: str,
-    leakage_bits: int,
-    verification_bits: int | None,
+    disclosed: Disclosed,
     ledger: EpsilonLedger,
     amplification_epsilon: float,
     asymptotic_bits: float,
     key_bits: int,
     assumptions: Sequence[str],
+    evidence: Evidence = (),
     entropy_bits: int | None = None,
     unproven: Sequence[str] = (),
 ) -> SecretLength:
@@ -87,25 +88,25 @@ def variable_length(
         certified_explanation: where B_1 comes from.
         phase_error_rate: B_e; anything from 1/2 on leaves no key.
         phase_error_explanation: where B_e comes from.
-        leakage_bits: all that the ledger charged.
-        verification_bits: how much of it verification was; None if it is not in it.
+        disclosed: what the ledger charged, and how much of it verification was.
         ledger: where the budget went; its proof must be this theorem's.
         amplification_epsilon: eps_PA.
         asymptotic_bits: the point estimate to compare with, before leakage.
         key_bits: how many bits the key is made of, whatever is certified of them.
         assumptions: what the caller's B_1 and B_e take for granted.
+        evidence: what B_1 and B_e were made of, to be named beside them.
         entropy_bits: what is kept of B_1 (1 - h(B_e)), if less than all of it.
         unproven: on which steps B_1 and B_e rest that no published proof covers.
 
     Raises:
-        InputError: impossible numbers of bits.
+        InputError: a number of rounds or bits is negative or no whole number.
         ConfigurationError: verification was charged less than its share of epsilon needs.
     """
     certified_bits = whole_number("certified_bits", certified_bits)
     hidden = certified_bits * binary_entropy(min(0.5, phase_error_rate))
     if entropy_bits is not None:
         hidden = max(hidden, float(certified_bits - entropy_bits))
-    costs = correction_terms(leakage_bits, verification_bits, ledger.budget)
+    costs = correction_terms(disclosed, ledger.budget)
     terms = (
         Term(name="certified rounds", bits=float(certified_bits), explanation=certified_explanation),
         Term(name="phase errors", bits=-hidden, explanation=phase_error_explanation),
@@ -119,39 +120,35 @@ def variable_length(
         rigorous=True,
         assumptions=assumptions,
         epsilon=ledger,
-        phase_error_rate=phase_error_rate,
+        evidence=(("certified_rounds", certified_bits), ("phase_error_rate", phase_error_rate), *evidence),
         asymptotic_bits=asymptotic_bits + costs[0].bits,
         key_bits=whole_number("key_bits", key_bits),
         unproven=unproven,
     )
 
 
-def correction_terms(leakage_bits: int, verification_bits: int | None, budget: Epsilon) -> tuple[Term, Term]:
+def correction_terms(disclosed: Disclosed, budget: Epsilon) -> tuple[Term, Term]:
     """Return the lines for correction and for verification, charging neither twice.
 
     Raises:
-        InputError: impossible numbers of bits.
         ConfigurationError: verification was charged less than its share of epsilon needs.
     """
-    leakage_bits = whole_number("leakage_bits", leakage_bits)
-    if verification_bits is None:
+    verification = disclosed.verification_bits
+    if verification is None:
         charge = math.log2(2.0 / budget.correctness)
         explanation = f"log2(2 / eps_EV), eps_EV = {budget.correctness:.3g}"
         return (
-            Term(name="correction", bits=-float(leakage_bits), explanation="bits disclosed"),
+            Term(name="correction", bits=-float(disclosed.leakage_bits), explanation="bits disclosed"),
             Term(name="verification", bits=-charge, explanation=explanation),
         )
-    verification_bits = whole_number("verification_bits", verification_bits)
-    if verification_bits > leakage_bits:
-        raise InputError(f"{verification_bits} bits of verification cannot be part of {leakage_bits} bits of leakage")
-    if verification_bits < budget.verification_charge_bits:
+    if verification < budget.verification_charge_bits:
         raise ConfigurationError(
             f"verification must be charged at least {budget.verification_charge_bits} bits (a tag for correctness "
-            f"{budget.correctness:.3g} and its outcome); found {verification_bits}"
+            f"{budget.correctness:.3g} and its outcome); found {verification}"
         )
     return (
-        Term(name="correction", bits=-float(leakage_bits - verification_bits), explanation="bits disclosed"),
-        Term(name="verification", bits=-float(verification_bits), explanation="tags and outcomes, as disclosed"),
+        Term(name="correction", bits=-float(disclosed.leakage_bits - verification), explanation="bits disclosed"),
+        Term(name="verification", bits=-float(verification), explanation="tags and outcomes, as disclosed"),
     )
 
 

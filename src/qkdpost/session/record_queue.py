@@ -9,7 +9,7 @@ from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth, summarise
 from qkdpost.records import RawRecord
-from qkdpost.security.single_photon.bound import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
+from qkdpost.security.single_photon.settings import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
 
 __all__ = ["LOOKAHEAD_BATCHES", "RecordQueue"]

@@ -27,7 +27,6 @@ __all__ = [
     "chernoff_at_most",
     "clopper_pearson_lower",
     "clopper_pearson_upper",
-    "fair_coin_tosses",
     "hoeffding_deviation",
     "hypergeometric_key_errors",
     "hypergeometric_key_errors_lower",
@@ -35,6 +34,7 @@ __all__ = [
     "kullback_leibler_upper",
     "serfling_deviation",
     "serfling_deviation_smoothing",
+    "trials_upper_bound",
 ]
 
 MIN_PROBABILITY = 1e-250
@@ -234,31 +234,31 @@ def chernoff_at_most(expected: float, tail: float) -> float:
     return expected + exponent / 2.0 + math.sqrt(2.0 * exponent * expected + exponent**2 / 4.0)
 
 
-def fair_coin_tosses(heads: int, most: int, tail: float) -> int:
-    """Return the largest N up to `most` with P[Bin(N, 1/2) <= heads] > tail, from above.
+def trials_upper_bound(successes: int, at_most: int, tail: float) -> int:
+    """Return the largest N up to `at_most` with P[Bin(N, 1/2) <= successes] > tail, from above.
 
-    So many tosses at most were made of a fair coin that showed heads no more often than `heads`; rounds without a
-    photon are such tosses, an error being heads.
+    An upper confidence limit on the number of trials that each succeed with probability 1/2. Rounds without a photon
+    are such trials, an error being a success.
 
     Args:
-        heads: how often heads came up at most.
-        most: a bound on the tosses that holds anyhow.
+        successes: how many succeeded at most.
+        at_most: a bound on the trials that holds anyhow.
         tail: the probability of failure.
 
     Raises:
         InputError: a count or tail out of range.
     """
-    heads, most = check_count("heads", heads), check_count("most", most)
+    successes, at_most = check_count("successes", successes), check_count("at_most", at_most)
     target = math.log(check_tail(tail))
 
-    def log_tail(tosses: int) -> float:
-        return binomial_log_tail(heads, tosses - heads, 0.5, 0.5)
+    def log_tail(trials: int) -> float:
+        return binomial_log_tail(successes, trials - successes, 0.5, 0.5)
 
-    if most <= heads:
-        return most
+    if at_most <= successes:
+        return at_most
     deviations = _deviations(target)
-    near = round((deviations + math.sqrt(deviations**2 + 8.0 * heads)) ** 2 / 4.0)
-    return first_below(log_tail, target, heads, most, near, 2.0 * heads) - 1
+    near = round((deviations + math.sqrt(deviations**2 + 8.0 * successes)) ** 2 / 4.0)
+    return first_below(log_tail, target, successes, at_most, near, 2.0 * successes) - 1
 
 
 def hoeffding_deviation(trials: int, tail: float) -> float:

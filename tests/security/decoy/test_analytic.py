@@ -20,10 +20,11 @@ from qkdpost.security.decoy.analytic import (
     vacuum_lower,
     vacuum_upper_by_errors,
 )
-from qkdpost.security.decoy.linear_program import DecoyProgram, IncompatibleCounts
+from qkdpost.security.decoy.certified import IncompatibleCounts
+from qkdpost.security.decoy.linear_program import DecoyProgram
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.single_photons import count_events, estimate_single_photons
-from qkdpost.statistics.concentration import fair_coin_tosses
+from qkdpost.statistics.concentration import trials_upper_bound
 from qkdpost.tallies import DecoyTally
 from reference.links import DecoyLink
 
@@ -203,10 +204,10 @@ def test_what_a_wrong_solver_says_is_not_believed(monkeypatch: pytest.MonkeyPatc
             ineqlin=SimpleNamespace(marginals=scale * rng.normal(size=10)),
             eqlin=SimpleNamespace(marginals=scale * rng.normal(size=2)),
         )
-        monkeypatch.setattr("qkdpost.security.decoy.linear_program._solve", lambda *_, answer=wrong: answer)
+        monkeypatch.setattr("qkdpost.security.decoy.certified._solve", lambda *_, answer=wrong: answer)
         assert honest.least(1) <= right[0]
         assert honest.most(1) >= right[1]
-    monkeypatch.setattr("qkdpost.security.decoy.linear_program._solve", lambda *_: SimpleNamespace(status=4))
+    monkeypatch.setattr("qkdpost.security.decoy.certified._solve", lambda *_: SimpleNamespace(status=4))
     assert (honest.least(1), honest.most(1)) == (0.0, sum(KEY))
 
 
@@ -317,11 +318,11 @@ def test_events_are_counted() -> None:
 
 def test_fair_coin() -> None:
     for heads, tail in ((0, 1e-3), (5, 1e-6), (40, 1e-10)):
-        most = fair_coin_tosses(heads, 10**6, tail)
+        most = trials_upper_bound(heads, 10**6, tail)
         ways = [sum(math.comb(n, i) for i in range(heads + 1)) / 2**n for n in (most, most + 1)]
         assert ways[1] <= tail < ways[0]
-    assert fair_coin_tosses(5, 3, 1e-3) == 3
-    assert fair_coin_tosses(5, 12, 1e-9) == 12
+    assert trials_upper_bound(5, 3, 1e-3) == 3
+    assert trials_upper_bound(5, 12, 1e-9) == 12
 
 
 def test_vacuum_by_errors_needs_no_more_than_its_label() -> None:

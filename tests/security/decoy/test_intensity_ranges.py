@@ -217,7 +217,7 @@ def test_a_wrong_solver_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None
             class eqlin:
                 marginals = scale * rng.normal(size=2)
 
-        monkeypatch.setattr("qkdpost.security.decoy.linear_program._solve", lambda *_, answer=Wrong: answer)
+        monkeypatch.setattr("qkdpost.security.decoy.certified._solve", lambda *_, answer=Wrong: answer)
         assert program.least(1) <= right[0]
         assert program.most(1) >= right[1]
 
@@ -284,7 +284,7 @@ def test_bounds_that_take_no_intervals_say_so() -> None:
     for bound in ("wiesemann-2026", "lim-2014"):
         with pytest.raises(ConfigurationError, match="takes intensities that are numbers"):
             bits(tally, bound=bound)
-    with pytest.raises(ConfigurationError, match="no proof takes intensities in intervals"):
+    with pytest.raises(ConfigurationError, match="mismatched detectors need intensities that are numbers"):
         told = DetectorMismatch(dark_count_probability=1e-6, efficiency_deviation=0.01, dark_count_deviation=0.0)
         bits(tally, two_way=False, detectors=told)
     close = DecoyTally(

@@ -267,7 +267,7 @@ def test_acceptance_fixes_the_length() -> None:
         assert name in refused.reason
     with pytest.raises(InputError):
         DecoyAcceptance(single_photons=-1, phase_error_rate=0.1, leakage_bits=0)
-    with pytest.raises(ConfigurationError, match="leave them out"):
+    with pytest.raises(ConfigurationError, match="leave acceptance out"):
         decoy_bb84.secret_length(STANDARD, leakage_bits=1, epsilon=1e-10, acceptance=acceptance)
 
 

@@ -130,9 +130,9 @@ def test_equal_under_an_exchange_of_both_bases(
     concentration: str, counts: list[int], first: float, second: float, epsilon: float
 ) -> None:
     errors = (int(first * counts[2]), int(second * counts[3]))
-    tally = SampledTally(key_bits=(counts[0], counts[1]), test_bits=(counts[2], counts[3]), test_errors=errors)
+    tally = SampledTally(key_counts=(counts[0], counts[1]), test_counts=(counts[2], counts[3]), test_errors=errors)
     other = SampledTally(
-        key_bits=(counts[1], counts[0]), test_bits=(counts[3], counts[2]), test_errors=(errors[1], errors[0])
+        key_counts=(counts[1], counts[0]), test_counts=(counts[3], counts[2]), test_errors=(errors[1], errors[0])
     )
     here, there = (
         bb84.secret_length(t, leakage_bits=sum(counts[:2]) // 5, epsilon=epsilon, concentration=concentration)  # type: ignore[arg-type]

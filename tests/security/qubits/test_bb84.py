@@ -12,7 +12,7 @@ from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubits.variable_length import phase_error_bound
+from qkdpost.security.qubits.one_basis import phase_error_bound
 from qkdpost.statistics.entropy import binary_entropy
 
 EPSILONS = st.floats(-28.0, -2.0).map(lambda power: 10.0**power)
@@ -99,7 +99,7 @@ def test_verification_is_charged_once_whoever_charges_it() -> None:
     assert apart.bits == inside.bits
     with pytest.raises(ConfigurationError, match="at least 51"):
         bb84.secret_length(tally, leakage_bits=15_050, verification_bits=50, epsilon=epsilon)
-    with pytest.raises(InputError, match="cannot be part"):
+    with pytest.raises(InputError, match="must not exceed"):
         bb84.secret_length(tally, leakage_bits=50, verification_bits=51, epsilon=epsilon)
 
 

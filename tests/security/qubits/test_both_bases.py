@@ -13,7 +13,7 @@ from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.both_bases import phase_error_bound_of_samples
-from qkdpost.security.qubits.variable_length import phase_error_bound
+from qkdpost.security.qubits.one_basis import phase_error_bound
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.tallies import SampledTally
 
@@ -26,7 +26,7 @@ def tallies(draw: st.DrawFn, most: int = 10**7, worst: float = 0.6) -> SampledTa
     key_bits = (draw(st.integers(0, most)), draw(st.integers(0, most)))
     test_bits = (draw(st.integers(0, most)), draw(st.integers(0, most)))
     errors = tuple(min(count, int(draw(st.floats(0.0, worst)) * count)) for count in test_bits)
-    return SampledTally(key_bits=key_bits, test_bits=test_bits, test_errors=(errors[0], errors[1]))
+    return SampledTally(key_counts=key_bits, test_counts=test_bits, test_errors=(errors[0], errors[1]))
 
 
 def most_errors_exactly(key_bits: int, test_bits: int, test_errors: int, tail: Fraction) -> int:
@@ -61,7 +61,7 @@ def most_errors_exactly(key_bits: int, test_bits: int, test_errors: int, tail: F
 def test_vectors_in_whole_numbers(
     key_bits: tuple[int, int], test_bits: tuple[int, int], test_errors: tuple[int, int], leakage: int
 ) -> None:
-    tally = SampledTally(key_bits=key_bits, test_bits=test_bits, test_errors=test_errors)
+    tally = SampledTally(key_counts=key_bits, test_counts=test_bits, test_errors=test_errors)
     epsilon = Epsilon(secrecy=1e-9, correctness=1e-12, authentication=1e-12)
     result = bb84.secret_length(tally, leakage_bits=leakage, epsilon=epsilon)
     attempt, amplification = (term.value for term in result.epsilon.terms)
@@ -79,7 +79,7 @@ def test_vectors_in_whole_numbers(
 
 
 def test_serfling_is_looser_and_as_written() -> None:
-    tally = SampledTally(key_bits=(50_000, 20_000), test_bits=(5_000, 2_000), test_errors=(50, 60))
+    tally = SampledTally(key_counts=(50_000, 20_000), test_counts=(5_000, 2_000), test_errors=(50, 60))
     tail = 1e-20 / 2
 
     def deviation(n: int, k: int) -> float:
@@ -98,7 +98,7 @@ def test_never_above_the_asymptotic_length(
     tally: SampledTally, leakage: int, epsilon: float, concentration: str
 ) -> None:
     result = bb84.secret_length(tally, leakage_bits=leakage, epsilon=epsilon, concentration=concentration)
-    assert 0 <= result.bits <= result.asymptotic_bits <= sum(tally.key_bits)
+    assert 0 <= result.bits <= result.asymptotic_bits <= tally.key_bits
     assert (result.bits == 0) == bool(result.reason)
     assert result.bits <= max(0.0, math.fsum(term.bits for term in result.terms))
     assert result.epsilon.secrecy <= result.epsilon.budget.secrecy * (1 + 1e-12)
@@ -112,11 +112,11 @@ def test_the_pooled_count_is_the_safe_side(tally: SampledTally, smoothing: float
     apart = 0.0
     for own, other in ((0, 1), (1, 0)):
         alone = Tally(
-            key_bits=tally.key_bits[own], test_bits=tally.test_bits[other], test_errors=tally.test_errors[other]
+            key_bits=tally.key_counts[own], test_bits=tally.test_counts[other], test_errors=tally.test_errors[other]
         )
         worst, _ = phase_error_bound(alone, smoothing / math.sqrt(2), concentration)
         apart += alone.key_bits * (1 - binary_entropy(worst))
-    assert sum(tally.key_bits) * (1 - binary_entropy(rate)) <= apart * (1 + 1e-12) + 1e-6
+    assert tally.key_bits * (1 - binary_entropy(rate)) <= apart * (1 + 1e-12) + 1e-6
 
 
 @settings(max_examples=1000)
@@ -131,26 +131,26 @@ def test_monotone_in_all_that_is_bad(
 
     def bits(test_bits: tuple[int, int], errors: tuple[int, int], leakage_bits: int, total: float) -> int:
         counts = SampledTally(
-            key_bits=tally.key_bits,
-            test_bits=test_bits,
+            key_counts=tally.key_counts,
+            test_counts=test_bits,
             test_errors=(min(errors[0], test_bits[0]), min(errors[1], test_bits[1])),
         )
         return bb84.secret_length(counts, leakage_bits=leakage_bits, epsilon=total).bits
 
-    here = bits(tally.test_bits, tally.test_errors, leakage, epsilon)
-    assert bits(tally.test_bits, tally.test_errors, leakage + more, epsilon) <= here
-    assert bits(tally.test_bits, tally.test_errors, leakage, epsilon / (1 + more)) <= here
-    assert bits(tally.test_bits, plus(tally.test_errors), leakage, epsilon) <= here
-    assert bits(plus(tally.test_bits), tally.test_errors, leakage, epsilon) >= here
+    here = bits(tally.test_counts, tally.test_errors, leakage, epsilon)
+    assert bits(tally.test_counts, tally.test_errors, leakage + more, epsilon) <= here
+    assert bits(tally.test_counts, tally.test_errors, leakage, epsilon / (1 + more)) <= here
+    assert bits(tally.test_counts, plus(tally.test_errors), leakage, epsilon) <= here
+    assert bits(plus(tally.test_counts), tally.test_errors, leakage, epsilon) >= here
 
 
 @settings(max_examples=500)
 @given(tallies(most=10**5), st.floats(0.0, 1.0), EPSILONS, st.integers(2, 50))
 def test_monotone_in_the_size_of_the_block(tally: SampledTally, leaked: float, epsilon: float, times: int) -> None:
-    leakage = int(leaked * sum(tally.key_bits))
+    leakage = int(leaked * tally.key_bits)
     larger = SampledTally(
-        key_bits=(times * tally.key_bits[0], times * tally.key_bits[1]),
-        test_bits=(times * tally.test_bits[0], times * tally.test_bits[1]),
+        key_counts=(times * tally.key_counts[0], times * tally.key_counts[1]),
+        test_counts=(times * tally.test_counts[0], times * tally.test_counts[1]),
         test_errors=(times * tally.test_errors[0], times * tally.test_errors[1]),
     )
     here = bb84.secret_length(tally, leakage_bits=leakage, epsilon=epsilon).bits
@@ -162,12 +162,12 @@ def test_no_key_where_one_basis_shows_no_correlation(
     tally: SampledTally, basis: int, rate: float, other_key: int
 ) -> None:
     """Half of the rounds wrong, or none sampled, in one basis, with key of the other; whatever that other shows."""
-    key_bits = (tally.key_bits[0], other_key) if basis == 0 else (other_key, tally.key_bits[1])
-    wrong = math.ceil(rate * tally.test_bits[basis])
-    for tested, errors in ((tally.test_bits[basis], wrong), (0, 0)):
-        test_bits = (tested, tally.test_bits[1]) if basis == 0 else (tally.test_bits[0], tested)
+    key_bits = (tally.key_counts[0], other_key) if basis == 0 else (other_key, tally.key_counts[1])
+    wrong = math.ceil(rate * tally.test_counts[basis])
+    for tested, errors in ((tally.test_counts[basis], wrong), (0, 0)):
+        test_bits = (tested, tally.test_counts[1]) if basis == 0 else (tally.test_counts[0], tested)
         counts = SampledTally(
-            key_bits=key_bits, test_bits=test_bits, test_errors=(errors, 0) if basis == 0 else (0, errors)
+            key_counts=key_bits, test_counts=test_bits, test_errors=(errors, 0) if basis == 0 else (0, errors)
         )
         result = bb84.secret_length(counts, leakage_bits=0, epsilon=1e-2)
         assert result.bits == 0
@@ -185,7 +185,7 @@ def test_reading_one_basis_leaves_nothing(concentration: str, size: int, noise: 
     test = (sifted[0] // 10, sifted[1] // 10)
     errors = (0, math.ceil(noise * test[1]))
     assert sum(errors) / sum(test) < 1e-3
-    tally = SampledTally(key_bits=(sifted[0] - test[0], sifted[1] - test[1]), test_bits=test, test_errors=errors)
+    tally = SampledTally(key_counts=(sifted[0] - test[0], sifted[1] - test[1]), test_counts=test, test_errors=errors)
     leakage = 0 if noise == 0.5 else sifted[0] // 5
     for module in (bb84, bbm92):
         result = module.secret_length(tally, leakage_bits=leakage, epsilon=1e-10, concentration=concentration)
@@ -205,15 +205,15 @@ def test_the_bound_holds_for_biased_bases_and_an_eavesdropper_in_one() -> None:
         for _ in range(runs):
             in_x, sampled = rng.random(rounds) < 0.1, rng.random(rounds) < 0.2
             tally = SampledTally(
-                key_bits=(int((~in_x & ~sampled).sum()), int((in_x & ~sampled).sum())),
-                test_bits=(int((~in_x & sampled).sum()), int((in_x & sampled).sum())),
+                key_counts=(int((~in_x & ~sampled).sum()), int((in_x & ~sampled).sum())),
+                test_counts=(int((~in_x & sampled).sum()), int((in_x & sampled).sum())),
                 test_errors=(int(if_z[~in_x & sampled].sum()), int(if_x[in_x & sampled].sum())),
             )
             real = int(if_x[~in_x & ~sampled].sum()) + int(if_z[in_x & ~sampled].sum())
-            key = sum(tally.key_bits)
+            key = tally.key_bits
             rate, _ = phase_error_bound_of_samples(tally, smoothing, "hypergeometric")
             failures += real > rate * key * (1 + 1e-12)
-            pooled = Tally(key_bits=key, test_bits=sum(tally.test_bits), test_errors=sum(tally.test_errors))
+            pooled = Tally(key_bits=key, test_bits=tally.test_bits, test_errors=sum(tally.test_errors))
             pooled_failures += real > phase_error_bound(pooled, smoothing, "hypergeometric")[0] * key * (1 + 1e-12)
         # 0.2 is allowed; 0.25 is three standard deviations above.
         assert failures <= 0.25 * runs
@@ -222,7 +222,7 @@ def test_the_bound_holds_for_biased_bases_and_an_eavesdropper_in_one() -> None:
 
 
 def test_what_it_assumes_is_said() -> None:
-    tally = SampledTally(key_bits=(9000, 9000), test_bits=(3000, 3000), test_errors=(30, 30))
+    tally = SampledTally(key_counts=(9000, 9000), test_counts=(3000, 3000), test_errors=(30, 30))
     for module in (bb84, bbm92):
         result = module.secret_length(tally, leakage_bits=900, epsilon=1e-10)
         assert result.bits > 0
@@ -231,7 +231,7 @@ def test_what_it_assumes_is_said() -> None:
 
 
 def test_nothing_to_make_key_of() -> None:
-    tally = SampledTally(key_bits=(0, 0), test_bits=(10, 10), test_errors=(0, 0))
+    tally = SampledTally(key_counts=(0, 0), test_counts=(10, 10), test_errors=(0, 0))
     result = bb84.secret_length(tally, leakage_bits=0, epsilon=1e-10)
     assert (result.bits, result.asymptotic_bits) == (0, 0.0)
     assert "nothing to make key of" in result.reason
@@ -239,7 +239,7 @@ def test_nothing_to_make_key_of() -> None:
 
 @pytest.mark.parametrize("bound", ["tomamichel-leverrier-2017", "lim-2021", "tlgr-2012"])
 def test_published_fixed_length_bounds_refuse_it(bound: str) -> None:
-    tally = SampledTally(key_bits=(9000, 9000), test_bits=(3000, 3000), test_errors=(30, 30))
+    tally = SampledTally(key_counts=(9000, 9000), test_counts=(3000, 3000), test_errors=(30, 30))
     for module in (bb84, bbm92):
         with pytest.raises(ConfigurationError, match="sample of both bases"):
             module.secret_length(tally, leakage_bits=0, epsilon=1e-10, bound=bound, tolerated_error_rate=0.02)
@@ -247,8 +247,8 @@ def test_published_fixed_length_bounds_refuse_it(bound: str) -> None:
 
 def test_unknown_concentration_is_refused() -> None:
     for tally in (
-        SampledTally(key_bits=(9, 9), test_bits=(3, 3), test_errors=(0, 0)),
-        SampledTally(key_bits=(0, 0), test_bits=(0, 0), test_errors=(0, 0)),
+        SampledTally(key_counts=(9, 9), test_counts=(3, 3), test_errors=(0, 0)),
+        SampledTally(key_counts=(0, 0), test_counts=(0, 0), test_errors=(0, 0)),
     ):
         with pytest.raises(ConfigurationError, match="gauss"):
             phase_error_bound_of_samples(tally, 1e-10, "gauss")  # type: ignore[arg-type]
@@ -257,16 +257,16 @@ def test_unknown_concentration_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"key_bits": (1, -1)},
-        {"key_bits": (2**53, 1)},
-        {"test_bits": (5,)},
+        {"key_counts": (1, -1)},
+        {"key_counts": (2**53, 1)},
+        {"test_counts": (5,)},
         {"test_errors": (0, 1, 2)},
         {"test_errors": (6, 0)},
         {"test_errors": (0, 6)},
-        {"key_bits": (1.5, 0)},
+        {"key_counts": (1.5, 0)},
     ],
 )
-def test_counts_that_cannot_be_are_refused(changes: dict[str, tuple[int, ...]]) -> None:
-    counts: dict[str, tuple[int, ...]] = {"key_bits": (9, 9), "test_bits": (5, 5), "test_errors": (1, 1)}
+def test_impossible_counts_are_refused(changes: dict[str, tuple[int, ...]]) -> None:
+    counts: dict[str, tuple[int, ...]] = {"key_counts": (9, 9), "test_counts": (5, 5), "test_errors": (1, 1)}
     with pytest.raises(InputError):
         SampledTally(**counts | changes)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
 from qkdpost.records import Detections, Tally
 from qkdpost.security.qubits import bb84
 from qkdpost.security.single_photon import bound as single_photon
+from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, MAX_RECORDS_IN_BLOCK
 from qkdpost.session.record_queue import LOOKAHEAD_BATCHES, RecordQueue
 from qkdpost.statistics.concentration import (
     binomial_at_most,
@@ -72,11 +73,11 @@ def test_whoever_closes_the_block_by_its_detections_pays_for_the_choice() -> Non
     """Fixed pulses: the tail itself. Chosen ones: a part of it for each run that the block can be; see the module."""
     bits = {
         runs: single_photon.secret_length(S1, leakage_bits=52_000, epsilon=1e-10, possible_runs=runs).bits
-        for runs in (1, 512, single_photon.MAX_POSSIBLE_RUNS)
+        for runs in (1, 512, MAX_POSSIBLE_RUNS)
     }
-    assert bits[1] > bits[512] > bits[single_photon.MAX_POSSIBLE_RUNS]
+    assert bits[1] > bits[512] > bits[MAX_POSSIBLE_RUNS]
     assert bits[1] == 290_429  # what was given for every block while the pulses were taken to be fixed
-    assert bits[single_photon.MAX_POSSIBLE_RUNS] == 290_354
+    assert bits[MAX_POSSIBLE_RUNS] == 290_354
     fixed = single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10, possible_runs=1)
     chosen = single_photon.secret_length(S1, leakage_bits=0, epsilon=1e-10)
     assert any("fixed before the first was sent" in line for line in fixed.assumptions)
@@ -130,8 +131,8 @@ def test_where_the_block_begins_is_her_choice_too() -> None:
 
 
 def test_a_session_makes_no_longer_runs_than_the_bound_counts() -> None:
-    assert single_photon.MAX_RECORDS_IN_BLOCK == LOOKAHEAD_BATCHES // 2
-    assert single_photon.MAX_POSSIBLE_RUNS == 2**40
+    assert MAX_RECORDS_IN_BLOCK == LOOKAHEAD_BATCHES // 2
+    assert MAX_POSSIBLE_RUNS == 2**40
     queue = RecordQueue()
     for _ in range(600):
         queue.append(Detections(pulses=1, slots=[], bases=[], outcomes=[]), None)

@@ -6,8 +6,8 @@ detections, test detections, errors among these) let N_n be the number of member
 photon numbers, detections and error flags, the labels are independent, and the count x_k of label k is a sum of
 independent trials with mean E_k = sum_n N_n p(k | n). The N_n may be whatever an attack makes them.
 
-Intervals for the E_k: `clopper_pearson_intervals` (also valid for trials that are not alike, by Hoeffding 1956, and
-the tightest), `kullback_leibler_intervals`, `hoeffding_intervals`. Each side fails with probability `tail`.
+Intervals for the E_k: `clopper_pearson_intervals` (also valid for trials of different probabilities, by Hoeffding 1956,
+and the tightest), `kullback_leibler_intervals`, `hoeffding_intervals`. Each side fails with probability `tail`.
 
 Bounds, for two decoys those of Lim et al., Phys. Rev. A 89, 022307 (2014), Eqs. 2 to 4, for one decoy those of Rusca
 et al., Appl. Phys. Lett. 112, 171104 (2018); they are exact inequalities in the E_k, so that any valid intervals
@@ -33,7 +33,9 @@ __all__ = [
     "INTERVALS",
     "IntervalMethod",
     "Intervals",
+    "check_analytic",
     "clopper_pearson_intervals",
+    "has_analytic_bound",
     "hoeffding_intervals",
     "kullback_leibler_intervals",
     "most_of_photon_number",
@@ -176,23 +178,40 @@ def _scaled_ends(source: PhotonStatistics, intervals: Intervals) -> tuple[tuple[
     return source.scaled([low for low, _ in intervals]), source.scaled([high for _, high in intervals])
 
 
+def has_analytic_bound(intensities: Sequence[float]) -> bool:
+    """Return whether there is an analytic bound for these intensities; see `check_analytic`."""
+    if len(intensities) == 3:
+        return intensities[0] > intensities[1] + intensities[2]
+    return len(intensities) == 2 and intensities[1] > 0.0
+
+
+def check_analytic(intensities: Sequence[float]) -> None:
+    """Check that there is an analytic bound for these intensities.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if has_analytic_bound(intensities):
+        return
+    if len(intensities) == 2:
+        raise ConfigurationError(f"with one decoy its intensity must be above zero; found {tuple(intensities)}")
+    if len(intensities) != 3:
+        raise ConfigurationError(
+            f"the analytic bounds are for two or three intensities; found {len(intensities)}: use the linear program"
+        )
+    raise ConfigurationError(
+        "the analytic two-decoy bound needs the strongest intensity above the sum of the others; found "
+        f"{tuple(intensities)}: use the linear program"
+    )
+
+
 def _two(source: PhotonStatistics) -> tuple[float, float]:
+    check_analytic(source.intensities)
     strong, weak = source.intensities
-    if weak <= 0.0:
-        raise ConfigurationError("with one decoy its intensity must be above zero")
     return strong, weak
 
 
 def _three(source: PhotonStatistics) -> tuple[float, float, float]:
-    if len(source.intensities) != 3:
-        raise ConfigurationError(
-            f"the analytic bounds are for two or three intensities; found {len(source.intensities)}: "
-            "use the linear program"
-        )
+    check_analytic(source.intensities)
     strong, weak, weakest = source.intensities
-    if strong <= weak + weakest:
-        raise ConfigurationError(
-            "the analytic two-decoy bound asks for the strongest intensity above the sum of the others; found "
-            f"{strong}, {weak}, {weakest}: use the linear program"
-        )
     return strong, weak, weakest

@@ -1,6 +1,7 @@
 """Secret length of BB84 with weak coherent pulses and decoy intensities.
 
-Default: the variable-length theorem (`variable_length`) for the rounds in which one photon was sent.
+Default: the variable-length theorem (`qkdpost.security.theorem`) for the rounds in which one photon was sent. Where
+epsilon goes is told in `budget`.
 
 Bounds instead of counts
     The estimate says: at least n key and k test detections were made by single photons, and at most v of the errors
@@ -17,18 +18,8 @@ Bounds instead of counts
     With one decoy this is not so: n comes from the errors of the key as well, which an attack may have made where the
     phase errors are. Then nothing is thinned. The n1 rounds hold n1 (1 - h(K(n1, k, v) / n1)) bits, and what is
     claimed is a length that none of n <= n1 <= (all key detections) falls below, which costs one error as a rule
-    (`envelope.most_errors_of_longer`). Serfling's bound needs neither: its rate falls with n1, so that its length for
-    n is exceeded by that for n1.
-
-Where epsilon goes
-    "published" (default): the theorem asks for one probability eps_AT^2 for all that may fail; decoy events and
-    sampling share it, half each, and secrecy is 2 eps_AT + eps_PA.
-    "partial-states": the decoy events are classical events, defined on registers (photon numbers and labels) that
-    exist beside the key. Split the state into a part g in which they all hold and a part b in which one fails, of
-    weight P_dec. The distance from an ideal key is at most that of g, to which the theorem applies with the sampling
-    alone (the probability that sampling fails *and* the part is g is at most the tail), plus the weight of b:
-    secrecy is P_dec + 2 sqrt(P_sampling) + eps_PA. Fixed-length proofs count in this way. The argument is this
-    library's own, has been seen by no referee, and is therefore an option, not the default.
+    (`error_envelope.most_errors_of_longer`). Serfling's bound needs neither: its rate falls with n1, so that its length
+    for n is exceeded by that for n1.
 
 Intensities that are known to lie in intervals
     The tally may give pairs for intensities. Then the numbers of single photons are bounded for all that pulses may
@@ -36,7 +27,7 @@ Intensities that are known to lie in intervals
     be independent of all else and alike for all single photons. With intensities that differ from pulse to pulse they
     are independent but no longer alike, so that the law of the counts hangs a little on which rounds make the key.
     Nothing is thinned then: as with one decoy, what is claimed is a length that none of n <= n1 <= (all key detections)
-    falls below. Detectors that are not alike, whose argument is thinned as well, are refused.
+    falls below. Mismatched detectors, whose argument is thinned as well, are refused.
 
 Rounds without a photon give no key here: the theorem has no term for them. Published fixed-length forms that have
 one drop it when correction was two-way.
@@ -45,16 +36,17 @@ one drop it when correction was two-way.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
-from qkdpost.checks import choice, flag, instance, whole_number
-from qkdpost.errors import ConfigurationError
 from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
 from qkdpost.security.decoy.analytic import IntervalMethod
+from qkdpost.security.decoy.budget import Accounting, BudgetDivision, divide_budget
+from qkdpost.security.decoy.coverage import check_mismatch
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch, worse_phase_error_rate
-from qkdpost.security.decoy.published_lengths import PUBLISHED, published_length
+from qkdpost.security.decoy.phase_errors import single_photon_phase_error_rate, with_mismatch
+from qkdpost.security.decoy.published_lengths import published_length
+from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.single_photons import (
     DecoyMethod,
     SinglePhotons,
@@ -64,18 +56,16 @@ from qkdpost.security.decoy.single_photons import (
     point_estimate,
     what_contradicts,
 )
-from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
-from qkdpost.security.qubits.phase_errors import Concentration, check_concentration
-from qkdpost.security.result import SecretLength
-from qkdpost.security.theorem import AMPLIFICATION_SHARE, divide_secrecy, ledger_of_theorem, variable_length
-from qkdpost.statistics.concentration import hypergeometric_key_errors, serfling_deviation
+from qkdpost.security.disclosed import Disclosed
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.result import Evidence, SecretLength
+from qkdpost.security.theorem import variable_length
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.statistics.error_envelope import most_errors_of_longer
-from qkdpost.tallies import DecoyTally
+from qkdpost.tallies import DecoyTally, has_intervals
 
-__all__ = ["ASSUMPTIONS", "Accounting", "secret_length", "single_photon_phase_error_rate"]
+__all__ = ["ASSUMPTIONS", "apply_bound", "secret_length"]
 
-Accounting = Literal["published", "partial-states"]
 ASSUMPTIONS = (
     assume.PHASE_RANDOMISED_PULSES,
     assume.CONJUGATE_STATES,
@@ -117,14 +107,15 @@ def secret_length(
         intervals: of the mean counts: "clopper-pearson", "kullback-leibler" or "hoeffding". For the same.
         concentration: "hypergeometric", exact, or "serfling". For the same.
         accounting: where decoy events enter epsilon, see the module. For the same.
-        detectors: a bound on their mismatch, if they are not taken to be alike. For the same; needs one-way
+        detectors: a bound on their mismatch; None if they are taken to be matched. For the same; needs one-way
             correction, for no proof is known that joins a public error pattern with it, nor the key's error counts.
         verification_bits: how much of the leakage verification was; see `bb84.secret_length`.
         acceptance: for fixed-length bounds, the thresholds that were set before the data were seen. Without it,
             the counts themselves are taken to be the thresholds, as when a link is planned.
 
     Raises:
-        InputError: impossible numbers of bits, or no `DecoyTally`.
+        InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other; or no
+            `DecoyTally`.
         ConfigurationError: unknown names, verification charged too little, options that contradict each other, or
             intervals of intensities with a published bound.
 
@@ -134,167 +125,110 @@ def secret_length(
     >>> secret_length(tally, leakage_bits=3_000_000, epsilon=1e-10).bits > 5_000_000
     True
     """
-    tally = counted(tally)
-    leakage_bits = whole_number("leakage_bits", leakage_bits)
-    two_way = flag("two_way", two_way)  # None, which is not True, would give more key
-    budget = Epsilon.coerce(epsilon)
-    bound = choice("bound", bound, ("variable-length", *PUBLISHED), error=ConfigurationError)
-    if detectors is not None:
-        detectors = instance("detectors", detectors, DetectorMismatch, error=ConfigurationError)
-    if acceptance is not None:
-        acceptance = instance("acceptance", acceptance, DecoyAcceptance, error=ConfigurationError)
-    if bound != "variable-length":
-        if detectors is not None:
-            raise ConfigurationError(f"{bound} takes detectors to be alike; use the variable-length bound")
-        return published_length(
-            bound,
-            tally,
-            leakage_bits=leakage_bits,
-            verification_bits=verification_bits,
-            epsilon=budget,
-            two_way=two_way,
+    return apply_bound(
+        tally,
+        Disclosed(leakage_bits=leakage_bits, verification_bits=verification_bits, two_way=two_way),
+        Epsilon.coerce(epsilon),
+        DecoyBoundSettings(
+            bound=bound,
+            method=method,
+            intervals=intervals,
+            concentration=concentration,
+            accounting=accounting,
+            detectors=detectors,
             acceptance=acceptance,
-            # The errors of the key that a bound with one decoy announces are taken for public with all they tell.
-            assumptions=(
-                *_assumptions(tally, two_way or len(tally.intensities) == 2, None),
-                assume.DETECTOR_CONSEQUENCE,
-            ),
-        )
-    if acceptance is not None:
-        raise ConfigurationError("a variable-length bound has no acceptance thresholds; leave them out")
-    if detectors is not None and two_way:
-        raise ConfigurationError("with detectors that are not alike no proof allows two-way correction")
+        ),
+    )
+
+
+def apply_bound(tally: DecoyTally, disclosed: Disclosed, budget: Epsilon, settings: DecoyBoundSettings) -> SecretLength:
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    tally = counted(tally)
+    if settings.bound == "variable-length":
+        return _variable_length(tally, disclosed, budget, settings)
+    # The errors of the key that a bound with one decoy announces are taken for public with all they tell.
+    public = disclosed.two_way or len(tally.intensities) == 2
+    return published_length(
+        settings.bound,
+        tally,
+        disclosed,
+        budget,
+        settings.acceptance,
+        (*_assumptions(tally, public, None), assume.DETECTOR_CONSEQUENCE),
+    )
+
+
+def _variable_length(
+    tally: DecoyTally, disclosed: Disclosed, budget: Epsilon, settings: DecoyBoundSettings
+) -> SecretLength:
+    """Apply the variable-length theorem to the rounds of single photons."""
     by_key_errors = len(tally.intensities) == 2 and tally.key_errors is not None
-    drifts = any(isinstance(intensity, tuple) for intensity in tally.intensities)
-    if detectors is not None and drifts:
-        raise ConfigurationError("with detectors that are not alike no proof takes intensities in intervals")
-    if detectors is not None and by_key_errors:
-        raise ConfigurationError("with detectors that are not alike no proof counts single photons by the key's errors")
-    plan = _plan(budget, accounting, count_events(tally, method), detectors is not None)
-    photons = estimate_single_photons(tally, method=method, intervals=intervals, tail=plan.decoy_tail)
-    longest = tally.key_bits if by_key_errors or drifts else None
-    rate, explanation = single_photon_phase_error_rate(photons, plan.sampling_tail, concentration, longest)
-    if detectors is not None:
-        exact = concentration == "hypergeometric"
-        rate = worse_phase_error_rate(rate, math.floor(photons.key), detectors, plan.detector_tail, exact=exact)
-        explanation = (
-            f"-n h({rate:.5f}) with detectors that are not alike (delta1 {detectors.delta1:.3g}, "
-            f"delta2 {detectors.delta2:.3g}); were they alike, {explanation}"
-        )
-    point = point_estimate(tally, method, photons)
+    detectors, two_way = settings.detectors, disclosed.two_way
+    check_mismatch(detectors, tally.intensities, two_way=two_way, by_key_errors=by_key_errors)
+    division = divide_budget(budget, settings.accounting, count_events(tally, settings.method), detectors is not None)
+    photons = estimate_single_photons(
+        tally, method=settings.method, intervals=settings.intervals, tail=division.decoy_tail
+    )
+    rate, explanation = _phase_error_rate(tally, photons, division, settings)
     return variable_length(
         bound="variable-length",
         certified_bits=math.floor(photons.key),
-        certified_explanation=(
-            f"of {tally.key_bits} key detections, by single photons ({method}, {intervals})"
-            if photons.intervals is not None
-            else what_contradicts(tally)
-        ),
+        certified_explanation=_certified(tally, photons, settings),
         phase_error_rate=rate,
         phase_error_explanation=explanation,
-        leakage_bits=leakage_bits + _announced_key_errors(tally, two_way),
-        verification_bits=verification_bits,
-        ledger=plan.ledger,
-        amplification_epsilon=plan.amplification,
-        asymptotic_bits=point.key * (1.0 - binary_entropy(point.error_rate)),
+        disclosed=_with_announced_key_errors(tally, disclosed),
+        ledger=division.ledger,
+        amplification_epsilon=division.amplification,
+        asymptotic_bits=_asymptotic_bits(tally, settings.method, photons),
         key_bits=tally.key_bits,
         assumptions=(*_assumptions(tally, two_way, detectors), *_consequence(rate, photons, detectors)),
-        unproven=_unproven(two_way, accounting, detectors),
+        evidence=_evidence(photons),
+        unproven=_unproven(two_way, settings.accounting, detectors),
     )
 
 
-def single_photon_phase_error_rate(
-    photons: SinglePhotons, tail: float, concentration: Concentration, longest: int | None = None
+def _phase_error_rate(
+    tally: DecoyTally, photons: SinglePhotons, division: BudgetDivision, settings: DecoyBoundSettings
 ) -> tuple[float, str]:
-    """Bound the phase-error rate of the single-photon key rounds, and say how; at most 1/2.
-
-    Args:
-        photons: the bounds on their numbers.
-        tail: the probability of failure.
-        concentration: "hypergeometric" or "serfling".
-        longest: how many key rounds there may be at most, where the bound on their number is not independent of
-            which rounds make the key; see the module.
-
-    Raises:
-        ConfigurationError: an unknown concentration.
-    """
-    check_concentration(concentration)
-    key, test = math.floor(photons.key), math.floor(photons.test)
-    wrong = math.floor(photons.test_errors)
-    seen = f"at most {wrong} errors in at least {test} single-photon test rounds"
-    if key <= 0 or test <= 0 or 2 * wrong >= test:
-        return 0.5, f"-n h(1/2): {seen} bound nothing"
-    if concentration == "hypergeometric":
-        worst = hypergeometric_key_errors(key, test, wrong, tail)
-        if longest is not None and longest > key:
-            worst = most_errors_of_longer(key, longest, test, wrong, tail, worst)
-        rate = min(0.5, worst / key)
-        return rate, f"-n h({rate:.5f}): {seen}, at most {worst} in the key (exact hypergeometric)"
-    rate = min(0.5, photons.error_rate + serfling_deviation(key, test, tail))
-    return rate, f"-n h({rate:.5f}): {seen}, plus Serfling's deviation"
+    """Bound the phase-error rate of the key's single photons, and say how."""
+    # Nothing is thinned where the number of single photons depends on which rounds make the key; see the module.
+    depends = (len(tally.intensities) == 2 and tally.key_errors is not None) or has_intervals(tally.intensities)
+    rate, explanation = single_photon_phase_error_rate(
+        photons, division.sampling_tail, settings.concentration, tally.key_bits if depends else None
+    )
+    if settings.detectors is None:
+        return rate, explanation
+    return with_mismatch(rate, explanation, photons, settings.detectors, division.detector_tail, settings.concentration)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How the budget is spent; fixed by the number of events, before any count is looked at."""
-
-    decoy_tail: float
-    sampling_tail: float
-    detector_tail: float
-    amplification: float
-    ledger: EpsilonLedger
+def _certified(tally: DecoyTally, photons: SinglePhotons, settings: DecoyBoundSettings) -> str:
+    if photons.intervals is None:
+        return what_contradicts(tally)
+    return f"of {tally.key_bits} key detections, by single photons ({settings.method}, {settings.intervals})"
 
 
-def _plan(budget: Epsilon, accounting: Accounting, events: int, mismatch: bool) -> _Plan:
-    """Divide the budget.
-
-    Raises:
-        ConfigurationError: an unknown accounting.
-    """
-    choice("accounting", accounting, ("published", "partial-states"), error=ConfigurationError)
-    detectors = " (half), or one of two detector events (a quarter each)" if mismatch else ""
-    if accounting == "published":
-        attempt, amplification = divide_secrecy(budget)
-        everything = attempt**2
-        decoy, sampling = everything / 2.0 / events, everything / 2.0
-        meaning = f"at tail eps_AT^2: one of {events} decoy events at {decoy:.3g} each, or sampling{detectors}"
-        ledger = ledger_of_theorem(
-            "variable-length theorem, 2 eps_AT + eps_PA", budget, attempt, amplification, meaning
-        )
-    else:
-        amplification = budget.secrecy * AMPLIFICATION_SHARE
-        linear = budget.secrecy / 2.0
-        attempt = (budget.secrecy - amplification - linear) / 2.0
-        decoy, sampling = linear / events, attempt**2
-        ledger = _ledger_of_partial_states(budget, decoy, events, attempt, amplification, detectors)
-    if mismatch:
-        return _Plan(decoy, sampling / 2.0, sampling / 4.0, amplification, ledger)
-    return _Plan(decoy, sampling, 0.0, amplification, ledger)
+def _asymptotic_bits(tally: DecoyTally, method: DecoyMethod, photons: SinglePhotons) -> float:
+    point = point_estimate(tally, method, photons)
+    return point.key * (1.0 - binary_entropy(point.error_rate))
 
 
-def _ledger_of_partial_states(
-    budget: Epsilon, decoy: float, events: int, attempt: float, amplification: float, detectors: str
-) -> EpsilonLedger:
-    return EpsilonLedger(
-        proof="variable-length theorem on partial states, P_dec + 2 eps_AT + eps_PA",
-        budget=budget,
-        terms=(
-            EpsilonTerm(name="eps_decoy", value=decoy, weight=float(events), meaning="a decoy event"),
-            EpsilonTerm(name="eps_AT", value=attempt, weight=2.0, meaning=f"at tail eps_AT^2: sampling{detectors}"),
-            EpsilonTerm(name="eps_PA", value=amplification, weight=1.0, meaning="the hash is not quite uniform"),
-        ),
+def _evidence(photons: SinglePhotons) -> Evidence:
+    return (
+        ("single_photon_test_rounds", float(math.floor(photons.test))),
+        ("single_photon_test_errors", float(math.floor(photons.test_errors))),
     )
 
 
-def _announced_key_errors(tally: DecoyTally, two_way: bool) -> int:
-    """Return the bits that announcing the key's error counts costs; none if the error pattern is public anyhow."""
-    if two_way or tally.key_errors is None or len(tally.intensities) > 2:
-        return 0
-    return sum(count.bit_length() for count in tally.key_counts)
+def _with_announced_key_errors(tally: DecoyTally, disclosed: Disclosed) -> Disclosed:
+    """Charge what announcing the key's error counts costs; nothing if the error pattern is public anyhow."""
+    if disclosed.two_way or tally.key_errors is None or len(tally.intensities) > 2:
+        return disclosed
+    announced = sum(count.bit_length() for count in tally.key_counts)
+    return replace(disclosed, leakage_bits=disclosed.leakage_bits + announced)
 
 
 def _consequence(rate: float, photons: SinglePhotons, detectors: DetectorMismatch | None) -> tuple[str, ...]:
-    """Say what detectors that are not alike would do to the phase-error rate, where they are taken to be alike."""
+    """Say what mismatched detectors would do to the phase-error rate, where they are taken to be matched."""
     if detectors is not None:
         return ()
     worse = worse_phase_error_rate(rate, math.floor(photons.key), _ONE_PERCENT, 1e-10, exact=False)
@@ -317,8 +251,8 @@ def _unproven(two_way: bool, accounting: Accounting, detectors: DetectorMismatch
 
 
 def _assumptions(tally: DecoyTally, two_way: bool, detectors: DetectorMismatch | None) -> tuple[str, ...]:
-    drifts = any(isinstance(intensity, tuple) for intensity in tally.intensities)
-    intensities = assume.INTENSITIES_WITHIN if drifts else assume.INTENSITIES_AS_STATED
-    likeness = assume.BASIS_INDEPENDENT_DETECTION if detectors is None else assume.BOUNDED_MISMATCH
+    ranges = has_intervals(tally.intensities)
+    intensities = assume.INTENSITIES_WITHIN if ranges else assume.INTENSITIES_AS_STATED
+    detection = assume.BASIS_INDEPENDENT_DETECTION if detectors is None else assume.BOUNDED_MISMATCH
     correction = assume.ERROR_PATTERN_PUBLIC if two_way else assume.ONE_WAY
-    return (*ASSUMPTIONS, intensities, likeness, correction)
+    return (*ASSUMPTIONS, intensities, detection, correction)

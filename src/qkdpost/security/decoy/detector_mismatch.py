@@ -1,25 +1,25 @@
-"""Detectors that are not alike: what a bound on their mismatch costs the phase-error rate.
+"""Mismatched detectors: what a bound on their mismatch costs the phase-error rate.
 
 After Tupkary et al., Quantum 9, 1937 (2025), "Phase error rate estimation in QKD with imperfect detectors": with
 delta1 and delta2 bounding how far the receiver's measurement is from one whose detection does not depend on the basis,
 
     B_e = (e + delta1 + gamma(delta1)) / (1 - delta2 - gamma(delta2)),
 
-e being the bound for alike detectors and gamma(delta) the excess of a binomial fraction over its mean delta. The
+e being the bound for matched detectors and gamma(delta) the excess of a binomial fraction over its mean delta. The
 formulas for delta1 and delta2 are those of the authors' published program, for an active choice of basis with two
 detectors of efficiencies and dark count probabilities that are known up to a relative deviation; they are properties
 of `DetectorMismatch`, which a `LinkConfig` carries.
 
 Two things are not as published, and results say so
     Exact inversion stands in the place of Serfling's inequality. What is bounded there are the errors of a measurement
-    that acts alike in both bases, on rounds of which the test is a uniformly random subset; for each pattern of them
-    the law is hypergeometric, and any bound that it exceeds with the same probability at most will do. delta1 and
-    delta2 enter afterwards, as the excess of independent trials over their mean, and do not ask how e was found.
+    that acts in the same way in both bases, on rounds of which the test is a uniformly random subset; for each pattern
+    of them the law is hypergeometric, and any bound that it exceeds with the same probability at most will do. delta1
+    and delta2 enter afterwards, as the excess of independent trials over their mean, and do not ask how e was found.
     The number of rounds in e and in gamma is floor(B_1), a bound on the single photons of the key, and not their true
-    number n1, which is not known. For e, that is the virtual thinning of `decoy_bb84`: a random floor(B_1) of the n1
+    number n1, which is not known. For e, that is the virtual thinning of `bound`: a random floor(B_1) of the n1
     rounds are kept in thought. The trials behind gamma are independent of which rounds are kept, so that of those which
     are kept they are floor(B_1) trials of the same means, and gamma is that of floor(B_1) trials. Where the choice of
-    rounds is not independent of errors (one decoy), detectors that are not alike are refused.
+    rounds is not independent of errors (one decoy), mismatched detectors are refused.
     No referee has seen either step.
 """
 
@@ -34,10 +34,10 @@ __all__ = ["DetectorMismatch", "worse_phase_error_rate"]
 
 
 def worse_phase_error_rate(rate: float, rounds: int, mismatch: DetectorMismatch, tail: float, *, exact: bool) -> float:
-    """Return B_e for detectors that are not alike; at most 1/2, which leaves no key.
+    """Return B_e for mismatched detectors; at most 1/2, which leaves no key.
 
     Args:
-        rate: the bound for detectors that are alike.
+        rate: the bound for matched detectors.
         rounds: the key rounds that it is a rate of.
         mismatch: of the detectors.
         tail: the probability of failure of each of the two binomial excesses.

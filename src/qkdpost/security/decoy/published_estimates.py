@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 _WEAKER = 1
+"""Which of two intensities bounds the rounds without a photon: fixed beforehand, so that it is one event."""
 _PRODUCT_ROUNDING = 1e-12
 """More than a few products and sums of positive numbers can be wrong by, in parts of the result."""
 
@@ -101,10 +102,7 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
     Raises:
         ConfigurationError: intensities without an analytic bound, or one decoy without the key's errors.
     """
-    source = counts.source
-    key = hoeffding_intervals(counts.key_counts, smoothing)
-    test = hoeffding_intervals(counts.test_counts, smoothing)
-    errors = hoeffding_intervals(counts.test_errors, smoothing)
+    source, (key, test, errors) = counts.source, _intervals(counts, smoothing, clip=True)
     key_total, test_total = math.fsum(counts.key_counts), math.fsum(counts.test_counts)
     off_key, off_test = rounding_error(source, key_total, key), rounding_error(source, test_total, test)
     vacuum, empty_test = vacuum_lower(source, key) - off_key, vacuum_lower(source, test)
@@ -118,8 +116,7 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
     if _contradicts(source, key, (vacuum, singles)) or _contradicts(source, test, (0.0, tested)):
         vacuum = singles = tested = 0.0
     singles, tested = min(key_total, max(0.0, singles)), min(test_total, max(0.0, tested))
-    off_errors = rounding_error(source, math.fsum(counts.test_errors), errors)
-    wrong = min(test_total, single_photon_errors_upper(source, errors) + off_errors)
+    wrong = _single_photon_errors(counts, errors)
     return PublishedEstimate(
         vacuum=min(key_total, max(0.0, vacuum)),
         vacuum_upper=upper,
@@ -128,6 +125,12 @@ def wiesemann_2026(counts: DecoyCounts, smoothing: float) -> PublishedEstimate:
         test_errors=wrong,
         phase_error_rate=_serfling_rate(singles, tested, wrong, smoothing),
     )
+
+
+def _single_photon_errors(counts: DecoyCounts, errors: Intervals) -> float:
+    """Return the errors among single photons from above, clipped to the test's detections."""
+    off = rounding_error(counts.source, math.fsum(counts.test_errors), errors)
+    return min(math.fsum(counts.test_counts), single_photon_errors_upper(counts.source, errors) + off)
 
 
 def lim_2014(counts: DecoyCounts, secrecy: float) -> PublishedEstimate:
@@ -139,7 +142,7 @@ def lim_2014(counts: DecoyCounts, secrecy: float) -> PublishedEstimate:
     source, epsilon = counts.source, secrecy / 21.0
     if len(source.intensities) != 3:
         raise ConfigurationError("lim-2014 is for two decoys, that is three intensities")
-    key, test, errors = _unclipped(counts, epsilon)
+    key, test, errors = _intervals(counts, epsilon, clip=False)
     vacuum = vacuum_lower(source, key)
     singles = max(0.0, single_photons_lower(source, key, vacuum))
     tested = max(0.0, single_photons_lower(source, test, vacuum_lower(source, test)))
@@ -168,7 +171,7 @@ def rusca_2018(counts: DecoyCounts, secrecy: float, *, events: int = 19) -> Publ
     source, epsilon = counts.source, secrecy / 19.0
     if len(source.intensities) != 2:
         raise ConfigurationError("rusca-2018 is for one decoy, that is two intensities")
-    key, test, errors = _unclipped(counts, epsilon)
+    key, test, errors = _intervals(counts, epsilon, clip=False)
     key_errors = hoeffding_intervals(_key_errors(counts), epsilon, clip=False)
     upper = _vacuum_upper(source, key_errors, math.fsum(counts.key_counts), epsilon, (0, 1))
     empty_test = _vacuum_upper(source, errors, math.fsum(counts.test_counts), epsilon, (0, 1))
@@ -215,11 +218,12 @@ def estimate_without_deviations(counts: DecoyCounts) -> PublishedEstimate:
     )
 
 
-def _unclipped(counts: DecoyCounts, epsilon: float) -> tuple[Intervals, Intervals, Intervals]:
+def _intervals(counts: DecoyCounts, epsilon: float, *, clip: bool) -> tuple[Intervals, Intervals, Intervals]:
+    """Return Hoeffding's intervals of key detections, test detections and test errors."""
     return (
-        hoeffding_intervals(counts.key_counts, epsilon, clip=False),
-        hoeffding_intervals(counts.test_counts, epsilon, clip=False),
-        hoeffding_intervals(counts.test_errors, epsilon, clip=False),
+        hoeffding_intervals(counts.key_counts, epsilon, clip=clip),
+        hoeffding_intervals(counts.test_counts, epsilon, clip=clip),
+        hoeffding_intervals(counts.test_errors, epsilon, clip=clip),
     )
 
 

@@ -1,4 +1,4 @@
-"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `decoy_published`.
+"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `published_estimates`.
 
 Acceptance
     The length is that of the thresholds. A block is accepted if the estimates that its observed counts give are at
@@ -32,6 +32,7 @@ from qkdpost.security.decoy.published_estimates import (
     wiesemann_2026,
 )
 from qkdpost.security.decoy.single_photons import what_contradicts
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.theorem import correction_terms
@@ -44,77 +45,152 @@ __all__ = ["PUBLISHED", "DecoyAcceptance", "published_estimate", "published_leng
 def published_length(
     bound: str,
     tally: DecoyTally,
-    *,
-    leakage_bits: int,
-    verification_bits: int | None,
-    epsilon: Epsilon,
-    two_way: bool,
+    disclosed: Disclosed,
+    budget: Epsilon,
     acceptance: DecoyAcceptance | None,
     assumptions: Sequence[str],
 ) -> SecretLength:
     """Return the length of a published bound; see `decoy_bb84.secret_length`.
 
+    Args:
+        bound: one of `PUBLISHED`.
+        tally: the block's counts.
+        disclosed: what the conversation published of the key.
+        budget: how far from ideal the key may be.
+        acceptance: the thresholds that were set before the data were seen; None takes the counts for the thresholds.
+        assumptions: what the kind takes for granted.
+
     Raises:
-        InputError: impossible numbers of bits.
         ConfigurationError: an unknown bound, a tally that it is not made for, or verification charged too little.
     """
-    rule = _rule(bound, len(tally.intensities), epsilon)
+    rule = _rule(bound, len(tally.intensities), budget)
+    counts = _counts(bound, tally)
+    found = rule.evaluate(counts)
+    # A bound with one decoy announces errors of the key, which the vacuum term does not survive.
+    public = disclosed.two_way or (rule.rigorous and len(tally.intensities) == 2)
+    question = _Question(tally, disclosed, budget, rule, found, public)
+    basis = _by_counts(question) if acceptance is None else _by_thresholds(question, acceptance)
+    costs = correction_terms(basis.charged, budget)
+    if basis.leakage:
+        costs = (replace(costs[0], explanation=basis.leakage), costs[1])
+    return secret_length_of_terms(
+        (*_gains(question, basis), *costs, _penalty(rule)),
+        bound=bound,
+        form="fixed-length",
+        rigorous=rule.rigorous,
+        assumptions=(*assumptions, basis.assumption),
+        epsilon=rule.ledger,
+        evidence=(
+            ("single_photons", basis.single_photons),
+            ("vacuum", basis.vacuum),
+            ("phase_error_rate", basis.phase_error_rate),
+        ),
+        asymptotic_bits=_asymptotic_bits(counts, public) + costs[0].bits,
+        key_bits=tally.key_bits,
+        abort=basis.abort,
+        unproven=_unproven(rule.rigorous, public, len(tally.intensities)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, and what the counts prove; `public` says that errors of the key are."""
+
+    tally: DecoyTally
+    disclosed: Disclosed
+    budget: Epsilon
+    rule: _Rule
+    found: PublishedEstimate
+    public: bool
+
+    @property
+    def vacuum(self) -> float:
+        return 0.0 if self.public else self.found.vacuum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Basis:
+    """The numbers that the length is made of, by counts or by thresholds, and the words for them."""
+
+    single_photons: float
+    vacuum: float
+    phase_error_rate: float
+    charged: Disclosed
+    singles: str
+    rate: str
+    leakage: str
+    assumption: str
+    abort: str
+
+
+def _by_counts(question: _Question) -> _Basis:
+    found = question.found
+    return _Basis(
+        single_photons=found.key,
+        vacuum=question.vacuum,
+        phase_error_rate=found.phase_error_rate,
+        charged=question.disclosed,
+        singles=_of_all(question),
+        rate=f"-s h({found.phase_error_rate:.5f})",
+        leakage="",
+        assumption=assume.THRESHOLDS_ARE_THE_COUNTS,
+        abort="",
+    )
+
+
+def _by_thresholds(question: _Question, acceptance: DecoyAcceptance) -> _Basis:
+    """Take the thresholds, and compare the block with them: what it proves, and what it disclosed."""
+    found, rate = question.found, acceptance.phase_error_rate
+    disclosed = question.disclosed.with_verification(question.budget)
+    return _Basis(
+        single_photons=float(acceptance.single_photons),
+        vacuum=float(0 if question.public else acceptance.vacuum),
+        phase_error_rate=rate,
+        charged=replace(disclosed, leakage_bits=max(disclosed.leakage_bits, acceptance.leakage_bits)),
+        singles=f"the threshold; the counts prove {found.key:.0f} {_of_all(question)}",
+        rate=f"-s h({rate:.5f}), the threshold; the counts prove {found.phase_error_rate:.5f}",
+        leakage=f"the threshold; with verification, {disclosed.leakage_bits} of it used",
+        assumption=assume.FIXED_BEFORE_DATA,
+        abort=_abort(acceptance, question.vacuum, found, disclosed.leakage_bits),
+    )
+
+
+def _of_all(question: _Question) -> str:
+    key_bits = question.tally.key_bits
+    if key_bits and not question.found.key and question.rule.rigorous:
+        return f"of {key_bits} key detections: few, or {what_contradicts(question.tally)}"
+    return f"of {key_bits} key detections"
+
+
+def _gains(question: _Question, basis: _Basis) -> tuple[Term, Term, Term]:
+    """Return the lines before what correction and hashing cost."""
+    entropy = -basis.single_photons * binary_entropy(basis.phase_error_rate)
+    return (
+        Term(name="single photons", bits=basis.single_photons, explanation=basis.singles),
+        Term(name="phase errors", bits=entropy, explanation=basis.rate),
+        Term(name="vacuum", bits=basis.vacuum, explanation=_why_vacuum(question.disclosed.two_way, question.public)),
+    )
+
+
+def _penalty(rule: _Rule) -> Term:
+    return Term(name="smoothing and hash", bits=-rule.penalty_bits, explanation=rule.penalty)
+
+
+def _counts(bound: str, tally: DecoyTally) -> DecoyCounts:
     points = fixed_intensities(tally.intensities, f"bound {bound!r}", error=ConfigurationError)
-    counts = DecoyCounts(
+    return DecoyCounts(
         source=PhotonStatistics(points, tally.probabilities),
         key_counts=tally.key_counts,
         test_counts=tally.test_counts,
         test_errors=tally.test_errors,
         key_errors=tally.key_errors,
     )
-    found = rule.evaluate(counts)
-    # A bound with one decoy announces errors of the key, which the vacuum term does not survive.
-    announced = rule.rigorous and len(tally.intensities) == 2
-    vacuum = 0.0 if two_way or announced else found.vacuum
-    singles, rate, charged, abort = found.key, found.phase_error_rate, leakage_bits, ""
-    thresholds = assume.THRESHOLDS_ARE_THE_COUNTS
-    if acceptance is not None:
-        if verification_bits is None:  # the threshold covers verification, so what will come of it counts now
-            verification_bits = epsilon.verification_charge_bits
-            leakage_bits += verification_bits
-        abort = _abort(acceptance, vacuum, found, leakage_bits)
-        vacuum, singles = float(0 if two_way or announced else acceptance.vacuum), float(acceptance.single_photons)
-        rate, charged = acceptance.phase_error_rate, max(leakage_bits, acceptance.leakage_bits)
-        thresholds = assume.FIXED_BEFORE_DATA
-    costs = correction_terms(charged, verification_bits, epsilon)
-    of_all, of_rate = f"of {tally.key_bits} key detections", f"-s h({rate:.5f})"
-    if tally.key_bits and not found.key and rule.rigorous:
-        of_all = f"{of_all}: few, or {what_contradicts(tally)}"
-    if acceptance is not None:
-        of_all = f"the threshold; the counts prove {found.key:.0f} {of_all}"
-        of_rate = f"{of_rate}, the threshold; the counts prove {found.phase_error_rate:.5f}"
-        costs = (
-            replace(costs[0], explanation=f"the threshold; with verification, {leakage_bits} of it used"),
-            costs[1],
-        )
-    terms = (
-        Term(name="single photons", bits=singles, explanation=of_all),
-        Term(name="phase errors", bits=-singles * binary_entropy(rate), explanation=of_rate),
-        Term(name="vacuum", bits=vacuum, explanation=_why_vacuum(two_way, announced)),
-        *costs,
-        Term(name="smoothing and hash", bits=-rule.penalty_bits, explanation=rule.penalty),
-    )
-    asymptotic = estimate_without_deviations(counts)
-    return secret_length_of_terms(
-        terms,
-        bound=bound,
-        form="fixed-length",
-        rigorous=rule.rigorous,
-        assumptions=(*assumptions, thresholds),
-        epsilon=rule.ledger,
-        phase_error_rate=rate,
-        asymptotic_bits=asymptotic.key * (1.0 - binary_entropy(asymptotic.phase_error_rate))
-        + (0.0 if two_way or announced else asymptotic.vacuum)
-        + costs[0].bits,
-        key_bits=tally.key_bits,
-        abort=abort,
-        unproven=_unproven(rule.rigorous, two_way or announced, len(tally.intensities)),
-    )
+
+
+def _asymptotic_bits(counts: DecoyCounts, public: bool) -> float:
+    """Return what the counts would give without any deviation, before leakage."""
+    found = estimate_without_deviations(counts)
+    return found.key * (1.0 - binary_entropy(found.phase_error_rate)) + (0.0 if public else found.vacuum)
 
 
 def _unproven(rigorous: bool, public_pattern: bool, intensities: int) -> tuple[str, ...]:
@@ -125,10 +201,10 @@ def _unproven(rigorous: bool, public_pattern: bool, intensities: int) -> tuple[s
     return tuple(step for taken, step in steps if taken) if rigorous else ()
 
 
-def _why_vacuum(two_way: bool, announced: bool) -> str:
+def _why_vacuum(two_way: bool, public: bool) -> str:
     if two_way:
         return "dropped: two-way correction"
-    return "dropped: errors of the key are announced" if announced else "one-way"
+    return "dropped: errors of the key are announced" if public else "one-way"
 
 
 def published_estimate(bound: str, counts: DecoyCounts, epsilon: Epsilon) -> PublishedEstimate:

@@ -1,4 +1,4 @@
-r"""The analytic bounds of `decoy` where intensities are known to lie in intervals.
+r"""The analytic bounds of `analytic` where intensities are known to lie in intervals.
 
 With S_n and the weights of `intensity_ranges`, the mean count of a label is between p_k sum_n min g(n, mu) S_n and
 p_k sum_n max g(n, mu) S_n. Let low and high be the ends of an interval, and
@@ -58,6 +58,17 @@ class RangeRules:
         weakest = lows[2] if len(lows) == 3 else 0.0
         return lows[0] > highs[1] + weakest and single > 0.0 and self._weakest_pair()[1] > 0.0
 
+    def check(self, method: str) -> None:
+        """Check that there is a bound by that method.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if method == "analytic":
+            self._check_analytic()
+        else:
+            self.program(0, (), None, strict=False).check()
+
     def vacuum_lower(self, intervals: Intervals) -> float:
         """Bound the rounds without a photon from below; at least 0."""
         return self._emptiest() * self._empty(intervals)
@@ -110,7 +121,7 @@ class RangeRules:
         return max(0.0, scale * (strong - q * weak + off) / width) + _ROUNDING * total
 
     def most_of_photon_number(self, intervals: Intervals, photons: int) -> float:
-        """Return more rounds with so many photons than the mean count of any label allows."""
+        """Return more rounds with that number of photons than the mean count of any label allows."""
         ranges = self.source.label_ranges(photons)
         return min(high / least for (_, high), (least, _) in zip(intervals, ranges, strict=True) if least > 0.0)
 

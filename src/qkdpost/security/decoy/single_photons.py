@@ -1,7 +1,7 @@
 """Single photons in a decoy-state block: the numbers that the bounds need, with every event that may fail counted.
 
-Classes: key detections (at least so many by one photon), test detections (at least so many), test errors (at most
-so many by one photon). The intervals of all labels of a class hold together except with the sum of their tails.
+Classes: key detections (by one photon, bounded from below), test detections (the same), test errors (by one photon,
+bounded from above). The intervals of all labels of a class hold together except with the sum of their tails.
 
 Events. With three or more intensities, the linear program uses both sides of every interval: 2 K in each of three
 classes; the analytic bounds use 5 sides of the key class, 5 of the test class and 2 of the errors. With two
@@ -25,39 +25,31 @@ from typing import Literal
 
 from qkdpost.checks import choice, instance, whole_numbers
 from qkdpost.errors import ConfigurationError
-from qkdpost.security.decoy.analytic import (
-    INTERVALS,
-    IntervalMethod,
-    Intervals,
-    most_of_photon_number,
-    rounding_error,
-    single_photon_errors_upper,
-    single_photons_lower,
-    vacuum_lower,
-    vacuum_upper_by_errors,
-)
+from qkdpost.security.decoy.analytic import INTERVALS, IntervalMethod, Intervals
+from qkdpost.security.decoy.certified import IncompatibleCounts
 from qkdpost.security.decoy.intensity_ranges import IntensityRanges
-from qkdpost.security.decoy.linear_program import DecoyProgram, IncompatibleCounts
+from qkdpost.security.decoy.linear_program import DecoyProgram
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
+from qkdpost.security.decoy.point_bounds import PointRules
 from qkdpost.security.decoy.range_bounds import RangeRules
 from qkdpost.security.decoy.range_program import RangeProgram
-from qkdpost.statistics.concentration import fair_coin_tosses
-from qkdpost.tallies import DecoyTally, ends_of_intensity
+from qkdpost.statistics.concentration import trials_upper_bound
+from qkdpost.tallies import DecoyTally, Intensity, ends_of_intensity
 
 __all__ = [
     "DecoyMethod",
     "SinglePhotons",
+    "check_method",
     "count_events",
     "counted",
     "estimate_single_photons",
     "point_estimate",
+    "rules_of_source",
     "what_contradicts",
 ]
 
 DecoyMethod = Literal["linear-program", "analytic"]
 _WEAKER = 1
-_PRODUCT_ROUNDING = 1e-11
-"""More than a product of a few floating-point numbers can be wrong by, in parts of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +99,22 @@ class SinglePhotons:
         return min(0.5, self.test_errors / self.test) if self.test > 0.0 else 0.5
 
 
+def check_method(method: str) -> None:
+    """Check the name of a method.
+
+    Raises:
+        ConfigurationError: it is unknown.
+    """
+    choice("method", method, ("linear-program", "analytic"), error=ConfigurationError)
+
+
 def count_events(tally: DecoyTally, method: DecoyMethod) -> int:
     """Return how many events, each of probability `tail`, `estimate_single_photons` may fail by.
 
     Raises:
         ConfigurationError: an unknown method.
     """
-    choice("method", method, ("linear-program", "analytic"), error=ConfigurationError)
+    check_method(method)
     if len(tally.intensities) > 2:
         return 6 * len(tally.intensities) if method == "linear-program" else 12
     by_key_errors = 0 if tally.key_errors is None else 3
@@ -217,7 +218,8 @@ def _classes(tally: DecoyTally, interval: Callable[[Sequence[int]], Intervals]) 
 
 
 def _bounds(tally: DecoyTally, classes: Classes, method: DecoyMethod, tail: float | None) -> SinglePhotons:
-    bounds = _Bounds(_rules(tally), method == "linear-program", tail)
+    rules = rules_of_source(tally.intensities, tally.probabilities)
+    bounds = _Bounds(rules, method == "linear-program", tail)
     key_cap = test_cap = None
     if len(tally.intensities) == 2:
         key_cap = bounds.vacuum_cap(tally.key_bits, tally.key_errors, classes.key_errors)
@@ -229,43 +231,12 @@ def _bounds(tally: DecoyTally, classes: Classes, method: DecoyMethod, tail: floa
     )
 
 
-def _rules(tally: DecoyTally) -> _PointRules | RangeRules:
+def rules_of_source(intensities: tuple[Intensity, ...], probabilities: tuple[float, ...]) -> PointRules | RangeRules:
     """Return what is known of photon numbers with these intensities, points or intervals."""
-    lows, highs = zip(*map(ends_of_intensity, tally.intensities), strict=True)
+    lows, highs = zip(*map(ends_of_intensity, intensities), strict=True)
     if lows == highs:
-        return _PointRules(PhotonStatistics(lows, tally.probabilities))
-    return RangeRules(IntensityRanges(lows, highs, tally.probabilities))
-
-
-@dataclass(frozen=True, slots=True)
-class _PointRules:
-    """The bounds of `decoy` and `decoy_program`, moved by what floating point may be wrong by."""
-
-    source: PhotonStatistics
-
-    @property
-    def analytic(self) -> bool:
-        intensities = self.source.intensities
-        if len(intensities) == 3:
-            return intensities[0] > intensities[1] + intensities[2]
-        return len(intensities) == 2 and intensities[1] > 0.0
-
-    def single_photons_lower(self, total: float, intervals: Intervals, vacuum: float | None) -> float:
-        empty = vacuum_lower(self.source, intervals) if vacuum is None else vacuum
-        return single_photons_lower(self.source, intervals, empty) - rounding_error(self.source, total, intervals)
-
-    def single_photon_errors_upper(self, total: float, intervals: Intervals) -> float:
-        wrong = single_photon_errors_upper(self.source, intervals)
-        return wrong + rounding_error(self.source, total, intervals)
-
-    def vacuum_upper_by_errors(self, intervals: Intervals, label: int) -> float:
-        return vacuum_upper_by_errors(self.source, intervals, label) * (1.0 + _PRODUCT_ROUNDING)
-
-    def most_of_photon_number(self, intervals: Intervals, photons: int) -> float:
-        return most_of_photon_number(self.source, intervals, photons)
-
-    def program(self, total: int, intervals: Intervals, vacuum_cap: float | None, *, strict: bool) -> DecoyProgram:
-        return DecoyProgram(self.source, total, intervals, vacuum_cap, strict=strict)
+        return PointRules(PhotonStatistics(lows, probabilities))
+    return RangeRules(IntensityRanges(lows, highs, probabilities))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +246,7 @@ class _Bounds:
     Without a tail they are point estimates: mean counts that contradict each other are then an error.
     """
 
-    rules: _PointRules | RangeRules
+    rules: PointRules | RangeRules
     linear: bool
     tail: float | None
 
@@ -302,8 +273,10 @@ class _Bounds:
         wrong = self.rules.vacuum_upper_by_errors(intervals, _WEAKER)
         if self.linear:
             wrong = min(wrong, self._program(sum(errors), intervals).most(0))
-        heads = min(total, math.floor(max(0.0, wrong)))
-        return float(min(total, 2 * heads) if self.tail is None else fair_coin_tosses(heads, total, self.tail))
+        errors_at_most = min(total, math.floor(max(0.0, wrong)))
+        if self.tail is None:
+            return float(min(total, 2 * errors_at_most))
+        return float(trials_upper_bound(errors_at_most, total, self.tail))
 
     def _program(
         self, total: int, intervals: Intervals, vacuum_cap: float | None = None

@@ -2,7 +2,7 @@
 
 The source sends single photons (or qubits of any kind) in two conjugate bases; key bits come from the key basis,
 and all rounds of the test basis are disclosed. Or a random sample of both bases is disclosed and the rest of
-both makes key; see `sampled`. Sources that also send several photons have their own rooms: `decoy_bb84` and
+both makes key; see `both_bases`. Sources that also send several photons have their own rooms: `decoy` and
 `single_photon`.
 """
 
@@ -11,13 +11,15 @@ from __future__ import annotations
 from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubits.phase_errors import Concentration
-from qkdpost.security.qubits.variable_length import length_of_qubits
+from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubits.bound import length_of_qubits
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.result import SecretLength
 from qkdpost.tallies import SampledTally
 
-__all__ = ["ASSUMPTIONS", "secret_length"]
+__all__ = ["ASSUMPTIONS", "apply_bound", "secret_length"]
 
 ASSUMPTIONS = (
     assume.PREPARED_QUBITS,
@@ -52,7 +54,7 @@ def secret_length(
             that were given up stay in `key_bits` if all of their bits are in `leakage_bits`, as the ledger has it.
         leakage_bits: *all* bits that the ledger charged, tags and outcomes of verification included.
         epsilon: the budget, or a total that `Epsilon.split` divides. Its correctness is what verification achieves.
-        bound: "variable-length", the theorem of `variable_length`; or a fixed-length one, of which
+        bound: "variable-length", the theorem of `qkdpost.security.theorem`; or a fixed-length one, of which
             "tomamichel-leverrier-2017" is Theorem 3 of Quantum 1, 14, "lim-2021" the one for small blocks of
             Phys. Rev. Lett. 126, 100501, and "tlgr-2012" the first of them, for comparison.
         concentration: how the test bits bound the key's phase errors in the variable-length theorem:
@@ -67,18 +69,25 @@ def secret_length(
         acceptance: for these bounds, in its place: all thresholds, which the tally and the leakage are compared with.
 
     Raises:
-        InputError: impossible numbers of bits.
+        InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other.
         ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
             missing or have no use, or a fixed-length bound for a sample of both bases.
     """
-    return length_of_qubits(
+    return apply_bound(
         tally,
-        leakage_bits=leakage_bits,
-        epsilon=Epsilon.coerce(epsilon),
-        bound=bound,
-        concentration=concentration,
-        verification_bits=verification_bits,
-        tolerated_error_rate=tolerated_error_rate,
-        acceptance=acceptance,
-        assumptions=ASSUMPTIONS,
+        Disclosed(leakage_bits=leakage_bits, verification_bits=verification_bits, two_way=True),
+        Epsilon.coerce(epsilon),
+        QubitBoundSettings(
+            bound=bound,
+            concentration=concentration,
+            acceptance=acceptance,
+            tolerated_error_rate=tolerated_error_rate,
+        ),
     )
+
+
+def apply_bound(
+    tally: Tally | SampledTally, disclosed: Disclosed, budget: Epsilon, settings: QubitBoundSettings
+) -> SecretLength:
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    return length_of_qubits(tally, disclosed, budget, settings, assumptions=ASSUMPTIONS)

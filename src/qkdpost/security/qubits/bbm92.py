@@ -2,7 +2,7 @@
 
 A source of pairs, anywhere and in anybody's hands, serves two receivers that each choose a basis at random. That
 the source is not trusted costs nothing, if what is asked of the receivers holds on *both* sides now: the bound of
-`qubit_rounds` rests on the random choice between two conjugate measurements and on detection that does not depend on
+`qubits.bound` rests on the random choice between two conjugate measurements and on detection that does not depend on
 it, and never asks what was sent. But it asks when. A source that knows one side's bases before the other side has
 measured sends that side what it has read in them, and has the whole key without an error; so neither side's bases may
 be known while the other is still measuring. Sessions see to it; whoever calls this with counts of his own must.
@@ -14,13 +14,15 @@ from qkdpost.checks import flag
 from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubits.phase_errors import Concentration
-from qkdpost.security.qubits.variable_length import length_of_qubits
+from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubits.bound import length_of_qubits
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.result import SecretLength
 from qkdpost.tallies import SampledTally
 
-__all__ = ["ASSUMPTIONS", "secret_length"]
+__all__ = ["ASSUMPTIONS", "apply_bound", "apply_bound_to_time_tags", "secret_length"]
 
 ASSUMPTIONS = (
     assume.UNTRUSTED_SOURCE,
@@ -37,7 +39,6 @@ ASSUMPTIONS = (
     assume.TRUSTED_LABORATORIES,
     assume.AUTHENTICATED,
 )
-_OF_TIME_TAGS = (assume.ANNOUNCED_TIMES,)
 
 
 def secret_length(
@@ -67,20 +68,40 @@ def secret_length(
         time_tags: whether rounds were found from the times of clicks, which rests on more assumptions.
 
     Raises:
-        InputError: impossible numbers of bits.
+        InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other.
         ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
             missing or have no use, or a fixed-length bound for a sample of both bases.
     """
-    by_times = flag("time_tags", time_tags)
+    apply = apply_bound_to_time_tags if flag("time_tags", time_tags) else apply_bound
+    return apply(
+        tally,
+        Disclosed(leakage_bits=leakage_bits, verification_bits=verification_bits, two_way=True),
+        Epsilon.coerce(epsilon),
+        QubitBoundSettings(
+            bound=bound,
+            concentration=concentration,
+            acceptance=acceptance,
+            tolerated_error_rate=tolerated_error_rate,
+        ),
+    )
+
+
+def apply_bound(
+    tally: Tally | SampledTally, disclosed: Disclosed, budget: Epsilon, settings: QubitBoundSettings
+) -> SecretLength:
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    return length_of_qubits(tally, disclosed, budget, settings, assumptions=ASSUMPTIONS)
+
+
+def apply_bound_to_time_tags(
+    tally: Tally | SampledTally, disclosed: Disclosed, budget: Epsilon, settings: QubitBoundSettings
+) -> SecretLength:
+    """Apply the bound to rounds that were found from the times of clicks, which rests on more assumptions."""
     return length_of_qubits(
         tally,
-        leakage_bits=leakage_bits,
-        epsilon=Epsilon.coerce(epsilon),
-        bound=bound,
-        concentration=concentration,
-        verification_bits=verification_bits,
-        tolerated_error_rate=tolerated_error_rate,
-        acceptance=acceptance,
-        assumptions=ASSUMPTIONS + (_OF_TIME_TAGS if by_times else ()),
-        unproven=(assume.CLICKS_IN_BOTH_BASES,) if by_times else (),
+        disclosed,
+        budget,
+        settings,
+        assumptions=(*ASSUMPTIONS, assume.ANNOUNCED_TIMES),
+        unproven=(assume.CLICKS_IN_BOTH_BASES,),
     )

@@ -17,7 +17,7 @@ Which rounds stand for which
     eps_AT^2 / 2. The same holds for K_X of the n_X key rounds in X. The two are statements on disjoint sets of
     rounds and on one and the same measurement: of each key round in the basis that it is not in, of each sampled
     round in its own. By the union bound, more than K = K_Z + K_X phase errors among the n = n_Z + n_X key rounds
-    occur with probability at most eps_AT^2, which is what the theorem of `variable_length` asks for.
+    occur with probability at most eps_AT^2, which is what the theorem of `qkdpost.security.theorem` asks for.
 
 One uncertainty relation
     The entropic uncertainty relation holds for any product of measurements: on each key round one of two conjugate
@@ -38,7 +38,7 @@ No correlation, no key
 from __future__ import annotations
 
 from qkdpost.checks import whole_numbers
-from qkdpost.security.qubits.phase_errors import Concentration, most_phase_errors
+from qkdpost.security.phase_errors import Concentration, max_phase_errors
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.tallies import SampledTally
 
@@ -61,7 +61,7 @@ def phase_error_bound_of_samples(
     tail = smoothing**2 / 2.0
     key, tested, wrong = _counts(tally)
     worst = [
-        most_phase_errors(key[own], tested[other], wrong[other], tail, concentration) for own, other in ((0, 1), (1, 0))
+        max_phase_errors(key[own], tested[other], wrong[other], tail, concentration) for own, other in ((0, 1), (1, 0))
     ]
     total = sum(key)
     silent = _uncorrelated(tally)
@@ -98,7 +98,7 @@ def _uncorrelated(tally: SampledTally) -> str:
 def _counts(tally: SampledTally) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Return the counts as plain integers."""
     return (
-        whole_numbers("key_bits", tally.key_bits, count=2, each="basis"),
-        whole_numbers("test_bits", tally.test_bits, count=2, each="basis"),
+        whole_numbers("key_counts", tally.key_counts, count=2, each="basis"),
+        whole_numbers("test_counts", tally.test_counts, count=2, each="basis"),
         whole_numbers("test_errors", tally.test_errors, count=2, each="basis"),
     )

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from qkdpost.security.single_photon.bound import secret_length
+from qkdpost.security.single_photon.bound import apply_bound, secret_length
 
-__all__ = ["secret_length"]
+__all__ = ["apply_bound", "secret_length"]

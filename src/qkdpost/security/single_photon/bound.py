@@ -26,54 +26,37 @@ Who chooses the pulses
 
 Those two need not be told apart. Neither depends on the basis: an empty pulse carries no state at all, and its
 phase errors, one half of its detections, occur in the test as they do in the key. So both are rounds of a qubit
-for the argument of `qubit_rounds`, and the public error pattern of two-way correction is covered as there: an empty
+for the argument of `qubits`, and the public error pattern of two-way correction is covered as there: an empty
 round enters the count of phase errors like any other. That the true numbers of such rounds are only bounded is met
-by virtual thinning, as `decoy_bb84` explains; x, the errors of *all* test rounds, bounds those of the kept ones.
+by virtual thinning, as `decoy.bound` explains; x, the errors of *all* test rounds, bounds those of the kept ones.
 
 Then B_1 = s_key, B_e from s_key, s_test and x by exact inversion at the last third of eps_AT^2, and the theorem of
-`variable_length` gives the length. A brighter source or one with more multi-photon pulses never gets more key: what
-whole errors add and take away is met by `envelope`, at a cost of one error at most. The argument is this library's
-own along known lines (the structure is that of Morrison et al., npj Quantum Inf. 9, 38 (2023) and Pousa et al., Opt.
-Express 32 (2024)).
+`qkdpost.security.theorem` gives the length. A brighter source or one with more multi-photon pulses never gets more key:
+what whole errors add and take away is met by `error_envelope`, at a cost of one error at most. The argument is this
+library's own along known lines (the structure is that of Morrison et al., npj Quantum Inf. 9, 38 (2023) and Pousa et
+al., Opt. Express 32 (2024)).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from qkdpost.checks import choice, flag, instance, real_number, whole_number
-from qkdpost.errors import ConfigurationError
-from qkdpost.records import Tally
+from qkdpost.checks import instance, real_number, whole_number
 from qkdpost.security import assumptions as assume
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.security.qubits.phase_errors import Concentration, most_phase_errors
+from qkdpost.security.phase_errors import Concentration, max_phase_errors
 from qkdpost.security.result import SecretLength
+from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, MultiphotonCount, SinglePhotonBoundSettings
 from qkdpost.security.theorem import divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.statistics.concentration import binomial_at_most, chernoff_at_most
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_envelope import steady_entropy
 from qkdpost.tallies import SinglePhotonTally
 
-__all__ = [
-    "ASSUMPTIONS",
-    "MAX_FIRST_RECORDS",
-    "MAX_POSSIBLE_RUNS",
-    "MAX_RECORDS_IN_BLOCK",
-    "MultiphotonCount",
-    "multiphoton_probability",
-    "secret_length",
-]
+__all__ = ["ASSUMPTIONS", "apply_bound", "multiphoton_probability", "secret_length"]
 
-MAX_RECORDS_IN_BLOCK = 512
-"""A session's block holds no more records, whatever their detections."""
-MAX_FIRST_RECORDS = 2**31
-"""So many numbers a record of a session can have, and so a block's first one: a record each second for 68 years."""
-MAX_POSSIBLE_RUNS = MAX_FIRST_RECORDS * MAX_RECORDS_IN_BLOCK
-"""How many runs of pulses a block of a session can be."""
-
-MultiphotonCount = Literal["exact", "chernoff"]
 ASSUMPTIONS = (
     assume.PHOTONS_WITHOUT_COHERENCE,
     assume.CONJUGATE_STATES,
@@ -94,7 +77,7 @@ def multiphoton_probability(mean_photons: float, g2: float) -> float:
     """Return g2 <n>^2 / 2, at most 1: an upper bound on the probability of two photons or more in a pulse.
 
     Raises:
-        InputError: a negative number, or none.
+        InputError: not a number of at least 0.
     """
     mean_photons = real_number("mean_photons", mean_photons, least=0.0, most=1e100)
     g2 = real_number("g2", g2, least=0.0, most=1e100)
@@ -129,32 +112,40 @@ def secret_length(
         verification_bits: how much of the leakage verification was; see `bb84.secret_length`.
 
     Raises:
-        InputError: impossible numbers of bits, or no `SinglePhotonTally`.
+        InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other; or no
+            `SinglePhotonTally`.
         ConfigurationError: unknown names, or verification charged too little.
     """
+    return apply_bound(
+        tally,
+        Disclosed(leakage_bits=leakage_bits, verification_bits=verification_bits, two_way=True),
+        Epsilon.coerce(epsilon),
+        SinglePhotonBoundSettings(
+            concentration=concentration,
+            multiphoton=multiphoton,
+            source_monitored=source_monitored,
+            possible_runs=possible_runs,
+        ),
+    )
+
+
+def apply_bound(
+    tally: SinglePhotonTally, disclosed: Disclosed, budget: Epsilon, settings: SinglePhotonBoundSettings
+) -> SecretLength:
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
     tally = _counted(tally)
-    budget = Epsilon.coerce(epsilon)
     attempt, amplification = divide_secrecy(budget)
     tail = attempt**2 / 3.0
     multiple = multiphoton_probability(tally.mean_photons, tally.g2)
-    runs = whole_number("possible_runs", possible_runs, least=1, most=2**63)
-    lost_key = _at_most(tally.pulses_sent, tally.key_probability * multiple, tail / runs, multiphoton)
-    lost_test = _at_most(tally.pulses_sent, tally.test_probability * multiple, tail / runs, multiphoton)
-    kept_key, kept_test = max(0, tally.key_bits - lost_key), max(0, tally.test_bits - lost_test)
-    kept = Tally(key_bits=kept_key, test_bits=kept_test, test_errors=min(kept_test, tally.test_errors))
-    rate, steady, explanation = _phase_errors(kept, tail, concentration)
-    monitored = assume.SOURCE_MONITORED if flag("source_monitored", source_monitored) else assume.SOURCE_ASSUMED
+    kept = _without_multiphotons(tally, multiple, tail, settings)
+    rate, steady, explanation = _phase_errors(kept, tail, settings.concentration)
     return variable_length(
         bound="variable-length",
-        certified_bits=kept_key,
-        certified_explanation=(
-            f"{tally.key_bits} key detections less {lost_key} that may be of several photons"
-            + (f", whichever of {runs:.3g} runs of pulses the block is" if runs > 1 else "")
-        ),
+        certified_bits=kept.key_bits,
+        certified_explanation=_certified(tally, kept, settings.possible_runs),
         phase_error_rate=rate,
         phase_error_explanation=explanation,
-        leakage_bits=leakage_bits,
-        verification_bits=verification_bits,
+        disclosed=disclosed,
         ledger=ledger_of_theorem(
             "variable-length theorem, 2 eps_AT + eps_PA",
             budget,
@@ -165,9 +156,55 @@ def secret_length(
         amplification_epsilon=amplification,
         asymptotic_bits=_asymptotic_bits(tally, multiple),
         key_bits=tally.key_bits,
-        assumptions=(*ASSUMPTIONS, assume.RECORDS_BY_THE_CLOCK if runs > 1 else assume.PULSES_FIXED, monitored),
+        assumptions=_assumptions(settings),
+        evidence=(
+            ("multiphoton_key_pulses", float(kept.lost_key)),
+            ("multiphoton_test_pulses", float(kept.lost_test)),
+        ),
         entropy_bits=steady,
         unproven=(assume.PUBLIC_PATTERN_ARGUMENT, assume.SINGLE_PHOTON_ARGUMENT),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What is left once as many detections as may be of several photons were taken off."""
+
+    key_bits: int
+    test_bits: int
+    test_errors: int
+    lost_key: int
+    lost_test: int
+
+
+def _without_multiphotons(
+    tally: SinglePhotonTally, multiple: float, tail: float, settings: SinglePhotonBoundSettings
+) -> _Kept:
+    def lost(probability: float) -> int:
+        """Return how many pulses with several photons met in a basis at most, in every run that may be the block."""
+        return _at_most(tally.pulses_sent, probability * multiple, tail / settings.possible_runs, settings.multiphoton)
+
+    lost_key, lost_test = lost(tally.key_probability), lost(tally.test_probability)
+    kept_test = max(0, tally.test_bits - lost_test)
+    return _Kept(
+        key_bits=max(0, tally.key_bits - lost_key),
+        test_bits=kept_test,
+        test_errors=min(kept_test, tally.test_errors),
+        lost_key=lost_key,
+        lost_test=lost_test,
+    )
+
+
+def _certified(tally: SinglePhotonTally, kept: _Kept, runs: int) -> str:
+    said = f"{tally.key_bits} key detections less {kept.lost_key} that may be of several photons"
+    return f"{said}, whichever of {runs:.3g} runs of pulses the block is" if runs > 1 else said
+
+
+def _assumptions(settings: SinglePhotonBoundSettings) -> tuple[str, ...]:
+    return (
+        *ASSUMPTIONS,
+        assume.RECORDS_BY_THE_CLOCK if settings.possible_runs > 1 else assume.PULSES_FIXED,
+        assume.SOURCE_MONITORED if settings.source_monitored else assume.SOURCE_ASSUMED,
     )
 
 
@@ -183,19 +220,18 @@ def _counted(tally: SinglePhotonTally) -> SinglePhotonTally:
     return replace(tally, **{name: whole_number(name, getattr(tally, name)) for name in names})
 
 
-def _phase_errors(kept: Tally, tail: float, concentration: Concentration) -> tuple[float, int | None, str]:
+def _phase_errors(kept: _Kept, tail: float, concentration: Concentration) -> tuple[float, int | None, str]:
     """Bound the phase-error rate; return it, the whole bits of entropy that are left if errors are whole, and how."""
-    worst = most_phase_errors(kept.key_bits, kept.test_bits, kept.test_errors, tail, concentration)
+    worst = max_phase_errors(kept.key_bits, kept.test_bits, kept.test_errors, tail, concentration)
     rate = min(0.5, worst / kept.key_bits) if kept.key_bits and kept.test_bits else 0.5
     explanation = f"-n h({rate:.5f}): {kept.test_errors} errors in {kept.test_bits} test bits ({concentration})"
     if concentration != "hypergeometric":
         return rate, None, explanation
     steady = steady_entropy(kept.key_bits, kept.test_bits, kept.test_errors, tail, int(worst))
-    return rate, steady, f"{explanation}, at most {worst:.0f} in the key; and up to one error more, see envelope"
+    return rate, steady, f"{explanation}, at most {worst:.0f} in the key; and up to one error more, see error_envelope"
 
 
 def _at_most(pulses: int, probability: float, tail: float, multiphoton: MultiphotonCount) -> int:
-    choice("multiphoton", multiphoton, ("exact", "chernoff"), error=ConfigurationError)
     if multiphoton == "exact":
         return binomial_at_most(pulses, probability, tail)
     return min(pulses, math.floor(chernoff_at_most(pulses * probability, tail) * (1.0 + 1e-12)))

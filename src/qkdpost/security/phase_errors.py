@@ -8,7 +8,7 @@ from qkdpost.checks import choice, whole_number
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.statistics.concentration import check_tail, hypergeometric_key_errors, serfling_deviation
 
-__all__ = ["Concentration", "check_concentration", "most_phase_errors"]
+__all__ = ["Concentration", "check_concentration", "max_phase_errors"]
 
 Concentration = Literal["hypergeometric", "serfling"]
 
@@ -22,7 +22,7 @@ def check_concentration(concentration: str) -> None:
     choice("concentration", concentration, ("hypergeometric", "serfling"), error=ConfigurationError)
 
 
-def most_phase_errors(
+def max_phase_errors(
     key_bits: int, test_bits: int, test_errors: int, tail: float, concentration: Concentration
 ) -> float:
     """Bound how many of the key rounds have a phase error, at a probability of failure.
