@@ -6,35 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.dialogue.messages import (
-    Abort,
-    AbortReason,
-    ComparedBits,
-    Confirmation,
-    Hello,
-    Message,
-    Parities,
-    Ready,
-    SegmentEntry,
-)
+from qkdpost.dialogue.messages import Abort, AbortReason, Confirmation, Message, Parities, Ready
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode, encode
+from vectors.messages import SAMPLES, all_types
 
-SAMPLES = [
-    Hello(
-        version=1,
-        role="bob",
-        nonce=bytes(16),
-        configuration={"kind": "'bb84'"},
-        segments=(SegmentEntry(identifier=bytes(16), next_offset=0, length=48),),
-        accumulated_epsilon=1e-9,
-    ),
-    Abort(block=3, reason=AbortReason.NO_KEY_LEFT),
-    ComparedBits(block=0, test=b"\x01\x02", setup=b""),
-    Parities(block=2**53, round=0, count=800, parities=bytes(100)),
-    Confirmation(block=1, step=2, tag=bytes(16)),
-]
+
+def test_the_samples_are_of_every_type_of_message() -> None:
+    assert {type(message) for message in SAMPLES} == set(all_types())
 
 
 @pytest.mark.parametrize("message", SAMPLES, ids=lambda m: type(m).__name__)
