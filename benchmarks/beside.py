@@ -126,7 +126,11 @@ def _bound(kind: str) -> Callable[[], object]:
 
 def _pipeline(kind: str) -> Callable[[], object]:
     records = [block_records(2**20, 0.03, np.random.default_rng(11))] * 2
-    link = qp.LinkConfig(kind="bb84", block_detections=1, reconciliation=kind)
+    link = qp.LinkConfig(
+        protocol=qp.BB84(),
+        correction=qp.Cascade() if kind == "cascade" else qp.Ldpc(),
+        blocks=qp.Blocks(detections=1),
+    )
     return lambda: run(link, records, 0.0)
 
 

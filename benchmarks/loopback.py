@@ -33,11 +33,13 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
     record = drawn[0 if role == "alice" else 1]
     qp.warmup()
     link = qp.LinkConfig(
-        kind="bb84",
-        block_detections=2**30 if options.one_block else 1,
-        largest_block_detections=2**30 if options.one_block else 2**26,
-        blocks_in_flight=options.in_flight,
-        reconciliation=options.reconciliation,
+        protocol=qp.BB84(),
+        correction=qp.Cascade() if options.reconciliation == "cascade" else qp.Ldpc(),
+        blocks=qp.Blocks(
+            detections=2**30 if options.one_block else 1,
+            max_detections=2**30 if options.one_block else 2**26,
+            in_flight=options.in_flight,
+        ),
     )
     lines = connections(port)
     run(role, link, record, next(lines), 1)

@@ -20,7 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -134,8 +134,11 @@ def main() -> None:
     rng = np.random.default_rng(1)
     drawn = [block_records(options.block_bits, options.qber, rng) for _ in range(min(2, options.blocks))]
     records = [drawn[number % len(drawn)] for number in range(options.blocks)]
-    link = qp.LinkConfig(kind="bb84", block_detections=1, blocks_in_flight=options.in_flight)
-    link = replace(link, reconciliation=options.reconciliation)
+    link = qp.LinkConfig(
+        protocol=qp.BB84(),
+        correction=qp.Cascade() if options.reconciliation == "cascade" else qp.Ldpc(),
+        blocks=qp.Blocks(detections=1, in_flight=options.in_flight),
+    )
     run(link, records[:1], 0.0)
     rows = []
     for milliseconds in options.rtt_ms:

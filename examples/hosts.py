@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +32,7 @@ def run_two_hosts(alice: object, bob: object, link: qp.LinkConfig) -> int:
         folders = {role: Path(name) / role for role in ("alice", "bob")}
         for role, record in (("alice", alice), ("bob", bob)):
             folders[role].mkdir()
-            (folders[role] / "link.json").write_text(json.dumps(asdict(link)))
+            (folders[role] / "link.toml").write_text(link.to_toml(), encoding="utf-8")
             (folders[role] / "preshared.key").write_bytes(preshared)
             save_record(folders[role] / "record.npz", record)
         first = start("alice", folders["alice"], 0)
@@ -59,7 +57,7 @@ def start(role: str, folder: Path, port: int) -> subprocess.Popen[str]:
 
 def host(role: str, folder: Path, port: int) -> None:
     """Be one host: own record, own copy of the pre-shared key, one socket."""
-    link = qp.LinkConfig(**json.loads((folder / "link.json").read_text()))
+    link = qp.LinkConfig.from_toml((folder / "link.toml").read_text(encoding="utf-8"))
     pool = qp.KeyPool((folder / "preshared.key").read_bytes())
     session = qp.Session(role=role, link=link, auth_key=pool, save_pool=partial(store, folder / "pool.snapshot"))
     session.submit(load_record(folder / "record.npz"))

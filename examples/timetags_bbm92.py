@@ -24,10 +24,8 @@ def main() -> int:
     options = parser.parse_args()
     alice, bob = qp.sifting.load_time_tags(options.file, options.tick_ps)
     link = qp.LinkConfig(
-        kind="bbm92-time-tags",
-        dead_time_ps=options.dead_time_ps,
-        coincidence_window_ps=options.window_ps,
-        epsilon=options.epsilon,
+        protocol=qp.BBM92TimeTags(dead_time_ps=options.dead_time_ps, coincidence_window_ps=options.window_ps),
+        security=qp.Security(epsilon=options.epsilon),
     )
     return run_two_hosts(alice, bob, link)
 

@@ -195,7 +195,7 @@ def test_a_list_is_a_sequence_in_order(nonsense: object) -> None:
     with pytest.raises(InputError, match="means must be a sequence of numbers"):
         checks.listed("means", nonsense, "numbers")
     with pytest.raises(ConfigurationError, match="intensities"):
-        qp.LinkConfig(kind="decoy-bb84", intensities=nonsense, intensity_probabilities=(0.5, 0.5))  # type: ignore[arg-type]
+        qp.DecoyBB84(intensities=nonsense, probabilities=(0.5, 0.5))  # type: ignore[arg-type]
 
 
 def test_a_list_may_be_any_sequence() -> None:

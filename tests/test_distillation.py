@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ WINDOW_PS = 8 * TICK_PS
 DEAD_TIME_PS = 300 * TICK_PS
 
 
-def kwiat(directory: Path, **changes: object) -> qp.Distillation:
+def kwiat(directory: Path, *, window_ps: float = WINDOW_PS, concentration: Any = "hypergeometric") -> qp.Distillation:
     alice, bob = load_time_tags(directory / "kwiat_bbm92_timetags" / "Alice1_Bob1_with_delays.txt", TICK_PS)
-    settings: dict[str, object] = {"dead_time_ps": DEAD_TIME_PS, "coincidence_window_ps": WINDOW_PS}
-    return qp.distill(alice, bob, qp.LinkConfig(kind="bbm92-time-tags", **settings | changes))  # type: ignore[arg-type]
+    protocol = qp.BBM92TimeTags(dead_time_ps=DEAD_TIME_PS, coincidence_window_ps=window_ps)
+    return qp.distill(alice, bob, qp.LinkConfig(protocol=protocol, security=qp.Security(concentration=concentration)))
 
 
 def test_time_tags_of_the_laboratory_give_a_key(data_directory: Path) -> None:
@@ -47,7 +48,7 @@ def test_serfling_leaves_far_less_of_the_same_tags(data_directory: Path) -> None
 
 
 def test_the_window_is_found_from_the_data(data_directory: Path) -> None:
-    report = kwiat(data_directory, coincidence_window_ps=0.0).report
+    report = kwiat(data_directory, window_ps=0.0).report
     assert report.rounds > 16_000
     assert report.secret is not None
     assert report.secret.bits >= 2_000
@@ -62,7 +63,7 @@ def test_errors_in_their_recorded_order(data_directory: Path, run: str) -> None:
         qp.Detections(pulses=bases.size, slots=np.arange(bases.size), bases=bases, outcomes=outcomes)
         for outcomes in (bits, bits ^ errors)
     )
-    result = qp.distill(alice, bob, qp.LinkConfig(kind="bbm92"))
+    result = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BBM92()))
     report = result.report
     assert report.key_errors + report.setup_errors + report.test_errors == errors.sum()
     assert report.dropped_frames == 0
@@ -76,7 +77,7 @@ def test_time_tags_without_common_events_say_so() -> None:
         qp.TimeTags(ticks=np.sort(rng.integers(0, 10**9, 3000)), channels=rng.integers(0, 4, 3000), tick_ps=100.0)
         for _ in range(2)
     ]
-    result = qp.distill(*tags, qp.LinkConfig(kind="bbm92-time-tags"))
+    result = qp.distill(*tags, qp.LinkConfig(protocol=qp.BBM92TimeTags()))
     assert len(result.key) == 0
     assert result.report.abort_reason == "no_coincidences"
 
@@ -87,7 +88,7 @@ def test_several_records_and_progress() -> None:
     result = qp.distill(
         [alice for alice, _ in records],
         [bob for _, bob in records],
-        small_link(block_detections=8000),
+        small_link(blocks={"detections": 8000}),
         on_event=seen.append,
     )
     assert len(result.reports) == len(result.peer_reports) == 3

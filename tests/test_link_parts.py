@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from qkdpost.errors import InputError
-from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
+from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 
 QUBITS = {"key_bits": 1000, "test_bits": 100, "tolerated_error_rate": 0.02, "leakage_bits": 200}
 DECOYS = {"single_photons": 1000, "phase_error_rate": 0.05, "leakage_bits": 200}

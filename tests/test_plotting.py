@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 @pytest.fixture(scope="module")
 def reports() -> tuple[qp.BlockReport, ...]:
     records = [bb84_records(qber=qber, seed=seed) for seed, qber in enumerate((0.01, 0.02, 0.3))]
-    result = qp.distill([a for a, _ in records], [b for _, b in records], small_link(block_detections=8000))
+    result = qp.distill([a for a, _ in records], [b for _, b in records], small_link(blocks={"detections": 8000}))
     return result.reports
 
 

@@ -2,7 +2,7 @@
 
 In a notebook, with both sides' records::
 
-    result = qkdpost.distill(alice, bob, qkdpost.LinkConfig(kind="bb84"))
+    result = qkdpost.distill(alice, bob, qkdpost.LinkConfig(protocol=qkdpost.BB84()))
     print(result.report)
 
 At one end of a fibre: `Session`, with the drivers in `transport`. The parts on their own: `reconcile`,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qkdpost import planning, plotting, security, sifting, simulation, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
+    from qkdpost.blocks import Blocks
     from qkdpost.compilation import warmup
     from qkdpost.config import LinkConfig
     from qkdpost.dialogue.ledger import Cause, Ledger
@@ -37,8 +38,23 @@ if TYPE_CHECKING:
     from qkdpost.keys import KeyPool
     from qkdpost.keys.secret_key import SecretKey
     from qkdpost.labels import Labels
+    from qkdpost.protocols.bb84 import BB84
+    from qkdpost.protocols.bbm92 import BBM92
+    from qkdpost.protocols.bbm92_time_tags import BBM92TimeTags
+    from qkdpost.protocols.decoy_bb84 import DecoyBB84
+    from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84
     from qkdpost.reconciliation import Reconciled, reconcile
-    from qkdpost.records import DOUBLE_CLICK, KEY_BASIS, TEST_BASIS, Detections, PreparedPulses, Tally, TimeTags
+    from qkdpost.reconciliation.settings import Auto, Cascade, Ldpc
+    from qkdpost.records import (
+        DOUBLE_CLICK,
+        KEY_BASIS,
+        TEST_BASIS,
+        Detections,
+        PreparedPulses,
+        Tally,
+        TimeTags,
+    )
+    from qkdpost.security.settings import Security
     from qkdpost.session.blocks.report import BlockReport
     from qkdpost.session.events import (
         BlockAborted,
@@ -54,18 +70,25 @@ if TYPE_CHECKING:
     from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
+    "BB84",
+    "BBM92",
     "DOUBLE_CLICK",
     "KEY_BASIS",
     "TEST_BASIS",
     "AbortReason",
     "AuthenticationError",
+    "Auto",
+    "BBM92TimeTags",
     "Bits",
     "BlockAborted",
     "BlockReport",
+    "Blocks",
+    "Cascade",
     "Cause",
     "ConfigurationError",
     "ConnectionClosed",
     "ConnectionState",
+    "DecoyBB84",
     "DecoyTally",
     "Detections",
     "Distillation",
@@ -75,6 +98,7 @@ __all__ = [
     "KeyPoolExhausted",
     "KeyReady",
     "Labels",
+    "Ldpc",
     "Ledger",
     "LinkConfig",
     "LocalProtocolError",
@@ -85,8 +109,10 @@ __all__ = [
     "RemoteProtocolError",
     "SampledTally",
     "SecretKey",
+    "Security",
     "Session",
     "SiftedKey",
+    "SinglePhotonBB84",
     "SinglePhotonTally",
     "Stage",
     "StageCompleted",
@@ -109,14 +135,21 @@ __all__ = [
 _HOMES = {
     "AbortReason": "qkdpost.dialogue.messages",
     "AuthenticationError": "qkdpost.errors",
+    "Auto": "qkdpost.reconciliation.settings",
+    "BB84": "qkdpost.protocols.bb84",
+    "BBM92": "qkdpost.protocols.bbm92",
+    "BBM92TimeTags": "qkdpost.protocols.bbm92_time_tags",
     "Bits": "qkdpost.bits",
     "BlockAborted": "qkdpost.session.events",
     "BlockReport": "qkdpost.session.blocks.report",
+    "Blocks": "qkdpost.blocks",
+    "Cascade": "qkdpost.reconciliation.settings",
     "Cause": "qkdpost.dialogue.ledger",
     "ConfigurationError": "qkdpost.errors",
     "ConnectionClosed": "qkdpost.session.events",
     "ConnectionState": "qkdpost.session.states",
     "DOUBLE_CLICK": "qkdpost.records",
+    "DecoyBB84": "qkdpost.protocols.decoy_bb84",
     "DecoyTally": "qkdpost.tallies",
     "Detections": "qkdpost.records",
     "Distillation": "qkdpost.distillation",
@@ -127,6 +160,7 @@ _HOMES = {
     "KeyPoolExhausted": "qkdpost.errors",
     "KeyReady": "qkdpost.session.events",
     "Labels": "qkdpost.labels",
+    "Ldpc": "qkdpost.reconciliation.settings",
     "Ledger": "qkdpost.dialogue.ledger",
     "LinkConfig": "qkdpost.config",
     "LocalProtocolError": "qkdpost.errors",
@@ -137,8 +171,10 @@ _HOMES = {
     "RemoteProtocolError": "qkdpost.errors",
     "SampledTally": "qkdpost.tallies",
     "SecretKey": "qkdpost.keys.secret_key",
+    "Security": "qkdpost.security.settings",
     "Session": "qkdpost.session.session",
     "SiftedKey": "qkdpost.sifting.sifted",
+    "SinglePhotonBB84": "qkdpost.protocols.single_photon_bb84",
     "SinglePhotonTally": "qkdpost.tallies",
     "Stage": "qkdpost.session.states",
     "StageCompleted": "qkdpost.session.events",

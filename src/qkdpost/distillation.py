@@ -72,7 +72,7 @@ def distill(
     Raises:
         InputError: the records are of the wrong type, or not as many on both sides; no link; no functions.
     """
-    instance("link", link, LinkConfig, hint="distill takes a LinkConfig, as qp.LinkConfig(kind='bb84')")
+    instance("link", link, LinkConfig, hint="distill takes a LinkConfig, as qp.LinkConfig(protocol=qp.BB84())")
     if not callable(random_source) or not (on_event is None or callable(on_event)):
         raise InputError("random_source and on_event must be functions: of a number of bytes, and of an event")
     records = _as_list("alice", alice), _as_list("bob", bob)

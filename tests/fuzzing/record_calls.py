@@ -47,26 +47,29 @@ def _prepared(choices: Choices) -> Arguments:
 
 
 def _link(choices: Choices) -> Arguments:
-    drawn: Arguments = {
-        "kind": choices.pick(["bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84"]),
-        "block_detections": 1 + choices.below(2**20),
-        "frame_bits": choices.pick([64, 2**10, 2**14]),
-        "epsilon": choices.pick([1e-10, 0.0625]),
-        "planned_key_bits": choices.pick([0, 1000]),
-        "ldpc_frame_bits": choices.pick([2**14, 2**16]),
-        "dead_time_ps": choices.pick([0.0, 24000.0]),
-        "ldpc_blind_rounds": choices.below(17),
-        "round_trip_ms": choices.pick([0.0, 2.5]),
-    }
-    if drawn["kind"] == "decoy-bb84":
-        drawn |= {
-            "intensities": [0.5, 0.125],
-            "intensity_probabilities": [0.75, 0.25],
-            "test_probabilities": [0.25, 0.25],
+    kind = choices.pick(["bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84", "e91"])
+    protocol: Arguments = {"kind": kind}
+    if kind == "bbm92-time-tags" or choices.chance():
+        protocol |= {"dead_time_ps": choices.pick([0.0, 24000.0])}
+    if kind == "decoy-bb84":
+        protocol |= {"intensities": [0.5, 0.125], "probabilities": [0.75, 0.25]}
+    if kind == "single-photon-bb84":
+        protocol |= {"mean_photons": 0.25, "g2": 0.015625, "test_probabilities": [0.25, 0.25]}
+    ldpc = {"frame_bits": choices.pick([2**14, 2**16]), "blind_rounds": choices.below(18)}
+    return {
+        "content": {
+            "protocol": protocol,
+            "correction": choices.pick(
+                [
+                    {"method": "cascade"},
+                    {"method": "ldpc"} | ldpc,
+                    {"method": "auto", "ldpc": ldpc, "round_trip_ms": choices.pick([0.0, 2.5])},
+                ]
+            ),
+            "blocks": {"detections": 1 + choices.below(2**20), "frame_bits": choices.pick([64, 2**10, 2**14])},
+            "security": {"epsilon": choices.pick([1e-10, 0.0625]), "planned_key_bits": choices.pick([0, 1000])},
         }
-    if drawn["kind"] == "single-photon-bb84":
-        drawn |= {"mean_photons": 0.25, "g2": 0.015625, "test_probabilities": [0.25, 0.25]}
-    return drawn
+    }
 
 
 def _hash_arguments(choices: Choices) -> Arguments:
@@ -167,7 +170,7 @@ RECORD_CALLS: dict[str, Call] = {
     "decode times": (decode_times, _coded_times),
     "sort": (sort_time_tags, _unsorted),
     "unwrap": (unwrap_ticks, _wrapped),
-    "link": (qp.LinkConfig, _link),
+    "link": (qp.LinkConfig.from_dict, _link),
     "reconcile": (_reconciled, _reconcile_arguments),
     "fibre": (qp.simulation.Fibre, lambda choices: {"length_km": choices.below(500) / 2}),
 }

@@ -6,7 +6,8 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -15,12 +16,17 @@ import qkdpost as qp
 from qkdpost.records import RawRecord
 from qkdpost.session.codec import decode
 from qkdpost.session.session import Session
-from support.link import PRESHARED, Pair, bb84_records, seeded_source
+from support.link import PRESHARED, Pair, bb84_records, changed, seeded_source
 
 __all__ = ["ROLES", "WORLDS", "World", "records_of", "repeatable", "said", "session_of"]
 
 ROLES = ("alice", "bob")
-LOOSE = {"epsilon": 0.1, "largest_block_detections": 2**17, "block_detections": 2**17}
+LOOSE: dict[str, Any] = {
+    "security": qp.Security(epsilon=0.1),
+    "blocks": qp.Blocks(max_detections=2**17, detections=2**17),
+}
+FINE: dict[str, Any] = LOOSE | {"blocks": qp.Blocks(max_detections=2**17, detections=2**17, frame_bits=2**10)}
+CORRECTIONS = {"cascade": qp.Cascade(), "ldpc": qp.Ldpc(frame_bits=2**14)}
 
 
 @dataclass(frozen=True)
@@ -33,36 +39,25 @@ class World:
 
 
 def _decoys(intensities: tuple[float, ...], probabilities: tuple[float, ...]) -> qp.LinkConfig:
-    return qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=intensities,
-        intensity_probabilities=probabilities,
-        test_probabilities=(0.3, 0.3),
-        **LOOSE,  # type: ignore[arg-type]
-    )
+    return qp.LinkConfig(protocol=qp.DecoyBB84(intensities=intensities, probabilities=probabilities), **LOOSE)
 
 
 _KINDS = {
-    "bb84": (qp.LinkConfig(kind="bb84", frame_bits=2**10, **LOOSE), 5000),  # type: ignore[arg-type]
-    "sampled": (
-        qp.LinkConfig(kind="bb84", test="sample", sample_fraction=0.3, frame_bits=2**10, **LOOSE),  # type: ignore[arg-type]
-        6000,
-    ),
-    "bbm92": (qp.LinkConfig(kind="bbm92", **LOOSE), 1_500_000),  # type: ignore[arg-type]
-    "time tags": (qp.LinkConfig(kind="bbm92-time-tags", **LOOSE), 40_000),  # type: ignore[arg-type]
+    "bb84": (qp.LinkConfig(protocol=qp.BB84(), **FINE), 5000),
+    "sampled": (qp.LinkConfig(protocol=qp.BB84(test="sample", sample_fraction=0.3), **FINE), 6000),
+    "bbm92": (qp.LinkConfig(protocol=qp.BBM92(), **LOOSE), 1_500_000),
+    "time tags": (qp.LinkConfig(protocol=qp.BBM92TimeTags(), **LOOSE), 40_000),
     "one decoy": (_decoys((0.5, 0.15), (0.6, 0.4)), 400_000),
     "two decoys": (_decoys((0.5, 0.15, 2e-4), (0.5, 0.35, 0.15)), 400_000),
     "single photons": (
-        qp.LinkConfig(
-            kind="single-photon-bb84", mean_photons=0.3, g2=0.01, test_probabilities=(0.3, 0.3), **LOOSE,  # type: ignore[arg-type]
-        ),
+        qp.LinkConfig(protocol=qp.SinglePhotonBB84(mean_photons=0.3, g2=0.01, test_probabilities=(0.3, 0.3)), **LOOSE),
         100_000,
     ),
-}  # fmt: skip
+}
 WORLDS = [
-    World(f"{name}, {method}", replace(link, reconciliation=method, ldpc_frame_bits=2**14), size)
+    World(f"{name}, {method}", changed(link, correction=correction), size)
     for name, (link, size) in _KINDS.items()
-    for method in ("cascade", "ldpc")
+    for method, correction in CORRECTIONS.items()
 ]
 
 
@@ -80,7 +75,7 @@ def records_of(world: World) -> dict[str, RawRecord]:
     rng = np.random.default_rng(11)
     link = world.link
     both: tuple[RawRecord, RawRecord]
-    match link.kind:
+    match link.protocol.kind:
         case "bb84":
             both = bb84_records(world.size, qber=0.004, seed=3)
         case "bbm92":
@@ -95,7 +90,7 @@ def records_of(world: World) -> dict[str, RawRecord]:
                 duration_s=0.1, pair_rate_hz=10 * world.size, rng=rng, alice=receiver, bob=receiver, tick_ps=10.0
             )
         case "decoy-bb84":
-            both = qp.simulation.decoy_bb84(link, pulses=world.size, rng=rng)
+            both = qp.simulation.decoy_bb84(link, pulses=world.size, rng=rng, test_probabilities=(0.3, 0.3))
         case _:
             both = qp.simulation.single_photon_bb84(link, pulses=world.size, rng=rng)
     return dict(zip(ROLES, both, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import ConfigurationError, InputError
@@ -258,7 +259,8 @@ def test_limits_out_of_range_are_refused(name: str, value: object) -> None:
 
 
 def test_limits_are_part_of_the_link() -> None:
-    assert LinkConfig().record_limits == LIMITS
-    assert LinkConfig(record_limits={"max_ratio": 3}).record_limits == RecordLimits(max_ratio=3.0)  # type: ignore[arg-type]
+    assert LinkConfig(protocol=qp.BB84()).record_limits == LIMITS
+    told = {"protocol": {"kind": "bb84"}, "record_limits": {"max_ratio": 3}}
+    assert LinkConfig.from_dict(told).record_limits == RecordLimits(max_ratio=3.0)
     with pytest.raises(ConfigurationError, match="record_limits"):
-        LinkConfig(record_limits=None)  # type: ignore[arg-type]
+        LinkConfig(protocol=qp.BB84(), record_limits=None)  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ def test_what_is_shown_does_not_change_with_the_key() -> None:
 
 
 def test_with_a_sample_of_both_bases_neither_is_shown() -> None:
-    result = qp.distill(*bb84_records(20_000), small_link(test="sample"))
+    result = qp.distill(*bb84_records(20_000), small_link(protocol={"test": "sample"}))
     assert len(result.key)
     for report in (result.report, result.peer_reports[0]):
         assert report.own_record is not None

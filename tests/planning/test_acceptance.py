@@ -14,16 +14,18 @@ from qkdpost.security.decoy.published_estimates import DecoyCounts
 from qkdpost.security.decoy.published_lengths import published_estimate
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.tallies import DecoyTally
-from support.link import decoy_links
+from support.link import changed, decoy_links
 
 QUBITS = qp.Tally(key_bits=100_000, test_bits=20_000, test_errors=300)
-LINK = qp.LinkConfig(kind="bb84")
-DECOY_LINKS = decoy_links(0.2)
+LINK = qp.LinkConfig(protocol=qp.BB84())
+DECOY_LINKS = decoy_links()
 
 
 def expected_decoys(name: str, pulses: int = 10**9) -> DecoyTally:
     link = DECOY_LINKS[name]
-    source = qp.simulation.WeakCoherentSource(intensities=link.intensities, probabilities=link.intensity_probabilities)
+    source = qp.simulation.WeakCoherentSource(
+        intensities=link.protocol.intensities, probabilities=link.protocol.probabilities
+    )
     planned = qp.planning.DecoyBB84Link(source=source, fibre=qp.simulation.Fibre(length_km=50.0), test_probability=0.2)
     return planned.expected_tally(pulses)
 
@@ -31,19 +33,19 @@ def expected_decoys(name: str, pulses: int = 10**9) -> DecoyTally:
 @pytest.mark.parametrize("bound", ["lim-2021", "tomamichel-leverrier-2017"])
 def test_qubit_thresholds_leave_room_on_the_safe_side(bound: str) -> None:
     plan = plan_fixed_length(LINK, QUBITS, bound=bound)
-    acceptance = plan.config.acceptance
+    acceptance = plan.config.security.acceptance
     assert isinstance(acceptance, QubitAcceptance)
     assert acceptance.key_bits < QUBITS.key_bits
     assert acceptance.test_bits < QUBITS.test_bits
     assert acceptance.tolerated_error_rate > QUBITS.test_errors / QUBITS.test_bits
-    variable = bb84.secret_length(QUBITS, leakage_bits=acceptance.leakage_bits, epsilon=LINK.epsilon)
+    variable = bb84.secret_length(QUBITS, leakage_bits=acceptance.leakage_bits, epsilon=LINK.security.epsilon)
     assert 0 < plan.result.bits < variable.bits
-    assert plan.config == replace(LINK, bound=bound, acceptance=acceptance)
+    assert plan.config == changed(LINK, security={"bound": bound, "acceptance": acceptance})
 
 
 @pytest.mark.parametrize("bound", ["lim-2021", "tomamichel-leverrier-2017"])
 def test_honest_blocks_meet_qubit_thresholds(bound: str) -> None:
-    acceptance = plan_fixed_length(LINK, QUBITS, bound=bound, deviations=3.0).config.acceptance
+    acceptance = plan_fixed_length(LINK, QUBITS, bound=bound, deviations=3.0).config.security.acceptance
     assert isinstance(acceptance, QubitAcceptance)
     rng = np.random.default_rng(1)
     key, test = rng.poisson(QUBITS.key_bits, 20_000), rng.poisson(QUBITS.test_bits, 20_000)
@@ -59,11 +61,11 @@ def test_honest_blocks_meet_qubit_thresholds(bound: str) -> None:
 def test_honest_blocks_meet_decoy_thresholds(name: str) -> None:
     link, expected = DECOY_LINKS[name], expected_decoys(name)
     plan = plan_fixed_length(link, expected, bound="wiesemann-2026", deviations=3.0)
-    acceptance = plan.config.acceptance
+    acceptance = plan.config.security.acceptance
     assert isinstance(acceptance, DecoyAcceptance)
     assert plan.result.bits > 0
     rng = np.random.default_rng(2)
-    source = PhotonStatistics(link.intensities, link.intensity_probabilities)
+    source = PhotonStatistics(link.protocol.intensities, link.protocol.probabilities)
     share = 1.0 - qp.estimation.sample_size(expected.key_bits) / expected.key_bits
     accepted = 0
     for _ in range(1000):
@@ -76,7 +78,7 @@ def test_honest_blocks_meet_decoy_thresholds(name: str) -> None:
             test_errors=rng.poisson(expected.test_errors).tolist(),
             key_errors=rng.poisson(np.array(expected.key_errors) * share).tolist(),
         )
-        found = published_estimate("wiesemann-2026", counts, Epsilon.split(link.epsilon))
+        found = published_estimate("wiesemann-2026", counts, Epsilon.split(link.security.epsilon))
         accepted += found.key >= acceptance.single_photons and found.phase_error_rate <= acceptance.phase_error_rate
     assert 980 <= accepted <= 1000
 
@@ -95,8 +97,10 @@ def test_more_margin_is_less_key(name: str | None) -> None:
 def test_the_error_rate_of_the_key_may_be_another() -> None:
     plain = plan_fixed_length(LINK, QUBITS, bound="lim-2021")
     noisy = plan_fixed_length(LINK, QUBITS, bound="lim-2021", key_error_rate=0.05)
-    assert noisy.config.acceptance.leakage_bits > 2 * plain.config.acceptance.leakage_bits  # type: ignore[union-attr]
-    assert noisy.config.acceptance.tolerated_error_rate == plain.config.acceptance.tolerated_error_rate  # type: ignore[union-attr]
+    assert noisy.config.security.acceptance.leakage_bits > 2 * plain.config.security.acceptance.leakage_bits  # type: ignore[union-attr]
+    assert (
+        noisy.config.security.acceptance.tolerated_error_rate == plain.config.security.acceptance.tolerated_error_rate
+    )  # type: ignore[union-attr]
 
 
 def test_no_key_says_why() -> None:
@@ -113,7 +117,7 @@ def test_what_does_not_fit_is_refused() -> None:
         plan_fixed_length(DECOY_LINKS["one decoy"], QUBITS, bound="wiesemann-2026")
     with pytest.raises(qp.ConfigurationError, match="tallied as Tally"):
         plan_fixed_length(LINK, expected_decoys("one decoy"), bound="lim-2021")
-    with pytest.raises(qp.ConfigurationError, match="kinds"):
+    with pytest.raises(qp.ConfigurationError, match=r"bound must be one of .* for kind"):
         plan_fixed_length(LINK, QUBITS, bound="wiesemann-2026")
     for link, expected in ((LINK, QUBITS), (DECOY_LINKS["one decoy"], expected_decoys("one decoy"))):
         with pytest.raises(qp.ConfigurationError, match="has no thresholds"):
@@ -121,7 +125,7 @@ def test_what_does_not_fit_is_refused() -> None:
     for bound in ("rusca-2018", "guess-2030"):
         with pytest.raises(qp.ConfigurationError, match="bound"):
             plan_fixed_length(DECOY_LINKS["one decoy"], expected_decoys("one decoy"), bound=bound)
-    brighter = replace(DECOY_LINKS["one decoy"], intensities=(0.6, 0.15))
+    brighter = changed(DECOY_LINKS["one decoy"], protocol={"intensities": (0.6, 0.15)})
     with pytest.raises(qp.ConfigurationError, match="other intensities"):
         plan_fixed_length(brighter, expected_decoys("one decoy"), bound="wiesemann-2026")
     without = replace(expected_decoys("one decoy"), key_errors=None)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 import qkdpost as qp
-from qkdpost.config import LDPC_FRAME_BITS
 from qkdpost.errors import ConfigurationError
-from qkdpost.reconciliation.ldpc.codes import code_names, load_code
+from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
+from qkdpost.reconciliation.ldpc.codes import code_names, frame_lengths, load_code
+from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS
 from qkdpost.reconciliation.method import cascade_rounds, check_decoder, ldpc_plan, method_number
+from qkdpost.reconciliation.settings import CascadeSet, FirstFailures, FrameBits
 
 
-def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, **changes: float) -> str:
-    link = qp.LinkConfig(**{"kind": "bb84", "reconciliation": "auto"} | changes)
-    return "cascade" if ldpc_plan(link, block_bits, qber_ppm, 10_000) is None else "ldpc"
+def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, in_flight: int = 4, **changes: float) -> str:
+    return "cascade" if ldpc_plan(qp.Auto(**changes), in_flight, block_bits, qber_ppm, 10_000) is None else "ldpc"
 
 
 @pytest.mark.parametrize(
     ("easier", "harder"),
     [
         ({"round_trip_ms": 1.0}, {"round_trip_ms": 10.0}),
-        ({"blocks_in_flight": 32}, {"blocks_in_flight": 8}),
+        ({"in_flight": 32}, {"in_flight": 8}),
         ({"block_bits": 2**22}, {"block_bits": 2**19}),
         ({"processor_mbit_per_s": 2.0}, {"processor_mbit_per_s": 50.0}),
         ({"qber_ppm": 10_000}, {"qber_ppm": 90_000}),
@@ -29,13 +32,13 @@ def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, **changes: float)
 )
 def test_cascade_is_taken_where_the_work_hides_its_rounds(easier: dict[str, float], harder: dict[str, float]) -> None:
     """2^22 bits at 10 Mbit/s are 419 ms of work; 700 rounds of 10 ms among 24 blocks wait for 292 ms of it."""
-    line = {"round_trip_ms": 10.0, "blocks_in_flight": 24}
+    line = {"round_trip_ms": 10.0, "in_flight": 24}
     assert chosen(**line | easier) == "cascade"  # type: ignore[arg-type]
-    assert chosen(**line | {"blocks_in_flight": 12} | harder) == "ldpc"  # type: ignore[arg-type]
+    assert chosen(**line | {"in_flight": 12} | harder) == "ldpc"  # type: ignore[arg-type]
 
 
 def test_the_rule_at_its_edge() -> None:
-    line = {"round_trip_ms": 10.0, "blocks_in_flight": 7, "processor_mbit_per_s": 1.0}
+    line = {"round_trip_ms": 10.0, "in_flight": 7, "processor_mbit_per_s": 1.0}
     assert cascade_rounds(30_000) == 700
     assert chosen(block_bits=1_000_000, **line) == "cascade"
     assert chosen(block_bits=999_999, **line) == "ldpc"
@@ -51,28 +54,32 @@ def test_what_no_code_corrects_goes_to_cascade() -> None:
 
 
 def test_methods_named_are_taken() -> None:
-    for name in ("cascade", "ldpc"):
-        for round_trip_ms in (0.0, 1000.0):
-            link = qp.LinkConfig(kind="bb84", reconciliation=name, round_trip_ms=round_trip_ms)
-            plan = ldpc_plan(link, 2**20, 30_000, 1000)
-            assert (plan is None) == (name == "cascade")
+    for correction in (qp.Cascade(), qp.Ldpc()):
+        for in_flight in (1, 256):
+            plan = ldpc_plan(correction, in_flight, 2**20, 30_000, 1000)
+            assert (plan is None) == (correction == qp.Cascade())
             assert method_number(plan) == (0 if plan is None else 1 + code_names().index(plan.code))
 
 
 def test_an_estimate_of_few_errors_is_provided_for() -> None:
-    link = qp.LinkConfig(kind="bb84", reconciliation="ldpc")
-    plans = [ldpc_plan(link, 2**20, 30_000, errors) for errors in (0, 100, 10**6)]
+    plans = [ldpc_plan(qp.Ldpc(), 4, 2**20, 30_000, errors) for errors in (0, 100, 10**6)]
     assert [plan.uncertainty_permille for plan in plans if plan] == [400, 100, 1]
 
 
 def test_a_link_offers_the_frame_lengths_that_codes_have() -> None:
-    assert {load_code(name).frame_bits for name in code_names()} == set(LDPC_FRAME_BITS)
+    assert {load_code(name).frame_bits for name in code_names()} == set(get_args(FrameBits)) == set(frame_lengths())
+
+
+def test_choices_that_are_named_are_those_that_there_are() -> None:
+    """What is written for a type checker to see repeats a table; here is that it repeats it whole."""
+    assert set(get_args(CascadeSet)) == PARAMETER_SETS.keys()
+    assert set(get_args(FirstFailures)) == FAILURE_WIDTHS.keys()
 
 
 def test_a_decoder_that_is_not_here_is_refused_where_it_may_be_needed() -> None:
-    check_decoder(qp.LinkConfig(kind="bb84", ldpc_decoder="another"))
+    check_decoder(qp.Cascade())
     with pytest.raises(ConfigurationError, match="fast"):
-        check_decoder(qp.LinkConfig(kind="bb84", reconciliation="auto", ldpc_decoder="another"))
+        check_decoder(qp.Auto(ldpc=qp.Ldpc(decoder="another")))
 
 
 @pytest.mark.parametrize("qber", [0.005, 0.03, 0.08, 0.11])

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from qkdpost.errors import ConfigurationError
-from qkdpost.link_parts import DecoyAcceptance, QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts
 from qkdpost.security.decoy.published_lengths import published_estimate
 from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.tallies import DecoyTally
 
 BOUNDS = ("tomamichel-leverrier-2017", "lim-2021", "tlgr-2012")
@@ -74,7 +76,7 @@ def test_verification_that_is_still_to_come_is_provided_for(bound: str) -> None:
 
 
 def test_leakage_thresholds_below_what_verification_costs_refuse_everything() -> None:
-    tight = replace(ACCEPTANCE, leakage_bits=VERIFICATION - 1)
+    tight = structs.replace(ACCEPTANCE, leakage_bits=VERIFICATION - 1)
     result = length(MET, "lim-2021", leakage_bits=VERIFICATION, acceptance=tight)
     assert (result.bits, "leakage" in result.reason) == (0, True)
 
@@ -124,9 +126,9 @@ def test_decoy_counts_are_accepted_up_to_what_they_prove() -> None:
     accepted = decoy_length(exact)
     assert accepted.bits > 4_000_000
     for tighter, name in (
-        (replace(exact, single_photons=exact.single_photons + 1), "single photons"),
-        (replace(exact, phase_error_rate=exact.phase_error_rate * (1 - 1e-12)), "phase-error rate"),
-        (replace(exact, leakage_bits=939_777), "leakage"),
+        (structs.replace(exact, single_photons=exact.single_photons + 1), "single photons"),
+        (structs.replace(exact, phase_error_rate=exact.phase_error_rate * (1 - 1e-12)), "phase-error rate"),
+        (structs.replace(exact, leakage_bits=939_777), "leakage"),
     ):
         refused = decoy_length(tighter)
         assert refused.bits == 0

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from qkdpost.link_parts import DetectorMismatch
 from qkdpost.records import Tally
 from qkdpost.security import SecretLength, bb84, bbm92, decoy_bb84, single_photon
+from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 QUBITS = Tally(key_bits=10**6, test_bits=10**5, test_errors=1_000)

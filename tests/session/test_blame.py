@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
@@ -30,7 +31,7 @@ def bb84_with_altered_slots() -> tuple[LinkConfig, PreparedPulses, Detections]:
 
 
 def time_tags_with_altered_ticks() -> tuple[LinkConfig, TimeTags, TimeTags]:
-    link = small_link(kind="bbm92-time-tags")
+    link = small_link(protocol=qp.BBM92TimeTags())
     alice, bob = simulation.bbm92_time_tags(duration_s=0.5, pair_rate_hz=1e5, rng=np.random.default_rng(1))
     altered(bob, "ticks", lambda ticks: np.roll(ticks, 5))
     return link, alice, bob
@@ -55,7 +56,7 @@ def test_an_own_record_that_cannot_be_worked_on_ends_its_block_and_blames_nobody
 
 
 def test_the_blocks_beside_it_live_on() -> None:
-    pair = Pair(small_link(block_detections=8000, blocks_in_flight=3))
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 3}))
     for seed in range(3):
         alice, bob = bb84_records(8000, seed=seed)
         if seed == 1:

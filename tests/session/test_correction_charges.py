@@ -29,16 +29,16 @@ def _finished(link: qp.LinkConfig, qber: float = 0.02) -> Pair:
     return pair
 
 
-def _plan_at_half(link: qp.LinkConfig, bits: int, ppm: int, _: int) -> LdpcPlan:
+def _plan_at_half(ldpc: qp.Ldpc, _in_flight: int, bits: int, ppm: int, _errors: int) -> LdpcPlan:
     return plan_ldpc(
-        bits, error_rate_ppm=ppm // 2, frame_bits=1 << 14, blind_rounds=link.ldpc_blind_rounds, uncertainty_permille=0
+        bits, error_rate_ppm=ppm // 2, frame_bits=1 << 14, blind_rounds=ldpc.blind_rounds, uncertainty_permille=0
     )
 
 
 @pytest.mark.parametrize("frame_bits", [1024, 1 << 14])
 def test_the_report_of_ldpc_counts_its_own_frames(frame_bits: int) -> None:
     """Whatever the length of frames of Cascade, by which short tags verify."""
-    pair = _finished(small_link(reconciliation="ldpc", ldpc_frame_bits=1 << 14, frame_bits=frame_bits))
+    pair = _finished(small_link(correction=qp.Ldpc(frame_bits=1 << 14), blocks={"frame_bits": frame_bits}))
     for report in _reports(pair):
         assert report.key_length_bits > 0
         assert report.frames == -(-report.key_bits // frame_bits)
@@ -53,7 +53,8 @@ def test_frames_that_fail_are_charged_their_bits_at_most(monkeypatch: pytest.Mon
     """Every frame of LDPC fails, for the plan is made for half the errors; together they are charged their length."""
     monkeypatch.setattr(reconciliation, "ldpc_plan", _plan_at_half)
     link = small_link(
-        reconciliation="ldpc", ldpc_blind_rounds=0, ldpc_fallback=fallback, ldpc_frame_bits=1 << 14, epsilon=1e-6
+        correction=qp.Ldpc(blind_rounds=0, fallback=None if fallback == "drop" else qp.Cascade(), frame_bits=1 << 14),
+        security={"epsilon": 1e-6},
     )
     reports = _reports(_finished(link, qber=0.09))
     assert reports[0].ledger.to_tuple() == reports[1].ledger.to_tuple()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 import qkdpost as qp
 from qkdpost.dialogue.ledger import Cause
@@ -17,20 +17,17 @@ from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.stages import reconciliation
-from support.link import Pair, bb84_records, seeded_source, small_link
+from support.link import Pair, bb84_records, changed, seeded_source, small_link
 
-ONE_WAY = {"reconciliation": "ldpc", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop"}
-SETTINGS: dict[str, tuple[dict[str, object], bool]] = {
-    "cascade": ({"reconciliation": "cascade"}, True),
-    "blind": ({"reconciliation": "ldpc", "ldpc_blind_rounds": 2}, True),
-    "blind, drop": ({"reconciliation": "ldpc", "ldpc_blind_rounds": 2, "ldpc_fallback": "drop"}, True),
-    "one attempt, no failure": ({"reconciliation": "ldpc", "ldpc_blind_rounds": 0}, False),
+ONE_WAY = qp.Ldpc(frame_bits=2**14, blind_rounds=0, fallback=None)
+SETTINGS: dict[str, tuple[qp.Cascade | qp.Ldpc | qp.Auto, bool]] = {
+    "cascade": (qp.Cascade(), True),
+    "blind": (qp.Ldpc(frame_bits=2**14, blind_rounds=2), True),
+    "blind, drop": (qp.Ldpc(frame_bits=2**14, blind_rounds=2, fallback=None), True),
+    "one attempt, no failure": (qp.Ldpc(frame_bits=2**14, blind_rounds=0), False),
     "one attempt, drop": (ONE_WAY, False),
-    "auto, near": ({"reconciliation": "auto", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop"}, True),
-    "auto, far": (
-        {"reconciliation": "auto", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop", "round_trip_ms": 100.0},
-        False,
-    ),
+    "auto, near": (qp.Auto(ldpc=ONE_WAY), True),
+    "auto, far": (qp.Auto(ldpc=ONE_WAY, round_trip_ms=100.0), False),
 }
 
 
@@ -39,8 +36,8 @@ def report_of(pair: Pair, role: str) -> BlockReport:
     return (ends + [event.report for event in pair.aborts(role)])[0]
 
 
-def finished(**changes: object) -> Pair:
-    pair = Pair(small_link(ldpc_frame_bits=2**14, epsilon=1e-6, **changes))
+def finished(correction: qp.Cascade | qp.Ldpc | qp.Auto) -> Pair:
+    pair = Pair(small_link(security={"epsilon": 1e-6}, correction=correction))
     pair.submit(*bb84_records(120_000, qber=0.02, test_fraction=0.2))
     pair.finish()
     pair.run()
@@ -49,8 +46,8 @@ def finished(**changes: object) -> Pair:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_ledger_tells_the_direction(name: str) -> None:
-    changes, two_way = SETTINGS[name]
-    pair = finished(**changes)
+    correction, two_way = SETTINGS[name]
+    pair = finished(correction)
     assert pair.keys("alice") == pair.keys("bob") != {}
     said = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, Parities)]
     verdicts = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, FrameVerdict)]
@@ -70,8 +67,10 @@ def test_the_ledger_tells_the_direction(name: str) -> None:
 
 def test_a_fallback_to_cascade_makes_it_two_way(monkeypatch: pytest.MonkeyPatch) -> None:
     real = reconciliation.ldpc_plan
-    monkeypatch.setattr(reconciliation, "ldpc_plan", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
-    pair = finished(reconciliation="ldpc", ldpc_blind_rounds=0, ldpc_fallback="cascade")
+    monkeypatch.setattr(
+        reconciliation, "ldpc_plan", lambda one, flights, bits, ppm, seen: real(one, flights, bits, ppm // 2, seen)
+    )
+    pair = finished(qp.Ldpc(frame_bits=2**14, blind_rounds=0))
     for role in ("alice", "bob"):
         assert report_of(pair, role).ldpc_failed_frames > 0
         assert report_of(pair, role).ledger.two_way
@@ -83,8 +82,8 @@ def without_codes(*_: object, **__: object) -> None:
 
 def test_a_one_way_configuration_without_a_code_is_two_way_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "plan_ldpc", without_codes)
-    pair = finished(**ONE_WAY)
-    assert pair.sessions["alice"].link.corrects_one_way
+    pair = finished(ONE_WAY)
+    assert pair.sessions["alice"].link.correction.corrects_one_way
     for role in ("alice", "bob"):
         assert report_of(pair, role).ledger.two_way
 
@@ -92,28 +91,25 @@ def test_a_one_way_configuration_without_a_code_is_two_way_all_the_same(monkeypa
 # Mismatched detectors: only with one-way correction, and only as far as they are stated.
 
 TWO_DECOYS = qp.LinkConfig(
-    kind="decoy-bb84",
-    intensities=(0.5, 0.15, 2e-4),
-    intensity_probabilities=(0.6, 0.3, 0.1),
-    test_probabilities=(0.3, 0.3),
-    ldpc_frame_bits=2**14,
-    **ONE_WAY,
+    protocol=qp.DecoyBB84(intensities=(0.5, 0.15, 2e-4), probabilities=(0.6, 0.3, 0.1)), correction=ONE_WAY
 )
 SLIGHT = qp.security.DetectorMismatch(
     dark_count_probability=1e-6, efficiency_deviation=0.001, dark_count_deviation=0.01
 )
-GROSS = replace(SLIGHT, efficiency_deviation=0.2)
+GROSS = structs.replace(SLIGHT, efficiency_deviation=0.2)
 
 
 @pytest.fixture(scope="module")
 def decoy_records() -> tuple[Any, Any]:
-    return qp.simulation.decoy_bb84(TWO_DECOYS, pulses=20_000_000, fibre_km=10, rng=np.random.default_rng(5))
+    return qp.simulation.decoy_bb84(
+        TWO_DECOYS, pulses=20_000_000, fibre_km=10, rng=np.random.default_rng(5), test_probabilities=(0.3, 0.3)
+    )
 
 
 def test_the_direction_decides_which_assumption_is_printed(decoy_records: tuple[Any, Any]) -> None:
     for link, words in (
         (TWO_DECOYS, "one-way correction"),
-        (replace(TWO_DECOYS, ldpc_blind_rounds=2), "two-way correction"),
+        (changed(TWO_DECOYS, correction={"blind_rounds": 2}), "two-way correction"),
     ):
         result = qp.distill(*decoy_records, link)
         assert words in str(result.report.secret)
@@ -122,9 +118,9 @@ def test_the_direction_decides_which_assumption_is_printed(decoy_records: tuple[
 
 def test_a_mismatch_of_detectors_shortens_the_key(decoy_records: tuple[Any, Any]) -> None:
     alike = qp.distill(*decoy_records, TWO_DECOYS, random_source=seeded_source(b"one sample for all"))
-    swapped = replace(SLIGHT, efficiency_deviation=0.01, random_swap=True)
+    swapped = structs.replace(SLIGHT, efficiency_deviation=0.01, random_swap=True)
     for detectors in (SLIGHT, swapped):
-        link = replace(TWO_DECOYS, detectors=detectors)
+        link = changed(TWO_DECOYS, protocol={"detectors": detectors})
         result = qp.distill(*decoy_records, link, random_source=seeded_source(b"one sample for all"))
         assert 0 < len(result.key) < len(alike.key)
         for report in (*result.reports, *result.peer_reports):
@@ -137,7 +133,7 @@ def test_a_mismatch_of_detectors_shortens_the_key(decoy_records: tuple[Any, Any]
 
 
 def test_a_gross_mismatch_leaves_nothing_and_says_so(decoy_records: tuple[Any, Any]) -> None:
-    result = qp.distill(*decoy_records, replace(TWO_DECOYS, detectors=GROSS))
+    result = qp.distill(*decoy_records, changed(TWO_DECOYS, protocol={"detectors": GROSS}))
     assert len(result.key) == 0
     for report in (*result.reports, *result.peer_reports):
         assert report.abort_reason == "no_key_left"
@@ -148,10 +144,10 @@ def test_a_gross_mismatch_leaves_nothing_and_says_so(decoy_records: tuple[Any, A
 
 
 def test_a_mismatch_is_compared_in_the_greeting() -> None:
-    link = replace(TWO_DECOYS, detectors=SLIGHT)
+    link = changed(TWO_DECOYS, protocol={"detectors": SLIGHT})
     alice = qp.Session(role="alice", link=link, auth_key=qp.KeyPool(bytes(200)))
-    bob = qp.Session(role="bob", link=replace(link, detectors=GROSS), auth_key=qp.KeyPool(bytes(200)))
-    with pytest.raises(qp.RemoteProtocolError, match="differ in detectors"):
+    bob = qp.Session(role="bob", link=changed(link, protocol={"detectors": GROSS}), auth_key=qp.KeyPool(bytes(200)))
+    with pytest.raises(qp.RemoteProtocolError, match=r"differ in protocol\.detectors"):
         alice.receive_data(bob.data_to_send())
 
 
@@ -159,7 +155,7 @@ def test_with_a_mismatch_cascade_does_not_step_in(
     decoy_records: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choice, "plan_ldpc", without_codes)
-    pair = Pair(replace(TWO_DECOYS, detectors=SLIGHT))
+    pair = Pair(changed(TWO_DECOYS, protocol={"detectors": SLIGHT}))
     pair.submit(*decoy_records)
     pair.finish()
     pair.run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import msgspec
@@ -16,9 +15,9 @@ from qkdpost.session.codec import decode, encode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
-from support.link import PRESHARED, Pair, bb84_records, frames, seeded_source, small_link
+from support.link import PRESHARED, Pair, bb84_records, changed, frames, seeded_source, small_link
 
-LINK = small_link(epsilon=1e-6, block_detections=6000, blocks_in_flight=3)
+LINK = small_link(security={"epsilon": 1e-6}, blocks={"detections": 6000, "in_flight": 3})
 
 
 def run_blocks(count: int, *, noisy: tuple[int, ...] = ()) -> Pair:
@@ -40,9 +39,9 @@ def test_the_sixth_key_of_six_tells_six_times_the_epsilon() -> None:
     for role in ("alice", "bob"):
         keys = [event.key for event in delivered(pair, role)]
         assert len(keys) == 6
-        assert [key.epsilon for key in keys] == [LINK.epsilon] * 6
+        assert [key.epsilon for key in keys] == [LINK.security.epsilon] * 6
         assert keys[-1].accumulated_epsilon >= 6 * keys[-1].epsilon
-        assert all(key.accumulated_epsilon >= (place + 1) * LINK.epsilon for place, key in enumerate(keys))
+        assert all(key.accumulated_epsilon >= (place + 1) * LINK.security.epsilon for place, key in enumerate(keys))
         assert pair.pools[role].accumulated_epsilon == keys[-1].accumulated_epsilon == pytest.approx(6e-6)
 
 
@@ -50,9 +49,9 @@ def test_blocks_without_key_count_as_well() -> None:
     pair = run_blocks(4, noisy=(0, 2))
     for role in ("alice", "bob"):
         assert len(delivered(pair, role)) == len(pair.aborts(role)) == 2
-        assert delivered(pair, role)[-1].key.accumulated_epsilon >= 4 * LINK.epsilon
+        assert delivered(pair, role)[-1].key.accumulated_epsilon >= 4 * LINK.security.epsilon
         for event in (*delivered(pair, role), *pair.aborts(role)):
-            assert event.report.accumulated_epsilon >= LINK.epsilon
+            assert event.report.accumulated_epsilon >= LINK.security.epsilon
 
 
 def test_both_numbers_are_shown() -> None:
@@ -60,8 +59,8 @@ def test_both_numbers_are_shown() -> None:
     event = delivered(pair, "alice")[-1]
     assert isinstance(event.key, SecretKey)
     told = event.report.to_dict()
-    assert told["epsilon_total"] == event.key.epsilon == LINK.epsilon
-    assert told["accumulated_epsilon"] == event.key.accumulated_epsilon >= 3 * LINK.epsilon
+    assert told["epsilon_total"] == event.key.epsilon == LINK.security.epsilon
+    assert told["accumulated_epsilon"] == event.key.accumulated_epsilon >= 3 * LINK.security.epsilon
     assert "bits, epsilon 1e-06" in str(event.report)
     assert "epsilon of all blocks so far" in str(event.report)
     assert "accumulated_epsilon=3" in repr(event)
@@ -90,7 +89,7 @@ def test_blocks_that_were_cut_before_the_peer_heard_of_them_count_on_both_hosts(
     for number in range(3):
         pair.sessions["bob"].submit(bb84_records(6000, qber=0.004, seed=number)[1], batch=number)
         opening_of(pair)
-        assert pair.pools["bob"].accumulated_epsilon >= (number + 1) * LINK.epsilon
+        assert pair.pools["bob"].accumulated_epsilon >= (number + 1) * LINK.security.epsilon
         assert pair.pools["alice"].accumulated_epsilon == 0.0
         pair.reconnect()
     alice, bob = bb84_records(6000, qber=0.004, seed=9)
@@ -100,7 +99,7 @@ def test_blocks_that_were_cut_before_the_peer_heard_of_them_count_on_both_hosts(
     pair.run()
     for role in ("alice", "bob"):
         (event,) = delivered(pair, role)
-        assert event.key.accumulated_epsilon >= 4 * LINK.epsilon
+        assert event.key.accumulated_epsilon >= 4 * LINK.security.epsilon
         assert event.report.accumulated_epsilon == event.key.accumulated_epsilon
         assert pair.pools[role].accumulated_epsilon == event.key.accumulated_epsilon
 
@@ -141,7 +140,7 @@ def test_what_an_unauthenticated_peer_tells_is_not_believed() -> None:
     with pytest.raises(Exception, match="tag does not fit"):
         pair.run(inflate)
     for role in ("alice", "bob"):
-        assert pair.pools[role].accumulated_epsilon == pytest.approx(LINK.epsilon)
+        assert pair.pools[role].accumulated_epsilon == pytest.approx(LINK.security.epsilon)
 
 
 @pytest.mark.parametrize("told", [-1e-9, float("nan"), float("inf"), 2.0**60, "much", None])
@@ -165,7 +164,7 @@ def test_strangers_only_ever_raise_the_number_and_spend_no_pad() -> None:
     while bob.data_to_send():
         pass
     bob.connection_lost()
-    assert pair.pools["bob"].accumulated_epsilon == pytest.approx(LINK.epsilon)
+    assert pair.pools["bob"].accumulated_epsilon == pytest.approx(LINK.security.epsilon)
     assert pair.pools["bob"].spent_bytes == 0
 
 
@@ -173,7 +172,7 @@ def test_after_a_power_cut_anywhere_the_stored_number_holds_what_was_opened() ->
     """Cut after every message, restart both hosts from what they stored; each opening that left is counted."""
     stored = {role: KeyPool(PRESHARED).snapshot() for role in ("alice", "bob")}
     opened = 0
-    link = replace(LINK, blocks_in_flight=1)
+    link = changed(LINK, blocks={"in_flight": 1})
 
     def talk(number: int, most: int) -> int:
         nonlocal opened
@@ -209,7 +208,7 @@ def test_after_a_power_cut_anywhere_the_stored_number_holds_what_was_opened() ->
         return said
 
     def holds(told: float) -> bool:
-        return Fraction(told) >= opened * Fraction(LINK.epsilon)
+        return Fraction(told) >= opened * Fraction(LINK.security.epsilon)
 
     whole = talk(0, 10**6)
     assert whole > 30

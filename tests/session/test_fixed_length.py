@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, ComparedBits
@@ -18,7 +19,7 @@ from qkdpost.session.blocks.block import Block
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
-from support.link import Pair, bb84_records, decoy_links, small_link
+from support.link import Pair, bb84_records, changed, decoy_links, small_link
 
 QUBIT_BOUNDS = ("tomamichel-leverrier-2017", "lim-2021")
 EXPECTED = qp.Tally(key_bits=10_000, test_bits=10_000, test_errors=100)
@@ -59,8 +60,8 @@ def test_the_planned_length_whatever_the_block_shows(bound: str, qber: float) ->
 
 def test_both_hosts_cut_the_block_to_exactly_the_sizes_set() -> None:
     plan = qubit_plan()
-    assert plan.config.exact_sizes is not None
-    key_bits, test_bits = plan.config.exact_sizes
+    assert plan.config.security.exact_sizes is not None
+    key_bits, test_bits = plan.config.security.exact_sizes
     pair = run(plan.config, *bb84_records(40_000))
     for role in ("alice", "bob"):
         report = report_of_key(pair, role)
@@ -95,8 +96,8 @@ def test_the_surplus_is_drawn_from_everywhere(monkeypatch: pytest.MonkeyPatch) -
 
 
 def missed(plan: FixedLengthPlan, **thresholds: object) -> Pair:
-    assert plan.config.acceptance is not None
-    link = replace(plan.config, acceptance=replace(plan.config.acceptance, **thresholds))
+    assert plan.config.security.acceptance is not None
+    link = changed(plan.config, security={"acceptance": structs.replace(plan.config.security.acceptance, **thresholds)})
     return run(link, *bb84_records(40_000))
 
 
@@ -138,13 +139,20 @@ def test_leakage_is_accepted_up_to_the_last_bit() -> None:
 
 
 def test_a_length_that_does_not_pay_its_own_authentication_is_given_up_early() -> None:
-    pair = run(small_link(planned_key_bits=AUTHENTICATION_BITS), *bb84_records(40_000))
+    pair = run(small_link(security={"planned_key_bits": AUTHENTICATION_BITS}), *bb84_records(40_000))
     for role in ("alice", "bob"):
         (event,) = pair.aborts(role)
         assert event.reason is AbortReason.NO_KEY_LEFT
         assert f"{AUTHENTICATION_BITS} bits would not pay" in event.detail
         assert event.report.reconciliation_rounds == 0
-    assert len(run(small_link(planned_key_bits=AUTHENTICATION_BITS + 8), *bb84_records(40_000)).keys("bob")[0]) == 1
+    assert (
+        len(
+            run(small_link(security={"planned_key_bits": AUTHENTICATION_BITS + 8}), *bb84_records(40_000)).keys("bob")[
+                0
+            ]
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(("deceived", "watchful"), [("alice", "bob"), ("bob", "alice")])
@@ -165,11 +173,13 @@ def test_either_host_alone_keeps_the_thresholds(deceived: str, watchful: str, mo
 
 def test_thresholds_that_differ_between_the_hosts_are_named() -> None:
     plan = qubit_plan()
-    assert plan.config.acceptance is not None
-    looser = replace(plan.config, acceptance=replace(plan.config.acceptance, leakage_bits=5000))
+    assert plan.config.security.acceptance is not None
+    looser = changed(
+        plan.config, security={"acceptance": structs.replace(plan.config.security.acceptance, leakage_bits=5000)}
+    )
     alice = qp.Session(role="alice", link=plan.config, auth_key=qp.KeyPool(bytes(200)))
     bob = qp.Session(role="bob", link=looser, auth_key=qp.KeyPool(bytes(200)))
-    with pytest.raises(qp.RemoteProtocolError, match="differ in acceptance"):
+    with pytest.raises(qp.RemoteProtocolError, match=r"differ in security\.acceptance"):
         alice.receive_data(bob.data_to_send())
 
 
@@ -177,7 +187,7 @@ def test_thresholds_that_differ_between_the_hosts_are_named() -> None:
 def test_entangled_pairs_too(bound: str) -> None:
     rng = np.random.default_rng(4)
     pairs = qp.simulation.bbm92(slots=20_000_000, pairs_per_slot=0.02, test_probability=0.3, rng=rng)
-    link = qp.LinkConfig(kind="bbm92", frame_bits=2**12)
+    link = qp.LinkConfig(protocol=qp.BBM92(), blocks=qp.Blocks(frame_bits=2**12))
     seen = qp.distill(*pairs, link).report
     expected = qp.Tally(key_bits=seen.sifted_key_bits, test_bits=seen.test_bits, test_errors=seen.test_errors)
     plan = plan_fixed_length(link, expected, bound=bound)
@@ -196,7 +206,7 @@ def test_time_tags_too() -> None:
             duration_s=0.5, pair_rate_hz=4e5, rng=rng, alice=receiver, bob=receiver, tick_ps=10.0
         )
 
-    link = qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6, coincidence_window_ps=600.0)
+    link = qp.LinkConfig(protocol=qp.BBM92TimeTags(coincidence_window_ps=600.0), security=qp.Security(epsilon=1e-6))
     seen = qp.distill(*tags(), link).report
     expected = qp.Tally(key_bits=seen.sifted_key_bits, test_bits=seen.test_bits, test_errors=seen.test_errors)
     plan = plan_fixed_length(link, expected, bound="lim-2021", deviations=5.0)
@@ -204,20 +214,22 @@ def test_time_tags_too() -> None:
     assert len(result.key) == plan.result.bits - AUTHENTICATION_BITS > 0, result.report
 
 
-DECOYS = decoy_links(0.3)
-ONE_WAY = {"reconciliation": "ldpc", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop", "ldpc_frame_bits": 2**14}
+DECOYS = decoy_links()
+ONE_WAY = qp.Ldpc(frame_bits=2**14, blind_rounds=0, fallback=None)
 
 
 def decoy_plan(name: str, **changes: Any) -> FixedLengthPlan:
-    link = replace(DECOYS[name], **changes)
-    source = qp.simulation.WeakCoherentSource(intensities=link.intensities, probabilities=link.intensity_probabilities)
+    link = changed(DECOYS[name], **changes)
+    source = qp.simulation.WeakCoherentSource(
+        intensities=link.protocol.intensities, probabilities=link.protocol.probabilities
+    )
     planned = qp.planning.DecoyBB84Link(source=source, fibre=qp.simulation.Fibre(length_km=10.0), test_probability=0.3)
     return plan_fixed_length(link, planned.expected_tally(DECOY_PULSES), bound="wiesemann-2026")
 
 
 def decoy_records(link: qp.LinkConfig, seed: int = 3) -> tuple[Any, Any]:
     rng = np.random.default_rng(seed)
-    return qp.simulation.decoy_bb84(link, pulses=DECOY_PULSES, fibre_km=10, rng=rng)
+    return qp.simulation.decoy_bb84(link, pulses=DECOY_PULSES, fibre_km=10, rng=rng, test_probabilities=(0.3, 0.3))
 
 
 @pytest.mark.parametrize("name", DECOYS)
@@ -239,7 +251,7 @@ def test_decoy_states_by_the_published_form(name: str) -> None:
 @pytest.mark.parametrize("name", DECOYS)
 def test_decoy_thresholds_that_are_missed(name: str) -> None:
     plan = decoy_plan(name)
-    acceptance = plan.config.acceptance
+    acceptance = plan.config.security.acceptance
     assert acceptance is not None
     alice, bob = decoy_records(plan.config)
     for thresholds, words in (
@@ -247,7 +259,7 @@ def test_decoy_thresholds_that_are_missed(name: str) -> None:
         ({"phase_error_rate": 0.001}, "phase-error rate"),
         ({"leakage_bits": 5000}, "leakage"),
     ):
-        link = replace(plan.config, acceptance=replace(acceptance, **thresholds))
+        link = changed(plan.config, security={"acceptance": structs.replace(acceptance, **thresholds)})
         result = qp.distill(alice, bob, link)
         for report in (*result.reports, *result.peer_reports):
             assert report.abort_reason == "no_key_left"
@@ -260,32 +272,34 @@ def test_decoy_thresholds_that_are_missed(name: str) -> None:
 
 def test_a_vacuum_term_with_one_way_correction() -> None:
     """At a few kilometres and with a strong vacuum decoy the empty rounds could be certified; here they are none."""
-    plan = decoy_plan("two decoys", **ONE_WAY)
-    result = qp.distill(*decoy_records(plan.config), replace(plan.config, acceptance=_loose(plan, 150_000)))
+    plan = decoy_plan("two decoys", correction=ONE_WAY)
+    result = qp.distill(
+        *decoy_records(plan.config), changed(plan.config, security={"acceptance": _loose(plan, 150_000)})
+    )
     for report in (*result.reports, *result.peer_reports):
         assert not report.ledger.two_way
         assert report.secret is not None
         assert "one-way correction" in str(report.secret)
         assert report.secret.bits > 0
-    demanding = replace(_loose(plan, 150_000), vacuum=1)
-    result = qp.distill(*decoy_records(plan.config), replace(plan.config, acceptance=demanding))
+    demanding = structs.replace(_loose(plan, 150_000), vacuum=1)
+    result = qp.distill(*decoy_records(plan.config), changed(plan.config, security={"acceptance": demanding}))
     assert "detections without a photon" in str(result.report.abort_detail)
 
 
 def _loose(plan: FixedLengthPlan, leakage_bits: int) -> qp.security.DecoyAcceptance:
-    assert isinstance(plan.config.acceptance, qp.security.DecoyAcceptance)
-    return replace(plan.config.acceptance, leakage_bits=leakage_bits)
+    assert isinstance(plan.config.security.acceptance, qp.security.DecoyAcceptance)
+    return structs.replace(plan.config.security.acceptance, leakage_bits=leakage_bits)
 
 
 def test_a_block_that_would_need_two_way_correction_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no code corrects the errors, Cascade must not step in: the vacuum term would not survive it."""
     from qkdpost.session.stages import reconciliation
 
-    plan = decoy_plan("two decoys", **ONE_WAY)
-    loose = replace(_loose(plan, 300_000), vacuum=1, phase_error_rate=0.5, single_photons=0)
+    plan = decoy_plan("two decoys", correction=ONE_WAY)
+    loose = structs.replace(_loose(plan, 300_000), vacuum=1, phase_error_rate=0.5, single_photons=0)
     monkeypatch.setattr(reconciliation, "ldpc_plan", lambda *_: None)
     monkeypatch.setattr(Block, "secret_length", _always_enough(Block.secret_length))
-    pair = run(replace(plan.config, acceptance=loose), *decoy_records(plan.config))
+    pair = run(changed(plan.config, security={"acceptance": loose}), *decoy_records(plan.config))
     details = [event.detail for role in ("alice", "bob") for event in pair.aborts(role)]
     assert len(details) == 2
     assert any("does not allow two-way" in detail for detail in details)
@@ -296,6 +310,7 @@ def _always_enough(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_no_published_formula_that_is_no_bound_can_be_asked_for() -> None:
-    for bound, kind in itertools.product(("lim-2014", "rusca-2018"), ("bb84", "decoy-bb84")):
+    decoys = (link.protocol for link in DECOYS.values())
+    for bound, protocol in itertools.product(("lim-2014", "rusca-2018"), (qp.BB84(), *decoys)):
         with pytest.raises(qp.ConfigurationError, match="bound must be one of"):
-            qp.LinkConfig(kind=kind, bound=bound)
+            qp.LinkConfig(protocol=protocol, security=qp.Security(bound=bound))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.dialogue.messages import (
     AbortReason,
@@ -28,11 +28,11 @@ from qkdpost.dialogue.messages import (
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.states import ConnectionState
-from support.link import Pair, bb84_records, frames, small_link
+from support.link import Pair, bb84_records, changed, frames, small_link
 
 NAMED = (RemoteProtocolError, AuthenticationError)
 RECORDS = bb84_records(4000, qber=0.004)
-LINK = small_link(epsilon=1e-6)
+LINK = small_link(security={"epsilon": 1e-6})
 
 
 def fresh_pair(*, finish: bool = True) -> Pair:
@@ -212,7 +212,7 @@ def forged_opening(pair: Pair, **fields: object) -> None:
         segment=segment.identifier,
         offset=0,
         commitment=bytes(32),
-        accumulated_epsilon=LINK.epsilon,
+        accumulated_epsilon=LINK.security.epsilon,
     )
     assert alice.state is ConnectionState.OPEN
     alice.receive_data(encode(msgspec.structs.replace(opening, **fields)))
@@ -224,7 +224,7 @@ def forged_opening(pair: Pair, **fields: object) -> None:
     ids=str,
 )
 def test_a_forged_opening_burns_one_block_at_most(fields: dict[str, object]) -> None:
-    pair = Pair(replace(LINK, block_detections=4000))
+    pair = Pair(changed(LINK, blocks={"detections": 4000}))
     pair.sessions["alice"].submit(RECORDS[0])
     with contextlib.suppress(*NAMED):
         forged_opening(pair, **fields)
@@ -297,14 +297,10 @@ def test_a_peer_that_empties_its_list_of_pads_takes_no_records() -> None:
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
-ONE_DECOY = replace(
+ONE_DECOY = changed(
     LINK,
-    kind="decoy-bb84",
-    intensities=(0.5, 0.15),
-    intensity_probabilities=(0.6, 0.4),
-    test_probabilities=(0.3, 0.3),
-    largest_block_detections=2**20,
-    block_detections=2**20,
+    protocol=qp.DecoyBB84(intensities=(0.5, 0.15), probabilities=(0.6, 0.4)),
+    blocks={"max_detections": 2**20, "detections": 2**20},
 )
 
 
@@ -327,7 +323,11 @@ def test_errors_are_counted_within_what_there_is(
 ) -> None:
     """A verdict that counts more errors than there are bits, or fewer than were corrected, is the peer's fault."""
     pair = Pair(ONE_DECOY)
-    pair.submit(*simulation.decoy_bb84(ONE_DECOY, pulses=4_000_000, fibre_km=10, rng=np.random.default_rng(3)))
+    pair.submit(
+        *simulation.decoy_bb84(
+            ONE_DECOY, pulses=4_000_000, fibre_km=10, rng=np.random.default_rng(3), test_probabilities=(0.3, 0.3)
+        )
+    )
     pair.finish()
     told: list[FrameVerdict] = []
 

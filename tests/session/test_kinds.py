@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,28 +15,21 @@ from qkdpost.protocols import PROTOCOLS
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder
 from qkdpost.session.events import KeyReady
-from support.link import Pair, bb84_records, small_link
+from support.link import Pair, bb84_records, changed, small_link
 
 LINKS = {
-    "bb84": qp.LinkConfig(kind="bb84"),
-    "bbm92": qp.LinkConfig(kind="bbm92"),
-    "bbm92-time-tags": qp.LinkConfig(kind="bbm92-time-tags"),
+    "bb84": qp.LinkConfig(protocol=qp.BB84()),
+    "bbm92": qp.LinkConfig(protocol=qp.BBM92()),
+    "bbm92-time-tags": qp.LinkConfig(protocol=qp.BBM92TimeTags()),
     "two decoys": qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15, 2e-4),
-        intensity_probabilities=(0.5, 0.35, 0.15),
-        test_probabilities=(0.3, 0.3),
-        epsilon=1e-6,
+        protocol=qp.DecoyBB84(intensities=(0.5, 0.15, 2e-4), probabilities=(0.5, 0.35, 0.15)),
+        security=qp.Security(epsilon=1e-6),
     ),
     "one decoy": qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15),
-        intensity_probabilities=(0.6, 0.4),
-        test_probabilities=(0.3, 0.3),
-        epsilon=1e-6,
+        protocol=qp.DecoyBB84(intensities=(0.5, 0.15), probabilities=(0.6, 0.4)), security=qp.Security(epsilon=1e-6)
     ),
     "single-photon-bb84": qp.LinkConfig(
-        kind="single-photon-bb84", mean_photons=0.3, g2=0.01, test_probabilities=(0.2, 0.2)
+        protocol=qp.SinglePhotonBB84(mean_photons=0.3, g2=0.01, test_probabilities=(0.2, 0.2))
     ),
 }
 
@@ -44,7 +37,7 @@ LINKS = {
 def records(name: str) -> tuple[object, object]:
     rng = np.random.default_rng(11)
     link = LINKS[name]
-    match link.kind:
+    match link.protocol.kind:
         case "bb84":
             return qp.simulation.bb84(pulses=3_000_000, fibre_km=10, rng=rng)
         case "bbm92":
@@ -55,15 +48,20 @@ def records(name: str) -> tuple[object, object]:
                 duration_s=0.5, pair_rate_hz=4e5, rng=rng, alice=receiver, bob=receiver, tick_ps=10.0
             )
         case "decoy-bb84":
-            return qp.simulation.decoy_bb84(link, pulses=20_000_000, fibre_km=10, rng=rng)
+            return qp.simulation.decoy_bb84(
+                link, pulses=20_000_000, fibre_km=10, rng=rng, test_probabilities=(0.3, 0.3)
+            )
         case _:
             return qp.simulation.single_photon_bb84(link, pulses=3_000_000, fibre_km=10, rng=rng)
 
 
-@pytest.mark.parametrize("method", ["cascade", "ldpc"])
+CORRECTIONS = {"cascade": qp.Cascade(), "ldpc": qp.Ldpc(frame_bits=2**14)}
+
+
+@pytest.mark.parametrize("method", CORRECTIONS)
 @pytest.mark.parametrize("name", LINKS)
 def test_every_kind_gives_equal_keys(name: str, method: str) -> None:
-    link = replace(LINKS[name], reconciliation=method, ldpc_frame_bits=2**14)
+    link = changed(LINKS[name], correction=CORRECTIONS[method])
     result = qp.distill(*records(name), link)  # type: ignore[arg-type]
     report = result.report
     assert report.abort_reason is None, report
@@ -75,7 +73,7 @@ def test_every_kind_gives_equal_keys(name: str, method: str) -> None:
 
 
 def test_the_links_cover_every_kind() -> None:
-    assert {link.kind for link in LINKS.values()} == set(PROTOCOLS)
+    assert {link.protocol.kind for link in LINKS.values()} == set(PROTOCOLS)
 
 
 def test_labels_count_what_was_sent() -> None:
@@ -87,9 +85,12 @@ def test_labels_count_what_was_sent() -> None:
     assert report.sifted_key_bits + report.sifted_test_bits == same.sum()
 
 
-def ldpc_pair(**changes: object) -> Pair:
-    settings: dict[str, object] = {"reconciliation": "ldpc", "ldpc_frame_bits": 2**14, "epsilon": 1e-6}
-    pair = Pair(small_link(**settings | changes))
+def ldpc_pair(**changes: Any) -> Pair:
+    return corrected_pair(qp.Ldpc(**{"frame_bits": 2**14} | changes))
+
+
+def corrected_pair(correction: qp.Ldpc | qp.Auto) -> Pair:
+    pair = Pair(small_link(security={"epsilon": 1e-6}, correction=correction))
     pair.submit(*bb84_records(120_000, qber=0.02, test_fraction=0.2))
     pair.finish()
     pair.run()
@@ -114,16 +115,17 @@ def test_the_decoder_of_the_link_is_used_and_must_be_there(monkeypatch: pytest.M
             return DECODERS["fast"].compile(code)
 
     monkeypatch.setitem(DECODERS, "witness", Witness())
-    pair = ldpc_pair(ldpc_decoder="witness")
+    pair = ldpc_pair(decoder="witness")
     assert pair.keys("alice") == pair.keys("bob") != {}
     assert used
     with pytest.raises(ConfigurationError):
-        Pair(small_link(reconciliation="ldpc", ldpc_decoder="none"))
-    Pair(small_link(reconciliation="cascade", ldpc_decoder="none"))
+        Pair(small_link(correction=qp.Ldpc(decoder="missing")))
+    with pytest.raises(ConfigurationError):
+        Pair(small_link(correction=qp.Auto(ldpc=qp.Ldpc(decoder="missing"))))
 
 
 def test_without_blind_rounds_correction_is_one_way() -> None:
-    pair = ldpc_pair(ldpc_blind_rounds=0, ldpc_fallback="drop")
+    pair = ldpc_pair(blind_rounds=0, fallback=None)
     for role in ("alice", "bob"):
         report = next(event.report for event in pair.events[role] if isinstance(event, KeyReady))
         assert not report.ledger.two_way
@@ -139,8 +141,10 @@ def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.
 
     real = reconciliation.ldpc_plan
     # Plan for far fewer errors than there are: most frames fail.
-    monkeypatch.setattr(reconciliation, "ldpc_plan", lambda link, bits, ppm, seen: real(link, bits, ppm // 2, seen))
-    pair = ldpc_pair(ldpc_fallback=fallback, ldpc_blind_rounds=1)
+    monkeypatch.setattr(
+        reconciliation, "ldpc_plan", lambda one, flights, bits, ppm, seen: real(one, flights, bits, ppm // 2, seen)
+    )
+    pair = ldpc_pair(fallback=None if fallback == "drop" else qp.Cascade(), blind_rounds=1)
     for role in ("alice", "bob"):
         ends = [e.report for e in pair.events[role] if isinstance(e, KeyReady)] + [e.report for e in pair.aborts(role)]
         assert ends[0].ldpc_failed_frames > 0
@@ -152,7 +156,7 @@ def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.
 
 def test_auto_looks_at_the_round_trip() -> None:
     for round_trip_ms, most_rounds in ((0.0, None), (50.0, 12)):
-        pair = ldpc_pair(reconciliation="auto", round_trip_ms=round_trip_ms)
+        pair = corrected_pair(qp.Auto(ldpc=qp.Ldpc(frame_bits=2**14), round_trip_ms=round_trip_ms))
         report = next(event.report for event in pair.events["bob"] if isinstance(event, KeyReady))
         assert pair.keys("alice") == pair.keys("bob")
         assert (
@@ -175,7 +179,7 @@ def test_intensities_that_are_not_those_of_the_link_are_refused_at_once() -> Non
 
 
 def fixed_pair(planned_key_bits: int) -> Pair:
-    pair = Pair(small_link(planned_key_bits=planned_key_bits))
+    pair = Pair(small_link(security={"planned_key_bits": planned_key_bits}))
     pair.submit(*bb84_records(40_000))
     pair.finish()
     pair.run()
@@ -199,7 +203,7 @@ def test_a_planned_length_is_given_whole_or_not_at_all() -> None:
 def test_every_kind_has_a_fixed_length_form(name: str) -> None:
     both = records(name)
     for planned in (1000, 10**7):
-        result = qp.distill(*both, replace(LINKS[name], planned_key_bits=planned))  # type: ignore[arg-type]
+        result = qp.distill(*both, changed(LINKS[name], security={"planned_key_bits": planned}))  # type: ignore[arg-type]
         for report in (*result.reports, *result.peer_reports):
             assert report.secret is not None
             assert report.secret.form == "fixed-length"

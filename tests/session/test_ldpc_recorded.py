@@ -12,7 +12,7 @@ from qkdpost.sifting.tag_files import load_time_tags
 from support.link import bb84_records, small_link
 
 TICK_PS = 78.125
-LDPC = {"reconciliation": "ldpc", "ldpc_frame_bits": 2**14}
+LDPC = qp.Ldpc(frame_bits=2**14)
 MOST_EFFICIENCY = 1.6
 """On average over a few samples that tell the error rate from 5 to 15 errors; 1.2 to 1.4 is usual."""
 SEEDS = range(4)
@@ -43,14 +43,16 @@ def test_errors_in_their_recorded_order(data_directory: Path, run: str) -> None:
     stored = np.load(data_directory / "weihs1998" / "sifted_error_flags.npz")
     bases, errors = stored[f"{run}_basis"], stored[f"{run}_err"]
     bits = np.random.default_rng(5).integers(0, 2, bases.size, dtype=np.uint8)
-    link = qp.LinkConfig(kind="bbm92", epsilon=1e-4, **LDPC)
+    link = qp.LinkConfig(protocol=qp.BBM92(), security=qp.Security(epsilon=1e-4), correction=LDPC)
     assert np.mean([_efficiency(_records(bases, bits, errors), link, seed) for seed in SEEDS]) < MOST_EFFICIENCY
 
 
 def test_time_tags_of_the_laboratory(data_directory: Path) -> None:
     tags = load_time_tags(data_directory / "kwiat_bbm92_timetags" / "Alice1_Bob1_with_delays.txt", TICK_PS)
     link = qp.LinkConfig(
-        kind="bbm92-time-tags", epsilon=1e-4, dead_time_ps=300 * TICK_PS, coincidence_window_ps=8 * TICK_PS, **LDPC
+        protocol=qp.BBM92TimeTags(dead_time_ps=300 * TICK_PS, coincidence_window_ps=8 * TICK_PS),
+        security=qp.Security(epsilon=1e-4),
+        correction=LDPC,
     )
     assert np.mean([_efficiency(list(tags), link, seed) for seed in SEEDS]) < MOST_EFFICIENCY
 
@@ -61,7 +63,7 @@ def test_constant_strings(value: int) -> None:
     bases = (generator.random(80_000) < 0.3).astype(np.uint8)
     errors = (generator.random(bases.size) < 0.02).astype(np.uint8)
     limits = qp.RecordLimits(max_ratio=None)  # correction must not mind; a host that is not told so refuses
-    link = qp.LinkConfig(kind="bbm92", epsilon=1e-6, record_limits=limits, **LDPC)
+    link = qp.LinkConfig(protocol=qp.BBM92(), security=qp.Security(epsilon=1e-6), record_limits=limits, correction=LDPC)
     assert _efficiency(_records(bases, np.full(bases.size, value, np.uint8), errors), link, value) < 1.4
 
 
@@ -71,11 +73,11 @@ def test_a_burst_of_noise() -> None:
     errors = (generator.random(bases.size) < 0.01).astype(np.uint8)
     errors[90_000:92_000] = generator.integers(0, 2, 2000)
     bits = generator.integers(0, 2, bases.size, dtype=np.uint8)
-    link = qp.LinkConfig(kind="bbm92", epsilon=1e-6, **LDPC)
+    link = qp.LinkConfig(protocol=qp.BBM92(), security=qp.Security(epsilon=1e-6), correction=LDPC)
     assert _efficiency(_records(bases, bits, errors), link, 1) < 1.4
 
 
 def test_pure_noise_gives_no_key() -> None:
-    result = qp.distill(*bb84_records(60_000, qber=0.45, test_fraction=0.2), small_link(**LDPC))
+    result = qp.distill(*bb84_records(60_000, qber=0.45, test_fraction=0.2), small_link(correction=LDPC))
     assert len(result.key) == 0
     assert result.report.abort_reason is not None

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 import qkdpost as qp
 from qkdpost.security import DecoyAcceptance, QubitAcceptance
-from support.link import seeded_source
+from support.link import changed, seeded_source
 
-TWO_DECOYS = qp.LinkConfig(
-    kind="decoy-bb84",
-    intensities=(0.5, 0.15, 2e-4),
-    intensity_probabilities=(0.6, 0.3, 0.1),
-    test_probabilities=(0.2, 0.2),
-)
-ONE_DECOY = replace(TWO_DECOYS, intensities=(0.5, 0.15), intensity_probabilities=(0.7, 0.3))
-SINGLE_PHOTONS = qp.LinkConfig(kind="single-photon-bb84", mean_photons=0.2, g2=0.02, test_probabilities=(0.1, 0.1))
-QUBITS = qp.LinkConfig(kind="bb84")
-PAIRS = qp.LinkConfig(kind="bbm92")
+TWO_DECOYS = qp.LinkConfig(protocol=qp.DecoyBB84(intensities=(0.5, 0.15, 2e-4), probabilities=(0.6, 0.3, 0.1)))
+ONE_DECOY = changed(TWO_DECOYS, protocol={"intensities": (0.5, 0.15), "probabilities": (0.7, 0.3)})
+SINGLE_PHOTONS = qp.LinkConfig(protocol=qp.SinglePhotonBB84(mean_photons=0.2, g2=0.02, test_probabilities=(0.1, 0.1)))
+QUBITS = qp.LinkConfig(protocol=qp.BB84())
+PAIRS = qp.LinkConfig(protocol=qp.BBM92())
 THRESHOLDS = DecoyAcceptance(single_photons=100, phase_error_rate=0.05, leakage_bits=10**6)
 EXACT = QubitAcceptance(key_bits=100_000, test_bits=1000, tolerated_error_rate=0.05, leakage_bits=50_000)
+LIM = qp.Security(bound="lim-2021", acceptance=EXACT)
+
+
+def wiesemann(thresholds: DecoyAcceptance) -> qp.Security:
+    return qp.Security(bound="wiesemann-2026", acceptance=thresholds)
 
 
 def noisy(link: qp.LinkConfig) -> Any:
     """Return records of 12 % errors at no distance."""
     rng, sim = np.random.default_rng(8), qp.simulation
-    match link.kind:
+    match link.protocol.kind:
         case "decoy-bb84":
             source = sim.WeakCoherentSource(misalignment=0.12)
-            return sim.decoy_bb84(link, pulses=20_000_000, fibre_km=10, rng=rng, source=source)
+            return sim.decoy_bb84(
+                link, pulses=20_000_000, fibre_km=10, rng=rng, source=source, test_probabilities=(0.2, 0.2)
+            )
         case "single-photon-bb84":
             source = sim.ImperfectPhotonSource(mean_photons=0.2, misalignment=0.12)
             return sim.single_photon_bb84(link, pulses=5_000_000, rng=rng, source=source)
@@ -44,9 +46,9 @@ def noisy(link: qp.LinkConfig) -> Any:
 
 def far(link: qp.LinkConfig) -> Any:
     rng, sim = np.random.default_rng(9), qp.simulation
-    match link.kind:
+    match link.protocol.kind:
         case "decoy-bb84":
-            return sim.decoy_bb84(link, pulses=5_000_000, fibre_km=120, rng=rng)
+            return sim.decoy_bb84(link, pulses=5_000_000, fibre_km=120, rng=rng, test_probabilities=(0.2, 0.2))
         case "single-photon-bb84":
             return sim.single_photon_bb84(link, pulses=5_000_000, fibre_km=100, rng=rng)
         case "bbm92":
@@ -64,22 +66,20 @@ CASES: dict[str, tuple[qp.LinkConfig, Any, str]] = {
     "single photons, far": (SINGLE_PHOTONS, far, "may be of several photons"),
     "qubits, noisy": (QUBITS, noisy, "phase errors with"),
     "qubits, far": (QUBITS, far, "phase errors with"),
-    "qubits, sampled, noisy": (replace(QUBITS, test="sample"), noisy, "phase errors with"),
+    "qubits, sampled, noisy": (changed(QUBITS, protocol={"test": "sample"}), noisy, "phase errors with"),
     "pairs, noisy": (PAIRS, noisy, "phase errors with"),
     "pairs, far": (PAIRS, far, "phase errors with"),
-    "planned, noisy": (replace(QUBITS, planned_key_bits=1000), noisy, "phase errors with"),
-    "lim-2021, noisy": (replace(QUBITS, bound="lim-2021", acceptance=EXACT), noisy, "exceeds the tolerated"),
-    "lim-2021, far": (replace(QUBITS, bound="lim-2021", acceptance=EXACT), far, "threshold key_bits 100000"),
+    "planned, noisy": (changed(QUBITS, security={"planned_key_bits": 1000}), noisy, "phase errors with"),
+    "lim-2021, noisy": (changed(QUBITS, security=LIM), noisy, "exceeds the tolerated"),
+    "lim-2021, far": (changed(QUBITS, security=LIM), far, "threshold key_bits 100000"),
     "wiesemann, noisy": (
-        replace(TWO_DECOYS, bound="wiesemann-2026", acceptance=THRESHOLDS), noisy, "not accepted: phase-error rate",
+        changed(TWO_DECOYS, security=wiesemann(THRESHOLDS)), noisy, "not accepted: phase-error rate",
     ),
     "wiesemann, one decoy, far": (
-        replace(ONE_DECOY, bound="wiesemann-2026", acceptance=THRESHOLDS), far, "not accepted: single photons",
+        changed(ONE_DECOY, security=wiesemann(THRESHOLDS)), far, "not accepted: single photons",
     ),
     "wiesemann, costs": (
-        replace(
-            TWO_DECOYS, bound="wiesemann-2026", acceptance=replace(THRESHOLDS, single_photons=0, phase_error_rate=0.5)
-        ),
+        changed(TWO_DECOYS, security=wiesemann(structs.replace(THRESHOLDS, single_photons=0, phase_error_rate=0.5))),
         noisy,
         "single photons is zero",
     ),

@@ -16,7 +16,7 @@ from support.link import Pair, bb84_records, small_link
 
 
 def pair_of_small_blocks() -> Pair:
-    return Pair(small_link(block_detections=1))
+    return Pair(small_link(blocks={"detections": 1}))
 
 
 def assert_refused(pair: Pair, records: tuple[RawRecord, RawRecord], batch: int | None = None) -> None:

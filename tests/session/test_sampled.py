@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from qkdpost.bits import Bits
-from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
+from qkdpost.protocols.bb84 import BB84
+from qkdpost.protocols.compared import ComparedRounds
+from qkdpost.protocols.qubits import tally_qubits
 from qkdpost.records import Detections, PreparedPulses, Tally
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
 from qkdpost.tallies import SampledTally
-from qkdpost.tallying import ComparedRounds, tally_qubits
 from support.link import Pair, small_link
 
 
@@ -35,7 +36,7 @@ def records(
 
 
 def sampled_pair(detections: int, *, test_fraction: float, qber: tuple[float, float]) -> Pair:
-    pair = Pair(small_link(test="sample", sample_fraction=0.3))
+    pair = Pair(small_link(protocol={"test": "sample", "sample_fraction": 0.3}))
     pair.submit(*records(detections, test_fraction=test_fraction, qber=qber))
     pair.finish()
     pair.run()
@@ -94,11 +95,9 @@ def test_counts_of_each_basis(key_basis_sample: int) -> None:
         pulses=5000,
     )
     in_key_basis = int(difference[:key_basis_sample].sum())
-    assert tally_qubits(LinkConfig(test="sample"), rounds, None) == SampledTally(
+    assert tally_qubits(BB84(test="sample"), rounds, None) == SampledTally(
         key_counts=(700, 300),
         test_counts=(key_basis_sample, 200 - key_basis_sample),
         test_errors=(in_key_basis, int(difference.sum()) - in_key_basis),
     )
-    assert tally_qubits(LinkConfig(), rounds, None) == Tally(
-        key_bits=1000, test_bits=200, test_errors=int(difference.sum())
-    )
+    assert tally_qubits(BB84(), rounds, None) == Tally(key_bits=1000, test_bits=200, test_errors=int(difference.sum()))

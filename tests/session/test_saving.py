@@ -49,7 +49,7 @@ class Host:
         self.pool.handed_out = store.handed_out
         self.session = Session(
             role=role,
-            link=small_link(epsilon=1e-6),
+            link=small_link(security={"epsilon": 1e-6}),
             auth_key=self.pool,
             random_source=seeded_source(seed + role.encode()),
             save_pool=store.save,

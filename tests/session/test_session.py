@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason, FrameTags, Parities
@@ -18,7 +19,7 @@ from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState, Stage
-from support.link import PRESHARED, Pair, bb84_records, small_link
+from support.link import PRESHARED, Pair, bb84_records, changed, small_link
 
 
 def finished_pair(link: LinkConfig | None = None, **records: float) -> Pair:
@@ -91,7 +92,7 @@ def test_chunking_does_not_matter(sizes: list[int]) -> None:
 
 
 def test_several_blocks_are_in_flight_at_once() -> None:
-    pair = Pair(small_link(block_detections=8000, blocks_in_flight=3))
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 3}))
     for seed in range(5):
         pair.submit(*bb84_records(seed=seed))
     for _ in range(3):
@@ -106,7 +107,7 @@ def test_several_blocks_are_in_flight_at_once() -> None:
 
 
 def test_records_gather_into_one_block() -> None:
-    pair = Pair(small_link(block_detections=2**16))
+    pair = Pair(small_link(blocks={"detections": 2**16}))
     for seed in range(3):
         pair.submit(*bb84_records(3000, seed=seed))
     pair.finish()
@@ -138,7 +139,7 @@ def test_a_record_that_never_comes_ends_the_block() -> None:
 
 
 def test_the_sample_mode_works_too() -> None:
-    pair = finished_pair(small_link(test="sample", sample_fraction=0.3), detections=20000)
+    pair = finished_pair(small_link(protocol={"test": "sample", "sample_fraction": 0.3}), detections=20000)
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
@@ -167,13 +168,19 @@ def test_records_that_do_not_belong_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("epsilon", 1e-9), ("frame_bits", 2**13), ("kind", "bbm92"), ("concentration", "serfling")]
+    ("field", "parts"),
+    [
+        ("security.epsilon", {"security": {"epsilon": 1e-9}}),
+        ("blocks.frame_bits", {"blocks": {"frame_bits": 2**13}}),
+        ("protocol.kind", {"protocol": qp.BBM92()}),
+        ("security.concentration", {"security": {"concentration": "serfling"}}),
+    ],
 )
-def test_a_configuration_that_differs_is_named(field: str, value: object) -> None:
+def test_a_configuration_that_differs_is_named(field: str, parts: dict[str, object]) -> None:
     link = small_link()
     alice = Session(role="alice", link=link, auth_key=KeyPool(PRESHARED))
-    bob = Session(role="bob", link=replace(link, **{field: value}), auth_key=KeyPool(PRESHARED))
-    with pytest.raises(RemoteProtocolError, match=field):
+    bob = Session(role="bob", link=changed(link, **parts), auth_key=KeyPool(PRESHARED))
+    with pytest.raises(RemoteProtocolError, match=re.escape(field)):
         alice.receive_data(bob.data_to_send())
 
 
@@ -192,7 +199,7 @@ def test_the_pool_is_spent_and_refilled() -> None:
 
 
 def test_blocks_go_on_from_refilled_pads_alone() -> None:
-    pair = Pair(small_link(block_detections=8000, blocks_in_flight=1), preshared=bytes(32 + 48))
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 1}), preshared=bytes(32 + 48))
     for seed in range(3):
         pair.submit(*bb84_records(seed=seed))
     pair.finish()
@@ -217,7 +224,7 @@ def test_misuse_is_a_local_error() -> None:
         alice.submit(bb84_records()[1])
     with pytest.raises(LocalProtocolError, match="open already"):
         alice.connect()
-    tagger = Session(role="alice", link=small_link(kind="bbm92-time-tags"), auth_key=KeyPool(PRESHARED))
+    tagger = Session(role="alice", link=small_link(protocol=qp.BBM92TimeTags()), auth_key=KeyPool(PRESHARED))
     with pytest.raises(InputError, match="tick_ps"):
         tagger.submit(TimeTags(ticks=[0, 1], channels=[0, 1], tick_ps=1e9))
     alice.finish()
@@ -233,25 +240,20 @@ def test_misuse_is_a_local_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "match"),
+    ("protocol", "match"),
     [
         (
-            {
-                "kind": "decoy-bb84",
-                "intensities": (0.5, 0.4999999, 0.4999998),
-                "intensity_probabilities": (1e-9, 1e-9, 1 - 2e-9),
-            },
+            qp.DecoyBB84(intensities=(0.5, 0.4999999, 0.4999998), probabilities=(1e-9, 1e-9, 1 - 2e-9)),
             "too close together",
         ),
-        (
-            {"kind": "single-photon-bb84", "mean_photons": 0.5, "g2": 0.01, "test_probabilities": (1e-17, 1e-17)},
-            "key_probability",
-        ),
+        (qp.SinglePhotonBB84(mean_photons=0.5, g2=0.01, test_probabilities=(1e-17, 1e-17)), "key_probability"),
     ],
 )
-def test_a_link_without_a_bound_is_refused_before_anything_is_said(fields: dict[str, object], match: str) -> None:
+def test_a_link_without_a_bound_is_refused_before_anything_is_said(
+    protocol: qp.DecoyBB84 | qp.SinglePhotonBB84, match: str
+) -> None:
     with pytest.raises(ConfigurationError, match=match):
-        Session(role="alice", link=LinkConfig(**fields), auth_key=KeyPool(PRESHARED))  # type: ignore[arg-type]
+        Session(role="alice", link=LinkConfig(protocol=protocol), auth_key=KeyPool(PRESHARED))
 
 
 def test_the_application_sees_how_many_records_wait() -> None:
@@ -305,7 +307,7 @@ def test_batches_may_be_numbered_by_the_application() -> None:
 
 
 def test_alice_may_submit_late_to_blocks_of_several_records() -> None:
-    pair = Pair(small_link(block_detections=8000, blocks_in_flight=3))
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 3}))
     records = [bb84_records(4000, seed=seed) for seed in range(4)]
     for _, bob in records:
         pair.sessions["bob"].submit(bob)
@@ -346,7 +348,7 @@ def test_bounds_that_differ_by_rounding_give_the_shorter_key(monkeypatch: pytest
 
 
 def test_records_are_not_gathered_beyond_the_largest_block() -> None:
-    pair = Pair(small_link(block_detections=10_000, largest_block_detections=10_000))
+    pair = Pair(small_link(blocks={"detections": 10_000, "max_detections": 10_000}))
     for seed in range(3):
         pair.submit(*bb84_records(6000, seed=seed))
     pair.finish()
@@ -356,7 +358,7 @@ def test_records_are_not_gathered_beyond_the_largest_block() -> None:
 
 
 def test_without_authentication_key_the_records_stay() -> None:
-    pair = Pair(small_link(block_detections=8000), preshared=bytes(32))
+    pair = Pair(small_link(blocks={"detections": 8000}), preshared=bytes(32))
     for seed in range(3):
         pair.submit(*bb84_records(seed=seed))
     pair.run()
@@ -371,7 +373,7 @@ def test_without_authentication_key_the_records_stay() -> None:
 
 
 def test_new_authentication_key_is_used_over_the_same_connection() -> None:
-    pair = Pair(small_link(block_detections=8000), preshared=bytes(32))
+    pair = Pair(small_link(blocks={"detections": 8000}), preshared=bytes(32))
     pair.submit(*bb84_records())
     pair.run()
     assert [event.reason for event in pair.aborts("bob")] == [AbortReason.KEY_POOL_EXHAUSTED]
@@ -404,7 +406,7 @@ def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.Mo
         ({"role": None}, "role must be one of"),
         ({"role": ["alice"]}, "role must be one of"),
         ({"link": None}, r"link must be a LinkConfig; found None. write link=LinkConfig\(...\)"),
-        ({"link": {"kind": "bb84"}}, "link must be a LinkConfig"),
+        ({"link": {"protocol": {"kind": "bb84"}}}, "link must be a LinkConfig"),
         ({"auth_key": PRESHARED}, r"auth_key must be a KeyPool; found a bytes. Write auth_key=KeyPool\(preshared\)"),
         ({"auth_key": None}, "auth_key must be a KeyPool"),
         ({"random_source": 5}, "random_source must be a function"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, RecordsHeld, WindowChoice
 from qkdpost.errors import AuthenticationError
 from qkdpost.protocols import PROTOCOLS
@@ -51,7 +52,7 @@ def alice_receives(
 
 def test_a_source_that_waits_for_the_bases_of_bob_learns_none_and_there_is_no_key() -> None:
     rng = np.random.default_rng(3)
-    pair = Pair(small_link(kind="bbm92"))
+    pair = Pair(small_link(protocol=qp.BBM92()))
     bob_bases, bob_outcomes, record = bob_measures(rng)
     pair.sessions["bob"].submit(record)
     pair.sessions["bob"].finish()
@@ -69,7 +70,7 @@ def test_a_source_that_waits_for_the_bases_of_bob_learns_none_and_there_is_no_ke
 def test_all_records_of_a_block_must_be_in() -> None:
     """Records of Alice's that came early do not stand for those that are still being measured."""
     rng = np.random.default_rng(4)
-    pair = Pair(small_link(kind="bbm92", block_detections=2 * ROUNDS))
+    pair = Pair(small_link(protocol=qp.BBM92(), blocks={"detections": 2 * ROUNDS}))
     rounds = [bob_measures(rng) for _ in range(2)]
     for _, _, record in rounds:
         pair.sessions["bob"].submit(record)
@@ -88,7 +89,7 @@ def test_all_records_of_a_block_must_be_in() -> None:
 def test_who_says_for_alice_that_her_records_are_in_is_found_out(kind: str) -> None:
     """Eve lets Bob report before Alice has measured; what Alice says later is not what Bob heard."""
     rng = np.random.default_rng(5)
-    pair = Pair(small_link(kind=kind))
+    pair = Pair(small_link(protocol=qp.BBM92() if kind == "bbm92" else qp.BBM92TimeTags()))
     alice, bob = honest(kind, rng)
     pair.sessions["bob"].submit(bob)
     pair.sessions["bob"].finish()
@@ -110,7 +111,7 @@ def test_who_says_for_alice_that_her_records_are_in_is_found_out(kind: str) -> N
 
 def test_time_tags_are_reported_only_when_the_peer_holds_its_records() -> None:
     """The clicks of Alice's test basis would say so as well; those of a short record could be guessed."""
-    pair = Pair(small_link(kind="bbm92-time-tags"))
+    pair = Pair(small_link(protocol=qp.BBM92TimeTags()))
     alice, bob = honest("bbm92-time-tags", np.random.default_rng(6))
     pair.submit(alice, bob)
     pair.finish()

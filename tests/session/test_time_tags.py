@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,14 +17,20 @@ from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.conversation import PART_DETECTIONS
 from qkdpost.sifting.task import SiftingTask
 from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
-from support.link import Pair
+from support.link import Pair, changed
 
 Alter = Callable[[BlockMessage], list[BlockMessage]]
 
 
 def link(**changes: object) -> qp.LinkConfig:
-    settings: dict[str, object] = {"largest_block_detections": 2**17, "block_detections": 2**16}
-    return qp.LinkConfig(kind="bbm92-time-tags", **settings | changes)  # type: ignore[arg-type]
+    blocks = qp.Blocks(max_detections=2**17, detections=2**16)
+    return changed(qp.LinkConfig(protocol=qp.BBM92TimeTags(), blocks=blocks), **changes)
+
+
+def task_of(configuration: qp.LinkConfig, batches: int = 1) -> SiftingTask[Any]:
+    return SiftingTask(
+        block=0, first_batch=0, batches=batches, settings=configuration.protocol, blocks=configuration.blocks
+    )
 
 
 def records(duration_s: float = 0.1, *, tick_ps: float = 10.0, seed: int = 3) -> tuple[qp.TimeTags, qp.TimeTags]:
@@ -47,7 +54,7 @@ def converse(
     alter_bob: Alter = lambda message: [message],
 ) -> tuple[SiftedKey, SiftedKey, list[BlockMessage]]:
     """Run both programs against each other; what one says may be altered before the other hears it."""
-    task = SiftingTask(block=0, first_batch=0, batches=len(alice), link=configuration)
+    task = task_of(configuration, len(alice))
     programs = answer_time_tags(task), report_time_tags(task)
     inboxes: tuple[list[BlockMessage], list[BlockMessage]] = ([], [])
     waiting: list[object] = [None, None]
@@ -88,7 +95,7 @@ def told(said: list[BlockMessage]) -> list[CalibrationClicks]:
 
 def test_many_clicks_are_told_in_parts() -> None:
     alice, bob = records(1.5)
-    sifted, other, said = converse(link(largest_block_detections=2**20), [alice], [bob])
+    sifted, other, said = converse(link(blocks={"max_detections": 2**20}), [alice], [bob])
     check_equal(sifted, other)
     parts = told(said)
     assert [part.part for part in parts] == [0, 1]
@@ -101,7 +108,7 @@ def test_many_clicks_are_told_in_parts() -> None:
 def test_the_largest_record_that_is_taken_is_sent() -> None:
     """Ticks so fine, and clicks so rare, that all in one message would be longer than the link allows."""
     limits = qp.RecordLimits(min_basis_share=None)  # all clicks are of the test basis
-    count, configuration = 300_000, link(largest_block_detections=300_000, record_limits=limits)
+    count, configuration = 300_000, link(blocks={"max_detections": 300_000}, record_limits=limits)
     rng = np.random.default_rng(2)
     ticks = np.sort(rng.integers(0, 2**52, count))
     tags = [qp.TimeTags(ticks=ticks, channels=rng.integers(2, 4, count), tick_ps=1.0) for _ in range(2)]
@@ -110,7 +117,7 @@ def test_the_largest_record_that_is_taken_is_sent() -> None:
     pair.finish()
     pair.run()
     sizes = [len(frame) for frame in pair.sent["alice"]]
-    assert max(sizes) <= configuration.largest_message_bytes < sum(sizes)
+    assert max(sizes) <= configuration.blocks.max_message_bytes < sum(sizes)
 
 
 def test_batches_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
@@ -118,7 +125,7 @@ def test_batches_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
     pieces = [records(0.2, seed=seed) for seed in range(8)]
     clicks = [int((alice.channels >= 2).sum()) for alice, _ in pieces]
     few = [qp.TimeTags(ticks=bob.ticks[::5], channels=bob.channels[::5], tick_ps=bob.tick_ps) for _, bob in pieces]
-    configuration = link(largest_block_detections=50_000, block_detections=50_000)
+    configuration = link(blocks={"max_detections": 50_000, "detections": 50_000})
     assert max(clicks) < 50_000 < sum(clicks)
     unheard: dict[int, int] = {}
     longest = total = 0
@@ -140,7 +147,7 @@ def test_batches_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
         configuration, [alice for alice, _ in pieces], few, alter_alice=alice_says, alter_bob=bob_says
     )
     check_equal(sifted, other)
-    assert longest <= 4 * configuration.largest_block_detections < total
+    assert longest <= 4 * configuration.blocks.max_detections < total
     assert [message.batch for message in told(said)] == list(range(len(pieces)))
 
 
@@ -190,18 +197,18 @@ def test_parts_that_do_not_go_together_are_refused(change: str, error: str) -> N
 
     allowed = 80_000 if change == "too many" else 2**20
     with pytest.raises(RemoteProtocolError, match=error):
-        converse(link(largest_block_detections=allowed), [alice], [bob], alter_alice=alter)
+        converse(link(blocks={"max_detections": allowed}), [alice], [bob], alter_alice=alter)
 
 
 def test_clicks_within_the_dead_time_of_the_link_are_refused() -> None:
     """Alice is configured to drop no echoes; Bob, by whose link she had to, notices."""
     alice, bob = records()
     assert np.diff(alice.ticks[alice.channels == 2]).min() < 10_000
-    task = SiftingTask(block=0, first_batch=0, batches=1, link=link())
+    task = task_of(link())
     program = answer_time_tags(task)
     assert isinstance(program.send(None), NeedBatch)
     message = program.send(alice)
-    bob_program = report_time_tags(SiftingTask(block=0, first_batch=0, batches=1, link=link(dead_time_ps=1e5)))
+    bob_program = report_time_tags(task_of(link(protocol={"dead_time_ps": 1e5})))
     bob_program.send(None)
     assert bob_program.send(bob) is RECEIVE
     with pytest.raises(RemoteProtocolError, match="dead time"):
@@ -214,9 +221,7 @@ def test_clicks_within_the_dead_time_of_the_link_are_refused() -> None:
 )
 def test_alice_checks_the_window(window_ps: float, window_ticks: int, fits: bool) -> None:
     alice, _ = records()
-    program = answer_time_tags(
-        SiftingTask(block=0, first_batch=0, batches=1, link=link(coincidence_window_ps=window_ps))
-    )
+    program = answer_time_tags(task_of(link(protocol={"coincidence_window_ps": window_ps})))
     program.send(None)
     assert isinstance(program.send(alice), CalibrationClicks)
     assert program.send(None) is RECEIVE
@@ -237,7 +242,7 @@ def test_a_window_is_not_believed_by_a_session() -> None:
     alice, bob = records()
     for window_ps in (0.0, 500.0):
         with pytest.raises(RemoteProtocolError, match="window"):
-            converse(link(coincidence_window_ps=window_ps), [alice], [bob], alter_bob=widen)
+            converse(link(protocol={"coincidence_window_ps": window_ps}), [alice], [bob], alter_bob=widen)
 
 
 def test_records_of_other_ticks_are_converted_where_the_link_says_so() -> None:
@@ -246,7 +251,7 @@ def test_records_of_other_ticks_are_converted_where_the_link_says_so() -> None:
     with pytest.raises(AbortBlock) as refused:
         converse(link(), [alice], [coarse])
     assert refused.value.reason is AbortReason.RECORDS_DISAGREE
-    sifted, other, said = converse(link(tick_ps=20.0), [alice], [coarse])
+    sifted, other, said = converse(link(protocol={"tick_ps": 20.0}), [alice], [coarse])
     check_equal(sifted, other)
     assert {part.tick_ps for part in told(said)} == {20.0}
 
@@ -261,7 +266,7 @@ def test_no_other_tick_of_the_peer_is_believed(tick_ps: float, link_tick_ps: flo
 
     alice, bob = records()
     with pytest.raises(AbortBlock) as refused:
-        converse(link(tick_ps=link_tick_ps), [alice], [bob], alter_alice=alter)
+        converse(link(protocol={"tick_ps": link_tick_ps}), [alice], [bob], alter_alice=alter)
     assert refused.value.reason is AbortReason.RECORDS_DISAGREE
 
 
@@ -272,7 +277,7 @@ def test_no_other_tick_of_the_peer_is_believed(tick_ps: float, link_tick_ps: flo
 def test_own_records_that_cannot_be_told_end_the_block(ticks: list[int], tick_ps: float) -> None:
     tags = qp.TimeTags(ticks=ticks, channels=[2, 3], tick_ps=tick_ps)
     _, bob = records()
-    for configuration in (link(), link(tick_ps=10.0)):
+    for configuration in (link(), link(protocol={"tick_ps": 10.0})):
         with pytest.raises(AbortBlock) as refused:
             converse(configuration, [tags], [bob])
         assert refused.value.reason is AbortReason.RECORDS_DISAGREE
@@ -288,7 +293,7 @@ def test_double_and_cross_clicks_are_in_the_report() -> None:
     ticks, channels = np.concatenate([bob.ticks, extra]), np.concatenate([bob.channels, channels])
     order = np.argsort(ticks, kind="stable")
     busy = qp.TimeTags(ticks=ticks[order], channels=channels[order], tick_ps=bob.tick_ps)
-    result = qp.distill(alice, busy, link(epsilon=1e-6))
+    result = qp.distill(alice, busy, link(security={"epsilon": 1e-6}))
     own, other = result.report, result.peer_reports[0]
     assert other.double_clicks == pytest.approx(bob.clicks / 10, rel=0.05)
     assert other.cross_clicks == pytest.approx(bob.clicks / 30, rel=0.1)
@@ -305,11 +310,11 @@ def test_double_clicks_of_slots_are_in_the_report() -> None:
     alice, bob = (
         qp.Detections(pulses=slots, slots=np.arange(slots), bases=bases, outcomes=values) for values in (bits, outcomes)
     )
-    configuration = qp.LinkConfig(kind="bbm92", epsilon=1e-6)
+    configuration = qp.LinkConfig(protocol=qp.BBM92(), security=qp.Security(epsilon=1e-6))
     result = qp.distill(alice, bob, configuration)
     assert (result.report.double_clicks, result.peer_reports[0].double_clicks) == (0, 60)
     prepared = qp.PreparedPulses(bases=bases, bits=bits)
-    result = qp.distill(prepared, bob, qp.LinkConfig(kind="bb84", epsilon=1e-6))
+    result = qp.distill(prepared, bob, qp.LinkConfig(protocol=qp.BB84(), security=qp.Security(epsilon=1e-6)))
     assert (result.report.double_clicks, result.peer_reports[0].double_clicks) == (0, 60)
 
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost import distillation
 from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import Confirmation
@@ -30,7 +31,7 @@ from support.link import Pair, bb84_records, seeded_source, small_link
 GENERATOR = np.random.default_rng(20)
 PRESHARED = GENERATOR.bytes(32 + 48 * 4)
 FOREIGN = GENERATOR.bytes(32 + 48 * 4)
-LINK = small_link(epsilon=1e-6)
+LINK = small_link(security={"epsilon": 1e-6})
 RECORDS = bb84_records(4000, qber=0.004)
 
 
@@ -241,9 +242,8 @@ def test_the_punctured_bits_of_ldpc(extra: int) -> None:
         drawn.append(GENERATOR.bytes(count))
         return drawn[-1]
 
-    link = small_link(reconciliation="ldpc", ldpc_frame_bits=2**14)
     bits = Bits.from_array(GENERATOR.integers(0, 2, 10_000))
-    plan = ldpc_plan(link, len(bits), 20_000, 100)
+    plan = ldpc_plan(qp.Ldpc(frame_bits=2**14), 4, len(bits), 20_000, 100)
     assert plan is not None
     reference = ldpc_reference(bits, plan=plan, seed=bytes(32), random_source=draw)
     next(reference)

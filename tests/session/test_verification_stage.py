@@ -7,6 +7,7 @@ from collections.abc import Generator
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
@@ -35,7 +36,7 @@ def spoiling(frames: list[int], parities: list[int]) -> object:
 
 def run_spoilt(monkeypatch: pytest.MonkeyPatch, frames: list[int], parities: list[int] | None = None) -> Pair:
     monkeypatch.setattr(correction, "run_cascade", spoiling(frames, [] if parities is None else parities))
-    pair = Pair(small_link(frame_bits=FRAME_BITS))
+    pair = Pair(small_link(blocks={"frame_bits": FRAME_BITS}))
     pair.submit(*bb84_records(20000))
     pair.finish()
     pair.run()
@@ -77,17 +78,16 @@ def test_dropped_bits_are_among_the_errors_of_their_intensity(monkeypatch: pytes
     """Honest counts of a block that lost frames stand the checks that a peer's counts must stand."""
     monkeypatch.setattr(correction, "run_cascade", spoiling([0, 2], []))
     link = small_link(
-        kind="decoy-bb84",
-        intensities=(0.5, 0.15),
-        intensity_probabilities=(0.6, 0.4),
-        test_probabilities=(0.3, 0.3),
-        largest_block_detections=2**20,
-        block_detections=2**20,
-        frame_bits=FRAME_BITS,
-        epsilon=1e-6,
+        protocol=qp.DecoyBB84(intensities=(0.5, 0.15), probabilities=(0.6, 0.4)),
+        security={"epsilon": 1e-6},
+        blocks={"max_detections": 2**20, "detections": 2**20, "frame_bits": FRAME_BITS},
     )
     pair = Pair(link)
-    pair.submit(*simulation.decoy_bb84(link, pulses=10_000_000, fibre_km=10, rng=np.random.default_rng(3)))
+    pair.submit(
+        *simulation.decoy_bb84(
+            link, pulses=10_000_000, fibre_km=10, rng=np.random.default_rng(3), test_probabilities=(0.3, 0.3)
+        )
+    )
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}

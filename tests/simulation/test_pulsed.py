@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
@@ -55,7 +56,7 @@ def test_the_gain_is_that_of_coherent_light() -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigurationError):
-        simulation.pulsed_time_tags(LinkConfig(kind="bb84"), pulses=10, rng=np.random.default_rng(1))
+        simulation.pulsed_time_tags(LinkConfig(protocol=qp.BB84()), pulses=10, rng=np.random.default_rng(1))
     for settings in ({"encoding": "phase"}, {"efficiency": 2.0}, {"tick_ps": 0.0}, {"delays_ps": (0.0,) * 5}):
         with pytest.raises(InputError):
             simulation.PulsedReceiver(**settings)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chisquare, poisson
 
+import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
@@ -86,7 +87,7 @@ def test_decoy_gains_and_errors_are_those_of_coherent_light() -> None:
 
 
 def test_a_link_gives_its_intensities() -> None:
-    link = LinkConfig(kind="decoy-bb84", intensities=(0.5, 0.1), intensity_probabilities=(0.9, 0.1))
+    link = LinkConfig(protocol=qp.DecoyBB84(intensities=(0.5, 0.1), probabilities=(0.9, 0.1)))
     prepared, _ = simulation.decoy_bb84(link, pulses=200_000, rng=np.random.default_rng(4))
     assert prepared.intensities is not None
     assert_binomial(prepared.intensities.where(1).weight(), 200_000, 0.1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chi2
 
+import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
@@ -200,9 +201,9 @@ def test_time_tags_have_their_rates() -> None:
 def test_what_cannot_be_simulated_is_refused() -> None:
     rng = np.random.default_rng(1)
     with pytest.raises(ConfigurationError):
-        simulation.bb84(LinkConfig(kind="bbm92"), pulses=10, rng=rng)
+        simulation.bb84(LinkConfig(protocol=qp.BBM92()), pulses=10, rng=rng)
     with pytest.raises(ConfigurationError):
-        simulation.bbm92(LinkConfig(kind="bb84"), slots=10, rng=rng)
+        simulation.bbm92(LinkConfig(protocol=qp.BB84()), slots=10, rng=rng)
     with pytest.raises(InputError):
         simulation.bb84(pulses=10, rng=rng, test_probability=1.5)
     with pytest.raises(InputError):

@@ -18,7 +18,7 @@ from qkdpost.session.states import ConnectionState
 from support.link import PRESHARED, Pair, bb84_records, seeded_source, small_link
 
 RECORDS = dict(zip(("alice", "bob"), bb84_records(4000, qber=0.004), strict=True))
-LINK = small_link(epsilon=1e-6)
+LINK = small_link(security={"epsilon": 1e-6})
 MEMORY_ALLOWANCE_KIB = 64 * 1024
 
 

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from msgspec import structs
 
+import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.keys import KeyPool
 from qkdpost.records import Detections, PreparedPulses
@@ -31,27 +33,28 @@ def seeded_source(seed: bytes) -> Callable[[int], bytes]:
     return draw
 
 
-def small_link(**changes: object) -> LinkConfig:
-    defaults: dict[str, object] = {"largest_block_detections": 2**17, "block_detections": 2**16, "frame_bits": 2**12}
-    return LinkConfig(**defaults | changes)  # type: ignore[arg-type]
+SMALL = qp.LinkConfig(protocol=qp.BB84(), blocks=qp.Blocks(max_detections=2**17, detections=2**16, frame_bits=2**12))
 
 
-def decoy_links(test_probability: float) -> dict[str, LinkConfig]:
+def changed(link: LinkConfig, **parts: object) -> LinkConfig:
+    """Return the link with other parts: a dict changes fields of a part, anything else takes the place of one."""
+    new = {
+        name: structs.replace(getattr(link, name), **change) if isinstance(change, dict) else change
+        for name, change in parts.items()
+    }
+    return structs.replace(link, **new)
+
+
+def small_link(**parts: object) -> LinkConfig:
+    """Return a link for small blocks, BB84 if nothing else is said; arguments as for `changed`."""
+    return changed(SMALL, **parts)
+
+
+def decoy_links() -> dict[str, LinkConfig]:
     """Return a link with one decoy and one with two."""
-    probabilities = (test_probability, test_probability)
     return {
-        "one decoy": LinkConfig(
-            kind="decoy-bb84",
-            intensities=(0.5, 0.15),
-            intensity_probabilities=(0.7, 0.3),
-            test_probabilities=probabilities,
-        ),
-        "two decoys": LinkConfig(
-            kind="decoy-bb84",
-            intensities=(0.5, 0.15, 2e-4),
-            intensity_probabilities=(0.6, 0.3, 0.1),
-            test_probabilities=probabilities,
-        ),
+        "one decoy": LinkConfig(protocol=qp.DecoyBB84(intensities=(0.5, 0.15), probabilities=(0.7, 0.3))),
+        "two decoys": LinkConfig(protocol=qp.DecoyBB84(intensities=(0.5, 0.15, 2e-4), probabilities=(0.6, 0.3, 0.1))),
     }
 
 

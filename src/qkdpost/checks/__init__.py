@@ -19,6 +19,7 @@ from qkdpost.checks.scalars import (
     whole_number,
     whole_numbers,
 )
+from qkdpost.checks.structs import keep
 from qkdpost.checks.vectors import bit_vector, integer_vector, small_integers, small_vector
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "increasing",
     "instance",
     "integer_vector",
+    "keep",
     "listed",
     "numbers",
     "real_number",

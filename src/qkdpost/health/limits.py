@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
 
-from qkdpost.checks import real_number
+import msgspec
+
+from qkdpost.checks import keep, real_number
 
 __all__ = ["RecordLimits"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordLimits:
+class RecordLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far the devices of a link may be from ideal before their hosts refuse what they recorded.
 
     The limits say what is still the behaviour of honest devices. A record is refused if it shows more than that, beyond
@@ -44,13 +44,13 @@ class RecordLimits:
     detected_correlation: float | None = 0.2
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
             if value is not None:
-                least, most = (1.0, math.inf) if item.name == "max_ratio" else (0.0, 1.0)
-                object.__setattr__(self, item.name, real_number(item.name, value, least=least, most=most))
+                least, most = (1.0, math.inf) if name == "max_ratio" else (0.0, 1.0)
+                keep(self, name, real_number(name, value, least=least, most=most))
 
     @property
     def off(self) -> tuple[str, ...]:
         """The names of the limits that are switched off."""
-        return tuple(item.name for item in fields(self) if getattr(self, item.name) is None)
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) is None)

@@ -13,18 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import msgspec
+
 from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.link_parts import DecoyAcceptance, QubitAcceptance
 from qkdpost.planning.links import MAX_EFFICIENCY
-from qkdpost.protocols import PROTOCOLS
+from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.records import Tally
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate
 from qkdpost.security.decoy.published_lengths import published_estimate
 from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.result import SecretLength
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_rate import sample_size
@@ -38,7 +41,7 @@ class FixedLengthPlan:
     """A link with its thresholds set, and what a block that meets them gives.
 
     Args:
-        config: the configuration for both hosts, with `bound` and `acceptance`.
+        config: the configuration for both hosts, with `bound` and `acceptance` in its security.
         result: the planned length with all its terms; a session takes what authentication costs off it. Where it is
             zero, `result.reason` says why.
     """
@@ -59,7 +62,7 @@ def plan_fixed_length(
     """Set the thresholds of a fixed-length bound for blocks that are expected to count `expected`.
 
     Args:
-        config: of the link; its `bound`, `acceptance` and `planned_key_bits` are replaced.
+        config: of the link; `bound`, `acceptance` and `planned_key_bits` of its security are replaced.
         expected: the sifted counts of a block, as the planned link's `expected_tally(pulses)`, or those of past
             blocks; of the type that the kind of link tallies. They must not be those of the block to be judged.
         bound: "wiesemann-2026" for decoy states; "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round.
@@ -80,16 +83,17 @@ def plan_fixed_length(
         key_error_rate = real_number("key_error_rate", key_error_rate, least=0.0, most=0.5)
     if bound == "variable-length":
         raise ConfigurationError("a variable-length bound has no thresholds; planned_key_bits sets a length beforehand")
-    wanted = DecoyTally if config.kind == "decoy-bb84" else Tally
+    kind, settings = config.protocol.kind, config.protocol
+    wanted = DecoyTally if settings.intensities else Tally
     if not isinstance(expected, wanted):
         raise ConfigurationError(
-            f"blocks of kind {config.kind!r} are tallied as {wanted.__name__}; found {type(expected).__name__}"
+            f"blocks of kind {kind!r} are tallied as {wanted.__name__}; found {type(expected).__name__}"
         )
     margin = _Margin(config, efficiency, deviations, key_error_rate)
     acceptance: QubitAcceptance | DecoyAcceptance
     counted: Tally | DecoyTally
     if isinstance(expected, DecoyTally):
-        if (expected.intensities, expected.probabilities) != (config.intensities, config.intensity_probabilities):
+        if (expected.intensities, expected.probabilities) != (settings.intensities, settings.probabilities):
             raise ConfigurationError("the expected counts are for other intensities or probabilities than the link's")
         counted = _without_sample(expected)
         acceptance = _decoy_thresholds(margin, counted, bound)
@@ -97,7 +101,8 @@ def plan_fixed_length(
         acceptance = _qubit_thresholds(margin, expected)
         errors = math.floor(Fraction(acceptance.tolerated_error_rate) * acceptance.test_bits)
         counted = Tally(key_bits=acceptance.key_bits, test_bits=acceptance.test_bits, test_errors=errors)
-    planned = replace(config, bound=bound, acceptance=acceptance, planned_key_bits=0)
+    security = msgspec.structs.replace(config.security, bound=bound, acceptance=acceptance, planned_key_bits=0)
+    planned = msgspec.structs.replace(config, security=security)
     return FixedLengthPlan(config=planned, result=_result(planned, counted, acceptance.leakage_bits))
 
 
@@ -126,10 +131,10 @@ class _Margin:
         config = self.config
         rate = rate if self.key_error_rate is None else self.key_error_rate
         correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
-        frames = -(-key_bits // config.frame_bits) * (config.frame_tag_bits + 1)
-        answers = 0 if config.reconciliation == "cascade" else 1 + config.ldpc_blind_rounds
-        verdicts = answers * -(-key_bits // config.ldpc_frame_bits)
-        return correction + frames + verdicts + Epsilon.split(config.epsilon).verification_charge_bits + 1
+        frames = -(-key_bits // config.blocks.frame_bits) * (config.blocks.frame_tag_bits + 1)
+        ldpc = config.correction.ldpc
+        verdicts = 0 if ldpc is None else (1 + ldpc.blind_rounds) * -(-key_bits // ldpc.frame_bits)
+        return correction + frames + verdicts + Epsilon.split(config.security.epsilon).verification_charge_bits + 1
 
 
 def _qubit_thresholds(margin: _Margin, expected: Tally) -> QubitAcceptance:
@@ -158,7 +163,7 @@ def _without_sample(expected: DecoyTally) -> DecoyTally:
 
 
 def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> DecoyAcceptance:
-    epsilon = Epsilon.split(margin.config.epsilon)
+    epsilon = Epsilon.split(margin.config.security.epsilon)
     counts = [counted.key_counts, counted.test_counts, counted.test_errors, counted.key_errors]
 
     def estimate(vectors: Sequence[Sequence[float] | None]) -> PublishedEstimate:
@@ -180,7 +185,7 @@ def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> Decoy
     found, spread = estimate(counts), _spread(estimate, counts)
     wrong = counted.test_errors if counted.key_errors is None else counted.key_errors
     bits = counted.test_bits if counted.key_errors is None else counted.key_bits
-    vacuum = found.vacuum - margin.deviations * spread.vacuum if margin.config.corrects_one_way else 0.0
+    vacuum = found.vacuum - margin.deviations * spread.vacuum if margin.config.correction.corrects_one_way else 0.0
     return DecoyAcceptance(
         vacuum=max(0, math.floor(vacuum)),
         single_photons=max(0, math.floor(found.key - margin.deviations * spread.key)),
@@ -212,10 +217,12 @@ def _moved(counts: Vectors, place: int, label: int, sign: float) -> Vectors:
 
 def _result(planned: LinkConfig, counted: Tally | DecoyTally, leakage_bits: int) -> SecretLength:
     """Apply the bound as a session does, at the thresholds."""
-    verification = Epsilon.split(planned.epsilon).verification_charge_bits
+    verification = Epsilon.split(planned.security.epsilon).verification_charge_bits
     ledger = Ledger()
     ledger.disclose(Cause.REFERENCE_PARITIES, leakage_bits - verification)
     ledger.disclose(Cause.BLOCK_TAG, verification)
-    if not planned.corrects_one_way:
+    if not planned.correction.corrects_one_way:
         ledger.disclose(Cause.CORRECTOR_PARITIES, leakage_bits)
-    return PROTOCOLS[planned.kind].secret_length(planned, counted, ledger, verification)
+    return PROTOCOLS[planned.protocol.kind].secret_length(
+        planned.protocol, planned.security, counted, ledger, verification
+    )

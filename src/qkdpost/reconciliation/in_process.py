@@ -133,9 +133,9 @@ def reconcile(
             string that does not fill these.
         parameters: the named set of block sizes of Cascade.
         decoder: of LDPC, a key of `qkdpost.reconciliation.ldpc.decoders.DECODERS`.
-        first_failures_permille: of LDPC, as `LinkConfig.ldpc_first_failures_permille`.
-        blind_rounds: of LDPC, as `LinkConfig.ldpc_blind_rounds`.
-        fallback: of LDPC, as `LinkConfig.ldpc_fallback`: "cascade" corrects frames that failed, "drop" gives them up.
+        first_failures_permille: of LDPC, as `Ldpc.first_failures_permille`.
+        blind_rounds: of LDPC, as `Ldpc.blind_rounds`.
+        fallback: of LDPC, "cascade" corrects frames that failed, "drop" gives them up.
         seed: 32 bytes from which both sides derive what they share; None takes them from the operating system.
 
     Raises:

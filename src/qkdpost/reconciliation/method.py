@@ -1,9 +1,9 @@
-"""Which method corrects a block: a function of the link and of integers that both hosts hold alike.
+"""Which method corrects a block: a function of the settings and of integers that both hosts hold alike.
 
 The rule of "auto": Cascade discloses least, and takes several hundred rounds; as long as the blocks in flight can hide
 them it is the better choice. It is taken if
 
-    cascade_rounds(error rate) * round_trip_ms / blocks_in_flight <= block bits / (1000 processor_mbit_per_s),
+    cascade_rounds(error rate) * round_trip_ms / in_flight <= block bits / (1000 processor_mbit_per_s),
 
 that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block; else LDPC,
 if a code corrects the error rate.
@@ -18,51 +18,56 @@ from __future__ import annotations
 
 from math import isqrt
 
-from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.ldpc.codes import code_names
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.reconciliation.settings import Auto, CorrectionSettings
 
 __all__ = ["cascade_rounds", "check_decoder", "ldpc_plan", "method_number"]
 
 MOST_UNCERTAINTY_PERMILLE = 400
 
 
-def check_decoder(link: LinkConfig) -> None:
-    """Check that this host has the decoder that the link names, where it may be needed.
+def check_decoder(correction: CorrectionSettings) -> None:
+    """Check that this host has the decoder that the settings name, where it may be needed.
 
     Raises:
         ConfigurationError: it has not.
     """
-    if link.reconciliation != "cascade" and link.ldpc_decoder not in DECODERS:
-        raise ConfigurationError(f"ldpc_decoder must be one of {', '.join(DECODERS)}; found {link.ldpc_decoder!r}")
+    ldpc = correction.ldpc
+    if ldpc is not None and ldpc.decoder not in DECODERS:
+        raise ConfigurationError(f"decoder of LDPC must be one of {', '.join(DECODERS)}; found {ldpc.decoder!r}")
 
 
-def ldpc_plan(link: LinkConfig, block_bits: int, qber_ppm: int, errors_seen: int) -> LdpcPlan | None:
+def ldpc_plan(
+    correction: CorrectionSettings, in_flight: int, block_bits: int, qber_ppm: int, errors_seen: int
+) -> LdpcPlan | None:
     """Return how the family of LDPC codes is fitted to a block, or None if Cascade corrects it.
 
     An estimate that rests on e errors is good to one part in the root of e, and the plan provides for it.
 
     Args:
-        link: names the method, or "auto".
+        correction: the method, or `Auto`.
+        in_flight: how many blocks share the waiting for the line.
         block_bits: bits to correct.
         qber_ppm: the error rate expected, errors in 10^6 bits.
         errors_seen: how many errors that estimate rests on.
     """
-    if link.reconciliation == "cascade":
+    ldpc = correction.ldpc
+    if ldpc is None:
         return None
-    if link.reconciliation == "auto" and _cascade_keeps_up(link, block_bits, qber_ppm):
+    if isinstance(correction, Auto) and _cascade_keeps_up(correction, in_flight, block_bits, qber_ppm):
         return None
     try:
         return plan_ldpc(
             block_bits,
             error_rate_ppm=qber_ppm,
-            frame_bits=link.ldpc_frame_bits,
-            first_failures_permille=link.ldpc_first_failures_permille,
-            blind_rounds=link.ldpc_blind_rounds,
+            frame_bits=ldpc.frame_bits,
+            first_failures_permille=ldpc.first_failures_permille,
+            blind_rounds=ldpc.blind_rounds,
             uncertainty_permille=min(MOST_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen))),
-            decoder=link.ldpc_decoder,
+            decoder=ldpc.decoder,
         )
     except InputError:
         return None
@@ -81,6 +86,6 @@ def cascade_rounds(qber_ppm: int) -> int:
     return 400 + qber_ppm // 100
 
 
-def _cascade_keeps_up(link: LinkConfig, block_bits: int, qber_ppm: int) -> bool:
-    waiting_ms = cascade_rounds(qber_ppm) * link.round_trip_ms / link.blocks_in_flight
-    return waiting_ms <= block_bits / (1000.0 * link.processor_mbit_per_s)
+def _cascade_keeps_up(auto: Auto, in_flight: int, block_bits: int, qber_ppm: int) -> bool:
+    waiting_ms = cascade_rounds(qber_ppm) * auto.round_trip_ms / in_flight
+    return waiting_ms <= block_bits / (1000.0 * auto.processor_mbit_per_s)

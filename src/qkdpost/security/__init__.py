@@ -41,15 +41,17 @@ Data for choosing the correction
 
 from __future__ import annotations
 
-from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import single_photon
 from qkdpost.security.decoy import bound as decoy_bb84
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
+from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.sensitivity import IntensitySensitivity, intensity_sensitivity
 from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.disclosed import Bound, Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.qubits import bb84, bbm92
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
 from qkdpost.security.single_photon.settings import SinglePhotonBoundSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
-from qkdpost.protocols import PROTOCOLS
+from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.records import RawRecord
 
 __all__ = ["check_record"]
@@ -16,12 +16,13 @@ def check_record(record: RawRecord, role: str, link: LinkConfig) -> None:
     Raises:
         InputError: a record of another type, too large a record, or one that does not suit the link.
     """
-    wanted = PROTOCOLS[link.kind].record_type(role)
+    protocol = link.protocol
+    wanted = PROTOCOLS[protocol.kind].record_type(role)
     if not isinstance(record, wanted):
-        raise InputError(f"{role} of a {link.kind} link submits {wanted.__name__}, found {type(record).__name__}")
-    if record.events > link.largest_block_detections:
+        raise InputError(f"{role} of a {protocol.kind} link submits {wanted.__name__}, found {type(record).__name__}")
+    if record.events > link.blocks.max_detections:
         raise InputError(
-            f"a record of {record.events} detections exceeds largest_block_detections "
-            f"({link.largest_block_detections}); submit it in pieces"
+            f"a record of {record.events} detections exceeds max_detections of blocks "
+            f"({link.blocks.max_detections}); submit it in pieces"
         )
-    record.check_for(link)
+    record.check_for(protocol)

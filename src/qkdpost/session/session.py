@@ -18,7 +18,7 @@ from qkdpost.errors import (
     RemoteProtocolError,
 )
 from qkdpost.keys import KeyPool
-from qkdpost.protocols import PROTOCOLS
+from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
 from qkdpost.session.blocks.table import Blocks
@@ -91,15 +91,15 @@ class Session(SingleUse):
         role = choice("role", role, ROLES, error=ConfigurationError)
         instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         _check_callables(random_source, save_pool)
-        check_decoder(link)
-        PROTOCOLS[link.kind].check(link)
+        check_decoder(link.correction)
+        PROTOCOLS[link.protocol.kind].check(link.protocol, link.security)
         self.role = role
         self.link = link
         self._save_pool = save_pool
         self._saved_revision = -1
         self._queue = RecordQueue()
         self._flushed_below = 0
-        self._buffer = ReceiveBuffer(link.largest_message_bytes)
+        self._buffer = ReceiveBuffer(link.blocks.max_message_bytes)
         self._connection = Connection(role=role, link=link, pool=auth_key, random_source=_counted(random_source))
         self._blocks = Blocks(self._connection, self._queue)
         self.state = ConnectionState.BROKEN

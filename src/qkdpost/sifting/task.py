@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from qkdpost.config import LinkConfig
+from qkdpost.blocks import Blocks
 
 __all__ = ["SiftingTask"]
 
+_Settings_co = TypeVar("_Settings_co", covariant=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiftingTask:
-    """Which submitted records a block covers.
+class SiftingTask(Generic[_Settings_co]):
+    """Which submitted records a block covers, and by which settings it is sifted.
 
     Args:
         block: the number of the block.
         first_batch: the number of its first record.
         batches: how many records, with adjoining numbers.
-        link: the configuration; it bounds what the peer may report.
+        settings: those of the kind of QKD.
+        blocks: the sizes of blocks; they bound what the peer may report.
     """
 
     block: int
     first_batch: int
     batches: int
-    link: LinkConfig
+    settings: _Settings_co
+    blocks: Blocks
 
     @property
     def numbers(self) -> range:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from qkdpost.checks import instance, numbers, real_number, whole_number
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
+from qkdpost.protocols.bb84 import BB84
+from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource
 from qkdpost.simulation.draws import MAX_PULSES, RandomDraws, biased_bits, generator, rare_slots, uniform_bits
 from qkdpost.simulation.receiver import detect
 
-__all__ = ["check_devices", "check_kind", "pair_of_probabilities", "prepare", "simulate_bb84"]
+__all__ = ["check_devices", "pair_of_probabilities", "prepare", "settings_of", "simulate_bb84"]
+
+_Settings = TypeVar("_Settings", bound=ProtocolSettings)
 
 DEFAULT_SOURCE = SinglePhotonSource()
 DEFAULT_DETECTORS = GatedDetectors()
@@ -51,7 +57,7 @@ def simulate_bb84(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    check_kind(link, "bb84")
+    settings_of(link, BB84)
     rng = generator(rng)
     channel, _ = check_devices(fibre, fibre_km, detectors)
     instance("source", source, SinglePhotonSource)
@@ -70,10 +76,19 @@ def simulate_bb84(
     return prepared, detections
 
 
-def check_kind(link: LinkConfig | None, kind: str) -> None:
-    """Raise InputError if something else than a link is given, ConfigurationError if it is of another kind."""
-    if link is not None and instance("link", link, LinkConfig).kind != kind:
-        raise ConfigurationError(f"this simulates a link of kind {kind!r}; found {link.kind!r}")
+def settings_of(link: LinkConfig | None, settings: type[_Settings]) -> _Settings | None:
+    """Return the settings of a link's kind, if a link is given.
+
+    Raises:
+        InputError: something else than a link is given.
+        ConfigurationError: the link is of another kind.
+    """
+    if link is None:
+        return None
+    found = instance("link", link, LinkConfig).protocol
+    if not isinstance(found, settings):
+        raise ConfigurationError(f"this simulates a link with {settings.__name__}; found kind {found.kind!r}")
+    return found
 
 
 def check_devices(fibre: Fibre | None, fibre_km: float, detectors: GatedDetectors) -> tuple[Fibre, GatedDetectors]:

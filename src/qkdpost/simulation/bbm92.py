@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from qkdpost.checks import instance, real_number, whole_number
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
+from qkdpost.protocols.bbm92 import BBM92
+from qkdpost.protocols.bbm92_time_tags import BBM92TimeTags
 from qkdpost.records import Detections, TimeTags
-from qkdpost.simulation.bb84 import check_devices, check_kind
+from qkdpost.simulation.bb84 import check_devices, settings_of
 from qkdpost.simulation.devices import MAX_RATE_HZ, MAX_TIME_PS, GatedDetectors, TaggingReceiver
 from qkdpost.simulation.draws import (
     RandomDraws,
@@ -63,7 +65,7 @@ def simulate_bbm92(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    check_kind(link, "bbm92")
+    settings_of(link, BBM92)
     rng = generator(rng)
     slots = whole_number("slots", slots)
     misalignment = real_number("misalignment", misalignment, least=0.0, most=1.0)
@@ -141,7 +143,7 @@ def simulate_bbm92_time_tags(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    check_kind(link, "bbm92-time-tags")
+    settings_of(link, BBM92TimeTags)
     rng = generator(rng)
     for name, receiver in (("alice", alice), ("bob", bob)):
         instance(name, receiver, TaggingReceiver)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
+from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.bb84 import check_devices, check_kind, pair_of_probabilities, prepare
+from qkdpost.simulation.bb84 import check_devices, pair_of_probabilities, prepare, settings_of
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, random_labels, rare_slots, truncated_poisson
 from qkdpost.simulation.receiver import detect
@@ -39,8 +40,7 @@ def simulate_decoy_bb84(
     transmittance and the efficiency. Memory is 5 bits for each pulse and some tens of bytes for each detection.
 
     Args:
-        link: if given, of kind "decoy-bb84"; its intensities and their probabilities are used, and its test
-            probabilities if it has any.
+        link: if given, of kind "decoy-bb84"; its intensities and their probabilities are used.
         pulses: how many pulses are sent.
         rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
             `Detections` draws itself.
@@ -57,15 +57,14 @@ def simulate_decoy_bb84(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    check_kind(link, "decoy-bb84")
+    settings = settings_of(link, DecoyBB84)
     rng = generator(rng)
     channel, _ = check_devices(fibre, fibre_km, detectors)
     instance("source", source, WeakCoherentSource)
     test_probabilities = pair_of_probabilities(test_probabilities)
-    if link is not None:
-        middles = middles_of_intensities(link.intensities)
-        source = replace(source, intensities=middles, probabilities=link.intensity_probabilities)
-        test_probabilities = link.test_probabilities if all(link.test_probabilities) else test_probabilities
+    if settings is not None:
+        middles = middles_of_intensities(settings.intensities)
+        source = replace(source, intensities=middles, probabilities=settings.probabilities)
     reach = channel.transmittance * detectors.efficiency
     prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probabilities[0])
     detections = detect(

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
+from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import DOUBLE_CLICK, Detections, PreparedPulses
-from qkdpost.simulation.bb84 import check_devices, check_kind
+from qkdpost.simulation.bb84 import check_devices, settings_of
 from qkdpost.simulation.decoy_bb84 import send_decoy
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, live_after_dead_time
@@ -82,7 +83,7 @@ def simulate_pulsed_time_tags(
     [1, 2, 3, 4, 5]
 
     Args:
-        link: if given, of kind "decoy-bb84"; its intensities, their probabilities and Alice's test probability count.
+        link: if given, of kind "decoy-bb84"; its intensities and their probabilities count.
         pulses: how many the sender counts.
         rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks.
         fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
@@ -96,16 +97,15 @@ def simulate_pulsed_time_tags(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    check_kind(link, "decoy-bb84")
+    settings = settings_of(link, DecoyBB84)
     rng = generator(rng)
     channel, _ = check_devices(fibre, fibre_km, GatedDetectors())
     for name, device, kind in (("source", source, WeakCoherentSource), ("receiver", receiver, PulsedReceiver)):
         instance(name, device, kind)
     instance("laser", laser, LaserClock)
-    if link is not None:
-        middles = middles_of_intensities(link.intensities)
-        source = replace(source, intensities=middles, probabilities=link.intensity_probabilities)
-        test_probability = link.test_probabilities[0] or test_probability
+    if settings is not None:
+        middles = middles_of_intensities(settings.intensities)
+        source = replace(source, intensities=middles, probabilities=settings.probabilities)
     reach = channel.transmittance * receiver.efficiency
     prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probability)
     pulses = prepared.pulses

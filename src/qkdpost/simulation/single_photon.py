@@ -8,8 +8,9 @@ import numpy as np
 
 from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
+from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.bb84 import check_devices, check_kind, pair_of_probabilities, prepare
+from qkdpost.simulation.bb84 import check_devices, pair_of_probabilities, prepare, settings_of
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource
 from qkdpost.simulation.draws import RandomDraws, generator, rare_slots
 from qkdpost.simulation.receiver import detect
@@ -51,14 +52,14 @@ def simulate_single_photon_bb84(
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
     """
-    check_kind(link, "single-photon-bb84")
+    settings = settings_of(link, SinglePhotonBB84)
     rng = generator(rng)
     channel, _ = check_devices(fibre, fibre_km, detectors)
     instance("source", source, ImperfectPhotonSource)
     test_probabilities = pair_of_probabilities(test_probabilities)
-    if link is not None:
-        source = replace(source, mean_photons=link.mean_photons, g2=link.g2)
-        test_probabilities = link.test_probabilities
+    if settings is not None:
+        source = replace(source, mean_photons=settings.mean_photons, g2=settings.g2)
+        test_probabilities = settings.test_probabilities
     reach = channel.transmittance * detectors.efficiency
     one, two = source.photon_probabilities
     both = two * reach**2

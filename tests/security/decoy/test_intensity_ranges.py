@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 import qkdpost as qp
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.link_parts import DecoyAcceptance, DetectorMismatch
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.security import decoy_bb84, intensity_sensitivity
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.analytic import (
     single_photon_errors_upper,
     single_photons_lower,
     vacuum_lower,
     vacuum_upper_by_errors,
 )
+from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.intensity_ranges import IntensityRanges
 from qkdpost.security.decoy.linear_program import DecoyProgram
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
@@ -300,22 +301,20 @@ def test_bounds_that_take_no_intervals_say_so() -> None:
 
 def test_a_link_takes_intervals() -> None:
     link = qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=[[0.48, 0.52], [0.095, 0.105], 0.0],
-        intensity_probabilities=(0.7, 0.2, 0.1),
+        protocol=qp.DecoyBB84(intensities=[[0.48, 0.52], [0.095, 0.105], 0.0], probabilities=(0.7, 0.2, 0.1))
     )
-    assert link.intensities == ((0.48, 0.52), (0.095, 0.105), 0.0)
+    assert link.protocol.intensities == ((0.48, 0.52), (0.095, 0.105), 0.0)
     assert link == qp.LinkConfig(
-        kind="decoy-bb84",
-        intensities=((0.48, 0.52), (0.095, 0.105), (0.0, 0.0)),
-        intensity_probabilities=(0.7, 0.2, 0.1),
+        protocol=qp.DecoyBB84(intensities=((0.48, 0.52), (0.095, 0.105), (0.0, 0.0)), probabilities=(0.7, 0.2, 0.1))
     )
-    PROTOCOLS["decoy-bb84"].check(link)
+    PROTOCOLS["decoy-bb84"].check(link.protocol, link.security)
     with pytest.raises(ConfigurationError, match="takes intensities that are numbers"):
-        replace(
-            link,
-            bound="wiesemann-2026",
-            acceptance=DecoyAcceptance(single_photons=1, phase_error_rate=0.1, leakage_bits=5),
+        qp.LinkConfig(
+            protocol=link.protocol,
+            security=qp.Security(
+                bound="wiesemann-2026",
+                acceptance=DecoyAcceptance(single_photons=1, phase_error_rate=0.1, leakage_bits=5),
+            ),
         )
     with pytest.raises(ConfigurationError, match="intensities"):
-        qp.LinkConfig(kind="decoy-bb84", intensities=5, intensity_probabilities=(0.5, 0.5))  # type: ignore[arg-type]
+        qp.LinkConfig(protocol=qp.DecoyBB84(intensities=5, probabilities=(0.5, 0.5)))  # type: ignore[arg-type]

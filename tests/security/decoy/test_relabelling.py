@@ -20,15 +20,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
-from qkdpost.config import LinkConfig
 from qkdpost.labels import Labels
+from qkdpost.protocols.bbm92 import BBM92
+from qkdpost.protocols.compared import ComparedRounds
+from qkdpost.protocols.decoy_bb84 import DecoyBB84, tally_decoy_pulses
+from qkdpost.protocols.qubits import tally_qubits
+from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84, tally_single_photons
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.result import SecretLength
 from qkdpost.tallies import SampledTally
-from qkdpost.tallying import ComparedRounds, tally_decoy_pulses, tally_qubits, tally_single_photons
 
-ONE_DECOY = {"intensities": (0.5, 0.15), "intensity_probabilities": (0.6, 0.4)}
-TWO_DECOYS = {"intensities": (0.5, 0.15, 1e-3), "intensity_probabilities": (0.5, 0.3, 0.2)}
+ONE_DECOY = {"intensities": (0.5, 0.15), "probabilities": (0.6, 0.4)}
+TWO_DECOYS = {"intensities": (0.5, 0.15, 1e-3), "probabilities": (0.5, 0.3, 0.2)}
 EPSILONS = st.floats(-15.0, -2.0).map(lambda power: 10.0**power)
 
 
@@ -86,14 +89,14 @@ def _length(kind: str, rounds: Rounds, epsilon: float) -> SecretLength:
     arguments = {"leakage_bits": sum(rounds.key) // 5, "epsilon": epsilon}
     if kind in ("bb84", "bbm92"):
         module = bb84 if kind == "bb84" else bbm92
-        return module.secret_length(tally_qubits(LinkConfig(kind="bbm92", test="basis"), compared, None), **arguments)
+        return module.secret_length(tally_qubits(BBM92(test="basis"), compared, None), **arguments)
     if kind == "sample":
-        return bb84.secret_length(tally_qubits(LinkConfig(kind="bbm92", test="sample"), compared, None), **arguments)
+        return bb84.secret_length(tally_qubits(BBM92(test="sample"), compared, None), **arguments)
     if kind == "single photons":
-        link = LinkConfig(kind="single-photon-bb84", mean_photons=0.02, g2=0.03, test_probabilities=(0.2, 0.2))
-        return single_photon.secret_length(tally_single_photons(link, compared, None), **arguments)
+        source = SinglePhotonBB84(mean_photons=0.02, g2=0.03, test_probabilities=(0.2, 0.2))
+        return single_photon.secret_length(tally_single_photons(source, compared, None), **arguments)
     choices = ONE_DECOY if kind == "one decoy" else TWO_DECOYS
-    tally = tally_decoy_pulses(LinkConfig(kind="decoy-bb84", **choices), compared, rounds.key_errors(intensities))
+    tally = tally_decoy_pulses(DecoyBB84(**choices), compared, rounds.key_errors(intensities))
     return decoy_bb84.secret_length(tally, method="analytic", **arguments)
 
 

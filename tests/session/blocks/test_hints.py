@@ -63,7 +63,7 @@ def test_reports_give_the_hint() -> None:
 def test_much_disclosed_of_the_test_basis_is_told() -> None:
     assert "test='sample'" in qp.distill(*bb84_records(8000), small_link()).report.hints[0]
     assert qp.distill(*bb84_records(20_000, test_fraction=0.2), small_link()).report.hints == ()
-    assert qp.distill(*bb84_records(20_000), small_link(test="sample")).report.hints == ()
+    assert qp.distill(*bb84_records(20_000), small_link(protocol={"test": "sample"})).report.hints == ()
 
 
 def test_what_was_not_measured_is_not_told_as_a_number() -> None:
@@ -77,8 +77,8 @@ def test_what_was_not_measured_is_not_told_as_a_number() -> None:
 
 
 def test_a_host_that_is_not_told_the_errors_says_so() -> None:
-    one_way = {"reconciliation": "ldpc", "ldpc_blind_rounds": 0, "ldpc_fallback": "drop"}
-    link = small_link(ldpc_frame_bits=2**14, epsilon=1e-6, **one_way)
+    one_way = qp.Ldpc(frame_bits=2**14, blind_rounds=0, fallback=None)
+    link = small_link(security={"epsilon": 1e-6}, correction=one_way)
     result = qp.distill(*bb84_records(80_000, qber=0.02, test_fraction=0.2), link)
     assert len(result.key)
     for report in (result.report, result.peer_reports[0]):

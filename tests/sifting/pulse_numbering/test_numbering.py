@@ -184,11 +184,8 @@ def test_no_print_tells_exactly_how_often_a_detector_clicked() -> None:
 
 
 LINK = qp.LinkConfig(
-    kind="decoy-bb84",
-    intensities=(0.5, 0.1, 0.0),
-    intensity_probabilities=(0.5, 0.3, 0.2),
-    block_detections=2**29,
-    largest_block_detections=2**29,
+    protocol=qp.DecoyBB84(intensities=(0.5, 0.1, 0.0), probabilities=(0.5, 0.3, 0.2)),
+    blocks=qp.Blocks(detections=2**29, max_detections=2**29),
 )
 
 
@@ -201,8 +198,8 @@ def key_bits(alice: qp.PreparedPulses, bob: qp.Detections) -> int:
     labels, in_test = alice.intensities.take(bob.slots).select(matched), bob.bases.select(matched)
     key, test = ([labels.select(mask).where(label) for label in range(3)] for mask in (~in_test, in_test))
     tally = qp.security.decoy_bb84.DecoyTally(
-        intensities=LINK.intensities,
-        probabilities=LINK.intensity_probabilities,
+        intensities=LINK.protocol.intensities,
+        probabilities=LINK.protocol.probabilities,
         key_counts=tuple(mask.weight() for mask in key),
         test_counts=tuple(mask.weight() for mask in test),
         test_errors=tuple((mask & errors[1]).weight() for mask in test),

@@ -171,7 +171,7 @@ def test_jumps_are_followed_within_the_work_of_a_session() -> None:
 
 def test_a_session_keeps_the_rounds_and_says_so() -> None:
     alice, bob = records()
-    link = qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6)
+    link = qp.LinkConfig(protocol=qp.BBM92TimeTags(), security=qp.Security(epsilon=1e-6))
     clean, broken = qp.distill(alice, bob, link), qp.distill(alice, jumped(bob, 0.5, 1e6), link)
     assert broken.report.rounds > 0.95 * clean.report.rounds
     assert len(broken.key) > 0.9 * len(clean.key)
@@ -191,7 +191,7 @@ def test_stretches_without_coincidences_are_told() -> None:
     stray = np.flatnonzero((ticks > 0.62e12) & (ticks < 0.91e12))
     ticks[stray] = np.sort(np.random.default_rng(1).integers(int(0.62e12), int(0.91e12), stray.size))
     lit = TimeTags(ticks=ticks, channels=bob.channels, tick_ps=1.0)
-    link = qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6)
+    link = qp.LinkConfig(protocol=qp.BBM92TimeTags(), security=qp.Security(epsilon=1e-6))
     for record, words in ((silent, "no events"), (lit, "coincidences")):
         result = qp.distill(alice, record, link)
         for report in (result.report, result.peer_reports[0]):

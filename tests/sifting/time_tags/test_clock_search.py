@@ -87,7 +87,7 @@ def test_a_session_finds_free_running_clocks(offset_ps: float) -> None:
     """At 10^5 clicks a second within ten seconds of one core, for both hosts and all that comes after."""
     alice, bob = records(3.0, offset_ps, 100.0)
     begin = time.process_time()
-    result = qp.distill(alice, bob, qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6))
+    result = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BBM92TimeTags(), security=qp.Security(epsilon=1e-6)))
     assert time.process_time() - begin < 10.0 * SLOWER_MACHINES
     assert result.report.rounds == pytest.approx(3e4, rel=0.05)
     assert len(result.key) > 2_000
@@ -103,13 +103,13 @@ def test_a_slant_line_through_the_peak_is_not_followed(seed: int) -> None:
 
 def test_the_search_of_a_link_can_be_set() -> None:
     alice, bob = records(0.5, 2e11, 0.0)
-    narrow = qp.LinkConfig(kind="bbm92-time-tags", epsilon=1e-6, clock_search_ps=1e11)
+    narrow = qp.LinkConfig(protocol=qp.BBM92TimeTags(clock_search_ps=1e11), security=qp.Security(epsilon=1e-6))
     report = qp.distill(alice, bob, narrow).peer_reports[0]
     assert report.abort_reason == "no_coincidences"
     assert "clock_search_ps" in str(report.abort_detail)
     assert "1e+11 ps" in str(report.abort_detail)
-    slow = qp.distill(*records(0.5, 0.0, 80.0), qp.LinkConfig(kind="bbm92-time-tags", largest_drift_ppm=5.0))
-    assert "largest_drift_ppm" in str(slow.peer_reports[0].abort_detail)
+    slow = qp.distill(*records(0.5, 0.0, 80.0), qp.LinkConfig(protocol=qp.BBM92TimeTags(max_drift_ppm=5.0)))
+    assert "max_drift_ppm of the LinkConfig" in str(slow.peer_reports[0].abort_detail)
 
 
 @pytest.mark.parametrize("part", [0.6, 0.8])
@@ -148,7 +148,7 @@ def test_a_session_names_its_own_settings() -> None:
         TimeTags(ticks=np.sort(rng.integers(0, 10**12, 30_000)), channels=rng.integers(0, 4, 30_000), tick_ps=1.0)
         for _ in range(2)
     ]
-    report = qp.distill(*sides, qp.LinkConfig(kind="bbm92-time-tags")).peer_reports[0]
+    report = qp.distill(*sides, qp.LinkConfig(protocol=qp.BBM92TimeTags())).peer_reports[0]
     assert "clock_search_ps of the LinkConfig" in str(report.abort_detail)
     with pytest.raises(NoCoincidencePeak) as refused:
         calibrate_to_test_clicks(sides[1], sides[0].ticks, sides[0].channels // 2)

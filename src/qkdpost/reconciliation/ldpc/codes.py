@@ -26,6 +26,7 @@ __all__ = [
     "QuasiCyclicCode",
     "code_names",
     "frame_bits_of",
+    "frame_lengths",
     "load_code",
     "manifest",
     "manifest_digest",
@@ -121,6 +122,12 @@ def manifest_digest() -> str:
 def code_names() -> tuple[str, ...]:
     """Return the names of the shipped codes in the order of the manifest; a code's place there is its index."""
     return tuple(manifest()["codes"])
+
+
+@cache
+def frame_lengths() -> tuple[int, ...]:
+    """Return the frame lengths in bits that the shipped codes have, increasing."""
+    return tuple(sorted({entry["columns"] * entry["size"] for entry in manifest()["codes"].values()}))
 
 
 @cache

@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc.codes import code_names, frame_bits_of, manifest, puncturable_bits_of, syndrome_bits_of
+from qkdpost.reconciliation.ldpc.codes import (
+    code_names,
+    frame_bits_of,
+    frame_lengths,
+    manifest,
+    puncturable_bits_of,
+    syndrome_bits_of,
+)
 from qkdpost.reconciliation.ldpc.disclosure import (
     FAILURE_WIDTHS,
     FIRST_WIDTHS,
@@ -326,7 +333,7 @@ def _is_low(name: str) -> bool:
 
 
 def _frame_size(block_bits: int, frame_bits: int) -> int:
-    sizes = sorted({frame_bits_of(name) for name in code_names()})
+    sizes = list(frame_lengths())
     frame_bits = whole_number("frame_bits", frame_bits, least=1)
     if frame_bits not in sizes:
         raise InputError(f"frame_bits of LDPC must be one of {sizes}; found {frame_bits}")

@@ -38,8 +38,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.analytic import IntervalMethod
 from qkdpost.security.decoy.budget import Accounting, BudgetDivision, divide_budget
 from qkdpost.security.decoy.coverage import check_mismatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qkdpost.errors import ConfigurationError
-from qkdpost.link_parts import DecoyAcceptance
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.analytic import check_analytic
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.settings import DecoyBoundSettings

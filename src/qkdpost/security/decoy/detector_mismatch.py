@@ -8,7 +8,7 @@ delta1 and delta2 bounding how far the receiver's measurement is from one whose 
 e being the bound for matched detectors and gamma(delta) the excess of a binomial fraction over its mean delta. The
 formulas for delta1 and delta2 are those of the authors' published program, for an active choice of basis with two
 detectors of efficiencies and dark count probabilities that are known up to a relative deviation; they are properties
-of `DetectorMismatch`, which a `LinkConfig` carries.
+of `DetectorMismatch`, which the settings of decoy states carry.
 
 Two things are not as published, and results say so
     Exact inversion stands in the place of Serfling's inequality. What is bounded there are the errors of a measurement
@@ -27,10 +27,71 @@ from __future__ import annotations
 
 import math
 
-from qkdpost.link_parts import DetectorMismatch
+import msgspec
+
+from qkdpost.checks import flag, keep, real_number
+from qkdpost.errors import InputError
 from qkdpost.statistics.concentration import binomial_at_most
 
 __all__ = ["DetectorMismatch", "worse_phase_error_rate"]
+
+
+class DetectorMismatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How different the receiver's two detectors may be.
+
+    `delta1` and `delta2` bound how far its measurement is from one whose detection does not depend on the basis, by
+    the formulas of the published program to Tupkary et al., Quantum 9, 1937 (2025), for an active choice of basis;
+    the module tells what they cost.
+
+    Args:
+        dark_count_probability: per detector and gate.
+        efficiency_deviation: the largest relative deviation of an efficiency from its nominal value.
+        dark_count_deviation: the largest relative deviation of a dark count probability.
+        random_swap: whether the two detectors are exchanged at random in every round.
+
+    Raises:
+        InputError: a value outside 0 ... 1, or dark counts that may be more likely than 1.
+    """
+
+    dark_count_probability: float
+    efficiency_deviation: float
+    dark_count_deviation: float
+    random_swap: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("dark_count_probability", "efficiency_deviation", "dark_count_deviation"):
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, below=1.0))
+        keep(self, "random_swap", flag("random_swap", self.random_swap))
+        if self.dark_count_probability * (1.0 + self.dark_count_deviation) > 1.0:
+            raise InputError("dark_count_probability with its deviation exceeds 1, which no probability can")
+
+    @property
+    def delta1(self) -> float:
+        """How much the mismatch may add to an error rate."""
+        low, _, spread, ratio = self._parts()
+        if self.random_swap:
+            return 4.0 * (1.0 - math.sqrt(1.0 - (1.0 - low) ** 2 * spread**2 / 2.0))
+        by_loss = 4.0 * (1.0 - math.sqrt(1.0 - (1.0 - low) ** 2 * spread))
+        high = self.dark_count_probability * (1.0 + self.dark_count_deviation)
+        none = 1.0 - (1.0 - low) ** 2
+        by_dark_counts = (1.0 - ratio) * high * (2.0 - low) / none if none > 0.0 else 0.0
+        return max(by_dark_counts, by_loss)
+
+    @property
+    def delta2(self) -> float:
+        """How much of the rounds the mismatch may hide."""
+        low, _, spread, ratio = self._parts()
+        if self.random_swap:
+            return (1.0 - low) ** 2 * spread**2 / 2.0
+        return max(1.0 - ratio, (1.0 - low) ** 2 * spread)
+
+    def _parts(self) -> tuple[float, float, float, float]:
+        low = self.dark_count_probability * (1.0 - self.dark_count_deviation)
+        high = self.dark_count_probability * (1.0 + self.dark_count_deviation)
+        spread = 1.0 - (1.0 - self.efficiency_deviation) / (1.0 + self.efficiency_deviation)
+        both = 1.0 - (1.0 - high) ** 2
+        ratio = (1.0 - (1.0 - low) ** 2) / both if both > 0.0 else 1.0
+        return low, high, spread, ratio
 
 
 def worse_phase_error_rate(rate: float, rounds: int, mismatch: DetectorMismatch, tail: float, *, exact: bool) -> float:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 
 from qkdpost.checks import choice
 from qkdpost.errors import ConfigurationError
-from qkdpost.link_parts import DecoyAcceptance
 from qkdpost.security import assumptions as assume
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import (
     DecoyCounts,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qkdpost.checks import choice, instance
 from qkdpost.errors import ConfigurationError
-from qkdpost.link_parts import DecoyAcceptance
+from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.analytic import INTERVALS, IntervalMethod
 from qkdpost.security.decoy.budget import Accounting, check_accounting
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch

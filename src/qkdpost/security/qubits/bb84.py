@@ -8,12 +8,12 @@ both makes key; see `both_bases`. Sources that also send several photons have th
 
 from __future__ import annotations
 
-from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.bound import length_of_qubits
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.result import SecretLength

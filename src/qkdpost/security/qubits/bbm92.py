@@ -11,12 +11,12 @@ be known while the other is still measuring. Sessions see to it; whoever calls t
 from __future__ import annotations
 
 from qkdpost.checks import flag
-from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.bound import length_of_qubits
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.result import SecretLength

@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from qkdpost.checks import described, whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.link_parts import QubitAcceptance
 from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.both_bases import asymptotic_bits_of_samples, phase_error_bound_of_samples
 from qkdpost.security.qubits.one_basis import asymptotic_bits, phase_error_bound
 from qkdpost.security.qubits.published import published_length

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from qkdpost.checks import choice, instance, real_number
 from qkdpost.errors import ConfigurationError
-from qkdpost.link_parts import QubitAcceptance
 from qkdpost.security.phase_errors import Concentration, check_concentration
+from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.published import PUBLISHED
 
 __all__ = ["QubitBoundSettings"]

@@ -15,12 +15,12 @@ from qkdpost.errors import LocalProtocolError
 from qkdpost.keys import KeyPool, PadReference
 from qkdpost.keys.authentication import Transcript
 from qkdpost.keys.secret_key import SecretKey
-from qkdpost.protocols import PROTOCOLS
+from qkdpost.protocols.compared import ComparedRounds
+from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.security.result import SecretLength, at_fixed_length
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.single_use import SingleUse
-from qkdpost.tallying import ComparedRounds
 
 __all__ = ["Block"]
 
@@ -76,12 +76,13 @@ class Block(SingleUse):
         """
         if self.compared is None:
             raise LocalProtocolError("the bound comes after estimation")
-        protocol = PROTOCOLS[self.link.kind]
-        errors = (0,) * len(self.link.intensities) if at_best and self.link.intensities else self.key_errors
-        tally = protocol.tally(self.link, self.compared, errors)
-        secret = protocol.secret_length(self.link, tally, self.ledger, self.verification_bits)
-        if self.link.planned_key_bits:
-            secret = at_fixed_length(secret, self.link.planned_key_bits)
+        settings, security = self.link.protocol, self.link.security
+        protocol = PROTOCOLS[settings.kind]
+        errors = (0,) * len(settings.intensities) if at_best and settings.intensities else self.key_errors
+        tally = protocol.tally(settings, self.compared, errors)
+        secret = protocol.secret_length(settings, security, tally, self.ledger, self.verification_bits)
+        if security.planned_key_bits:
+            secret = at_fixed_length(secret, security.planned_key_bits)
         self.report.secret = secret
         return secret
 

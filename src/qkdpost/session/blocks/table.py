@@ -54,7 +54,7 @@ class Blocks(SingleUse):
     def next_run(self, flushed_below: int) -> tuple[int, int] | None:
         """Return first number and count of the records that the next block would cover, or None."""
         link = self.connection.link
-        return self.queue.next_run(link.block_detections, link.largest_block_detections, flushed_below)
+        return self.queue.next_run(link.blocks.detections, link.blocks.max_detections, flushed_below)
 
     # Opening.
 
@@ -64,7 +64,7 @@ class Blocks(SingleUse):
         Without authentication key none is opened, and the records stay. The blocks in flight may bring new key; if
         there are none, that is told once.
         """
-        if len(self.flights) >= self.connection.link.blocks_in_flight or self.exhausted:
+        if len(self.flights) >= self.connection.link.blocks.in_flight or self.exhausted:
             return False
         run = self.next_run(flushed_below)
         if run is None:
@@ -82,7 +82,7 @@ class Blocks(SingleUse):
         self._next_number += 1
         first, batches = run
         self.queue.claim(first, batches)
-        self.connection.pool.charge_block(self.connection.link.epsilon)
+        self.connection.pool.charge_block(self.connection.link.security.epsilon)
         opening = BlockOpen(
             block=number,
             first_batch=first,
@@ -106,8 +106,8 @@ class Blocks(SingleUse):
         link = self.connection.link
         if opening.block < self._next_number:
             raise RemoteProtocolError(f"block {opening.block} was opened before")
-        if len(self.flights) >= link.blocks_in_flight:
-            raise RemoteProtocolError(f"more than {link.blocks_in_flight} blocks in flight")
+        if len(self.flights) >= link.blocks.in_flight:
+            raise RemoteProtocolError(f"more than {link.blocks.in_flight} blocks in flight")
         pads = PadReference(segment=opening.segment, offset=opening.offset, length=PADS_OF_A_BLOCK_BYTES)
         self.queue.claim(opening.first_batch, opening.batches)
         try:
@@ -117,7 +117,7 @@ class Blocks(SingleUse):
             self.queue.release(opening.first_batch, confirmed=False)
             raise
         self._next_number = opening.block + 1
-        self.connection.pool.charge_block(link.epsilon)
+        self.connection.pool.charge_block(link.security.epsilon)
         flight = self._new_flight(opening, pads, opening.accumulated_epsilon)
         _record_received(flight.block, opening, frame)
         self._run(flight, flight.advance)
@@ -138,9 +138,9 @@ class Blocks(SingleUse):
             report=self._new_report(opening.block),
             peer_accumulated_epsilon=max(connection.peer_accumulated_epsilon, told_epsilon),
         )
-        link = connection.link
+        sizes = connection.link.blocks
         host = Host(self._send, self._fetch, self._all_held, self._stage_completed, lambda: not connection.outgoing)
-        flight = Flight(block, host, 4 * link.largest_block_detections + link.largest_message_bytes)
+        flight = Flight(block, host, 4 * sizes.max_detections + sizes.max_message_bytes)
         self.flights[opening.block] = flight
         return flight
 
@@ -149,7 +149,7 @@ class Blocks(SingleUse):
         return BlockReport(
             block=number,
             role=connection.role,
-            kind=connection.link.kind,
+            kind=connection.link.protocol.kind,
             accumulated_epsilon=connection.pool.accumulated_epsilon,
         )
 

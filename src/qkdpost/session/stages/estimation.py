@@ -20,11 +20,11 @@ from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
 from qkdpost.keys.price import AUTHENTICATION_BITS, too_short
 from qkdpost.labels import Labels
+from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.session.blocks.block import Block
 from qkdpost.shared_random import sample_positions
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.statistics.error_rate import sample_size
-from qkdpost.tallying import ComparedRounds
 
 __all__ = ["follow", "lead"]
 
@@ -77,7 +77,7 @@ def _stop_if_hopeless(block: Block) -> None:
     """End the block where not even correction without a leak would leave key; each host finds out by itself."""
     best = block.secret_length(at_best=True)
     if best.bits <= AUTHENTICATION_BITS:
-        known = "" if block.link.acceptance is not None else "even without leakage: "
+        known = "" if block.link.security.acceptance is not None else "even without leakage: "
         raise AbortBlock(AbortReason.NO_KEY_LEFT, known + (best.reason or too_short(best.bits)))
 
 
@@ -85,8 +85,8 @@ def _sifted(block: Block) -> SiftedKey:
     """Return what sifting left, if it is enough for the sizes that the link has set."""
     if block.sifted is None:
         raise LocalProtocolError("estimation comes after sifting")
-    if block.link.exact_sizes is not None:
-        key_bits, test_bits = block.link.exact_sizes
+    if block.link.security.exact_sizes is not None:
+        key_bits, test_bits = block.link.security.exact_sizes
         sampled = sample_size(len(block.sifted.key_bits))
         _check_size(
             len(block.sifted.key_bits), key_bits + sampled, f"threshold key_bits {key_bits}, and a sample of {sampled}"
@@ -103,10 +103,11 @@ def _check_size(found: int, needed: int, thresholds: str) -> None:
 
 
 def _choose(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosure:
-    if block.link.test == "basis":
+    share = block.link.protocol.disclosed_share
+    if share is None:
         return _choose_by_basis(block, sifted, seed)
     candidates = concatenate((sifted.key_bits, sifted.test_bits))
-    mask = _drawn(seed, b"sample", len(candidates), max(1, int(len(candidates) * block.link.sample_fraction)))
+    mask = _drawn(seed, b"sample", len(candidates), max(1, int(len(candidates) * share)))
     in_key_basis = mask[: len(sifted.key_bits)].weight()
     return _Disclosure(
         test=candidates.select(mask),
@@ -122,8 +123,8 @@ def _choose_by_basis(block: Block, sifted: SiftedKey, seed: bytes) -> _Disclosur
     mask = _drawn(seed, b"sample", len(sifted.key_bits), sample_size(len(sifted.key_bits)))
     setup, key, test = sifted.key_bits.select(mask), sifted.key_bits.select(~mask), sifted.test_bits
     labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
-    if block.link.exact_sizes is not None:
-        key_bits, test_bits = block.link.exact_sizes
+    if block.link.security.exact_sizes is not None:
+        key_bits, test_bits = block.link.security.exact_sizes
         block.report.surplus_bits = len(key) - key_bits + len(test) - test_bits
         key = key.select(~_drawn(seed, b"surplus of the key basis", len(key), len(key) - key_bits))
         test = test.select(~_drawn(seed, b"surplus of the test basis", len(test), len(test) - test_bits))

@@ -23,7 +23,7 @@ def lead(block: Block) -> Program[None]:
     """Propose method, error rate, and the seed of what is random in it; then disclose."""
     qber_ppm = min(max(block.qber_ppm, LEAST_QBER_PPM), MOST_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
-    plan = ldpc_plan(block.link, len(block.bits), qber_ppm, block.errors_seen)
+    plan = _plan(block, qber_ppm)
     _check_direction(block, plan, qber_ppm)
     yield CorrectionStart(block=block.number, method=method_number(plan), qber_ppm=qber_ppm, seed=seed)
     yield PAUSE
@@ -35,12 +35,17 @@ def follow(block: Block) -> Program[None]:
     start = expect((yield RECEIVE), CorrectionStart)
     if not LEAST_QBER_PPM <= start.qber_ppm <= MOST_QBER_PPM:
         raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
-    plan = ldpc_plan(block.link, len(block.bits), start.qber_ppm, block.errors_seen)
+    plan = _plan(block, start.qber_ppm)
     own = method_number(plan)
     if start.method != own:
         raise RemoteProtocolError(f"the peer proposes correction by method {start.method}; the link asks for {own}")
     _check_direction(block, plan, start.qber_ppm)
     yield from _correct(block, plan, start.qber_ppm, start.seed)
+
+
+def _plan(block: Block, qber_ppm: int) -> LdpcPlan | None:
+    link = block.link
+    return ldpc_plan(link.correction, link.blocks.in_flight, len(block.bits), qber_ppm, block.errors_seen)
 
 
 def _check_direction(block: Block, plan: LdpcPlan | None, qber_ppm: int) -> None:
@@ -55,7 +60,7 @@ def _check_direction(block: Block, plan: LdpcPlan | None, qber_ppm: int) -> None
 
 def _correct(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) -> Program[None]:
     before = block.bits
-    outcome = yield from _rounds(block, correct(before, plan, _side(block, qber_ppm, seed)))
+    outcome = yield from _rounds(block, correct(before, plan, _side(block, plan, qber_ppm, seed)))
     block.bits = outcome.bits
     for cause, bits in outcome.disclosed.items():
         block.ledger.disclose(cause, bits)
@@ -67,18 +72,20 @@ def _correct(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) ->
         block.drop(~outcome.given_up, charged=outcome.given_up_charge)
     if not block.is_reference:
         block.key_difference = (before.select(block.kept) ^ block.bits).spread(block.kept)
-    block.report.frames = -(-len(block.bits) // block.link.frame_bits)
+    block.report.frames = -(-len(block.bits) // block.link.blocks.frame_bits)
 
 
-def _side(block: Block, qber_ppm: int, seed: bytes) -> Side:
+def _side(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) -> Side:
+    correction, ldpc = block.link.correction, block.link.correction.ldpc
+    cascade = ldpc.cascade if ldpc is not None and plan is not None else correction.cascade
     return Side(
         reference=block.is_reference,
         seed=seed,
         qber_ppm=qber_ppm,
-        frame_bits=block.link.frame_bits,
-        parameters=block.link.cascade_parameters,
-        decoder=block.link.ldpc_decoder,
-        fallback=block.link.ldpc_fallback,
+        frame_bits=block.link.blocks.frame_bits,
+        parameters=cascade.parameters,
+        decoder="" if ldpc is None else ldpc.decoder,
+        fallback="drop" if ldpc is not None and ldpc.fallback is None else "cascade",
         random_source=block.random_source,
     )
 

@@ -63,7 +63,7 @@ def _check(block: Block, confirmation: Confirmation, step: int) -> None:
 
 def _check_forgery_bound(block: Block) -> None:
     """Give up a block of which the conversation got too long; nothing of it is under a tag then, or will be."""
-    allowed = Epsilon.split(block.link.epsilon).authentication
+    allowed = Epsilon.split(block.link.security.epsilon).authentication
     if TAGS_OF_A_BLOCK * block.transcript.forgery_bound > allowed:
         raise AbortBlock(
             AbortReason.NO_KEY_LEFT, f"the conversation is too long for an authentication epsilon of {allowed:.3g}"
@@ -80,7 +80,7 @@ def _release(block: Block, bits: Bits) -> None:
     """Split the new key between the pool and the application; both hosts do it alike."""
     block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
     block.pool.accumulate_to(block.peer_accumulated_epsilon)
-    total = Epsilon.split(block.link.epsilon).total
+    total = Epsilon.split(block.link.security.epsilon).total
     accumulated = block.pool.accumulated_epsilon
     block.key = SecretKey(
         bits=bits[AUTHENTICATION_BITS:], identifier=block.identifier, epsilon=total, accumulated_epsilon=accumulated

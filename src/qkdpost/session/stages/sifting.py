@@ -22,7 +22,7 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason, RecordsHeld
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, AllHeld, Program, expect
 from qkdpost.health import RecordHealth, add_up, judge, show
-from qkdpost.protocols import PROTOCOLS
+from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.session.blocks.block import Block
 from qkdpost.sifting.task import SiftingTask
 
@@ -35,8 +35,15 @@ NONCE_BYTES = 32
 
 def sift(block: Block) -> Program[None]:
     """Wait until both hosts may speak, then run the sifting conversation of the link's kind."""
-    protocol = PROTOCOLS[block.link.kind]
-    task = SiftingTask(block=block.number, first_batch=block.first_batch, batches=block.batches, link=block.link)
+    settings = block.link.protocol
+    protocol = PROTOCOLS[settings.kind]
+    task = SiftingTask(
+        block=block.number,
+        first_batch=block.first_batch,
+        batches=block.batches,
+        settings=settings,
+        blocks=block.link.blocks,
+    )
     healths = yield AllHeld(task.numbers)
     _judge(block, healths)
     if protocol.both_detect:
@@ -49,7 +56,7 @@ def sift(block: Block) -> Program[None]:
     report.sifted_key_bits = len(sifted.key_bits)
     report.sifted_test_bits = len(sifted.test_bits)
     block.sifted = sifted
-    from_test_basis = sifted.test_bits if block.link.test == "sample" else Bits.zeros(0)
+    from_test_basis = Bits.zeros(0) if settings.disclosed_share is None else sifted.test_bits
     _show(block, add_up(healths), (sifted.key_bits, from_test_basis))
     if len(sifted.key_bits) < LEAST_SIFTED_BITS:
         raise AbortBlock(
@@ -64,8 +71,8 @@ def _judge(block: Block, healths: tuple[RecordHealth, ...]) -> None:
     findings = judge(
         healths,
         link.record_limits,
-        test_probability=link.test_probabilities[block.role == "bob"] if link.mean_photons else 0.0,
-        intensity_probabilities=link.intensity_probabilities,
+        test_probability=link.protocol.stated_test_probability("bob" if block.role == "bob" else "alice"),
+        intensity_probabilities=link.protocol.probabilities,
     )
     if findings:
         _show(block, add_up(healths), None)
@@ -74,7 +81,7 @@ def _judge(block: Block, healths: tuple[RecordHealth, ...]) -> None:
 
 def _show(block: Block, whole: RecordHealth, secret: tuple[Bits, Bits] | None) -> None:
     link = block.link
-    block.report.own_record = show(whole, link.record_limits, secret=secret, intensities=len(link.intensities))
+    block.report.own_record = show(whole, link.record_limits, secret=secret, intensities=len(link.protocol.intensities))
 
 
 def _say_records_are_held(block: Block) -> Program[None]:

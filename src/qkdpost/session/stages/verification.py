@@ -26,7 +26,7 @@ HASH_KEY_BYTES = 32
 def lead(block: Block) -> Program[None]:
     """Send tags of every frame, hear which are equal, and send the tag of the block."""
     key = block.random_source(HASH_KEY_BYTES)
-    tags = frame_tags(block.bits, block.link.frame_bits, key, block.link.frame_tag_bits)
+    tags = frame_tags(block.bits, block.link.blocks.frame_bits, key, block.link.blocks.frame_tag_bits)
     _disclose_frames(block, len(tags))
     yield FrameTags(block=block.number, hash_key=key, tags=tags.to_bytes())
     verdict = expect((yield RECEIVE), FrameVerdict)
@@ -44,9 +44,9 @@ def lead(block: Block) -> Program[None]:
 def follow(block: Block) -> Program[None]:
     """Compare the peer's tags with this side's."""
     sent = expect((yield RECEIVE), FrameTags)
-    own = frame_tags(block.bits, block.link.frame_bits, sent.hash_key, block.link.frame_tag_bits)
+    own = frame_tags(block.bits, block.link.blocks.frame_bits, sent.hash_key, block.link.blocks.frame_tag_bits)
     _disclose_frames(block, len(own))
-    equal = _equal_frames(own ^ peer_bits(sent.tags, len(own), "frame tags"), block.link.frame_tag_bits)
+    equal = _equal_frames(own ^ peer_bits(sent.tags, len(own), "frame tags"), block.link.blocks.frame_tag_bits)
     _drop_frames(block, equal)
     yield _verdict(block, equal)
     whole = expect((yield RECEIVE), BlockTag)
@@ -59,7 +59,7 @@ def follow(block: Block) -> Program[None]:
 
 
 def _block_tag_bits(block: Block) -> int:
-    return tag_bits_for(Epsilon.split(block.link.epsilon).correctness, len(block.bits))
+    return tag_bits_for(Epsilon.split(block.link.security.epsilon).correctness, len(block.bits))
 
 
 def _disclose_frames(block: Block, tag_bits: int) -> None:
@@ -82,7 +82,7 @@ def _drop_frames(block: Block, equal: Bits) -> None:
     if block.report.dropped_frames:
         charges, dropped = block.frame_charges, ~np.asarray(equal, dtype=np.bool_)
         charged = int(charges[dropped].sum()) if charges is not None else 0
-        block.drop(_bits_of_frames(equal, block.link.frame_bits, len(block.bits)), charged=charged)
+        block.drop(_bits_of_frames(equal, block.link.blocks.frame_bits, len(block.bits)), charged=charged)
     block.report.corrected_bits = len(block.bits)
     if not len(block.bits):
         raise AbortBlock(AbortReason.VERIFICATION_FAILED, "every frame of the block differs after correction")
@@ -101,7 +101,7 @@ def _verdict(block: Block, equal: Bits) -> FrameVerdict:
         return FrameVerdict(block=block.number, equal=equal.to_bytes(), corrected=None, errors=())
     wrong = ~(~found & block.kept)
     labels = block.compared.key_labels
-    known = range(len(block.link.intensities)) if labels is not None else ()
+    known = range(len(block.link.protocol.intensities)) if labels is not None else ()
     block.report.key_errors = found.weight()
     block.key_errors = (
         tuple((labels.where(number) & wrong).weight() for number in known) if labels is not None else None
@@ -118,7 +118,7 @@ def _take_errors(block: Block, verdict: FrameVerdict) -> None:
     by intensity holds every error that was corrected, and every bit that was dropped, since nothing is known of those.
     Too few errors would be more key than there is.
     """
-    expected = len(block.link.intensities) if block.ledger.two_way else 0
+    expected = len(block.link.protocol.intensities) if block.ledger.two_way else 0
     if len(verdict.errors) != expected or (verdict.corrected is None) == block.ledger.two_way:
         raise RemoteProtocolError("the peer counts errors where, and only where, correction published them")
     if verdict.corrected is None:

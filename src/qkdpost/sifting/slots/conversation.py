@@ -8,15 +8,14 @@ Where the answering side measures too, its records must be in before anything is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
@@ -32,6 +31,7 @@ __all__ = [
     "PART_DETECTIONS",
     "Matched",
     "SlotMatcher",
+    "SlotSettings",
     "answer_slots",
     "hear_replies",
     "hear_reports",
@@ -78,6 +78,14 @@ class _Reported:
     double_clicks: int
 
 
+class SlotSettings(Protocol):
+    """What the settings of a kind tell this conversation."""
+
+    @property
+    def intensities(self) -> Sequence[object]:
+        """The intensities that pulses may have, of which labels are announced; none without decoy states."""
+
+
 SlotMatcher: TypeAlias = Callable[[Any, NDArray[np.int64], Bits], Matched]
 
 
@@ -98,7 +106,7 @@ def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bit
     return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
 
 
-def report_slots(task: SiftingTask) -> Program[SiftedKey]:
+def report_slots(task: SiftingTask[SlotSettings]) -> Program[SiftedKey]:
     """Report the detections of every batch of the block and keep those that the peer matched."""
     reported: list[_Reported] = []
     for batch in task.numbers:
@@ -107,7 +115,7 @@ def report_slots(task: SiftingTask) -> Program[SiftedKey]:
         yield from reports(task.block, batch, detections)
         del detections
     parts: list[SiftedKey] = []
-    intensities = len(task.link.intensities)
+    intensities = len(task.settings.intensities)
     for batch, record in zip(task.numbers, reported, strict=True):
         mask, both, labels = yield from hear_replies(batch, len(record.bits), intensities)
         key_bits, test_bits = split_by_basis(record.bases, record.bits, mask)
@@ -126,17 +134,17 @@ def report_slots(task: SiftingTask) -> Program[SiftedKey]:
     return join_sifted(parts)
 
 
-def answer_slots(task: SiftingTask, matcher: SlotMatcher) -> Program[SiftedKey]:
+def answer_slots(task: SiftingTask[SlotSettings], matcher: SlotMatcher) -> Program[SiftedKey]:
     """Answer the peer's reports with the detections that both sides keep."""
     parts: list[SiftedKey] = []
-    allowed = task.link.largest_block_detections
-    intensities = len(task.link.intensities)
+    allowed = task.blocks.max_detections
+    intensities = len(task.settings.intensities)
     for batch in task.numbers:
         record = yield NeedBatch(batch)
         slots, bases = yield from hear_reports(batch, record.pulses, allowed)
         allowed -= slots.size
         matched = matcher(record, slots, bases)
-        _check_labels(matched, task.link)
+        _check_labels(matched, intensities)
         yield from send_replies(task.block, batch, matched, intensities)
         key_labels, test_labels = split_labels(matched.labels, bases.select(matched.mask))
         parts.append(
@@ -297,15 +305,15 @@ def _beyond(labels: Labels, intensities: int) -> int:
     return sum(labels.where(label).weight() for label in range(intensities, 1 << LABEL_PLANES))
 
 
-def _check_labels(matched: Matched, link: LinkConfig) -> None:
+def _check_labels(matched: Matched, intensities: int) -> None:
     """This side's labels must be there with decoy states, and not without; and name intensities of the link."""
-    if (matched.labels is None) == bool(link.intensities):
+    if (matched.labels is None) == bool(intensities):
         raise AbortBlock(AbortReason.RECORDS_DISAGREE, "records carry intensities where, and only where, the link does")
     if matched.labels is None:
         return
-    if _beyond(matched.labels, len(link.intensities)):
+    if _beyond(matched.labels, intensities):
         raise AbortBlock(
-            AbortReason.RECORDS_DISAGREE, f"a pulse has an intensity outside the {len(link.intensities)} of the link"
+            AbortReason.RECORDS_DISAGREE, f"a pulse has an intensity outside the {intensities} of the link"
         )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason, CalibrationClicks, WindowChoice
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
 from qkdpost.errors import InputError, RemoteProtocolError
@@ -54,11 +54,30 @@ from qkdpost.sifting.time_tags.matching import (
 )
 from qkdpost.sifting.time_tags.stretches import Tenths, lost_stretches, matched_by_tenth
 
-__all__ = ["answer_time_tags", "report_time_tags"]
+__all__ = ["TimeTagSettings", "answer_time_tags", "report_time_tags"]
 
-LINK_SETTINGS = SearchNames(offset="clock_search_ps of the LinkConfig", drift="largest_drift_ppm of the LinkConfig")
+LINK_SETTINGS = SearchNames(offset="clock_search_ps of the LinkConfig", drift="max_drift_ppm of the LinkConfig")
 INBOX_BYTES_PER_DETECTION = 4
 """Of what a host holds that came ahead of its turn; the longest message is allowed besides."""
+
+
+class TimeTagSettings(Protocol):
+    """What the settings of a kind tell this conversation; `qkdpost.protocols.bbm92_time_tags` describes each."""
+
+    @property
+    def dead_time_ps(self) -> float: ...  # noqa: D102
+
+    @property
+    def coincidence_window_ps(self) -> float: ...  # noqa: D102
+
+    @property
+    def clock_search_ps(self) -> float: ...  # noqa: D102
+
+    @property
+    def max_drift_ppm(self) -> float: ...  # noqa: D102
+
+    @property
+    def tick_ps(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +107,13 @@ class _Answer:
     tenths: Tenths
 
 
-def report_time_tags(task: SiftingTask) -> Program[SiftedKey]:
+def report_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
     """Bob's side: calibrate on the peer's test basis, report events, keep those that the peer matched."""
     reported: list[tuple[Detections, ClickEvents, tuple[str, ...]]] = []
     for batch in task.numbers:
         tags: TimeTags = yield NeedBatch(batch)
-        clicks = yield from _hear_test_basis(batch, task.link)
-        window_ticks, record, events, jumps = _events_to_report(tags, clicks, task.link)
+        clicks = yield from _hear_test_basis(batch, task.settings, task.blocks.max_detections)
+        window_ticks, record, events, jumps = _events_to_report(tags, clicks, task.settings)
         reported.append((record, events, tuple(f"record {batch}: {jump}" for jump in jumps)))
         yield WindowChoice(block=task.block, batch=batch, window_ticks=window_ticks)
         yield from reports(task.block, batch, record)
@@ -107,7 +126,7 @@ def report_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     return join_sifted(sifted)
 
 
-def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
+def answer_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
     """Alice's side: tell the test basis, calibrate on the peer's reports, answer with what both keep.
 
     She tells batches ahead of the peer's reports as long as the peer can hold them, and answers after the last.
@@ -115,18 +134,18 @@ def answer_time_tags(task: SiftingTask) -> Program[SiftedKey]:
     answers: list[_Answer] = []
     told: deque[tuple[int, _OwnClicks, int]] = deque()
     ahead_bytes = 0
-    allowed = task.link.largest_block_detections
+    allowed = task.blocks.max_detections
     for batch in [*task.numbers, None]:
         messages: list[CalibrationClicks] = []
         if batch is not None:
             tags: TimeTags = yield NeedBatch(batch)
-            own = _own_clicks(tags, task.link)
+            own = _own_clicks(tags, task.settings)
             messages = list(_tell_test_basis(task.block, batch, own.quiet))
         size = sum(len(message.ticks) + len(message.outcomes) for message in messages)
-        room = INBOX_BYTES_PER_DETECTION * task.link.largest_block_detections - size
+        room = INBOX_BYTES_PER_DETECTION * task.blocks.max_detections - size
         while told and (batch is None or ahead_bytes > room):
             earlier, record, freed = told.popleft()
-            answers.append((yield from _hear_events(earlier, record, task.link, allowed)))
+            answers.append((yield from _hear_events(earlier, record, task.settings, allowed)))
             allowed -= len(answers[-1].matched.mask)
             ahead_bytes -= freed
         yield from messages
@@ -169,14 +188,13 @@ def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> Iterator[Calibra
         first += count
 
 
-def _hear_test_basis(batch: int, link: LinkConfig) -> Program[_PeerClicks]:
-    """Hear all clicks of one batch, as many as the largest block at most.
+def _hear_test_basis(batch: int, settings: TimeTagSettings, allowed: int) -> Program[_PeerClicks]:
+    """Hear all clicks of one batch, at most `allowed`, as many as the largest block holds.
 
     The sum over a block's batches has no bound but this: Bob cuts the blocks, by the number of his own clicks.
     """
     parts: list[CalibrationClicks] = []
     ticks: list[NDArray[np.int64]] = []
-    allowed = link.largest_block_detections
     while not parts or not parts[-1].last:
         part = expect((yield RECEIVE), CalibrationClicks)
         _check_batch(part, batch)
@@ -187,14 +205,14 @@ def _hear_test_basis(batch: int, link: LinkConfig) -> Program[_PeerClicks]:
         parts.append(part)
     outcomes = concatenate(peer_bits(part.outcomes, part.count, "outcomes") for part in parts)
     tick_ps = parts[0].tick_ps
-    if tick_ps != (link.tick_ps or tick_ps):
+    if tick_ps != (settings.tick_ps or tick_ps):
         raise AbortBlock(
             AbortReason.RECORDS_DISAGREE,
-            f"batch {batch} is told in ticks of {tick_ps} ps; the link has ticks of {link.tick_ps} ps",
+            f"batch {batch} is told in ticks of {tick_ps} ps; the link has ticks of {settings.tick_ps} ps",
         )
     clicks = _PeerClicks(ticks=np.concatenate(ticks), outcomes=np.asarray(outcomes), tick_ps=tick_ps)
     with from_peer("the clicks"):
-        check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(link.dead_time_ps, tick_ps))
+        check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(settings.dead_time_ps, tick_ps))
     if _span(clicks.ticks)[1] > MAX_SPAN_TICKS:
         raise RemoteProtocolError(f"the peer's clicks span {_span(clicks.ticks)[1]} ticks; at most 2^53 - 1 can be")
     return clicks
@@ -213,11 +231,11 @@ def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowe
         raise RemoteProtocolError("the peer tells the parts of a batch in ticks of different length")
 
 
-def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) -> _OwnClicks:
+def _own_clicks(tags: TimeTags, settings: TimeTagSettings, tick_ps: float | None = None) -> _OwnClicks:
     """Return this side's clicks in the link's ticks; without those, they must be of `tick_ps`."""
     try:
         tags.check_times()
-        tags = to_tick_length(tags, link.tick_ps or tags.tick_ps)
+        tags = to_tick_length(tags, settings.tick_ps or tags.tick_ps)
         tags.check_times()
     except InputError as error:
         raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"the record does not suit the link: {error}") from None
@@ -226,25 +244,25 @@ def _own_clicks(tags: TimeTags, link: LinkConfig, tick_ps: float | None = None) 
             AbortReason.RECORDS_DISAGREE,
             f"ticks are {tags.tick_ps} ps long here and {tick_ps} ps at the peer; set tick_ps of the link",
         )
-    return _OwnClicks(every=tags, quiet=suppress_echoes(tags, link.dead_time_ps))
+    return _OwnClicks(every=tags, quiet=suppress_echoes(tags, settings.dead_time_ps))
 
 
 def _events_to_report(
-    tags: TimeTags, clicks: _PeerClicks, link: LinkConfig
+    tags: TimeTags, clicks: _PeerClicks, settings: TimeTagSettings
 ) -> tuple[int, Detections, ClickEvents, tuple[str, ...]]:
     """Return window, events as they are reported and as they are here, and what to say of the clock."""
-    own = _own_clicks(tags, link, clicks.tick_ps)
+    own = _own_clicks(tags, settings, clicks.tick_ps)
     try:
         calibration, window_ticks = calibrate_to_test_clicks(
             own.quiet,
             clicks.ticks,
             clicks.outcomes,
-            search_ps=link.clock_search_ps,
-            max_drift_ppm=link.largest_drift_ppm,
-            window_ticks=_window_of(link, clicks.tick_ps),
+            search_ps=settings.clock_search_ps,
+            max_drift_ppm=settings.max_drift_ppm,
+            window_ticks=_window_of(settings, clicks.tick_ps),
             names=LINK_SETTINGS,
         )
-        events = corrected_events(own.every, calibration, window_ticks, link.dead_time_ps)
+        events = corrected_events(own.every, calibration, window_ticks, settings.dead_time_ps)
         origin, span = _span(clicks.ticks)
         step = grid_ticks(window_ticks)
         record = to_detections(events, origin_tick=origin, span_steps=span // step + 1, step_ticks=step)
@@ -268,11 +286,11 @@ def _jumps_in_words(calibration: Calibration, tags: TimeTags) -> tuple[str, ...]
     )
 
 
-def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) -> Program[_Answer]:
+def _hear_events(batch: int, own: _OwnClicks, settings: TimeTagSettings, allowed: int) -> Program[_Answer]:
     """Hear the peer's events of one batch, at most `allowed`, and match them with this side's."""
     choice = expect((yield RECEIVE), WindowChoice)
     _check_batch(choice, batch)
-    _check_window(choice.window_ticks, link, own.every.tick_ps)
+    _check_window(choice.window_ticks, settings, own.every.tick_ps)
     origin, span = _span(test_basis_clicks(own.quiet).ticks)
     step = grid_ticks(choice.window_ticks)
     slots, bases = yield from hear_reports(batch, span // step + 1, allowed)
@@ -280,7 +298,7 @@ def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) ->
         peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
     try:
         calibration = calibrate_to_events(own.quiet, peer_ticks, bases)
-        events = corrected_events(own.every, calibration, choice.window_ticks, link.dead_time_ps)
+        events = corrected_events(own.every, calibration, choice.window_ticks, settings.dead_time_ps)
         matched = _match(events, peer_ticks, bases, choice.window_ticks)
     except InputError as error:
         raise _without_key(error) from None
@@ -288,17 +306,17 @@ def _hear_events(batch: int, own: _OwnClicks, link: LinkConfig, allowed: int) ->
     return _Answer(batch=batch, matched=matched, events=events, tenths=tenths)
 
 
-def _check_window(window_ticks: int, link: LinkConfig, tick_ps: float) -> None:
-    expected, largest = _window_of(link, tick_ps), max_window_ticks(tick_ps)
+def _check_window(window_ticks: int, settings: TimeTagSettings, tick_ps: float) -> None:
+    expected, largest = _window_of(settings, tick_ps), max_window_ticks(tick_ps)
     if expected is not None and window_ticks != expected:
         raise RemoteProtocolError(f"the peer's window is {window_ticks} ticks; that of the link is {expected}")
     if expected is None and window_ticks > largest:
         raise RemoteProtocolError(f"the peer chose a window of {window_ticks} ticks; at most {largest} can be")
 
 
-def _window_of(link: LinkConfig, tick_ps: float) -> int | None:
+def _window_of(settings: TimeTagSettings, tick_ps: float) -> int | None:
     """Return half the width of the window in ticks if the link has one."""
-    return round(link.coincidence_window_ps / tick_ps) if link.coincidence_window_ps else None
+    return round(settings.coincidence_window_ps / tick_ps) if settings.coincidence_window_ps else None
 
 
 def _match(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bits, window_ticks: int) -> Matched:

@@ -1,0 +1,57 @@
+"""How records become blocks and blocks become frames: what both hosts of a link set alike."""
+
+from __future__ import annotations
+
+import msgspec
+
+from qkdpost.checks import keep, whole_number
+from qkdpost.errors import ConfigurationError
+
+__all__ = ["Blocks"]
+
+
+class Blocks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sizes of blocks and frames.
+
+    Raises:
+        ConfigurationError: a size out of range, or sizes that contradict each other.
+    """
+
+    detections: int = 2**21
+    """A block closes as soon as it holds so many detections, 1 ... 2^30; submitted records are not split."""
+    max_detections: int = 2**26
+    """No block may hold more, 1 ... 2^30. It bounds what a peer can make this host allocate: while a block waits, some
+    4 bytes for each detection, in each block in flight."""
+    in_flight: int = 4
+    """How many blocks may be worked on at once, 1 ... 256, to hide the round-trip time."""
+    frame_bits: int = 2**14
+    """Bits of one frame of Cascade and of verification, 64 ... 2^20."""
+    frame_tag_bits: int = 24
+    """Length of the universal hash by which a wrong frame is found, 8 ... 128 bits."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            keep(self, name, whole_number(name, getattr(self, name), least=least, most=most, error=ConfigurationError))
+        if self.frame_tag_bits > self.frame_bits:
+            raise ConfigurationError(
+                f"a tag of {self.frame_tag_bits} bits discloses more than its frame of {self.frame_bits} holds: "
+                "frame_tag_bits must not exceed frame_bits"
+            )
+        if self.detections > self.max_detections:
+            raise ConfigurationError(
+                f"detections must not exceed max_detections; found {self.detections} and {self.max_detections}"
+            )
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest message that a peer may send: room for one bit for each detection of the largest block."""
+        return max(2**20, self.max_detections // 8 + 2**16)
+
+
+_RANGES = {
+    "detections": (1, 2**30),
+    "max_detections": (1, 2**30),
+    "in_flight": (1, 256),
+    "frame_bits": (64, 2**20),
+    "frame_tag_bits": (8, 128),
+}

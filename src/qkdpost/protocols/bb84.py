@@ -1,0 +1,31 @@
+"""BB84 with qubits: one side prepares, one photon a pulse, the other measures in numbered slots."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from qkdpost.protocols.protocol import Protocol
+from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, named_bound, tally_qubits
+from qkdpost.records import Detections, PreparedPulses, Tally
+from qkdpost.security.qubits import bb84
+from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
+from qkdpost.tallies import SampledTally
+
+__all__ = ["BB84", "PROTOCOL"]
+
+
+class BB84(QubitSettings, frozen=True, kw_only=True, tag="bb84"):
+    """Settings of BB84 with one photon a pulse."""
+
+
+PROTOCOL: Protocol[BB84, Tally | SampledTally] = Protocol(
+    settings=BB84,
+    alice_records=PreparedPulses,
+    bob_records=Detections,
+    alice_sift=partial(answer_slots, matcher=match_to_prepared),
+    bob_sift=report_slots,
+    tally=tally_qubits,
+    bound=bb84.secret_length,
+    options=named_bound,
+    fixed_length=FIXED_LENGTH,
+)

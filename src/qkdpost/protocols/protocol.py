@@ -1,0 +1,147 @@
+"""What a kind of QKD is made of: its settings, its records, its sifting, its tally and its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from qkdpost.bits import Bits
+from qkdpost.dialogue.ledger import Ledger
+from qkdpost.dialogue.program import Program
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.labels import Labels
+from qkdpost.protocols.compared import ComparedRounds
+from qkdpost.reconciliation.settings import CorrectionSettings
+from qkdpost.records import PreparedPulses, RawRecord
+from qkdpost.security.result import SecretLength
+from qkdpost.security.settings import Security
+from qkdpost.security.thresholds import Acceptance
+from qkdpost.sifting.sifted import SiftedKey
+from qkdpost.sifting.task import SiftingTask
+from qkdpost.tallies import Intensity
+
+__all__ = ["Protocol", "ProtocolSettings"]
+
+
+class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What both hosts set alike for their kind of QKD; the settings of every kind are derived from this.
+
+    A kind names itself by `tag=` in its class statement, and overrides below what is not so for it.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind, as in `qkdpost.protocols.PROTOCOLS`."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def intensities(self) -> tuple[Intensity, ...]:
+        """Mean photon numbers of the pulses where they have several, which labels of the records count; else none."""
+        return ()
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """With which each of the intensities is chosen."""
+        return ()
+
+    @property
+    def disclosed_share(self) -> float | None:
+        """Which part of all sifted rounds is disclosed at random; None: the rounds of the test basis, whole."""
+        return None
+
+    @property
+    def needs_one_way(self) -> bool:
+        """Whether the bound holds for one-way correction only."""
+        return False
+
+    def stated_test_probability(self, role: Literal["alice", "bob"]) -> float:
+        """Return how probably a side chooses the test basis by these settings; 0 where they do not say."""
+        return 0.0
+
+    def check_link(self, correction: CorrectionSettings, security: Security) -> None:
+        """Check what the bound of this kind asks of the other parts of a link.
+
+        Raises:
+            ConfigurationError: they cannot be joined with these settings.
+        """
+
+
+_Settings = TypeVar("_Settings", bound=ProtocolSettings)
+_Tally = TypeVar("_Tally")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol(Generic[_Settings, _Tally]):
+    """What sets one kind of QKD apart from the others.
+
+    Args:
+        settings: the class of its settings, whose tag names the kind.
+        alice_records: the type of record that Alice submits.
+        bob_records: the type that Bob submits.
+        alice_sift: her side of the sifting conversation.
+        bob_sift: his.
+        tally: the counts that the bound needs, from the compared rounds and, where they are public, the errors of
+            the key for each intensity.
+        bound: the length of the secret key from the tally and the leakage.
+        options: what else the bound is told.
+        fixed_length: the published fixed-length bounds that it offers, each with the thresholds that it takes.
+    """
+
+    settings: type[_Settings]
+    alice_records: type[RawRecord]
+    bob_records: type[RawRecord]
+    alice_sift: Callable[[SiftingTask[_Settings]], Program[SiftedKey]]
+    bob_sift: Callable[[SiftingTask[_Settings]], Program[SiftedKey]]
+    tally: Callable[[_Settings, ComparedRounds, tuple[int, ...] | None], _Tally]
+    bound: Callable[..., SecretLength]
+    options: Callable[[_Settings, Security, Ledger], dict[str, Any]]
+    fixed_length: Mapping[str, type[Acceptance]] = field(default_factory=dict)
+
+    def record_type(self, role: str) -> type[RawRecord]:
+        """Return the type of record that a role submits."""
+        return self.alice_records if role == "alice" else self.bob_records
+
+    @property
+    def both_detect(self) -> bool:
+        """Whether Alice, too, measures what somebody else sent, instead of preparing."""
+        return self.alice_records is not PreparedPulses
+
+    def secret_length(
+        self, settings: _Settings, security: Security, tally: _Tally, ledger: Ledger, verification_bits: int | None
+    ) -> SecretLength:
+        """Apply the bound that the link names to the tally and to what the ledger charged."""
+        return self.bound(
+            tally,
+            leakage_bits=ledger.charged_bits,
+            verification_bits=verification_bits,
+            epsilon=security.epsilon,
+            concentration=security.concentration,
+            **self.options(settings, security, ledger),
+        )
+
+    def check(self, settings: _Settings, security: Security) -> None:
+        """Apply the bound to a block of two rounds: what it cannot take is told before a session begins.
+
+        Raises:
+            ConfigurationError: there is no bound for such a link.
+        """
+        try:
+            tally = self.tally(settings, _TWO_ROUNDS, (0,) * len(settings.intensities))
+            self.secret_length(settings, security, tally, Ledger(), None)
+        except InputError as error:
+            raise ConfigurationError(f"no bound can be had for such a {settings.kind} link: {error}") from None
+
+
+_ONE_LABEL = Labels.from_array([0])
+_TWO_ROUNDS = ComparedRounds(
+    key_bits=1,
+    test_difference=Bits.zeros(1),
+    key_bits_in_key_basis=1,
+    test_bits_in_key_basis=0,
+    pulses=2,
+    key_labels=_ONE_LABEL,
+    test_labels=_ONE_LABEL,
+)

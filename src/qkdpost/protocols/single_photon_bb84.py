@@ -1,0 +1,84 @@
+"""BB84 with a single-photon source that sometimes sends two photons."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal
+
+from qkdpost.checks import keep, numbers, real_number
+from qkdpost.dialogue.ledger import Ledger
+from qkdpost.errors import ConfigurationError
+from qkdpost.protocols.compared import ComparedRounds
+from qkdpost.protocols.protocol import Protocol, ProtocolSettings
+from qkdpost.records import Detections, PreparedPulses
+from qkdpost.security.settings import Security
+from qkdpost.security.single_photon import bound
+from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS
+from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
+from qkdpost.tallies import SinglePhotonTally
+
+__all__ = ["PROTOCOL", "SinglePhotonBB84", "tally_single_photons"]
+
+
+class SinglePhotonBB84(ProtocolSettings, frozen=True, kw_only=True, tag="single-photon-bb84"):
+    """Settings of BB84 with a single-photon source of measured g2.
+
+    Raises:
+        ConfigurationError: a number out of range.
+    """
+
+    mean_photons: float
+    """Mean photon number of a pulse, an upper confidence limit, 10^-9 ... 20."""
+    g2: float
+    """The source's second-order correlation at zero delay, an upper confidence limit, 0 ... 10^6."""
+    test_probabilities: tuple[float, float]
+    """How probably Alice and Bob choose the test basis, each between 0 and 1."""
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("mean_photons", 1e-9, 20.0), ("g2", 0.0, 1e6)):
+            number = real_number(name, getattr(self, name), least=least, most=most, error=ConfigurationError)
+            keep(self, name, number)
+        shares = numbers("test_probabilities", self.test_probabilities, count=2, each="side", error=ConfigurationError)
+        if not all(0.0 < share < 1.0 for share in shares):
+            raise ConfigurationError(
+                f"test_probabilities of a single-photon source lie between 0 and 1; found {shares}"
+            )
+        keep(self, "test_probabilities", shares)
+
+    def stated_test_probability(self, role: Literal["alice", "bob"]) -> float:
+        """Return how probably a side chooses the test basis."""
+        return self.test_probabilities[role == "bob"]
+
+
+def tally_single_photons(
+    settings: SinglePhotonBB84, rounds: ComparedRounds, key_errors: tuple[int, ...] | None
+) -> SinglePhotonTally:
+    """Tally rounds of a source that sometimes sends two photons."""
+    alice, bob = settings.test_probabilities
+    return SinglePhotonTally(
+        pulses_sent=rounds.pulses,
+        key_probability=(1 - alice) * (1 - bob),
+        test_probability=alice * bob,
+        mean_photons=settings.mean_photons,
+        g2=settings.g2,
+        key_bits=rounds.key_bits,
+        test_bits=len(rounds.test_difference),
+        test_errors=rounds.test_errors,
+    )
+
+
+def _options(settings: SinglePhotonBB84, security: Security, ledger: Ledger) -> dict[str, Any]:
+    """A block is a run of whole records, and detections decide which."""
+    return {"possible_runs": MAX_POSSIBLE_RUNS}
+
+
+PROTOCOL: Protocol[SinglePhotonBB84, SinglePhotonTally] = Protocol(
+    settings=SinglePhotonBB84,
+    alice_records=PreparedPulses,
+    bob_records=Detections,
+    alice_sift=partial(answer_slots, matcher=match_to_prepared),
+    bob_sift=report_slots,
+    tally=tally_single_photons,
+    bound=bound.secret_length,
+    options=_options,
+)

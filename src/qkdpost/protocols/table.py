@@ -1,0 +1,19 @@
+"""The table of the kinds of QKD; a kind from outside the package is one more row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qkdpost.protocols import bb84, bbm92, bbm92_time_tags, decoy_bb84, single_photon_bb84
+from qkdpost.protocols.protocol import Protocol
+
+__all__ = ["PROTOCOLS"]
+
+PROTOCOLS: dict[str, Protocol[Any, Any]] = {
+    "bb84": bb84.PROTOCOL,
+    "bbm92": bbm92.PROTOCOL,
+    "bbm92-time-tags": bbm92_time_tags.PROTOCOL,
+    "decoy-bb84": decoy_bb84.PROTOCOL,
+    "single-photon-bb84": single_photon_bb84.PROTOCOL,
+}
+"""Each kind by the name that its settings have as their tag; register a kind of your own before you build its link."""

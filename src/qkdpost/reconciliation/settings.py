@@ -1,0 +1,169 @@
+"""How errors are corrected: one of `Cascade`, `Ldpc` and `Auto`, the same on both hosts.
+
+Each says of itself what the other parts of a link need to know: by which Cascade it corrects what LDPC does not, by
+which LDPC if by any, and whether the error pattern becomes public.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from qkdpost.checks import choice, described, instance, keep, real_number, whole_number
+from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
+from qkdpost.reconciliation.ldpc.codes import frame_lengths
+from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
+
+__all__ = ["Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "Ldpc"]
+
+CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
+"""The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
+FrameBits = Literal[16384, 65536, 262144, 1048576]
+"""The frame lengths of the shipped LDPC codes."""
+FirstFailures = Literal[900, 700, 500, 300, 200, 100, 30, 10, 1]
+"""The keys of `qkdpost.reconciliation.ldpc.disclosure.FAILURE_WIDTHS`."""
+
+
+class Cascade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="cascade"):
+    """CorrectionSettings by Cascade: least disclosed, many rounds.
+
+    Raises:
+        ConfigurationError: a set of block sizes that there is not.
+    """
+
+    parameters: CascadeSet = "near-optimal"
+    """The named set of block sizes."""
+
+    def __post_init__(self) -> None:
+        keep(self, "parameters", choice("parameters", self.parameters, PARAMETER_SETS, error=ConfigurationError))
+
+    @property
+    def cascade(self) -> Cascade:
+        """What corrects a block that LDPC does not: this."""
+        return self
+
+    @property
+    def ldpc(self) -> Ldpc | None:
+        """The LDPC codes that may be used: none."""
+        return None
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether no error pattern is published, whatever happens."""
+        return False
+
+    @property
+    def may_be_one_way(self) -> bool:
+        """Whether a block may be corrected without its error pattern being published."""
+        return False
+
+
+class Ldpc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="ldpc"):
+    """CorrectionSettings by LDPC codes: few rounds. A block that no code corrects goes to Cascade.
+
+    With `blind_rounds` 0 and `fallback` None correction is one-way, of blocks that some code corrects; the ledger says
+    what happened.
+
+    Raises:
+        ConfigurationError: a frame length, a share of failures or a number of rounds that is not offered.
+    """
+
+    frame_bits: FrameBits = 65536
+    """Bits of one frame of the code: 2^14, 2^16, 2^18 or 2^20."""
+    decoder: str = "fast"
+    """The decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate" (discloses less,
+    takes several times as long), or the name of one that was registered in
+    `qkdpost.reconciliation.ldpc.decoders.DECODERS` before the session began."""
+    first_failures_permille: FirstFailures = 300
+    """Frames in a thousand that may fail when they are first tried, one of 900, 700, 500, 300, 200, 100, 30, 10 and 1:
+    the more, the less is disclosed and the longer decoding takes."""
+    blind_rounds: int = 3
+    """How often more may be disclosed of frames that failed, 0 ... 16."""
+    fallback: Cascade | None = Cascade()
+    """What corrects frames that failed in the end; None: they are given up."""
+
+    def __post_init__(self) -> None:
+        for name, offered in (
+            ("frame_bits", frame_lengths()),
+            ("first_failures_permille", tuple(FAILURE_WIDTHS)),
+        ):
+            keep(self, name, _one_of(name, getattr(self, name), offered))
+        rounds = whole_number("blind_rounds", self.blind_rounds, most=len(FIRST_WIDTHS) - 1, error=ConfigurationError)
+        keep(self, "blind_rounds", rounds)
+        if not isinstance(self.decoder, str) or not self.decoder.isprintable() or self.decoder in ("", "none"):
+            raise ConfigurationError(
+                f"decoder must be the name of a decoder, which 'none' is not; found {described(self.decoder)}"
+            )
+        keep(self, "decoder", str(self.decoder))
+        if self.fallback is not None:
+            instance("fallback", self.fallback, Cascade, hint="None gives failed frames up", error=ConfigurationError)
+
+    @property
+    def cascade(self) -> Cascade:
+        """What corrects a block that no code corrects."""
+        return Cascade() if self.fallback is None else self.fallback
+
+    @property
+    def ldpc(self) -> Ldpc | None:
+        """The LDPC codes that may be used: these."""
+        return self
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether no error pattern is published, whatever happens.
+
+        What did happen is told by the ledger alone; where the bound rests on it, a block that no code can correct is
+        given up instead of being handed to Cascade.
+        """
+        return not self.blind_rounds and self.fallback is None
+
+    @property
+    def may_be_one_way(self) -> bool:
+        """Whether a block may be corrected without its error pattern being published."""
+        return not self.blind_rounds
+
+
+class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="auto"):
+    """Cascade or LDPC, chosen for each block by the rule of `qkdpost.reconciliation.method`.
+
+    Raises:
+        ConfigurationError: a number out of range, or parts of other types.
+    """
+
+    cascade: Cascade = Cascade()
+    """What corrects a block where waiting for the line is hidden by the blocks in flight, or no code corrects it."""
+    ldpc: Ldpc = msgspec.field(default_factory=Ldpc)
+    """What corrects the others."""
+    round_trip_ms: float = 0.0
+    """Round-trip time of the line, 0 ... 10^6 ms."""
+    processor_mbit_per_s: float = 10.0
+    """Sifted bits that the slower host's processor brings to key in a second by Cascade, in Mbit/s."""
+
+    def __post_init__(self) -> None:
+        instance("cascade", self.cascade, Cascade, error=ConfigurationError)
+        instance("ldpc", self.ldpc, Ldpc, error=ConfigurationError)
+        for name, least in (("round_trip_ms", 0.0), ("processor_mbit_per_s", 1e-6)):
+            number = real_number(name, getattr(self, name), least=least, most=1e6, error=ConfigurationError)
+            keep(self, name, number)
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether no error pattern is published, whatever happens."""
+        return False
+
+    @property
+    def may_be_one_way(self) -> bool:
+        """Whether a block may be corrected without its error pattern being published."""
+        return self.ldpc.may_be_one_way
+
+
+CorrectionSettings: TypeAlias = Cascade | Ldpc | Auto
+
+
+def _one_of(name: str, value: object, offered: tuple[int, ...]) -> int:
+    number = whole_number(name, value, error=ConfigurationError)
+    if number not in offered:
+        raise ConfigurationError(f"{name} must be one of {', '.join(map(str, offered))}; found {number}")
+    return number
