@@ -1,4 +1,4 @@
-"""Counts that cannot be are refused before any bound sees them."""
+"""Impossible counts are refused before any bound sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 GOOD: dict[type, dict[str, Any]] = {
     Tally: {"key_bits": 100, "test_bits": 50, "test_errors": 3},
-    SampledTally: {"key_bits": (100, 50), "test_bits": (50, 20), "test_errors": (3, 2)},
+    SampledTally: {"key_counts": (100, 50), "test_counts": (50, 20), "test_errors": (3, 2)},
     DecoyTally: {
         "intensities": (0.5, 0.1, 0.0),
         "probabilities": (0.5, 0.25, 0.25),
@@ -102,8 +102,8 @@ def test_numbers_of_numpy_give_the_bound_of_plain_ones() -> None:
         (DecoyTally, {"intensities": (1e-200, 1e-201, 0.0)}),
         (Tally, {"test_errors": 51}),
         (SampledTally, {"test_errors": (3, 21)}),
-        (SampledTally, {"key_bits": (100,)}),
-        (SampledTally, {"key_bits": (2**53, 1)}),
+        (SampledTally, {"key_counts": (100,)}),
+        (SampledTally, {"key_counts": (2**53, 1)}),
         (DecoyTally, {"test_errors": (3, 2, 3)}),
         (DecoyTally, {"key_errors": (3, 2, 4)}),
         (DecoyTally, {"key_counts": (100, 50)}),
@@ -153,7 +153,7 @@ def test_epsilon_out_of_range(module: Any, kind: type, epsilon: float) -> None:
 
 @pytest.mark.parametrize(("module", "kind"), BOUNDS, ids=lambda value: value.__name__)
 @pytest.mark.parametrize("bits", [-1, 0.5, 2**53 + 1, float("nan")])
-def test_leakage_that_cannot_be(module: Any, kind: type, bits: float) -> None:
+def test_impossible_leakage(module: Any, kind: type, bits: float) -> None:
     with pytest.raises(InputError):
         module.secret_length(kind(**GOOD[kind]), leakage_bits=bits, epsilon=1e-10)
 
