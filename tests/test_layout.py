@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,17 @@ def room_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def imported_modules(path: Path) -> set[str]:
+    """The modules of the library that a file names in its imports, without `qkdpost.`; a name from one counts too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "qkdpost":
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("qkdpost.")}
+    return {name.removeprefix("qkdpost.") for name in found}
+
+
 def imported_rooms(path: Path) -> set[str]:
     rooms = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -87,3 +100,38 @@ def test_only_kernels_know_numba(path: Path) -> None:
 def test_no_asserts_in_the_library(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+
+
+# Inside rooms.
+
+PHYSICS = sorted(path.name for path in (SOURCE / "security").iterdir() if (path / "__init__.py").exists())
+"""One folder for each family of bounds; what they share stands beside them."""
+
+
+@pytest.mark.parametrize("family", PHYSICS)
+def test_families_of_bounds_know_nothing_of_each_other(family: str) -> None:
+    others = tuple(f"security.{other}." for other in PHYSICS if other != family)
+    for path in (SOURCE / "security" / family).rglob("*.py"):
+        assert not [name for name in imported_modules(path) if f"{name}.".startswith(others)], path
+
+
+def test_statistics_is_mathematics_only() -> None:
+    for path in (SOURCE / "statistics").rglob("*.py"):
+        assert imported_rooms(path) <= {"errors", "checks", "statistics"}, path
+
+
+def test_codes_are_designed_before_and_never_at_run_time() -> None:
+    design = SOURCE / "reconciliation" / "ldpc_design"
+    assert design.is_dir()
+    for path in SOURCE.rglob("*.py"):
+        if design not in path.parents:
+            assert not [name for name in imported_modules(path) if "ldpc_design" in name], path
+
+
+def test_a_design_room_is_not_loaded_by_the_public_face() -> None:
+    code = (
+        "import sys, qkdpost; [getattr(qkdpost, name) for name in qkdpost.__all__]; "
+        "print([name for name in sys.modules if 'ldpc_design' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
