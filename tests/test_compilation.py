@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qkdpost._kernels.jit.decorators import JIT_ENABLED, registered_kernels
+from qkdpost._kernels.jit.decorators import registered_kernels
+from qkdpost._kernels.jit.environment import JIT_ENABLED
 from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
 from qkdpost.bits import Bits, concatenate
 from qkdpost.compilation import warmup

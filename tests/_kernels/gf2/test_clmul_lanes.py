@@ -43,7 +43,7 @@ def every_operation(a: Words, b: Words, output: Words) -> None:
     lanes.store(output, 120, lanes.previous_words(x))
     lanes.store(output, 128, lanes.last_to_first(x))
     lanes.store(output, 136, lanes.xor(x, y))
-    lanes.store(output, 144, lanes.both(x, y))
+    lanes.store(output, 144, lanes.and_(x, y))
     lanes.store(output, 152, lanes.shift_up(x, 13))
     lanes.store(output, 160, lanes.shift_down(x, 63))
     lanes.store(output, 168, lanes.broadcast_lane(a, 6))
@@ -87,7 +87,7 @@ def test_compiled_operations_equal_the_functions_as_written() -> None:
         expected += [written[name](a) for name in ("raise_low", "lower_high", "swap_words")]
         expected += [written[name](a, b) for name in two]
         expected += [written[name](a) for name in ("previous_words", "last_to_first")]
-        expected += [written["xor"](a, b), written["both"](a, b)]
+        expected += [written["xor"](a, b), written["and_"](a, b)]
         expected += [written["shift_up"](a, 13), written["shift_down"](a, 63)]
         expected += [written["broadcast_lane"](a, 6), written["broadcast"](a[3], b[4])]
         moves = ("previous_eight", "last_of_eight", "upper_to_lower", "lower_to_upper")

@@ -15,7 +15,7 @@ from qkdpost import shared_random
 from qkdpost._kernels.bits import permutation
 from qkdpost._kernels.cascade import frames
 from qkdpost._kernels.cascade import round as cascade_round
-from qkdpost._kernels.jit.decorators import JIT_ENABLED
+from qkdpost._kernels.jit.environment import JIT_ENABLED
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import METHODS, CascadeOutcome, CascadeParameters, parameters_for, reconcile, run_cascade

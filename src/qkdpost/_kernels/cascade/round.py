@@ -113,7 +113,7 @@ def ask_ranges(
 
 
 @lean_kernel
-def expect_halves(cells: Words, plan: Integers, columns: int, asked: Words, read: int) -> None:
+def prefetch_halves(cells: Words, plan: Integers, columns: int, asked: Words, read: int) -> None:
     """Bring near what `learn_halves` will touch."""
     for at in range(read, read + signed(cells[columns + COUNT])):
         entry = asked[at]
@@ -158,7 +158,9 @@ def learn_halves(cells: Words, plan: Integers, columns: int, pending: Words, mis
 
 
 @lean_kernel
-def expect_corrections(cells: Words, plan: Integers, orders: Orders, columns: int, pending: Words, first: int) -> None:
+def prefetch_corrections(
+    cells: Words, plan: Integers, orders: Orders, columns: int, pending: Words, first: int
+) -> None:
     """Bring near what `correct_found` will touch in the natural and the permuted passes."""
     for at in range(first, first + signed(cells[columns + FOUND])):
         index = signed(pending[at] >> np.uint64(48))
@@ -194,7 +196,7 @@ def learn(cells: Words, plan: Integers, orders: Orders, columns: int, asked: Wor
     if said == HALVES:
         first = read
         read = learn_halves(cells, plan, columns, asked, mismatch, read)
-        expect_corrections(cells, plan, orders, columns, asked, first)
+        prefetch_corrections(cells, plan, orders, columns, asked, first)
     return read
 
 
@@ -271,7 +273,7 @@ def advance(
         ahead = read
         for columns in range(end, next_end, plan[FRAME_WORDS]):
             if signed(cells[columns + ASKED]) == HALVES:
-                expect_halves(cells, plan, columns, asked, ahead)
+                prefetch_halves(cells, plan, columns, asked, ahead)
             ahead += signed(cells[columns + COUNT])
     return written
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.gf2.clmul_lanes import (
     Lanes,
-    both,
+    and_,
     broadcast,
     even_lanes,
     high_words,
@@ -50,8 +50,8 @@ def _halve(word: Lanes, down: int, overflow: int, lower: int) -> Lanes:
     """Do a halving within each word: masks say where the highest bits go and where the others go."""
     high = broadcast(np.uint64(overflow), np.uint64(overflow))
     low = broadcast(np.uint64(lower), np.uint64(lower))
-    word = xor(word, both(shift_down(word, down), high))
-    return xor(word, both(shift_down(word, down), low))
+    word = xor(word, and_(shift_down(word, down), high))
+    return xor(word, and_(shift_down(word, down), low))
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.gf2.clmul_lanes import Lanes, both, broadcast, load, shift_down, shift_up, store, xor
+from qkdpost._kernels.gf2.clmul_lanes import Lanes, and_, broadcast, load, shift_down, shift_up, store, xor
 from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = ["combination_indices", "combine_rows", "transpose"]
@@ -110,5 +110,5 @@ def _swap_eight(  # the three stages that eight rows need among themselves
 @kernel
 def _exchange(upper: Lanes, lower: Lanes, distance: int, chosen: Lanes) -> tuple[Lanes, Lanes]:
     """Exchange the chosen bits of `lower` with those of `upper` that stand `distance` higher."""
-    moved = both(xor(shift_down(upper, distance), lower), chosen)
+    moved = and_(xor(shift_down(upper, distance), lower), chosen)
     return xor(upper, shift_up(moved, distance)), xor(lower, moved)

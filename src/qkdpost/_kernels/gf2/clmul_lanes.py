@@ -20,7 +20,7 @@ from qkdpost._kernels.jit.decorators import intrinsic
 
 __all__ = [
     "Lanes",
-    "both",
+    "and_",
     "broadcast",
     "broadcast_lane",
     "even_lanes",
@@ -86,8 +86,8 @@ def xor(first: Lanes, second: Lanes) -> Lanes:
     return first ^ second
 
 
-@intrinsic(code.both)
-def both(first: Lanes, second: Lanes) -> Lanes:
+@intrinsic(code.and_)
+def and_(first: Lanes, second: Lanes) -> Lanes:
     """Return the bits that are one in both."""
     return first & second
 

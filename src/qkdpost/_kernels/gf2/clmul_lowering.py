@@ -208,7 +208,7 @@ def _shift(operation: str) -> Callable[..., Any]:
 
 
 xor = _bitwise("xor")
-both = _bitwise("and_")
+and_ = _bitwise("and_")
 shift_up = _shift("shl")
 shift_down = _shift("lshr")
 

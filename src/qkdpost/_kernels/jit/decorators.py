@@ -9,21 +9,19 @@ when compiled.
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["JIT_ENABLED", "intrinsic", "kernel", "lean_kernel", "registered_kernels"]
+from qkdpost._kernels.jit.environment import JIT_ENABLED
+
+__all__ = ["intrinsic", "kernel", "lean_kernel", "registered_kernels"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-JIT_ENABLED = os.environ.get("NUMBA_DISABLE_JIT", "0") in {"", "0"}
-"""Whether kernels are compiled; decided by the environment variable NUMBA_DISABLE_JIT at import."""
 
 _lock = threading.RLock()
 _pending: list[_Deferred[..., Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
-from qkdpost._kernels.jit.decorators import JIT_ENABLED
+from qkdpost._kernels.jit.environment import JIT_ENABLED
 
 __all__ = ["CLMUL_PATHS", "clmul_path"]
 

@@ -110,7 +110,7 @@ def match_slots(
     peer_bases: Words,
     matched: Words,
     peer_matched: Words,
-) -> tuple[int, int]:
+) -> int:
     """Mark the detections of two sides that share a slot and a basis.
 
     Args:
@@ -122,7 +122,7 @@ def match_slots(
         peer_matched: zeroed, one bit for each detection of the peer.
 
     Returns:
-        How many slots both sides detected in, and in how many of them the bases are equal.
+        How many slots both sides detected in, in equal bases or not.
     """
     one = np.uint64(1)
     low = np.uint64(63)
@@ -132,7 +132,6 @@ def match_slots(
     own_size = np.uint64(slots.size)
     other_size = np.uint64(peer_slots.size)
     common = 0
-    same = 0
     while own < own_size and other < other_size:
         own_slot = slots[own]
         other_slot = peer_slots[other]
@@ -143,10 +142,9 @@ def match_slots(
             matched[own >> six] |= equal << (own & low)
             peer_matched[other >> six] |= equal << (other & low)
             common += 1
-            same += 1 if equal else 0
         own += np.uint64(own_slot <= other_slot)
         other += np.uint64(other_slot <= own_slot)
-    return common, same
+    return common
 
 
 @kernel

@@ -139,7 +139,7 @@ def match_nearest(
     window: int,
     matched: Words,
     peer_matched: Words,
-) -> tuple[int, int]:
+) -> int:
     """Mark the events of two sides that are each other's nearest, at most `window` apart and of equal basis.
 
     Of two at equal distance the earlier is nearer. Mutual nearest neighbours are adjacent in the merged order of both
@@ -155,7 +155,7 @@ def match_nearest(
         peer_matched: zeroed, one bit for each event of the peer.
 
     Returns:
-        How many pairs there are, and how many of them have equal bases.
+        How many pairs there are, of equal bases or not.
     """
     one = np.uint64(1)
     low = np.uint64(63)
@@ -163,7 +163,6 @@ def match_nearest(
     own = 0
     other = 0
     pairs = 0
-    same = 0
     while own < ticks.size and other < peer_ticks.size:
         step = peer_ticks[other] - ticks[own]
         distance = abs(step)
@@ -184,14 +183,13 @@ def match_nearest(
             matched[place >> six] |= equal << (place & low)
             peer_matched[peer_place >> six] |= equal << (peer_place & low)
             pairs += 1
-            same += 1 if equal else 0
             own += 1
             other += 1
         elif step >= 0:
             own += 1
         else:
             other += 1
-    return pairs, same
+    return pairs
 
 
 def warm() -> None:

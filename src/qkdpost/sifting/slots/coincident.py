@@ -54,7 +54,7 @@ def match_detections(own: Detections, peer_slots: ArrayLike, peer_bases: BitsLik
         raise InputError(f"peer_bases has one basis for each of {slots.size} slots; found {len(bases)}")
     own_matched = np.zeros((own.slots.size + 63) // 64, dtype=np.uint64)
     peer_matched = np.zeros((slots.size + 63) // 64, dtype=np.uint64)
-    rounds, _ = match_slots(own.slots, own.bases.words, slots, bases.words, own_matched, peer_matched)
+    rounds = match_slots(own.slots, own.bases.words, slots, bases.words, own_matched, peer_matched)
     return SlotMatch(
         peer_matched=Bits(peer_matched, slots.size),
         own_matched=Bits(own_matched, own.slots.size),

@@ -201,9 +201,7 @@ def match_events(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bi
     peer_matched = np.zeros((peer_ticks.size + 63) // 64, dtype=np.uint64)
     ticks = np.ascontiguousarray(peer_ticks, dtype=np.int64).view()
     ticks.flags.writeable = False
-    pairs, _ = match_nearest(
-        own.ticks, own.bases.words, ticks, peer_bases.words, window_ticks, own_matched, peer_matched
-    )
+    pairs = match_nearest(own.ticks, own.bases.words, ticks, peer_bases.words, window_ticks, own_matched, peer_matched)
     return SlotMatch(
         peer_matched=Bits(peer_matched, peer_ticks.size), own_matched=Bits(own_matched, own.events), rounds=pairs
     )
