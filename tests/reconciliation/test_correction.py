@@ -9,36 +9,31 @@ import pytest
 
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.reconciliation.correction import Corrected, Side, correct
+from qkdpost.reconciliation.cascade.correction import CascadePlan
+from qkdpost.reconciliation.cascade.parameters import parameters_for
+from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct
 from qkdpost.reconciliation.in_process import drive
-from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
+from qkdpost.reconciliation.ldpc.plan import plan_ldpc
 
-SIDE = Side(
-    reference=True,
-    seed=bytes(range(32)),
-    qber_ppm=20_000,
-    frame_bits=1024,
-    parameters="near-optimal",
-    decoder="fast",
-    fallback="cascade",
-    random_source=lambda count: np.random.default_rng(2).bytes(count),
-)
+SIDE = Side(reference=True, seed=bytes(range(32)), random_source=lambda count: np.random.default_rng(2).bytes(count))
+CASCADE = CascadePlan(parameters=parameters_for("near-optimal", 20_000, 1024))
 
 
-def _both(errors: list[float], plan: LdpcPlan | None, side: Side) -> tuple[Corrected, Corrected]:
+def _both(errors: list[float], plan: CorrectionPlan) -> tuple[Corrected, Corrected]:
     """Correct frames of 1024 bits with these error rates, one after another."""
     generator = np.random.default_rng(1)
     reference = generator.integers(0, 2, 1024 * len(errors), dtype=np.uint8)
     noise = generator.random(reference.size) < np.repeat(errors, 1024)
     return drive(
-        correct(Bits.from_array(reference), plan, side),
-        correct(Bits.from_array(reference ^ noise), plan, replace(side, reference=False)),
+        correct(Bits.from_array(reference), plan, SIDE),
+        correct(Bits.from_array(reference ^ noise), plan, replace(SIDE, reference=False)),
     )
 
 
 def test_each_frame_is_held_to_its_bits_and_both_sides_count_alike() -> None:
     """The bad frame sends more parities than it has bits; what it is spared does not pay for the good ones."""
-    ours, theirs = _both([0.02, 0.5, 0.01], None, SIDE)
+    ours, theirs = _both([0.02, 0.5, 0.01], CASCADE)
     assert ours.bits == theirs.bits
     assert ours.disclosed == theirs.disclosed
     assert ours.frame_charges is not None
@@ -53,7 +48,9 @@ def test_each_frame_is_held_to_its_bits_and_both_sides_count_alike() -> None:
 @pytest.mark.parametrize("blind_rounds", [0, 3])
 def test_frames_that_ldpc_left_are_held_to_their_bits_together(fallback: str, blind_rounds: int) -> None:
     plan = plan_ldpc(80 * 1024, error_rate_ppm=10_000, frame_bits=1 << 14, blind_rounds=blind_rounds)
-    ours, theirs = _both([0.3] * 80, plan, replace(SIDE, fallback=fallback))
+    whole = LdpcCorrection(plan=plan, decoder="fast", fallback=CASCADE if fallback == "cascade" else None)
+    assert whole.publishes_errors == (blind_rounds > 0 or fallback == "cascade")
+    ours, theirs = _both([0.3] * 80, whole)
     assert ours.disclosed == theirs.disclosed
     assert ours.given_up == theirs.given_up
     assert ours.given_up_charge == theirs.given_up_charge

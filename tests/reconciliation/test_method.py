@@ -8,16 +8,30 @@ import numpy as np
 import pytest
 
 import qkdpost as qp
-from qkdpost.errors import ConfigurationError
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation import method
 from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import code_names, frame_lengths, load_code
+from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS
-from qkdpost.reconciliation.method import cascade_rounds, check_decoder, ldpc_plan, method_number
+from qkdpost.reconciliation.method import (
+    CorrectionTask,
+    cascade_rounds,
+    check_decoder,
+    plan_correction,
+    uncertainty_permille,
+)
 from qkdpost.reconciliation.settings import CascadeSet, FirstFailures, FrameBits
 
 
 def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, in_flight: int = 4, **changes: float) -> str:
-    return "cascade" if ldpc_plan(qp.Auto(**changes), in_flight, block_bits, qber_ppm, 10_000) is None else "ldpc"
+    return plan_correction(qp.Auto(**changes), task(block_bits, qber_ppm, in_flight)).method
+
+
+def task(block_bits: int, qber_ppm: int, in_flight: int) -> CorrectionTask:
+    return CorrectionTask(
+        block_bits=block_bits, qber_ppm=qber_ppm, uncertainty_permille=10, frame_bits=2**14, in_flight=in_flight
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,14 +70,33 @@ def test_what_no_code_corrects_goes_to_cascade() -> None:
 def test_methods_named_are_taken() -> None:
     for correction in (qp.Cascade(), qp.Ldpc()):
         for in_flight in (1, 256):
-            plan = ldpc_plan(correction, in_flight, 2**20, 30_000, 1000)
-            assert (plan is None) == (correction == qp.Cascade())
-            assert method_number(plan) == (0 if plan is None else 1 + code_names().index(plan.code))
+            plan = plan_correction(correction, task(2**20, 30_000, in_flight))
+            if isinstance(plan, LdpcCorrection):
+                assert (correction, plan.method) == (qp.Ldpc(), "ldpc")
+                assert plan.number == 1 + code_names().index(plan.plan.code)
+                assert plan.plan.uncertainty_permille == 10
+            else:
+                assert (correction, plan.method, plan.number) == (qp.Cascade(), "cascade", 0)
+
+
+def test_settings_of_no_method_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="methods cascade, ldpc, auto"):
+        plan_correction(object(), task(2**20, 30_000, 1))  # type: ignore[arg-type]
+
+
+def test_a_defect_of_a_plan_is_not_taken_for_a_missing_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where no code corrects the errors does Cascade step in."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise InputError("a defect")
+
+    monkeypatch.setattr(method, "plan_ldpc", broken)
+    with pytest.raises(InputError, match="a defect"):
+        plan_correction(qp.Ldpc(), task(2**20, 30_000, 1))
 
 
 def test_an_estimate_of_few_errors_is_provided_for() -> None:
-    plans = [ldpc_plan(qp.Ldpc(), 4, 2**20, 30_000, errors) for errors in (0, 100, 10**6)]
-    assert [plan.uncertainty_permille for plan in plans if plan] == [400, 100, 1]
+    assert [uncertainty_permille(errors) for errors in (0, 100, 10**6)] == [400, 100, 1]
 
 
 def test_a_link_offers_the_frame_lengths_that_codes_have() -> None:

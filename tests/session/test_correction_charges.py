@@ -6,10 +6,9 @@ import pytest
 
 import qkdpost as qp
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
-from qkdpost.session.stages import reconciliation
+from support.correction import plan_for_half_the_errors
 from support.link import Pair, bb84_records, small_link
 
 
@@ -29,12 +28,6 @@ def _finished(link: qp.LinkConfig, qber: float = 0.02) -> Pair:
     return pair
 
 
-def _plan_at_half(ldpc: qp.Ldpc, _in_flight: int, bits: int, ppm: int, _errors: int) -> LdpcPlan:
-    return plan_ldpc(
-        bits, error_rate_ppm=ppm // 2, frame_bits=1 << 14, blind_rounds=ldpc.blind_rounds, uncertainty_permille=0
-    )
-
-
 @pytest.mark.parametrize("frame_bits", [1024, 1 << 14])
 def test_the_report_of_ldpc_counts_its_own_frames(frame_bits: int) -> None:
     """Whatever the length of frames of Cascade, by which short tags verify."""
@@ -51,7 +44,7 @@ def test_the_report_of_ldpc_counts_its_own_frames(frame_bits: int) -> None:
 @pytest.mark.parametrize("fallback", ["cascade", "drop"])
 def test_frames_that_fail_are_charged_their_bits_at_most(monkeypatch: pytest.MonkeyPatch, fallback: str) -> None:
     """Every frame of LDPC fails, for the plan is made for half the errors; together they are charged their length."""
-    monkeypatch.setattr(reconciliation, "ldpc_plan", _plan_at_half)
+    plan_for_half_the_errors(monkeypatch, frame_bits=1 << 14, first_failures_permille=500, uncertainty_permille=0)
     link = small_link(
         correction=qp.Ldpc(blind_rounds=0, fallback=None if fallback == "drop" else qp.Cascade(), frame_bits=1 << 14),
         security={"epsilon": 1e-6},

@@ -13,10 +13,11 @@ from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason, FrameVerdict, Parities
 from qkdpost.reconciliation import method as choice
 from qkdpost.reconciliation.ldpc.conversation import WANTED_BITS
+from qkdpost.reconciliation.ldpc.plan import NoSuitableCode
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
-from qkdpost.session.stages import reconciliation
+from support.correction import plan_for_half_the_errors
 from support.link import Pair, bb84_records, changed, seeded_source, small_link
 
 ONE_WAY = qp.Ldpc(frame_bits=2**14, blind_rounds=0, fallback=None)
@@ -66,10 +67,7 @@ def test_the_ledger_tells_the_direction(name: str) -> None:
 
 
 def test_a_fallback_to_cascade_makes_it_two_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = reconciliation.ldpc_plan
-    monkeypatch.setattr(
-        reconciliation, "ldpc_plan", lambda one, flights, bits, ppm, seen: real(one, flights, bits, ppm // 2, seen)
-    )
+    plan_for_half_the_errors(monkeypatch)
     pair = finished(qp.Ldpc(frame_bits=2**14, blind_rounds=0))
     for role in ("alice", "bob"):
         assert report_of(pair, role).ldpc_failed_frames > 0
@@ -77,7 +75,7 @@ def test_a_fallback_to_cascade_makes_it_two_way(monkeypatch: pytest.MonkeyPatch)
 
 
 def without_codes(*_: object, **__: object) -> None:
-    raise qp.InputError("no code corrects so many errors")
+    raise NoSuitableCode("no code corrects so many errors")
 
 
 def test_a_one_way_configuration_without_a_code_is_two_way_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

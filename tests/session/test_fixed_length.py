@@ -15,6 +15,8 @@ import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, ComparedBits
 from qkdpost.keys.price import AUTHENTICATION_BITS
 from qkdpost.planning import FixedLengthPlan, plan_fixed_length
+from qkdpost.reconciliation import method
+from qkdpost.reconciliation.ldpc.plan import NoSuitableCode
 from qkdpost.session.blocks.block import Block
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
@@ -293,11 +295,13 @@ def _loose(plan: FixedLengthPlan, leakage_bits: int) -> qp.security.DecoyAccepta
 
 def test_a_block_that_would_need_two_way_correction_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no code corrects the errors, Cascade must not step in: the vacuum term would not survive it."""
-    from qkdpost.session.stages import reconciliation
+
+    def without_codes(*_: object, **__: object) -> None:
+        raise NoSuitableCode("no code corrects so many errors")
 
     plan = decoy_plan("two decoys", correction=ONE_WAY)
     loose = structs.replace(_loose(plan, 300_000), vacuum=1, phase_error_rate=0.5, single_photons=0)
-    monkeypatch.setattr(reconciliation, "ldpc_plan", lambda *_: None)
+    monkeypatch.setattr(method, "plan_ldpc", without_codes)
     monkeypatch.setattr(Block, "secret_length", _always_enough(Block.secret_length))
     pair = run(changed(plan.config, security={"acceptance": loose}), *decoy_records(plan.config))
     details = [event.detail for role in ("alice", "bob") for event in pair.aborts(role)]

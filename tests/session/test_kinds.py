@@ -15,6 +15,7 @@ from qkdpost.protocols import PROTOCOLS
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder
 from qkdpost.session.events import KeyReady
+from support.correction import plan_for_half_the_errors
 from support.link import Pair, bb84_records, changed, small_link
 
 LINKS = {
@@ -137,13 +138,7 @@ def test_without_blind_rounds_correction_is_one_way() -> None:
 
 @pytest.mark.parametrize("fallback", ["cascade", "drop"])
 def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qkdpost.session.stages import reconciliation
-
-    real = reconciliation.ldpc_plan
-    # Plan for far fewer errors than there are: most frames fail.
-    monkeypatch.setattr(
-        reconciliation, "ldpc_plan", lambda one, flights, bits, ppm, seen: real(one, flights, bits, ppm // 2, seen)
-    )
+    plan_for_half_the_errors(monkeypatch)
     pair = ldpc_pair(fallback=None if fallback == "drop" else qp.Cascade(), blind_rounds=1)
     for role in ("alice", "bob"):
         ends = [e.report for e in pair.events[role] if isinstance(e, KeyReady)] + [e.report for e in pair.aborts(role)]

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 import pytest
 
-import qkdpost as qp
 from qkdpost import distillation
 from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import Confirmation
@@ -20,7 +19,7 @@ from qkdpost.errors import AuthenticationError, ConfigurationError, QkdpostError
 from qkdpost.keys import KeyPool, PadReference, authentication
 from qkdpost.keys.authentication import PolynomialHasher, Transcript
 from qkdpost.reconciliation.ldpc.conversation import ldpc_reference
-from qkdpost.reconciliation.method import ldpc_plan
+from qkdpost.reconciliation.ldpc.plan import plan_ldpc
 from qkdpost.session.blocks.block import Block
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.session import Session
@@ -243,8 +242,7 @@ def test_the_punctured_bits_of_ldpc(extra: int) -> None:
         return drawn[-1]
 
     bits = Bits.from_array(GENERATOR.integers(0, 2, 10_000))
-    plan = ldpc_plan(qp.Ldpc(frame_bits=2**14), 4, len(bits), 20_000, 100)
-    assert plan is not None
+    plan = plan_ldpc(len(bits), error_rate_ppm=20_000, frame_bits=2**14, uncertainty_permille=100)
     reference = ldpc_reference(bits, plan=plan, seed=bytes(32), random_source=draw)
     next(reference)
     next_message = reference.send(Bits.zeros(0))

@@ -12,7 +12,7 @@ from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason
-from qkdpost.reconciliation import correction
+from qkdpost.reconciliation.cascade import correction
 from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link

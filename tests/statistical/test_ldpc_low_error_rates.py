@@ -9,8 +9,11 @@ import pytest
 
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
+from qkdpost.reconciliation.cascade.correction import CascadePlan
+from qkdpost.reconciliation.cascade.parameters import parameters_for
 from qkdpost.reconciliation.correction import Side, correct
 from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.plan import plan_ldpc
 from qkdpost.statistics.entropy import binary_entropy
 
@@ -33,18 +36,11 @@ def _efficiency(error_rate: float, blocks: int) -> float:
             first_failures_permille=300,
             uncertainty_permille=50,
         )
-        side = Side(
-            reference=True,
-            seed=bytes(32),
-            qber_ppm=plan.error_rate_ppm,
-            frame_bits=1 << 14,
-            parameters="near-optimal",
-            decoder="fast",
-            fallback="cascade",
-            random_source=generator.bytes,
-        )
+        fallback = CascadePlan(parameters=parameters_for("near-optimal", plan.error_rate_ppm, 1 << 14))
+        whole = LdpcCorrection(plan=plan, decoder="fast", fallback=fallback)
+        side = Side(reference=True, seed=bytes(32), random_source=generator.bytes)
         ours, theirs = drive(
-            correct(reference, plan, side), correct(reference ^ errors, plan, replace(side, reference=False))
+            correct(reference, whole, side), correct(reference ^ errors, whole, replace(side, reference=False))
         )
         assert theirs.bits == reference
         leakage += ours.failed_frames * plan.key_bits

@@ -15,7 +15,7 @@ from qkdpost.bits import Bits
 from qkdpost.checks import instance, whole_number
 from qkdpost.errors import InputError
 
-__all__ = ["BinarySymmetric", "Channel", "LogLikelihoods", "UnsupportedChannel"]
+__all__ = ["MAX_ERROR_RATE_PPM", "BinarySymmetric", "Channel", "LogLikelihoods", "UnsupportedChannel"]
 
 MAX_ERROR_RATE_PPM = 499_999
 

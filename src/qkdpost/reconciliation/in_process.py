@@ -4,67 +4,31 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import choice, described, real_number, whole_number
 from qkdpost.dialogue.ledger import Cause, Ledger
-from qkdpost.errors import InputError
-from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
-from qkdpost.reconciliation.correction import Side, correct
-from qkdpost.reconciliation.ldpc.decoders import DECODERS
-from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct
+from qkdpost.reconciliation.method import METHODS, CorrectionTask, check_decoder
 from qkdpost.reconciliation.payload import Payload, Rounds
+from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc
 from qkdpost.shared_random import SEED_BYTES
 from qkdpost.statistics.entropy import binary_entropy
 
-__all__ = ["METHODS", "Correction", "Options", "Reconciled", "drive", "reconcile"]
+__all__ = ["Reconciled", "drive", "reconcile"]
 
 Outcome = TypeVar("Outcome")
 
-_FRAME_BITS = {"cascade": 1 << 14, "ldpc": 1 << 16}
-"""Of a frame by default, as in `qkdpost.LinkConfig`."""
+_CASCADE_FRAME_BITS = 1 << 14
+"""Of a frame by default, as in `qkdpost.Blocks`."""
 _FALLBACKS = ("cascade", "drop")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What `reconcile` was told about single methods; fields as its arguments."""
-
-    parameters: str
-    decoder: str
-    first_failures_permille: int
-    blind_rounds: int
-    fallback: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """What a method of `METHODS` hands back.
-
-    Attributes:
-        bits: the corrector's; secret.
-        leakage_bits: as `Reconciled` has it.
-        rounds: messages in each direction.
-        corrected_bits: errors found.
-        frames: frames in all.
-        frame_bits: of each frame; the last may be shorter.
-        failed_frames: of these, how many the method itself did not correct, and knows it.
-        dealt: whether bit i lies in frame i mod `frames`; else frames follow each other.
-    """
-
-    bits: Bits = field(repr=False)
-    leakage_bits: int
-    rounds: int
-    corrected_bits: int
-    frames: int
-    frame_bits: int
-    failed_frames: int = 0
-    dealt: bool = False
+_UNCERTAINTY_PERMILLE = 30
+"""Of the error rate that a caller names: LDPC provides for its being wrong by so much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,32 +114,50 @@ def reconcile(
             f"reference_bits and noisy_bits must be of one length; found {len(reference)} and {len(noisy)}"
         )
     method = choice("method", method, METHODS)
-    correction = METHODS[method](
-        reference,
-        noisy,
+    if frame_bits is not None:
+        frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
+    settings = _settings(
+        method,
+        frame_bits=frame_bits,
+        parameters=parameters,
+        decoder=decoder,
+        first_failures_permille=first_failures_permille,
+        blind_rounds=blind_rounds,
+        fallback=choice("fallback", fallback, _FALLBACKS),
+    )
+    task = CorrectionTask(
+        block_bits=len(reference),
         qber_ppm=round(real_number("qber", qber, least=0.0, most=0.5) * 1_000_000),
-        frame_bits=whole_number(
-            "frame_bits", _FRAME_BITS.get(method, 1 << 14) if frame_bits is None else frame_bits, least=1, most=1 << 20
-        ),
-        options=Options(
-            parameters=choice("parameters", parameters, PARAMETER_SETS),
-            decoder=choice("decoder", decoder, DECODERS),
-            first_failures_permille=whole_number("first_failures_permille", first_failures_permille, most=1000),
-            blind_rounds=whole_number("blind_rounds", blind_rounds, most=16),
-            fallback=choice("fallback", fallback, _FALLBACKS),
-        ),
-        seed=os.urandom(SEED_BYTES) if seed is None else _seed(seed),
+        uncertainty_permille=_UNCERTAINTY_PERMILLE,
+        frame_bits=_CASCADE_FRAME_BITS if frame_bits is None or method == "ldpc" else frame_bits,
     )
+    plan = METHODS[method].plan(settings, task)
+    ours, theirs = _both_sides(reference, noisy, plan, os.urandom(SEED_BYTES) if seed is None else _seed(seed))
+    leakage_bits = _charged(ours)
     return Reconciled(
-        bits=correction.bits,
-        leakage_bits=correction.leakage_bits,
-        efficiency=_efficiency(correction.leakage_bits, (reference ^ noisy).weight(), len(reference)),
-        rounds=correction.rounds,
-        corrected_bits=correction.corrected_bits,
-        residual_frames=_residual_frames(reference ^ correction.bits, correction),
-        frames=correction.frames,
-        failed_frames=correction.failed_frames,
+        bits=theirs.bits,
+        leakage_bits=leakage_bits,
+        efficiency=_efficiency(leakage_bits, (reference ^ noisy).weight(), len(reference)),
+        rounds=ours.rounds,
+        corrected_bits=theirs.corrected_bits,
+        residual_frames=_residual_frames(reference ^ theirs.bits, ours, task.frame_bits),
+        frames=ours.frames,
+        failed_frames=ours.failed_frames,
     )
+
+
+def _settings(method: str, *, frame_bits: int | None, parameters: str, fallback: str, **of_ldpc: Any) -> Any:
+    """Return the settings that the arguments of `reconcile` make, those of other methods checked too."""
+    if method == "ldpc" and frame_bits is not None:
+        of_ldpc["frame_bits"] = frame_bits
+    try:
+        cascade = Cascade(parameters=cast(CascadeSet, parameters))
+        ldpc = Ldpc(fallback=cascade if fallback == "cascade" else None, **of_ldpc)
+        check_decoder(ldpc)
+    except ConfigurationError as error:
+        raise InputError(str(error)) from None
+    offered = {"cascade": cascade, "ldpc": ldpc, "auto": Auto(cascade=cascade, ldpc=ldpc)}
+    return offered[method] if method in offered else METHODS[method].settings()
 
 
 def _seed(seed: object) -> bytes:
@@ -207,62 +189,18 @@ def _step(side: Rounds[Outcome], answer: Payload | None) -> Payload | StopIterat
         return stop
 
 
-def _cascade(
-    reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, options: Options, seed: bytes
-) -> Correction:
-    return _correction(reference, noisy, None, qber_ppm, frame_bits, options, seed)
-
-
-def _ldpc(reference: Bits, noisy: Bits, *, qber_ppm: int, frame_bits: int, options: Options, seed: bytes) -> Correction:
-    plan = plan_ldpc(
-        len(reference),
-        error_rate_ppm=min(max(1, qber_ppm), 499_999),
-        frame_bits=frame_bits,
-        first_failures_permille=options.first_failures_permille,
-        blind_rounds=options.blind_rounds,
-        decoder=options.decoder,
-    )
-    return _correction(reference, noisy, plan, qber_ppm, _FRAME_BITS["cascade"], options, seed)
-
-
-def _correction(
-    reference: Bits,
-    noisy: Bits,
-    plan: LdpcPlan | None,
-    qber_ppm: int,
-    frame_bits: int,
-    options: Options,
-    seed: bytes,
-) -> Correction:
+def _both_sides(reference: Bits, noisy: Bits, plan: CorrectionPlan, seed: bytes) -> tuple[Corrected, Corrected]:
     """Run both sides of what a session runs."""
-    sides = [
-        Side(
-            reference=kept,
-            seed=seed,
-            qber_ppm=qber_ppm,
-            frame_bits=frame_bits,
-            parameters=options.parameters,
-            decoder=options.decoder,
-            fallback=options.fallback,
-            random_source=os.urandom,
-        )
-        for kept in (True, False)
-    ]
-    ours, theirs = drive(correct(reference, plan, sides[0]), correct(noisy, plan, sides[1]))
+    sides = [Side(reference=kept, seed=seed, random_source=os.urandom) for kept in (True, False)]
+    return drive(correct(reference, plan, sides[0]), correct(noisy, plan, sides[1]))
+
+
+def _charged(outcome: Corrected) -> int:
     ledger = Ledger()
-    for cause, bits in ours.disclosed.items():
+    for cause, bits in outcome.disclosed.items():
         ledger.disclose(cause, bits)
-    ledger.disclose(Cause.DROPPED_FRAMES, ours.given_up.weight() - ours.given_up_charge)
-    return Correction(
-        bits=theirs.bits,
-        leakage_bits=ledger.charged_bits,
-        rounds=ours.rounds,
-        corrected_bits=theirs.corrected_bits,
-        frames=ours.frames,
-        frame_bits=frame_bits,
-        failed_frames=ours.failed_frames,
-        dealt=plan is not None,
-    )
+    ledger.disclose(Cause.DROPPED_FRAMES, outcome.given_up.weight() - outcome.given_up_charge)
+    return ledger.charged_bits
 
 
 def _efficiency(leakage_bits: int, errors: int, length: int) -> float:
@@ -272,13 +210,8 @@ def _efficiency(leakage_bits: int, errors: int, length: int) -> float:
     return leakage_bits / (length * binary_entropy(min(rate, 1 - rate)))
 
 
-def _residual_frames(difference: Bits, correction: Correction) -> int:
-    """Count the frames that hold a difference."""
+def _residual_frames(difference: Bits, outcome: Corrected, frame_bits: int) -> int:
+    """Count the frames that hold a difference: they follow each other where each is charged, else bits are dealt."""
     places = np.flatnonzero(np.asarray(difference)) if difference.weight() else np.zeros(0, dtype=np.int64)
-    if correction.dealt:
-        return int(np.unique(places % correction.frames).size)
-    return int(np.unique(places // correction.frame_bits).size)
-
-
-METHODS: dict[str, Callable[..., Correction]] = {"cascade": _cascade, "ldpc": _ldpc}
-"""How to correct: name -> function (reference, noisy, *, qber_ppm, frame_bits, options, seed) -> `Correction`."""
+    frames = places % outcome.frames if outcome.frame_charges is None else places // frame_bits
+    return int(np.unique(frames).size)

@@ -1,6 +1,10 @@
-"""Which method corrects a block: a function of the settings and of integers that both hosts hold alike.
+"""Which method corrects a block, and how: a function of the settings and of integers that both hosts hold alike.
 
-The rule of "auto": Cascade discloses least, and takes several hundred rounds; as long as the blocks in flight can hide
+`METHODS` is a plain dict, to which methods of another origin may be added: settings, and a function that makes of them
+and of a block's numbers a `CorrectionPlan`. Sessions, `qkdpost.reconcile` and tests run the plan by
+`qkdpost.reconciliation.correction.correct`.
+
+The rule of `Auto`: Cascade discloses least, and takes several hundred rounds; as long as the blocks in flight can hide
 them it is the better choice. It is taken if
 
     cascade_rounds(error rate) * round_trip_ms / in_flight <= block bits / (1000 processor_mbit_per_s),
@@ -10,72 +14,103 @@ if a code corrects the error rate.
 
 Below 1 % frames hold few errors, and LDPC discloses more than Cascade's 1.05 to 1.1 times the limit: with frames of
 2^16 bits about 1.23 times at 0.5 %, 1.33 at 0.2 %, 1.47 at 0.1 %, and never less than 1.3 % of the bits, whatever the
-error rate; with frames of 2^14 never less than 3.1 %. That much of the key, at most, is what "auto" pays for not
+error rate; with frames of 2^14 never less than 3.1 %. That much of the key, at most, is what `Auto` pays for not
 waiting, and what a frame has cost before the fallback corrects it by Cascade; it weighs waiting alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
-from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc.codes import code_names
+from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation.cascade.correction import CascadePlan
+from qkdpost.reconciliation.cascade.parameters import parameters_for
+from qkdpost.reconciliation.channel import MAX_ERROR_RATE_PPM
+from qkdpost.reconciliation.correction import CorrectionPlan
+from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
-from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
-from qkdpost.reconciliation.settings import Auto, CorrectionSettings
+from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
+from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc
 
-__all__ = ["cascade_rounds", "check_decoder", "ldpc_plan", "method_number"]
+__all__ = [
+    "METHODS",
+    "CorrectionMethod",
+    "CorrectionTask",
+    "cascade_rounds",
+    "check_decoder",
+    "plan_correction",
+    "uncertainty_permille",
+]
 
-MOST_UNCERTAINTY_PERMILLE = 400
+_MAX_UNCERTAINTY_PERMILLE = 400
 
 
-def check_decoder(correction: CorrectionSettings) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionTask:
+    """What both hosts know alike of a block that is to be corrected.
+
+    Args:
+        block_bits: bits to correct.
+        qber_ppm: the error rate expected, errors in 10^6 bits.
+        uncertainty_permille: its relative standard error, in thousandths.
+        frame_bits: length of a frame of Cascade, which is that of verification too.
+        in_flight: how many blocks share the waiting for the line.
+    """
+
+    block_bits: int
+    qber_ppm: int
+    uncertainty_permille: int
+    frame_bits: int
+    in_flight: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionMethod:
+    """A method of correction.
+
+    Args:
+        settings: the class of its settings.
+        plan: makes of settings and a task the plan that both hosts follow; raises `NoSuitableCode` where the method
+            cannot correct the block.
+    """
+
+    settings: type
+    plan: Callable[[Any, CorrectionTask], CorrectionPlan]
+
+
+def plan_correction(settings: CorrectionSettings, task: CorrectionTask) -> CorrectionPlan:
+    """Return how a block is corrected: by the method of the settings, or by Cascade where no LDPC code will do.
+
+    Raises:
+        ConfigurationError: no method of `METHODS` has settings of this class.
+        InputError: a number of the task lies outside its range.
+    """
+    try:
+        return _method_of(settings).plan(settings, task)
+    except NoSuitableCode:
+        return _plan_cascade(settings.cascade, task)
+
+
+def uncertainty_permille(errors_seen: int) -> int:
+    """Return the relative standard error, in thousandths, of an estimate that rests on so many errors.
+
+    An estimate that rests on e errors is good to one part in the root of e.
+    """
+    return min(_MAX_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen)))
+
+
+def check_decoder(settings: CorrectionSettings) -> None:
     """Check that this host has the decoder that the settings name, where it may be needed.
 
     Raises:
         ConfigurationError: it has not.
     """
-    ldpc = correction.ldpc
+    ldpc = settings.ldpc
     if ldpc is not None and ldpc.decoder not in DECODERS:
         raise ConfigurationError(f"decoder of LDPC must be one of {', '.join(DECODERS)}; found {ldpc.decoder!r}")
-
-
-def ldpc_plan(
-    correction: CorrectionSettings, in_flight: int, block_bits: int, qber_ppm: int, errors_seen: int
-) -> LdpcPlan | None:
-    """Return how the family of LDPC codes is fitted to a block, or None if Cascade corrects it.
-
-    An estimate that rests on e errors is good to one part in the root of e, and the plan provides for it.
-
-    Args:
-        correction: the method, or `Auto`.
-        in_flight: how many blocks share the waiting for the line.
-        block_bits: bits to correct.
-        qber_ppm: the error rate expected, errors in 10^6 bits.
-        errors_seen: how many errors that estimate rests on.
-    """
-    ldpc = correction.ldpc
-    if ldpc is None:
-        return None
-    if isinstance(correction, Auto) and _cascade_keeps_up(correction, in_flight, block_bits, qber_ppm):
-        return None
-    try:
-        return plan_ldpc(
-            block_bits,
-            error_rate_ppm=qber_ppm,
-            frame_bits=ldpc.frame_bits,
-            first_failures_permille=ldpc.first_failures_permille,
-            blind_rounds=ldpc.blind_rounds,
-            uncertainty_permille=min(MOST_UNCERTAINTY_PERMILLE, isqrt(1_000_000 // max(1, errors_seen))),
-            decoder=ldpc.decoder,
-        )
-    except InputError:
-        return None
-
-
-def method_number(plan: LdpcPlan | None) -> int:
-    """Return how the method is told to the peer: 0 for Cascade, or one more than the index of the LDPC code."""
-    return 0 if plan is None else 1 + code_names().index(plan.code)
 
 
 def cascade_rounds(qber_ppm: int) -> int:
@@ -86,6 +121,45 @@ def cascade_rounds(qber_ppm: int) -> int:
     return 400 + qber_ppm // 100
 
 
-def _cascade_keeps_up(auto: Auto, in_flight: int, block_bits: int, qber_ppm: int) -> bool:
-    waiting_ms = cascade_rounds(qber_ppm) * auto.round_trip_ms / in_flight
-    return waiting_ms <= block_bits / (1000.0 * auto.processor_mbit_per_s)
+def _method_of(settings: CorrectionSettings) -> CorrectionMethod:
+    for method in METHODS.values():
+        if type(settings) is method.settings:
+            return method
+    raise ConfigurationError(f"correction must be of one of the methods {', '.join(METHODS)}; found {settings!r}")
+
+
+def _plan_cascade(settings: Cascade, task: CorrectionTask) -> CascadePlan:
+    return CascadePlan(parameters=parameters_for(settings.parameters, task.qber_ppm, task.frame_bits))
+
+
+def _plan_ldpc(settings: Ldpc, task: CorrectionTask) -> LdpcCorrection:
+    plan = plan_ldpc(
+        task.block_bits,
+        error_rate_ppm=min(max(1, task.qber_ppm), MAX_ERROR_RATE_PPM),
+        frame_bits=settings.frame_bits,
+        first_failures_permille=settings.first_failures_permille,
+        blind_rounds=settings.blind_rounds,
+        uncertainty_permille=task.uncertainty_permille,
+        decoder=settings.decoder,
+    )
+    fallback = None if settings.fallback is None else _plan_cascade(settings.fallback, task)
+    return LdpcCorrection(plan=plan, decoder=settings.decoder, fallback=fallback)
+
+
+def _plan_by_rule(settings: Auto, task: CorrectionTask) -> CorrectionPlan:
+    if _cascade_keeps_up(settings, task):
+        return _plan_cascade(settings.cascade, task)
+    return _plan_ldpc(settings.ldpc, task)
+
+
+def _cascade_keeps_up(settings: Auto, task: CorrectionTask) -> bool:
+    waiting_ms = cascade_rounds(task.qber_ppm) * settings.round_trip_ms / task.in_flight
+    return waiting_ms <= task.block_bits / (1000.0 * settings.processor_mbit_per_s)
+
+
+METHODS: dict[str, CorrectionMethod] = {
+    "cascade": CorrectionMethod(settings=Cascade, plan=_plan_cascade),
+    "ldpc": CorrectionMethod(settings=Ldpc, plan=_plan_ldpc),
+    "auto": CorrectionMethod(settings=Auto, plan=_plan_by_rule),
+}
+"""The methods by name; a plain dict, to which others may be added."""

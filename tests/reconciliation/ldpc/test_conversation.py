@@ -88,10 +88,10 @@ def test_a_block_is_corrected_and_every_disclosed_bit_is_counted(error_rate: flo
     assert theirs.failed_frames.weight() <= 1
     sent = sum(len(message) for message, _ in messages)
     assert ours.leakage_bits == theirs.leakage_bits == sent - plan.frames * plan.punctured_bits
-    assert (ours.verdict_bits, ours.wish_bits) == (theirs.verdict_bits, theirs.wish_bits)
+    assert (ours.verdict_bits, ours.request_bits) == (theirs.verdict_bits, theirs.request_bits)
     answers = [len(message) for _, message in messages if len(message)]
     assert ours.verdict_bits == plan.frames * len(answers)
-    assert ours.verdict_bits + ours.wish_bits == sum(answers)
+    assert ours.verdict_bits + ours.request_bits == sum(answers)
     assert ours.rounds == theirs.rounds == len(messages) <= 2 * (plan.blind_rounds + 1)
     assert ours.failed_frames == theirs.failed_frames
     assert ours.bits == Bits.from_array(reference)
@@ -109,7 +109,7 @@ def test_whether_correction_is_two_way_hangs_on_the_rounds_asked_for_alone() -> 
     ours, theirs, _ = _run(reference, errors, bare)  # so many errors that only the patient decoder finds them all
     assert np.array_equal(np.asarray(theirs.bits), reference)
     assert theirs.failed_frames.weight() == 0
-    assert ours.wish_bits == theirs.wish_bits == WANTED_BITS
+    assert ours.request_bits == theirs.request_bits == WANTED_BITS
 
 
 def test_reconcile_charges_which_frames_were_found(monkeypatch: pytest.MonkeyPatch) -> None:

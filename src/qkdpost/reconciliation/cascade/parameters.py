@@ -72,7 +72,7 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
         ConfigurationError: an unknown name, or a number out of its range.
     """
     if name not in PARAMETER_SETS:
-        raise ConfigurationError(f"unknown Cascade parameters {name!r}; known are {', '.join(PARAMETER_SETS)}")
+        raise ConfigurationError(f"parameters of Cascade must be one of {', '.join(PARAMETER_SETS)}; found {name!r}")
     qber_ppm = whole_number("qber_ppm", qber_ppm, most=_MILLION // 2, error=ConfigurationError)
     frame_bits = _frame_bits(frame_bits)
     sizes = PARAMETER_SETS[name](max(qber_ppm, 10), frame_bits)

@@ -17,7 +17,7 @@ corrector asks for is a function of the error pattern, of what was said, and of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -28,6 +28,7 @@ from qkdpost._kernels.ldpc.syndromes import compute_syndromes, flip_errors, gath
 from qkdpost.bits import Bits, concatenate
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric
+from qkdpost.reconciliation.correction import RandomSource
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Decoder
@@ -37,10 +38,7 @@ from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate, combine, est
 from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds, expect_bits
 from qkdpost.shared_random import permutation, random_words
 
-__all__ = ["WANTED_BITS", "LdpcOutcome", "RandomSource", "block_mask", "ldpc_corrector", "ldpc_reference"]
-
-RandomSource = Callable[[int], bytes]
-"""Returns as many fresh secret bytes as asked, as `secrets.token_bytes` does."""
+__all__ = ["WANTED_BITS", "LdpcOutcome", "block_mask", "ldpc_corrector", "ldpc_reference"]
 
 Words = NDArray[np.uint64]
 
@@ -86,7 +84,7 @@ class _Block:
 
     def __init__(self, bits: Bits, plan: LdpcPlan, seed: bytes) -> None:
         if len(bits) != plan.block_bits:
-            raise InputError(f"the plan is for {plan.block_bits} bits, found {len(bits)}")
+            raise InputError(f"bits must be the {plan.block_bits} that the plan is for; found {len(bits)}")
         self.bits, self.plan = bits, plan
         self.code: QuasiCyclicCode = load_code(plan.code)
         self.layout: FrameLayout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
@@ -153,31 +151,40 @@ def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: Ra
         InvalidPayload: the peer's message has the wrong length, or asks for more bits than are hidden.
     """
     block = _Block(bits, plan, seed)
-    punctured = plan.frames * plan.punctured_bits
-    drawn = np.frombuffer(random_source(8 * ((punctured + 63) // 64)), dtype="<u8").astype(np.uint64)
-    if drawn.size != (punctured + 63) // 64:
-        raise InputError("random_source returned another number of bytes than asked")
-    block.fill(block.layout.punctured, drawn)
-    del drawn  # a traceback with variables would show it
+    _draw_punctured(block, random_source)
     message = Bits(block.syndromes(block.frames).reshape(-1), plan.frames * plan.syndrome_bits)
-    open_frames = ~Bits.zeros(plan.frames)
+    failed = ~Bits.zeros(plan.frames)
     for rounds_left in range(plan.blind_rounds, -1, -1):
         yield from _exchange(block, message, 0)
         answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if rounds_left else 0))
-        block.count_answer(answer)
-        failed, wanted = answer[: plan.frames], _number(answer[plan.frames :])
-        if wanted > block.hidden or (wanted and not failed.weight()):
-            raise InvalidPayload(
-                f"{wanted} punctured bits are asked for of each of {failed.weight()} failed frames, and {block.hidden} "
-                "are still hidden"
-            )
-        if (failed & ~open_frames).weight():
-            raise InvalidPayload("frames are said to have failed which were found before")
-        open_frames = failed
+        failed, wanted = _read_answer(block, answer, failed)
         if not wanted:
             break
         message = _revealed(block, failed, block.reveal(wanted, failed))
     return block.outcome(bits, failed, 0, np.zeros(0, dtype=np.int32))
+
+
+def _draw_punctured(block: _Block, random_source: RandomSource) -> None:
+    """Put fresh secret bits in the punctured places of every frame."""
+    count = 8 * ((block.plan.frames * block.plan.punctured_bits + 63) // 64)
+    drawn = random_source(count)
+    if len(drawn) != count:
+        raise InputError(f"random_source must return as many bytes as it is asked for; found {len(drawn)} of {count}")
+    block.fill(block.layout.punctured, np.frombuffer(drawn, dtype="<u8").astype(np.uint64))
+
+
+def _read_answer(block: _Block, answer: Bits, open_frames: Bits) -> tuple[Bits, int]:
+    """Return which frames failed, and how many bits the corrector asks for of each."""
+    block.count_answer(answer)
+    failed, wanted = answer[: block.plan.frames], _number(answer[block.plan.frames :])
+    if wanted > block.hidden or (wanted and not failed.weight()):
+        raise InvalidPayload(
+            f"{wanted} punctured bits are asked for of each of {failed.weight()} failed frames, and {block.hidden} are "
+            "still hidden"
+        )
+    if (failed & ~open_frames).weight():
+        raise InvalidPayload("frames are said to have failed which were found before")
+    return failed, wanted
 
 
 def ldpc_corrector(bits: Bits, *, plan: LdpcPlan, seed: bytes, decoder: str = "fast") -> Rounds[LdpcOutcome]:
@@ -191,7 +198,7 @@ def ldpc_corrector(bits: Bits, *, plan: LdpcPlan, seed: bytes, decoder: str = "f
     """
     block = _Block(bits, plan, seed)
     if decoder not in DECODERS:
-        raise InputError(f"there is no decoder {decoder!r}; there are {sorted(DECODERS)}")
+        raise InputError(f"decoder must be one of {', '.join(DECODERS)}; found {decoder!r}")
     message = yield from _exchange(block, Bits.zeros(0), plan.frames * plan.syndrome_bits)
     search = _Search(block, decoder, message)
     for rounds_left in range(plan.blind_rounds, -1, -1):

@@ -132,14 +132,22 @@ class LayeredDecoder:
 
     def __post_init__(self) -> None:
         if self.dtype not in _MAX_CORRECTION:
-            raise InputError(f"a layered decoder counts in int8 or int16, found {self.dtype}")
+            raise InputError(f"dtype of a layered decoder must be int8 or int16; found {self.dtype}")
         for counting in (self.few_checks, self.many_checks):
             if not 0 <= counting.correction <= _MAX_CORRECTION[self.dtype]:
-                raise InputError(f"correction must lie in 0 ... {_MAX_CORRECTION[self.dtype]}, found {counting}")
+                raise InputError(
+                    f"correction must be in 0 ... {_MAX_CORRECTION[self.dtype]}; found {counting.correction}"
+                )
             if counting.units_per_nat < 1 or not 1 <= counting.max_magnitude <= np.iinfo(self.dtype).max:
-                raise InputError(f"units_per_nat, max_magnitude must be 1 or more and fit the type, found {counting}")
+                raise InputError(
+                    f"units_per_nat must be 1 or more, and max_magnitude in 1 ... {np.iinfo(self.dtype).max}; found "
+                    f"{counting.units_per_nat} and {counting.max_magnitude}"
+                )
         if self.max_iterations < 1 or self.patience.first_iterations < 0:
-            raise InputError("max_iterations must be 1 or more, first_iterations 0 or more")
+            raise InputError(
+                f"max_iterations must be 1 or more, and first_iterations of patience 0 or more; found "
+                f"{self.max_iterations} and {self.patience.first_iterations}"
+            )
 
     def arithmetic(self, rows: int, columns: int) -> Arithmetic:
         """Return how this decoder counts for codes of so many block rows and columns."""

@@ -88,7 +88,9 @@ def frame_layout(name: str, punctured_bits: int, shortened_bits: int) -> FrameLa
     """Return the layout of a shipped code's frame."""
     punctured, order, of_degree_two = _orders(name)
     if punctured_bits > punctured.size:
-        raise ConfigurationError(f"code {name!r} can puncture {punctured.size} bits, found {punctured_bits}")
+        raise ConfigurationError(
+            f"punctured_bits of code {name!r} must be at most {punctured.size}; found {punctured_bits}"
+        )
     punctured = punctured[:punctured_bits]
     free = np.ones(order.size, dtype=np.bool_)
     free[punctured] = False

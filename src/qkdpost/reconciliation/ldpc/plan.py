@@ -41,7 +41,7 @@ from qkdpost.reconciliation.ldpc.disclosure import (
 )
 from qkdpost.statistics.entropy import entropy_ppm
 
-__all__ = ["FAILURE_WIDTHS", "FIRST_WIDTHS", "LdpcPlan", "NoSuitableCode", "plan_ldpc"]
+__all__ = ["LdpcPlan", "NoSuitableCode", "plan_ldpc"]
 
 # What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
 # benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.

@@ -6,9 +6,8 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason, CorrectionStart, Parities
 from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import LocalProtocolError, RemoteProtocolError
-from qkdpost.reconciliation.correction import Corrected, Side, correct
-from qkdpost.reconciliation.ldpc.plan import LdpcPlan
-from qkdpost.reconciliation.method import ldpc_plan, method_number
+from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct
+from qkdpost.reconciliation.method import CorrectionTask, plan_correction, uncertainty_permille
 from qkdpost.reconciliation.payload import InvalidPayload, Rounds
 from qkdpost.session.blocks.block import Block
 
@@ -24,10 +23,9 @@ def lead(block: Block) -> Program[None]:
     qber_ppm = min(max(block.qber_ppm, LEAST_QBER_PPM), MOST_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
     plan = _plan(block, qber_ppm)
-    _check_direction(block, plan, qber_ppm)
-    yield CorrectionStart(block=block.number, method=method_number(plan), qber_ppm=qber_ppm, seed=seed)
+    yield CorrectionStart(block=block.number, method=plan.number, qber_ppm=qber_ppm, seed=seed)
     yield PAUSE
-    yield from _correct(block, plan, qber_ppm, seed)
+    yield from _correct(block, plan, seed)
 
 
 def follow(block: Block) -> Program[None]:
@@ -36,58 +34,48 @@ def follow(block: Block) -> Program[None]:
     if not LEAST_QBER_PPM <= start.qber_ppm <= MOST_QBER_PPM:
         raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
     plan = _plan(block, start.qber_ppm)
-    own = method_number(plan)
-    if start.method != own:
-        raise RemoteProtocolError(f"the peer proposes correction by method {start.method}; the link asks for {own}")
-    _check_direction(block, plan, start.qber_ppm)
-    yield from _correct(block, plan, start.qber_ppm, start.seed)
+    if start.method != plan.number:
+        raise RemoteProtocolError(
+            f"the peer proposes correction by method {start.method}; the link asks for {plan.number}"
+        )
+    yield from _correct(block, plan, start.seed)
 
 
-def _plan(block: Block, qber_ppm: int) -> LdpcPlan | None:
-    link = block.link
-    return ldpc_plan(link.correction, link.blocks.in_flight, len(block.bits), qber_ppm, block.errors_seen)
-
-
-def _check_direction(block: Block, plan: LdpcPlan | None, qber_ppm: int) -> None:
-    """Give the block up rather than let Cascade publish an error pattern that the bound has no room for."""
-    if block.link.needs_one_way and plan is None:
+def _plan(block: Block, qber_ppm: int) -> CorrectionPlan:
+    """Plan by the link's method; give the block up rather than publish errors where the bound has no room for it."""
+    task = CorrectionTask(
+        block_bits=len(block.bits),
+        qber_ppm=qber_ppm,
+        uncertainty_permille=uncertainty_permille(block.errors_seen),
+        frame_bits=block.link.blocks.frame_bits,
+        in_flight=block.link.blocks.in_flight,
+    )
+    plan = plan_correction(block.link.correction, task)
+    if block.link.needs_one_way and plan.publishes_errors:
         raise AbortBlock(
             AbortReason.NO_KEY_LEFT,
             f"no LDPC code corrects an error rate of {qber_ppm / 1e4:.2f} %, and the bound does not allow two-way "
             "correction",
         )
+    return plan
 
 
-def _correct(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) -> Program[None]:
+def _correct(block: Block, plan: CorrectionPlan, seed: bytes) -> Program[None]:
     before = block.bits
-    outcome = yield from _rounds(block, correct(before, plan, _side(block, plan, qber_ppm, seed)))
+    side = Side(reference=block.is_reference, seed=seed, random_source=block.random_source)
+    outcome = yield from _rounds(block, correct(before, plan, side))
     block.bits = outcome.bits
     for cause, bits in outcome.disclosed.items():
         block.ledger.disclose(cause, bits)
     block.frame_charges = outcome.frame_charges
     block.errors_found = outcome.corrected_bits
-    if plan is not None:
+    if plan.method == "ldpc":
         block.report.ldpc_frames, block.report.ldpc_failed_frames = outcome.frames, outcome.failed_frames
     if outcome.given_up.weight():
         block.drop(~outcome.given_up, charged=outcome.given_up_charge)
     if not block.is_reference:
         block.key_difference = (before.select(block.kept) ^ block.bits).spread(block.kept)
     block.report.frames = -(-len(block.bits) // block.link.blocks.frame_bits)
-
-
-def _side(block: Block, plan: LdpcPlan | None, qber_ppm: int, seed: bytes) -> Side:
-    correction, ldpc = block.link.correction, block.link.correction.ldpc
-    cascade = ldpc.cascade if ldpc is not None and plan is not None else correction.cascade
-    return Side(
-        reference=block.is_reference,
-        seed=seed,
-        qber_ppm=qber_ppm,
-        frame_bits=block.link.blocks.frame_bits,
-        parameters=cascade.parameters,
-        decoder="" if ldpc is None else ldpc.decoder,
-        fallback="drop" if ldpc is not None and ldpc.fallback is None else "cascade",
-        random_source=block.random_source,
-    )
 
 
 def _rounds(block: Block, rounds: Rounds[Corrected]) -> Program[Corrected]:
