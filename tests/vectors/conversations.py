@@ -13,8 +13,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import qkdpost as qp
+from qkdpost.protocols import ProtocolSettings
 from qkdpost.records import RawRecord
 from qkdpost.session.codec import decode
 from support.link import Pair, seeded_source
@@ -98,27 +100,31 @@ def _tagged(seed: bytes, pairs: int) -> tuple[qp.TimeTags, qp.TimeTags]:
     return first, second
 
 
-def _common(**changes: object) -> qp.LinkConfig:
-    settings: dict[str, object] = {"block_detections": 2**16, "largest_block_detections": 2**17, "epsilon": 1e-6}
-    return qp.LinkConfig(**settings | {"frame_bits": 2**10} | changes)  # type: ignore[arg-type]
+def _link(protocol: ProtocolSettings, **parts: Any) -> qp.LinkConfig:
+    return qp.LinkConfig(
+        protocol=protocol,
+        security=qp.Security(epsilon=1e-6),
+        blocks=qp.Blocks(detections=2**16, max_detections=2**17, frame_bits=2**10),
+        **parts,
+    )
 
 
 def _cascade() -> Scene:
-    return Scene("BB84, Cascade", _common(), *_prepared(b"cascade", 7500))
+    return Scene("BB84, Cascade", _link(qp.BB84()), *_prepared(b"cascade", 7500))
 
 
 def _ldpc() -> Scene:
-    link = _common(reconciliation="ldpc", ldpc_frame_bits=2**14, test="sample", sample_fraction=0.3)
+    link = _link(qp.BB84(test="sample", sample_fraction=0.3), correction=qp.Ldpc(frame_bits=2**14))
     return Scene("BB84, a random sample for the test, LDPC", link, *_prepared(b"ldpc", 11_000))
 
 
 def _time_tags() -> Scene:
-    return Scene("BBM92 from time tags, Cascade", _common(kind="bbm92-time-tags"), *_tagged(b"time tags", 9000))
+    return Scene("BBM92 from time tags, Cascade", _link(qp.BBM92TimeTags()), *_tagged(b"time tags", 9000))
 
 
 def _no_key() -> Scene:
-    link = _common(kind="decoy-bb84", intensities=(0.5, 0.125, 0.001), intensity_probabilities=(0.5, 0.25, 0.25))
-    return Scene("decoy states, too few detections for a key", link, *_prepared(b"decoy", 2500, decoy=True))
+    protocol = qp.DecoyBB84(intensities=(0.5, 0.125, 0.001), probabilities=(0.5, 0.25, 0.25))
+    return Scene("decoy states, too few detections for a key", _link(protocol), *_prepared(b"decoy", 2500, decoy=True))
 
 
 SCENES: dict[str, Callable[[], Scene]] = {
