@@ -41,7 +41,7 @@ def number(ticks: Any, channels: Any, **settings: Any) -> qp.sifting.PulseRecord
         ({"period_ps": 10_300}, "check divider and period_ps"),
         ({"period_ps": -1}, "period_ps must be"),
         ({"tick_ps": 0}, "tick_ps must be"),
-        ({"tick_ps": 10.0}, "syncs come every 10000 pulses of the period told"),
+        ({"tick_ps": 10.0}, "syncs come every 10000 pulses of period_ps"),
         (
             {"sync_channel": 9},
             r"sync_channel 9 has no tag; the channels of this record are 1 \(\S+\), 2 .* 5 \(1,000\)",

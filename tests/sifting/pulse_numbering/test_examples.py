@@ -14,6 +14,7 @@ import pytest
         "sifting.pulse_numbering.alignment",
         "sifting.pulse_numbering.encoding",
         "sifting.pulse_numbering.numbering",
+        "sifting.pulse_numbering.pattern",
         "simulation.pulsed",
     ],
 )

@@ -119,7 +119,7 @@ def test_time_bins_half_a_period_apart_are_told_apart_by_the_pattern(divider: in
     wrong = (np.asarray(alice.bits.take(slots)) != np.asarray(record.detections.bits))[same]
     assert wrong.size > 20_000
     assert wrong.mean() < 0.02
-    with pytest.raises(InputError, match="only a pattern tells"):
+    with pytest.raises(InputError, match="only a pattern shows"):
         number(tagged, **settings)
 
 
@@ -132,7 +132,7 @@ def test_a_chosen_basis_belongs_to_its_pulse() -> None:
     assert_as_in_truth(tagged, record, pattern)
     with pytest.raises(InputError, match="needs chosen_bases"):
         number(tagged, encoding=encoding)
-    with pytest.raises(InputError, match="detectors tell the basis"):
+    with pytest.raises(InputError, match="here the detector gives the basis"):
         number(tagged, chosen_bases=tagged.chosen_bases)
     with pytest.raises(InputError, match="count from the first sync"):
         number(tagged, encoding=encoding, chosen_bases=tagged.chosen_bases, sync_channel=None)

@@ -133,7 +133,7 @@ class PulseEncoding:
 
     @classmethod
     def active_choice(cls, detectors: Sequence[int]) -> PulseEncoding:
-        """Two detectors behind a modulator that chooses the basis of every pulse, which is told apart.
+        """Two detectors behind a modulator that chooses the basis of every pulse, which is given separately.
 
         >>> PulseEncoding.active_choice((1, 2)).chosen
         True
@@ -152,7 +152,7 @@ class PulseEncoding:
 
     @property
     def chosen(self) -> bool:
-        """Whether the basis of each pulse is chosen, and must be told."""
+        """Whether the basis of each pulse is chosen, and must be given."""
         return (None, 0) in self.outcomes.values()
 
     def named_bins(self, detector: int) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ class PulseEvents:
 
     Args:
         slots: their numbers, increasing, perhaps negative; shape (n,).
-        bases: shape (n,); 0 throughout where the basis is chosen and told apart.
+        bases: shape (n,); 0 throughout where the basis is chosen and given separately.
         outcomes: 0, 1 or `DOUBLE_CLICK`. Secret.
         cross: where clicks in both bases were seen, and the basis was drawn.
         in_gates: clicks of each detector that fell in its gates.
@@ -78,15 +78,15 @@ def collect_events(
 
     A pulse is left out if any detector clicked less than the dead time before it began, inside or outside of gates, or
     in it outside of gates before the last of them: while one detector recovers, a click can only come from another, and
-    the number of the pulse, which is announced, would tell which. For the same reason the dead time of a click in a
-    gate is counted from the end of its pulse's last gate, whichever gate it was: a number that is told just the dead
-    time after an early click, and would not be after a late one, would tell early from late. Clicks between gates
+    the number of the pulse, which is announced, would reveal which. For the same reason the dead time of a click in a
+    gate is counted from the end of its pulse's last gate, whichever gate it was: a number announced just the dead
+    time after an early click, and not after a late one, would reveal which it was. Clicks between gates
     count because an adversary can cause them, too (H. Weier et al., New J. Phys. 13, 073024 (2011)). So is what began
     less than the dead time after the record did, before which nothing is known.
 
     Assumption: light that arrives within the dead time of a pulse is not aimed at one detector. Whether it makes that
-    one click, and so whether later pulses are told, depends on which detector clicked before; a receiver that blocks
-    all detectors together does not need the assumption.
+    one click, and so whether later pulses are announced, depends on which detector clicked before; a receiver that
+    blocks all detectors together does not need the assumption.
 
     Args:
         coordinates: of all clicks in periods, delays taken off, in order; shape (n,).
@@ -101,7 +101,7 @@ def collect_events(
     slots = np.empty(coordinates.size, dtype=np.int64)
     clicked = np.empty(coordinates.size, dtype=np.uint8)
     in_gates = np.zeros(len(encoding.detectors), dtype=np.int64)
-    told, left_out = collect_pulses(
+    found, left_out = collect_pulses(
         coordinates,
         detectors,
         centres,
@@ -115,13 +115,13 @@ def collect_events(
         clicked,
         in_gates,
     )
-    clicked = clicked[:told]
+    clicked = clicked[:found]
     bases, outcomes = _BASIS_OF[clicked], _OUTCOME_OF[clicked]
     cross = bases == _UNDECIDED
     share = float(np.mean(bases[~cross])) if not cross.all() else 0.5
     bases[cross] = draw_bits(int(cross.sum()), share)
     return PulseEvents(
-        slots=slots[:told],
+        slots=slots[:found],
         bases=bases,
         outcomes=outcomes,
         cross=cross,

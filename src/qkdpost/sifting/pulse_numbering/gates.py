@@ -23,7 +23,7 @@ MAX_BINS = 2**16
 MAX_CHANCE = 1e-12
 """A detector without light shows a peak that is taken for one with at most this probability."""
 SAME_PLACE = 0.01
-"""Bins closer than this part of a period are at the same place; no gate tells them apart."""
+"""Bins closer than this part of a period are at the same place; no gate separates them."""
 _OTHER_ERRORS = 0.02
 _REFINEMENTS = 3
 _SPARED = 1e-3
@@ -75,16 +75,16 @@ def find_gates(
     """Find delays of detectors and the width of gates.
 
     A detector's delay is where the comb of the bins that light reaches fits its clicks best. It is taken off before
-    clicks are given to pulses, so that a late detector's clicks do not fall to the next pulse, whose number would tell
-    them from the others'. The width leaves most key: of windows with C clicks of which A come by chance, as the
-    emptiest parts of the period tell, that with the largest C (1 - 2 h(e + A / 2C)), h the binary entropy, e = 2 %.
+    clicks are given to pulses, so that a late detector's clicks do not fall to the next pulse, whose number would set
+    them apart from the others'. The width leaves most key: of windows with C clicks of which A come by chance, as the
+    emptiest parts of the period show, that with the largest C (1 - 2 h(e + A / 2C)), h the binary entropy, e = 2 %.
 
     Args:
         folded: from `fold_clicks`, one row for each of the encoding's detectors.
         encoding: which bins light reaches, and which count.
         period_ps: of the pulses.
         gate_ps: the full width of gates; None to choose it.
-        delays_ps: channel -> what is known of its delay against the others, to a quarter of a period; None if alike.
+        delays_ps: channel -> what is known of its delay against the others, to a quarter of a period; None if equal.
 
     Raises:
         InputError: a detector shows no peak, or windows overlap.
@@ -233,6 +233,6 @@ def _best_half_width(
 
 
 def _background(row: NDArray[np.int64]) -> float:
-    """Return the clicks in a bin where no light falls, as the emptier parts of the period tell."""
+    """Return the clicks in a bin where no light falls, as the emptier parts of the period show."""
     parts = np.add.reduceat(row, np.arange(0, row.size, max(1, row.size // 32)))[:32]
     return float(np.quantile(parts, 0.2)) / max(1, row.size // 32)

@@ -16,14 +16,15 @@ from qkdpost.records import DOUBLE_CLICK, MAX_SPAN_TICKS, MAX_TICK, MAX_TICK_PS,
 from qkdpost.sifting.pulse_numbering.alignment import (
     DEFAULT_SEARCH_PULSES,
     Alignment,
-    AlignmentPattern,
     NoAlignment,
     check_outcomes,
     find_alignment,
 )
+from qkdpost.sifting.pulse_numbering.clock import PulseClock
 from qkdpost.sifting.pulse_numbering.encoding import PulseEncoding, channel_number
 from qkdpost.sifting.pulse_numbering.events import PulseEvents, collect_events, in_coordinate_order
 from qkdpost.sifting.pulse_numbering.gates import Gates, find_gates, fold_clicks
+from qkdpost.sifting.pulse_numbering.pattern import AlignmentPattern
 from qkdpost.sifting.pulse_numbering.period import clock_from_clicks
 from qkdpost.sifting.pulse_numbering.record import DetectorCount, PulseRecord, three_digits
 from qkdpost.sifting.pulse_numbering.sync import SyncCount, clock_from_sync
@@ -64,7 +65,7 @@ def pulse_numbers(
 
     Pulses are numbered by a sync channel, or from the clicks alone; clicks are gated around the pulses; detectors and
     time bins become bases and outcomes by `encoding`; pulses during which a detector was recovering are left out; and
-    the numbers are made the sender's by pulses that she discloses, which are cut out of both records.
+    the numbers are made the sender's by pulses that the sender discloses, which are cut out of both records.
 
     >>> import numpy as np, qkdpost as qp
     >>> tagged = qp.simulation.pulsed_time_tags(pulses=2_000_000, fibre_km=5, rng=np.random.default_rng(1))
@@ -77,11 +78,11 @@ def pulse_numbers(
     >>> record.detections.pulses == alice.pulses
     True
 
-    `print(record)` tells the period, missed syncs, gates and detectors.
+    `print(record)` shows the period, missed syncs, gates and detectors.
 
     What is never announced: arrival times, gates, which detector. What is announced is the number of a pulse. That it
-    does not tell the detector rests on three things here: the clock is one for all detectors; each one's delay is taken
-    off before its clicks are given to pulses; every detector was ready in every pulse that is told. What remains is
+    does not reveal the detector rests on three things here: the clock is one for all detectors; each one's delay is
+    taken off before its clicks are given to pulses; every detector was ready in every pulse announced. What remains is
     that detectors of different jitter lose different shares outside of the gates; print the record to see these. And
     light that an adversary aims at one detector within the dead time of a pulse: see docs/pulse_numbers.md.
 
@@ -98,8 +99,9 @@ def pulse_numbers(
         dead_time_ps: for how long a detector recovers after a click, at most. State it well above the data sheet's
             figure; 0 only for detectors that need not recover.
         sync_channel: the channel of the sync; None to number the pulses from the clicks alone.
-        divider: a sync comes with every so many pulses.
-        pattern: pulses that the sender disclosed; the result's numbers are then those of her record without them.
+        divider: a sync comes once in `divider` pulses.
+        pattern: pulses that the sender disclosed; the result's numbers are then those of what is left of the sender's
+            record.
         search_pulses: how far the offset is searched for with a pattern.
         pulses: without a pattern: how many pulses the record covers; by default up to the last click.
         offset: without a pattern: the sender's number of the receiver's pulse 0, with which the first sync came (or
@@ -111,7 +113,7 @@ def pulse_numbers(
             (m,). Clicks of pulses beyond are not used.
 
     Raises:
-        InputError: a record or an argument cannot be: tags out of order, a channel that has none, a period, sync or
+        InputError: a record or an argument is invalid: tags out of order, a channel that has none, a period, sync or
             divider that does not fit the tags, windows that overlap.
         NoAlignment: the pattern fits nowhere.
     """
@@ -120,18 +122,12 @@ def pulse_numbers(
     period_ps = real_number("period_ps", period_ps, least=4 * tick_ps, most=1e12, unit="ps")
     dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0, most=1e12, unit="ps")
     if pattern is not None:
-        instance("pattern", pattern, AlignmentPattern, hint="Alice makes it by alignment_pattern")
+        instance("pattern", pattern, AlignmentPattern, hint="The sender makes it with alignment_pattern")
     divider = whole_number("divider", divider, least=1, most=2**40)
     bases = _chosen(encoding, chosen_bases, sync_channel)
     times, numbers = _checked_tags(ticks, channels)
     clicks, sync_ticks, others = _separate(times, numbers, encoding, sync_channel)
-    start_tick, used, sync = int(times[0]), clicks, None
-    if sync_ticks is None:
-        clock, *known = clock_from_clicks(clicks.ticks, tick_ps=tick_ps, period_ps=period_ps)
-        used, start_tick = _known(clicks, start_tick, *known)
-    else:
-        clock, sync = clock_from_sync(sync_ticks, tick_ps=tick_ps, period_ps=period_ps, divider=divider)
-        used, start_tick = _near_sync(clicks, sync, start_tick, round(divider * period_ps / tick_ps))
+    clock, sync, used, start_tick = _clock_of(clicks, sync_ticks, int(times[0]), tick_ps, period_ps, divider)
     period = clock.period_ps
     coordinates = clock.coordinates(used.ticks)
     folded = fold_clicks(coordinates, used.detectors, len(encoding.detectors), period_ps=period, tick_ps=tick_ps)
@@ -163,6 +159,22 @@ def pulse_numbers(
         cross_clicks=int(found.cross.sum()),
         histogram=gates.histogram,
     )
+
+
+def _clock_of(
+    clicks: _Clicks,
+    sync_ticks: NDArray[np.int64] | None,
+    start_tick: int,
+    tick_ps: float,
+    period_ps: float,
+    divider: int,
+) -> tuple[PulseClock, SyncCount | None, _Clicks, int]:
+    """Return the clock of the pulses, from syncs if there are any, the clicks that it covers, and their first tick."""
+    if sync_ticks is None:
+        clock, *known = clock_from_clicks(clicks.ticks, tick_ps=tick_ps, period_ps=period_ps)
+        return clock, None, *_known(clicks, start_tick, *known)
+    clock, sync = clock_from_sync(sync_ticks, tick_ps=tick_ps, period_ps=period_ps, divider=divider)
+    return clock, sync, *_near_sync(clicks, sync, start_tick, round(divider * period_ps / tick_ps))
 
 
 def _checked_tags(ticks: ArrayLike, channels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -231,7 +243,7 @@ def _channels_found(numbers: NDArray[np.int64]) -> list[tuple[int, int]]:
 def _chosen(encoding: PulseEncoding, chosen_bases: BitsLike | None, sync_channel: int | None) -> Bits | None:
     if not encoding.chosen:
         if chosen_bases is not None:
-            raise InputError("chosen_bases is for PulseEncoding.active_choice; here detectors tell the basis")
+            raise InputError("chosen_bases is for PulseEncoding.active_choice; here the detector gives the basis")
         return None
     if chosen_bases is None:
         raise InputError("this encoding needs chosen_bases: the basis of every pulse, counted from the first sync")
@@ -281,7 +293,7 @@ def _aligned(
     if pattern is None:
         if len(gates.shifts) > 1:
             raise InputError(
-                f"the time bins fit the period in {len(gates.shifts)} ways; only a pattern tells which is right, see "
+                f"the time bins fit the period in {len(gates.shifts)} ways; only a pattern shows which is right, see "
                 "alignment_pattern"
             )
         return events(0.0), None

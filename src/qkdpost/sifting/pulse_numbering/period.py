@@ -1,6 +1,6 @@
 """A clock from the clicks alone: the period is searched for by folding, then the phase is followed through the record.
 
-All detectors count alike, so that the clock tells nothing of any of them.
+All detectors count the same, so that the clock reveals nothing of any of them.
 """
 
 from __future__ import annotations
@@ -151,12 +151,12 @@ def _refined(times: Floats, nominal: float) -> float:
         # Over a group of typical length, a step moves the highest harmonic by half a turn.
         length = max(_typical_length(times, group), 1.0)
         step = 1 / (2 * _SEARCH_HARMONICS * length)
-        # A group that spans no time tells no period; one that spans too many periods tells too much to try them all.
+        # A group that spans no time shows no period; one that spans too many leaves too many frequencies to try.
         count = int(np.ceil(min(max(reach / step, 1.0), 2.0 * MAX_TRIALS)))
         if count > MAX_TRIALS:
             raise InputError(
                 f"{group} clicks take {1e-6 * nominal * length:.3g} million periods, too many or too unevenly spread "
-                "to find the period from clicks. Use a sync channel, or tell period_ps if it is not what was meant"
+                "to find the period from clicks. Use a sync channel, or correct period_ps"
             )
         tried = centre + step * np.arange(-count, count + 1, dtype=np.float64)
         centre = float(tried[np.argmax(_powers(times, tried, group))])

@@ -1,4 +1,4 @@
-"""What came of numbering a receiver's tags: the detections, and what tells whether to believe them."""
+"""What came of numbering a receiver's tags: the detections, and what shows whether to believe them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = 64
 class DetectorCount:
     """What one detector did.
 
-    The numbers of the key basis' detectors tell how many of the secret bits are 1: what is printed has three digits.
+    The numbers of the key basis' detectors reveal how many of the secret bits are 1: what is printed has three digits.
 
     Args:
         clicks: all of them.
@@ -118,7 +118,7 @@ def _count_in_words(count: DetectorCount) -> str:
 
 
 def three_digits(count: int) -> int:
-    """Return a count of one detector as it may be printed: the exact one tells how many secret bits are 1."""
+    """Return a count of one detector as it may be printed: the exact one reveals how many secret bits are 1."""
     return round(count, 3 - len(str(count)))
 
 

@@ -33,7 +33,7 @@ class SyncCount:
 
     Args:
         tags: how many there were.
-        missed: how many did not come, as the intervals between the others tell.
+        missed: how many did not come, as the intervals between the others show.
         refused: how many lie where no pulse can have been.
         jitter_ps: standard deviation of the others, estimated from their intervals.
         first_tick: the first that counts; pulse 0 of the receiver's own count left then.
@@ -65,8 +65,8 @@ def clock_from_sync(ticks: Ticks, *, tick_ps: float, period_ps: float, divider: 
         divider: every how many pulses a sync comes.
 
     Raises:
-        InputError: too few tags, none at the period told, jitter that hides which pulse a tag belongs to, a jump of the
-            laser's clock, or a gap over which the pulses cannot be counted.
+        InputError: too few tags, none at the given period, jitter that hides which pulse a tag belongs to, a jump of
+            the laser's clock, or a gap over which the pulses cannot be counted.
     """
     if ticks.size < MIN_SYNC_TAGS:
         raise InputError(
@@ -176,13 +176,13 @@ def _interval(ticks: Ticks, nominal: float, divider: int) -> tuple[float, float]
     singles = steps[near & (whole == 1)]
     typical = float(np.median(steps))
     if near.mean() < 0.6 or singles.size < 4:
-        told = f"syncs come every {typical / nominal * divider:.6g} pulses of the period told, in the median"
+        found = f"syncs come every {typical / nominal * divider:.6g} pulses of period_ps, in the median"
         why = (
             f"but divider is {divider}: check divider and period_ps"
             if near.mean() < 0.6
-            else f"and never every {divider}, the divider told: check it, and how many syncs are missed"
+            else f"and never every {divider}, the divider given: check it, and how many syncs are missed"
         )
-        raise InputError(f"{told}, {why}")
+        raise InputError(f"{found}, {why}")
     middle = float(np.median(singles))
     deviation = float(np.median(np.abs(singles - middle))) * 1.4826
     close = singles[np.abs(singles - middle) <= 4 * deviation + 1.0]
