@@ -148,7 +148,7 @@ BB84: dict[str, Any] = {"protocol": {"kind": "bb84"}}
             {"protocol": {"kind": "decoy-bb84", "intensities": [0.5, "x"], "probabilities": [0.5, 0.5]}},
             r"protocol\.intensities\[1\]: ",
         ),
-        ({"protocol": {"kind": "bb84", "test": "some"}}, r"protocol\.test: "),
+        ({"protocol": {"kind": "bb84", "test": "some"}}, r"protocol\.test: .*'some'; it must be one of basis, sample"),
         (BB84 | {"blocks": {"frame_bit": 64}}, "blocks: .*unknown field `frame_bit`"),
         (BB84 | {"blocks": {"frame_bits": 64.0}}, r"blocks\.frame_bits: "),
         (BB84 | {"blocks": {"frame_bits": "64"}}, r"blocks\.frame_bits: "),
@@ -166,11 +166,23 @@ BB84: dict[str, Any] = {"protocol": {"kind": "bb84"}}
             r"security\.acceptance: .*unknown field",
         ),
         (BB84 | {"security": {"acceptance": structs.asdict(QUBITS)}}, r"security\.acceptance is for the fixed-length"),
-        (BB84 | {"correction": {"parameters": "yan"}}, r"correction: .*missing required field `method`"),
-        (BB84 | {"correction": {"method": "turbo"}}, r"correction\.method: "),
+        (
+            BB84 | {"correction": {"parameters": "yan"}},
+            r"correction\.method must be one of cascade, ldpc, auto; found None",
+        ),
+        (
+            BB84 | {"correction": {"method": "turbo"}},
+            r"correction\.method must be one of cascade, ldpc, auto; found 'turbo'",
+        ),
         (BB84 | {"correction": {"method": "cascade", "frame_bits": 2**14}}, "correction: .*unknown field"),
-        (BB84 | {"correction": {"method": "ldpc", "frame_bits": 2**15}}, r"correction\.frame_bits: "),
-        (BB84 | {"correction": {"method": "auto", "ldpc": {"frame_bits": 2**15}}}, r"correction\.ldpc\.frame_bits: "),
+        (
+            BB84 | {"correction": {"method": "ldpc", "frame_bits": 2**15}},
+            r"correction\.frame_bits: .* 32768; it must be one of 16384, 65536,",
+        ),
+        (
+            BB84 | {"correction": {"method": "auto", "ldpc": {"frame_bits": 2**15}}},
+            r"correction\.ldpc\.frame_bits: .*one of 16384,",
+        ),
         (BB84 | {"record_limits": {"max_ratio": "2"}}, r"record_limits\.max_ratio: "),
         (BB84 | {"record_limits": {"max_ratio": 0.5}}, "record_limits: max_ratio"),
     ],
@@ -214,8 +226,8 @@ class Toy(ProtocolSettings, frozen=True, kw_only=True, tag="toy"):
 def test_a_kind_from_outside_decodes_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="settings of a kind in PROTOCOLS"):
         LinkConfig(protocol=Toy())
-    row: Protocol[Any, Any] = PROTOCOLS["bb84"]
-    toy: Protocol[Any, Any] = Protocol(
+    row: Protocol[Any, Any, Any] = PROTOCOLS["bb84"]
+    toy: Protocol[Any, Any, Any] = Protocol(
         settings=Toy,
         alice_records=row.alice_records,
         bob_records=row.bob_records,
@@ -223,7 +235,7 @@ def test_a_kind_from_outside_decodes_too(monkeypatch: pytest.MonkeyPatch) -> Non
         bob_sift=row.bob_sift,
         tally=row.tally,
         bound=row.bound,
-        options=row.options,
+        bound_settings=row.bound_settings,
         fixed_length={"mine": QubitAcceptance},
     )
     monkeypatch.setitem(PROTOCOLS, "toy", toy)

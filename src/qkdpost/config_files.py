@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -15,7 +16,7 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.protocols.table import PROTOCOLS
-from qkdpost.reconciliation.settings import CorrectionSettings
+from qkdpost.reconciliation.settings import METHODS
 from qkdpost.security.settings import Security
 
 __all__ = ["decoded", "plain", "read_json", "read_toml", "write_json", "write_toml"]
@@ -60,6 +61,14 @@ def _protocol(content: object) -> ProtocolSettings:
     return settings
 
 
+def _correction(content: object) -> Any:
+    fields = _mapping("correction", content)
+    method = fields.get("method")
+    if not isinstance(method, str) or method not in METHODS:
+        raise ConfigurationError(f"correction.method must be one of {', '.join(METHODS)}; found {described(method)}")
+    return _convert("correction", fields, METHODS[method])
+
+
 def _security(content: object, protocol: ProtocolSettings) -> Security:
     """Decode what is asked of the key; of which type the thresholds are, the kind says for each bound."""
     fields = dict(_mapping("security", content))
@@ -88,7 +97,7 @@ def _part(name: str, kind: Any) -> Callable[[object, ProtocolSettings], Any]:
 
 _PARTS: dict[str, Callable[[object, ProtocolSettings], Any]] = {
     "protocol": _part("protocol", ProtocolSettings),
-    "correction": _part("correction", CorrectionSettings),
+    "correction": lambda content, protocol: _correction(content),
     "security": _security,
     "blocks": _part("blocks", Blocks),
     "record_limits": _part("record_limits", RecordLimits),
@@ -106,7 +115,18 @@ def _convert(path: str, content: object, kind: Any) -> Any:
         return msgspec.convert(dict(_mapping(path, content)), kind)
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$")
-        raise ConfigurationError(f"{path}{place.rstrip('`')}: {text}") from None
+        place = place.rstrip("`")
+        raise ConfigurationError(f"{path}{place}: {text}{_choices(kind, place)}") from None
+
+
+def _choices(kind: Any, place: str) -> str:
+    """Say what is offered at a place of a struct where only some values are."""
+    offered = kind
+    for name in re.findall(r"\w+", place):
+        inside = [part for part in (offered, *get_args(offered)) if hasattr(part, "__struct_fields__")]
+        offered = get_type_hints(inside[0]).get(name) if inside else None
+    names = get_args(offered) if get_origin(offered) is Literal else ()
+    return f"; it must be one of {', '.join(map(str, names))}" if names else ""
 
 
 def read_json(text: str | bytes) -> Mapping[str, object]:

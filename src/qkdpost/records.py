@@ -142,7 +142,7 @@ class PreparedPulses:
             if intensities:
                 raise InputError(
                     f"the record has no intensities; every pulse of this link has one of {len(intensities)}: "
-                    f"PreparedPulses(intensities=...), 0 for {intensities[0]:g}"
+                    f"PreparedPulses(intensities=...), 0 for {intensities[0]}"
                 )
             return
         if not intensities:

@@ -17,7 +17,6 @@ import msgspec
 
 from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
-from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.links import MAX_EFFICIENCY
 from qkdpost.protocols.table import PROTOCOLS
@@ -26,6 +25,7 @@ from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate
 from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.result import SecretLength
@@ -217,12 +217,9 @@ def _moved(counts: Vectors, place: int, label: int, sign: float) -> Vectors:
 
 def _result(planned: LinkConfig, counted: Tally | DecoyTally, leakage_bits: int) -> SecretLength:
     """Apply the bound as a session does, at the thresholds."""
-    verification = Epsilon.split(planned.security.epsilon).verification_charge_bits
-    ledger = Ledger()
-    ledger.disclose(Cause.REFERENCE_PARITIES, leakage_bits - verification)
-    ledger.disclose(Cause.BLOCK_TAG, verification)
-    if not planned.correction.corrects_one_way:
-        ledger.disclose(Cause.CORRECTOR_PARITIES, leakage_bits)
-    return PROTOCOLS[planned.protocol.kind].secret_length(
-        planned.protocol, planned.security, counted, ledger, verification
+    disclosed = Disclosed(
+        leakage_bits=leakage_bits,
+        verification_bits=Epsilon.split(planned.security.epsilon).verification_charge_bits,
+        two_way=not planned.correction.corrects_one_way,
     )
+    return PROTOCOLS[planned.protocol.kind].secret_length(planned.protocol, planned.security, counted, disclosed)

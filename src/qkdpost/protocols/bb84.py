@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from qkdpost.protocols.protocol import Protocol
-from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, named_bound, tally_qubits
+from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, bound_settings, tally_qubits
 from qkdpost.records import Detections, PreparedPulses, Tally
 from qkdpost.security.qubits import bb84
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
 from qkdpost.tallies import SampledTally
 
@@ -18,14 +19,14 @@ class BB84(QubitSettings, frozen=True, kw_only=True, tag="bb84"):
     """Settings of BB84 with one photon a pulse."""
 
 
-PROTOCOL: Protocol[BB84, Tally | SampledTally] = Protocol(
+PROTOCOL: Protocol[BB84, Tally | SampledTally, QubitBoundSettings] = Protocol(
     settings=BB84,
     alice_records=PreparedPulses,
     bob_records=Detections,
     alice_sift=partial(answer_slots, matcher=match_to_prepared),
     bob_sift=report_slots,
     tally=tally_qubits,
-    bound=bb84.secret_length,
-    options=named_bound,
+    bound=bb84.apply_bound,
+    bound_settings=bound_settings,
     fixed_length=FIXED_LENGTH,
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from qkdpost.protocols.protocol import Protocol
-from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, named_bound, tally_qubits
+from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, bound_settings, tally_qubits
 from qkdpost.records import Detections, Tally
 from qkdpost.security.qubits import bbm92
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_detections, report_slots
 from qkdpost.tallies import SampledTally
 
@@ -18,14 +19,14 @@ class BBM92(QubitSettings, frozen=True, kw_only=True, tag="bbm92"):
     """Settings of BBM92 where both sides' detections have numbered slots."""
 
 
-PROTOCOL: Protocol[BBM92, Tally | SampledTally] = Protocol(
+PROTOCOL: Protocol[BBM92, Tally | SampledTally, QubitBoundSettings] = Protocol(
     settings=BBM92,
     alice_records=Detections,
     bob_records=Detections,
     alice_sift=partial(answer_slots, matcher=match_to_detections),
     bob_sift=report_slots,
     tally=tally_qubits,
-    bound=bbm92.secret_length,
-    options=named_bound,
+    bound=bbm92.apply_bound,
+    bound_settings=bound_settings,
     fixed_length=FIXED_LENGTH,
 )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qkdpost.checks import keep, real_number
-from qkdpost.dialogue.ledger import Ledger
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
-from qkdpost.protocols.qubits import FIXED_LENGTH, named_bound, tally_bases
+from qkdpost.protocols.qubits import FIXED_LENGTH, bound_settings, tally_bases
 from qkdpost.records import Tally, TimeTags
 from qkdpost.security.qubits import bbm92
-from qkdpost.security.settings import Security
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
 
 __all__ = ["PROTOCOL", "BBM92TimeTags"]
@@ -55,18 +52,14 @@ _LIMITS = {
 }
 
 
-def _options(settings: BBM92TimeTags, security: Security, ledger: Ledger) -> dict[str, Any]:
-    return named_bound(settings, security, ledger) | {"time_tags": True}
-
-
-PROTOCOL: Protocol[BBM92TimeTags, Tally] = Protocol(
+PROTOCOL: Protocol[BBM92TimeTags, Tally, QubitBoundSettings] = Protocol(
     settings=BBM92TimeTags,
     alice_records=TimeTags,
     bob_records=TimeTags,
     alice_sift=answer_time_tags,
     bob_sift=report_time_tags,
     tally=tally_bases,
-    bound=bbm92.secret_length,
-    options=_options,
+    bound=bbm92.apply_bound_to_time_tags,
+    bound_settings=bound_settings,
     fixed_length=FIXED_LENGTH,
 )

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from qkdpost.bits import Bits
 from qkdpost.checks import instance, keep
-from qkdpost.dialogue.ledger import Ledger
 from qkdpost.errors import ConfigurationError
 from qkdpost.labels import Labels
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
-from qkdpost.protocols.qubits import named_bound
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.decoy import bound
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
+from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
 from qkdpost.tallies import DecoyTally, Intensity, check_intensity_ranges, fixed_intensities
@@ -119,18 +117,23 @@ def _where(labels: Labels | None, number: int) -> Bits:
     return Bits.zeros(0) if labels is None else labels.where(number)
 
 
-def _options(settings: DecoyBB84, security: Security, ledger: Ledger) -> dict[str, Any]:
-    return named_bound(settings, security, ledger) | {"two_way": ledger.two_way, "detectors": settings.detectors}
+def _bound_settings(settings: DecoyBB84, security: Security) -> DecoyBoundSettings:
+    return DecoyBoundSettings(
+        bound=security.bound,
+        concentration=security.concentration,
+        detectors=settings.detectors,
+        acceptance=security.thresholds(DecoyAcceptance),
+    )
 
 
-PROTOCOL: Protocol[DecoyBB84, DecoyTally] = Protocol(
+PROTOCOL: Protocol[DecoyBB84, DecoyTally, DecoyBoundSettings] = Protocol(
     settings=DecoyBB84,
     alice_records=PreparedPulses,
     bob_records=Detections,
     alice_sift=partial(answer_slots, matcher=match_to_prepared),
     bob_sift=report_slots,
     tally=tally_decoy_pulses,
-    bound=bound.secret_length,
-    options=_options,
+    bound=bound.apply_bound,
+    bound_settings=_bound_settings,
     fixed_length={"wiesemann-2026": DecoyAcceptance},
 )

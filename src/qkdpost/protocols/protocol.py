@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
 from qkdpost.bits import Bits
-from qkdpost.dialogue.ledger import Ledger
 from qkdpost.dialogue.program import Program
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.labels import Labels
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import PreparedPulses, RawRecord
+from qkdpost.security.disclosed import Bound, Disclosed
+from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 from qkdpost.security.settings import Security
 from qkdpost.security.thresholds import Acceptance
@@ -71,10 +72,11 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 _Settings = TypeVar("_Settings", bound=ProtocolSettings)
 _Tally = TypeVar("_Tally")
+_BoundSettings = TypeVar("_BoundSettings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol(Generic[_Settings, _Tally]):
+class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
     """What sets one kind of QKD apart from the others.
 
     Args:
@@ -85,8 +87,8 @@ class Protocol(Generic[_Settings, _Tally]):
         bob_sift: his.
         tally: the counts that the bound needs, from the compared rounds and, where they are public, the errors of
             the key for each intensity.
-        bound: the length of the secret key from the tally and the leakage.
-        options: what else the bound is told.
+        bound: the length of the secret key from the tally, what was disclosed, and the budget.
+        bound_settings: what else the bound is told.
         fixed_length: the published fixed-length bounds that it offers, each with the thresholds that it takes.
     """
 
@@ -96,8 +98,8 @@ class Protocol(Generic[_Settings, _Tally]):
     alice_sift: Callable[[SiftingTask[_Settings]], Program[SiftedKey]]
     bob_sift: Callable[[SiftingTask[_Settings]], Program[SiftedKey]]
     tally: Callable[[_Settings, ComparedRounds, tuple[int, ...] | None], _Tally]
-    bound: Callable[..., SecretLength]
-    options: Callable[[_Settings, Security, Ledger], dict[str, Any]]
+    bound: Bound[_Tally, _BoundSettings]
+    bound_settings: Callable[[_Settings, Security], _BoundSettings]
     fixed_length: Mapping[str, type[Acceptance]] = field(default_factory=dict)
 
     def record_type(self, role: str) -> type[RawRecord]:
@@ -110,17 +112,11 @@ class Protocol(Generic[_Settings, _Tally]):
         return self.alice_records is not PreparedPulses
 
     def secret_length(
-        self, settings: _Settings, security: Security, tally: _Tally, ledger: Ledger, verification_bits: int | None
+        self, settings: _Settings, security: Security, tally: _Tally, disclosed: Disclosed
     ) -> SecretLength:
-        """Apply the bound that the link names to the tally and to what the ledger charged."""
-        return self.bound(
-            tally,
-            leakage_bits=ledger.charged_bits,
-            verification_bits=verification_bits,
-            epsilon=security.epsilon,
-            concentration=security.concentration,
-            **self.options(settings, security, ledger),
-        )
+        """Apply the bound that the link names to the tally and to what the conversation disclosed."""
+        budget = Epsilon.split(security.epsilon)
+        return self.bound(tally, disclosed, budget, self.bound_settings(settings, security))
 
     def check(self, settings: _Settings, security: Security) -> None:
         """Apply the bound to a block of two rounds: what it cannot take is told before a session begins.
@@ -130,11 +126,12 @@ class Protocol(Generic[_Settings, _Tally]):
         """
         try:
             tally = self.tally(settings, _TWO_ROUNDS, (0,) * len(settings.intensities))
-            self.secret_length(settings, security, tally, Ledger(), None)
+            self.secret_length(settings, security, tally, _NOTHING)
         except InputError as error:
             raise ConfigurationError(f"no bound can be had for such a {settings.kind} link: {error}") from None
 
 
+_NOTHING = Disclosed(leakage_bits=0, verification_bits=None, two_way=False)
 _ONE_LABEL = Labels.from_array([0])
 _TWO_ROUNDS = ComparedRounds(
     key_bits=1,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, keep, real_number
-from qkdpost.dialogue.ledger import Ledger
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import Tally
 from qkdpost.security.qubits.acceptance import QubitAcceptance
+from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
 from qkdpost.tallies import SampledTally
 
-__all__ = ["FIXED_LENGTH", "QubitSettings", "Test", "named_bound", "tally_bases", "tally_qubits", "tally_sample"]
+__all__ = ["FIXED_LENGTH", "QubitSettings", "Test", "bound_settings", "tally_bases", "tally_qubits", "tally_sample"]
 
 FIXED_LENGTH = {"tomamichel-leverrier-2017": QubitAcceptance, "lim-2021": QubitAcceptance}
 """The published fixed-length bounds for one qubit a round, with their thresholds."""
@@ -80,6 +80,10 @@ def tally_sample(rounds: ComparedRounds) -> SampledTally:
     )
 
 
-def named_bound(settings: ProtocolSettings, security: Security, ledger: Ledger) -> dict[str, Any]:
-    """Return what a bound of these kinds is told besides the tally and the leakage."""
-    return {"bound": security.bound, "acceptance": security.acceptance}
+def bound_settings(settings: ProtocolSettings, security: Security) -> QubitBoundSettings:
+    """Return what a bound of these kinds is told beside counts, disclosed bits and budget."""
+    return QubitBoundSettings(
+        bound=security.bound,
+        concentration=security.concentration,
+        acceptance=security.thresholds(QubitAcceptance),
+    )

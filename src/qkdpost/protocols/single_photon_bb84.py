@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from qkdpost.checks import keep, numbers, real_number
-from qkdpost.dialogue.ledger import Ledger
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.settings import Security
 from qkdpost.security.single_photon import bound
-from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS
+from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, SinglePhotonBoundSettings
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
 from qkdpost.tallies import SinglePhotonTally
 
@@ -67,18 +66,18 @@ def tally_single_photons(
     )
 
 
-def _options(settings: SinglePhotonBB84, security: Security, ledger: Ledger) -> dict[str, Any]:
+def _bound_settings(settings: SinglePhotonBB84, security: Security) -> SinglePhotonBoundSettings:
     """A block is a run of whole records, and detections decide which."""
-    return {"possible_runs": MAX_POSSIBLE_RUNS}
+    return SinglePhotonBoundSettings(concentration=security.concentration, possible_runs=MAX_POSSIBLE_RUNS)
 
 
-PROTOCOL: Protocol[SinglePhotonBB84, SinglePhotonTally] = Protocol(
+PROTOCOL: Protocol[SinglePhotonBB84, SinglePhotonTally, SinglePhotonBoundSettings] = Protocol(
     settings=SinglePhotonBB84,
     alice_records=PreparedPulses,
     bob_records=Detections,
     alice_sift=partial(answer_slots, matcher=match_to_prepared),
     bob_sift=report_slots,
     tally=tally_single_photons,
-    bound=bound.secret_length,
-    options=_options,
+    bound=bound.apply_bound,
+    bound_settings=_bound_settings,
 )

@@ -9,7 +9,7 @@ from qkdpost.protocols.protocol import Protocol
 
 __all__ = ["PROTOCOLS"]
 
-PROTOCOLS: dict[str, Protocol[Any, Any]] = {
+PROTOCOLS: dict[str, Protocol[Any, Any, Any]] = {
     "bb84": bb84.PROTOCOL,
     "bbm92": bbm92.PROTOCOL,
     "bbm92-time-tags": bbm92_time_tags.PROTOCOL,

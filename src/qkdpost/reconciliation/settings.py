@@ -16,7 +16,7 @@ from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
 
-__all__ = ["Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "Ldpc"]
+__all__ = ["METHODS", "Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "Ldpc"]
 
 CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
@@ -160,6 +160,9 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 CorrectionSettings: TypeAlias = Cascade | Ldpc | Auto
+
+METHODS: dict[str, type[Cascade] | type[Ldpc] | type[Auto]] = {"cascade": Cascade, "ldpc": Ldpc, "auto": Auto}
+"""The settings of each method, by the name that is their tag."""
 
 
 def _one_of(name: str, value: object, offered: tuple[int, ...]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TypeVar, get_args
 
 import msgspec
 
@@ -12,6 +12,8 @@ from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.thresholds import Acceptance
 
 __all__ = ["VARIABLE_LENGTH", "Security"]
+
+_Thresholds = TypeVar("_Thresholds", bound=Acceptance)
 
 VARIABLE_LENGTH = "variable-length"
 """The bound that every kind has: its length follows from the counts of the block."""
@@ -65,6 +67,16 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigurationError(
                 f"with bound {self.bound!r} the length follows from acceptance; leave planned_key_bits at 0"
             )
+
+    def thresholds(self, kind: type[_Thresholds]) -> _Thresholds | None:
+        """Return the acceptance thresholds, if there are any, for a bound that takes those of `kind`.
+
+        Raises:
+            ConfigurationError: they are of another kind.
+        """
+        if self.acceptance is None:
+            return None
+        return instance("acceptance", self.acceptance, kind, error=ConfigurationError)
 
     @property
     def exact_sizes(self) -> tuple[int, int] | None:

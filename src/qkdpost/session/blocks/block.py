@@ -17,6 +17,7 @@ from qkdpost.keys.authentication import Transcript
 from qkdpost.keys.secret_key import SecretKey
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.table import PROTOCOLS
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.result import SecretLength, at_fixed_length
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.sifting.sifted import SiftedKey
@@ -80,7 +81,12 @@ class Block(SingleUse):
         protocol = PROTOCOLS[settings.kind]
         errors = (0,) * len(settings.intensities) if at_best and settings.intensities else self.key_errors
         tally = protocol.tally(settings, self.compared, errors)
-        secret = protocol.secret_length(settings, security, tally, self.ledger, self.verification_bits)
+        disclosed = Disclosed(
+            leakage_bits=self.ledger.charged_bits,
+            verification_bits=self.verification_bits,
+            two_way=self.ledger.two_way,
+        )
+        secret = protocol.secret_length(settings, security, tally, disclosed)
         if security.planned_key_bits:
             secret = at_fixed_length(secret, security.planned_key_bits)
         self.report.secret = secret
