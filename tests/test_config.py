@@ -28,7 +28,7 @@ WIESEMANN = qp.Security(bound="wiesemann-2026", acceptance=DECOYS)
 
 
 def unlike(**changes: Any) -> qp.DecoyBB84:
-    """Decoy states with detectors that are not alike."""
+    """Decoy states with mismatched detectors."""
     return structs.replace(TWO_DECOYS, **{"detectors": DETECTORS} | changes)
 
 
@@ -296,7 +296,7 @@ def test_what_a_bound_takes_is_asked_for_by_itself(parts: dict[str, Any], match:
         ({"protocol": unlike(), "correction": structs.replace(ONE_WAY, blind_rounds=1)}, "two-way"),
         ({"protocol": unlike(), "correction": structs.replace(ONE_WAY, fallback=qp.Cascade())}, "two-way"),
         ({"protocol": unlike(), "correction": qp.Auto(ldpc=ONE_WAY)}, "two-way"),
-        ({"protocol": unlike(), "correction": ONE_WAY, "security": WIESEMANN}, "'variable-length' alone"),
+        ({"protocol": unlike(), "correction": ONE_WAY, "security": WIESEMANN}, "takes matched detectors only"),
     ],
     ids=str,
 )

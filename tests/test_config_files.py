@@ -15,7 +15,7 @@ import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols import PROTOCOLS, Protocol, ProtocolSettings
-from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance
+from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance, QubitBoundSettings
 
 PERMILLES = (900, 700, 500, 300, 200, 100, 30, 10, 1)
 CASCADES = st.builds(qp.Cascade, parameters=st.sampled_from(["original", "yan", "power-of-two", "near-optimal"]))
@@ -235,7 +235,7 @@ def test_a_kind_from_outside_decodes_too(monkeypatch: pytest.MonkeyPatch) -> Non
         bob_sift=row.bob_sift,
         tally=row.tally,
         bound=row.bound,
-        bound_settings=row.bound_settings,
+        bound_settings=lambda settings, security: QubitBoundSettings(concentration=security.concentration),
         fixed_length={"mine": QubitAcceptance},
     )
     monkeypatch.setitem(PROTOCOLS, "toy", toy)

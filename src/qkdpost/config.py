@@ -85,20 +85,21 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def _check_bound(self) -> None:
-        """Check that the kind has the bound, and a fixed-length bound its thresholds."""
-        name, offered = self.security.bound, PROTOCOLS[self.protocol.kind].fixed_length
-        if name == VARIABLE_LENGTH:
-            return
-        if name not in offered:
+        """Check that the kind has the bound, with these settings, and a fixed-length bound its thresholds."""
+        protocol, security = PROTOCOLS[self.protocol.kind], self.security
+        offered = protocol.fixed_length
+        if security.bound not in (VARIABLE_LENGTH, *offered):
             names = ", ".join(map(repr, (VARIABLE_LENGTH, *offered)))
             raise ConfigurationError(
-                f"bound must be one of {names} for kind {self.protocol.kind!r}; found {described(name)}"
+                f"bound must be one of {names} for kind {self.protocol.kind!r}; found {described(security.bound)}"
             )
-        if not isinstance(self.security.acceptance, offered[name]):
+        wanted = offered.get(security.bound)
+        if wanted is not None and not isinstance(security.acceptance, wanted):
             raise ConfigurationError(
-                f"bound {name!r} is fixed-length: acceptance must be a {offered[name].__name__} that was set before "
-                f"the data are seen; found {described(self.security.acceptance)}"
+                f"bound {security.bound!r} is fixed-length: acceptance must be a {wanted.__name__} that was set before "
+                f"the data are seen; found {described(security.acceptance)}"
             )
+        protocol.bound_settings(self.protocol, security)  # which refuses what the bound does not take
 
     def _check_greeting(self) -> None:
         fields = self.to_fields()

@@ -144,15 +144,26 @@ class SinglePhotonTally:
                 "key_bits and test_bits together must not exceed pulses_sent; found "
                 f"{self.key_bits} + {self.test_bits} > {self.pulses_sent}"
             )
-        for name in ("key_probability", "test_probability"):
-            _keep(self, name, real_number(name, getattr(self, name), above=0.0, below=1.0))
-        if self.key_probability + self.test_probability > 1.0 + 1e-12:
-            raise InputError(
-                "key_probability and test_probability must not add up to more than 1; found "
-                f"{self.key_probability} + {self.test_probability}"
-            )
+        key, test = check_basis_probabilities(self.key_probability, self.test_probability)
+        _keep(self, "key_probability", key)
+        _keep(self, "test_probability", test)
         _keep(self, "mean_photons", real_number("mean_photons", self.mean_photons, above=0.0, most=20.0))
         _keep(self, "g2", real_number("g2", self.g2, least=0.0, most=1e6))
+
+
+def check_basis_probabilities(
+    key_probability: float, test_probability: float, *, error: type[QkdpostError] = InputError
+) -> tuple[float, float]:
+    """Return the probabilities of key and test basis as Python floats.
+
+    Raises:
+        InputError: (or `error`) one is not between 0 and 1, or they add up to more than 1.
+    """
+    key = real_number("key_probability", key_probability, above=0.0, below=1.0, error=error)
+    test = real_number("test_probability", test_probability, above=0.0, below=1.0, error=error)
+    if key + test > 1.0 + 1e-12:
+        raise error(f"key_probability and test_probability must not add up to more than 1; found {key} + {test}")
+    return key, test
 
 
 def check_intensities(

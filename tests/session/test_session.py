@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from qkdpost.dialogue.messages import AbortReason, FrameTags, Parities
 from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.keys import KeyPool
 from qkdpost.records import TimeTags
+from qkdpost.security import DetectorMismatch
 from qkdpost.session.blocks.block import Block
 from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
@@ -243,17 +245,45 @@ def test_misuse_is_a_local_error() -> None:
     ("protocol", "match"),
     [
         (
-            qp.DecoyBB84(intensities=(0.5, 0.4999999, 0.4999998), probabilities=(1e-9, 1e-9, 1 - 2e-9)),
+            lambda: qp.DecoyBB84(intensities=(0.5, 0.4999999, 0.4999998), probabilities=(1e-9, 1e-9, 1 - 2e-9)),
             "too close together",
         ),
-        (qp.SinglePhotonBB84(mean_photons=0.5, g2=0.01, test_probabilities=(1e-17, 1e-17)), "key_probability"),
+        (
+            lambda: qp.DecoyBB84(
+                intensities=((1.02, 1.03), (1.0, 1.01), 0.5), probabilities=(1e-20, 1e-9, 1 - 1e-9 - 1e-20)
+            ),
+            "too close together",
+        ),
+        (
+            lambda: qp.SinglePhotonBB84(mean_photons=0.5, g2=0.01, test_probabilities=(1e-17, 1e-17)),
+            "key_probability",
+        ),
+        (
+            lambda: qp.SinglePhotonBB84(mean_photons=0.5, g2=0.01, test_probabilities=(1e-200, 1e-200)),
+            "key_probability",
+        ),
     ],
 )
 def test_a_link_without_a_bound_is_refused_before_anything_is_said(
-    protocol: qp.DecoyBB84 | qp.SinglePhotonBB84, match: str
+    protocol: Callable[[], qp.DecoyBB84 | qp.SinglePhotonBB84], match: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=match):
-        Session(role="alice", link=LinkConfig(protocol=protocol), auth_key=KeyPool(PRESHARED))
+        LinkConfig(protocol=protocol())
+
+
+def test_what_a_bound_does_not_take_is_refused_with_the_link() -> None:
+    mismatch = DetectorMismatch(dark_count_probability=1e-6, efficiency_deviation=0.01, dark_count_deviation=0.0)
+    one_way = qp.Ldpc(blind_rounds=0, fallback=None)
+    for intensities, correction, match in (
+        (((0.45, 0.5), 0.1, 0.0), one_way, "mismatched detectors need intensities that are numbers"),
+        ((0.5, 0.1, 0.0), qp.Cascade(), "mismatched detectors need one-way correction"),
+        ((0.5, 0.1, 0.0), qp.Auto(ldpc=one_way), "mismatched detectors need one-way correction"),
+        ((0.5, 0.1), one_way, "with two intensities"),
+    ):
+        shares = (0.7, 0.3) if len(intensities) == 2 else (0.7, 0.2, 0.1)
+        protocol = qp.DecoyBB84(intensities=intensities, probabilities=shares, detectors=mismatch)
+        with pytest.raises(ConfigurationError, match=match):
+            LinkConfig(protocol=protocol, correction=correction)
 
 
 def test_the_application_sees_how_many_records_wait() -> None:

@@ -14,23 +14,21 @@ from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.decoy import bound
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
+from qkdpost.security.decoy.coverage import check_coverage
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.settings import DecoyBoundSettings
-from qkdpost.security.settings import VARIABLE_LENGTH, Security
+from qkdpost.security.settings import Security
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
-from qkdpost.tallies import DecoyTally, Intensity, check_intensity_ranges, fixed_intensities
+from qkdpost.tallies import DecoyTally, Intensity, check_intensity_ranges
 
 __all__ = ["PROTOCOL", "DecoyBB84", "tally_decoy_pulses"]
-
-ONE_WAY = "Ldpc(blind_rounds=0, fallback=None)"
-"""How one-way correction is asked for, for messages."""
 
 
 class DecoyBB84(ProtocolSettings, frozen=True, kw_only=True, tag="decoy-bb84"):
     """Settings of BB84 with decoy states.
 
     Raises:
-        ConfigurationError: intensities or probabilities that cannot be, or no `DetectorMismatch`.
+        ConfigurationError: intensities or probabilities out of range, or no `DetectorMismatch`.
     """
 
     intensities: tuple[Intensity, ...]
@@ -41,16 +39,16 @@ class DecoyBB84(ProtocolSettings, frozen=True, kw_only=True, tag="decoy-bb84"):
     probabilities: tuple[float, ...]
     """With which each intensity is chosen."""
     detectors: DetectorMismatch | None = None
-    """How different Bob's two detectors may be; None: they are taken to be alike. For three intensities or more and
-    the variable-length bound, and only with one-way correction: `Ldpc(blind_rounds=0, fallback=None)`. No proof joins a
-    difference of detectors with a public error pattern; and none is at hand here for other kinds."""
+    """How far Bob's two detectors may differ; None: they are taken to be matched. For three intensities or more, each a
+    number, and the variable-length bound, and only with one-way correction: `Ldpc(blind_rounds=0, fallback=None)`. No
+    proof joins mismatched detectors with a public error pattern; and for other kinds this library has none."""
 
     def __post_init__(self) -> None:
         means, shares = check_intensity_ranges(self.intensities, self.probabilities, error=ConfigurationError)
         keep(self, "intensities", means)
         keep(self, "probabilities", shares)
         if self.detectors is not None:
-            hint = "None: they are alike"
+            hint = "None: they are matched"
             instance("detectors", self.detectors, DetectorMismatch, hint=hint, error=ConfigurationError)
 
     @property
@@ -59,39 +57,17 @@ class DecoyBB84(ProtocolSettings, frozen=True, kw_only=True, tag="decoy-bb84"):
         return self.detectors is not None
 
     def check_link(self, correction: CorrectionSettings, security: Security) -> None:
-        """Check that the bound can be had with these intensities, and correction in the direction that it needs.
+        """Check that there is a bound for these intensities, detectors and directions of correction.
 
         Raises:
-            ConfigurationError: it cannot.
+            ConfigurationError: there is none.
         """
-        if len(self.intensities) == 2 and correction.may_be_one_way:
-            raise ConfigurationError(
-                "with two intensities the pulses without a photon are bounded by the errors of the key, which one-way "
-                "correction does not tell: correct by Cascade(), or by Ldpc with blind_rounds of 1 or more"
-            )
-        if security.bound != VARIABLE_LENGTH:
-            _check_published(security.bound, self.intensities)
-        if self.detectors is None:
-            return
-        if security.bound != VARIABLE_LENGTH:
-            raise ConfigurationError(
-                f"detectors that are not alike are covered by bound 'variable-length' alone; found {security.bound!r}"
-            )
-        if not correction.corrects_one_way:
-            raise ConfigurationError(
-                f"with detectors that are not alike no proof allows two-way correction: correct by {ONE_WAY}"
-            )
-
-
-def _check_published(name: str, intensities: tuple[Intensity, ...]) -> None:
-    points = fixed_intensities(intensities, f"bound {name!r}", error=ConfigurationError)
-    analytic = points[-1] > 0.0 if len(points) == 2 else False
-    if len(points) == 3:
-        analytic = points[0] > points[1] + points[2]
-    if not analytic:
-        raise ConfigurationError(
-            f"bound {name!r} is for two intensities above 0, or three of which the first exceeds the sum of the "
-            f"others; found {intensities}"
+        check_coverage(
+            _bound_settings(self, security),
+            self.intensities,
+            self.probabilities,
+            one_way=correction.may_be_one_way,
+            two_way=not correction.corrects_one_way,
         )
 
 

@@ -8,10 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from qkdpost.bits import Bits
 from qkdpost.dialogue.program import Program
-from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.labels import Labels
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import PreparedPulses, RawRecord
@@ -88,7 +85,7 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
         tally: the counts that the bound needs, from the compared rounds and, where they are public, the errors of
             the key for each intensity.
         bound: the length of the secret key from the tally, what was disclosed, and the budget.
-        bound_settings: what else the bound is told.
+        bound_settings: what else the bound is told; raises ConfigurationError where the bound does not take it.
         fixed_length: the published fixed-length bounds that it offers, each with the thresholds that it takes.
     """
 
@@ -117,28 +114,3 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
         """Apply the bound that the link names to the tally and to what the conversation disclosed."""
         budget = Epsilon.split(security.epsilon)
         return self.bound(tally, disclosed, budget, self.bound_settings(settings, security))
-
-    def check(self, settings: _Settings, security: Security) -> None:
-        """Apply the bound to a block of two rounds: what it cannot take is told before a session begins.
-
-        Raises:
-            ConfigurationError: there is no bound for such a link.
-        """
-        try:
-            tally = self.tally(settings, _TWO_ROUNDS, (0,) * len(settings.intensities))
-            self.secret_length(settings, security, tally, _NOTHING)
-        except InputError as error:
-            raise ConfigurationError(f"no bound can be had for such a {settings.kind} link: {error}") from None
-
-
-_NOTHING = Disclosed(leakage_bits=0, verification_bits=None, two_way=False)
-_ONE_LABEL = Labels.from_array([0])
-_TWO_ROUNDS = ComparedRounds(
-    key_bits=1,
-    test_difference=Bits.zeros(1),
-    key_bits_in_key_basis=1,
-    test_bits_in_key_basis=0,
-    pulses=2,
-    key_labels=_ONE_LABEL,
-    test_labels=_ONE_LABEL,
-)

@@ -14,7 +14,7 @@ from qkdpost.security.settings import Security
 from qkdpost.security.single_photon import bound
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, SinglePhotonBoundSettings
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
-from qkdpost.tallies import SinglePhotonTally
+from qkdpost.tallies import SinglePhotonTally, check_basis_probabilities
 
 __all__ = ["PROTOCOL", "SinglePhotonBB84", "tally_single_photons"]
 
@@ -40,9 +40,16 @@ class SinglePhotonBB84(ProtocolSettings, frozen=True, kw_only=True, tag="single-
         shares = numbers("test_probabilities", self.test_probabilities, count=2, each="side", error=ConfigurationError)
         if not all(0.0 < share < 1.0 for share in shares):
             raise ConfigurationError(
-                f"test_probabilities of a single-photon source lie between 0 and 1; found {shares}"
+                f"test_probabilities of a single-photon source must lie between 0 and 1; found {shares}"
             )
         keep(self, "test_probabilities", shares)
+        check_basis_probabilities(*self.both_in_one_basis, error=ConfigurationError)
+
+    @property
+    def both_in_one_basis(self) -> tuple[float, float]:
+        """How probably both sides choose the key basis, and how probably both the test basis."""
+        alice, bob = self.test_probabilities
+        return (1 - alice) * (1 - bob), alice * bob
 
     def stated_test_probability(self, role: Literal["alice", "bob"]) -> float:
         """Return how probably a side chooses the test basis."""
@@ -53,11 +60,11 @@ def tally_single_photons(
     settings: SinglePhotonBB84, rounds: ComparedRounds, key_errors: tuple[int, ...] | None
 ) -> SinglePhotonTally:
     """Tally rounds of a source that sometimes sends two photons."""
-    alice, bob = settings.test_probabilities
+    key, test = settings.both_in_one_basis
     return SinglePhotonTally(
         pulses_sent=rounds.pulses,
-        key_probability=(1 - alice) * (1 - bob),
-        test_probability=alice * bob,
+        key_probability=key,
+        test_probability=test,
         mean_photons=settings.mean_photons,
         g2=settings.g2,
         key_bits=rounds.key_bits,

@@ -18,7 +18,6 @@ from qkdpost.errors import (
     RemoteProtocolError,
 )
 from qkdpost.keys import KeyPool
-from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
 from qkdpost.session.blocks.table import Blocks
@@ -92,7 +91,6 @@ class Session(SingleUse):
         instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         _check_callables(random_source, save_pool)
         check_decoder(link.correction)
-        PROTOCOLS[link.protocol.kind].check(link.protocol, link.security)
         self.role = role
         self.link = link
         self._save_pool = save_pool

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import qkdpost as qp
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.protocols import PROTOCOLS
 from qkdpost.security import decoy_bb84, intensity_sensitivity
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.analytic import (
@@ -307,7 +306,6 @@ def test_a_link_takes_intervals() -> None:
     assert link == qp.LinkConfig(
         protocol=qp.DecoyBB84(intensities=((0.48, 0.52), (0.095, 0.105), (0.0, 0.0)), probabilities=(0.7, 0.2, 0.1))
     )
-    PROTOCOLS["decoy-bb84"].check(link.protocol, link.security)
     with pytest.raises(ConfigurationError, match="takes intensities that are numbers"):
         qp.LinkConfig(
             protocol=link.protocol,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qkdpost.errors import ConfigurationError
-from qkdpost.security.decoy.acceptance import DecoyAcceptance
-from qkdpost.security.decoy.analytic import check_analytic
+from qkdpost.security.decoy.analytic import has_analytic_bound
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.single_photons import rules_of_source
@@ -17,33 +16,39 @@ __all__ = ["check_coverage", "check_mismatch"]
 
 def check_coverage(
     settings: DecoyBoundSettings,
-    intensities: Sequence[Intensity],
-    probabilities: Sequence[float],
+    intensities: tuple[Intensity, ...],
+    probabilities: tuple[float, ...],
     *,
+    one_way: bool,
     two_way: bool,
 ) -> None:
     """Check that there is a bound for a link with these intensities.
 
     Args:
-        settings: which bound, and what it is told.
+        settings: which bound, with its thresholds and the detectors.
         intensities: mean photon numbers or intervals of them, strictly decreasing.
         probabilities: with which each is chosen.
-        two_way: whether correction may publish the error pattern, and with it the errors of the key.
+        one_way: whether correction of a block may keep the error pattern to itself.
+        two_way: whether it may publish the error pattern, and with it the errors of the key.
 
     Raises:
-        ConfigurationError: there is none; the message says which rule stands against it.
+        ConfigurationError: there is none; the message gives the rule, what was found, and what to do.
     """
     check_mismatch(settings.detectors, intensities, two_way=two_way, by_key_errors=two_way and len(intensities) == 2)
-    if len(intensities) == 2 and not two_way:
+    if len(intensities) == 2 and one_way:
         raise ConfigurationError(
             "with two intensities the rounds without a photon are bounded by the errors of the key, which one-way "
-            "correction does not publish: use two-way correction, or three intensities"
+            "correction does not publish: correct by Cascade(), or by Ldpc with blind_rounds of 1 or more"
         )
     if settings.bound == "variable-length":
-        rules_of_source(tuple(intensities), tuple(probabilities)).check(settings.method)
+        rules_of_source(intensities, probabilities).check(settings.method)
         return
-    check_analytic(fixed_intensities(intensities, f"bound {settings.bound!r}", error=ConfigurationError))
-    _check_vacuum(settings.acceptance, two_way=two_way)
+    points = fixed_intensities(intensities, f"bound {settings.bound!r}", error=ConfigurationError)
+    if not has_analytic_bound(points):
+        raise ConfigurationError(
+            f"bound {settings.bound!r} is for two intensities above 0, or three of which the first exceeds the sum of "
+            f"the others; found {intensities}"
+        )
 
 
 def check_mismatch(
@@ -64,8 +69,8 @@ def check_mismatch(
         return
     if two_way:
         raise ConfigurationError(
-            "mismatched detectors need one-way correction: no proof joins them with a public error pattern; found "
-            "two-way correction"
+            "mismatched detectors need one-way correction, as Ldpc(blind_rounds=0, fallback=None): no proof joins them "
+            "with a public error pattern, and two-way correction publishes it"
         )
     if has_intervals(intensities):
         raise ConfigurationError(
@@ -75,12 +80,4 @@ def check_mismatch(
         raise ConfigurationError(
             "mismatched detectors need three intensities or more: with two, single photons are bounded by the errors "
             "of the key, which no proof joins with them"
-        )
-
-
-def _check_vacuum(acceptance: DecoyAcceptance | None, *, two_way: bool) -> None:
-    if acceptance is not None and acceptance.vacuum and two_way:
-        raise ConfigurationError(
-            f"acceptance.vacuum must be 0 with two-way correction, which tells the bits of empty pulses to whoever "
-            f"caused the clicks; found {acceptance.vacuum}"
         )
