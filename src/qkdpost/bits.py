@@ -46,7 +46,7 @@ class Bits:
     def __init__(self, words: Words, length: int | None = None) -> None:
         """Wrap `words` (uint64, shape (ceil(length / 64),), not copied, made read-only) as `length` bits.
 
-        A vector of 0 and 1 is none of words: that is for `from_array`, which who leaves `length` out is told.
+        A vector of 0 and 1 is not one of words: that is for `from_array`, as the error says where `length` is left out.
 
         Raises:
             InputError: no length, the words are of another shape or dtype, or bits past the end are set.

@@ -25,7 +25,7 @@ class InputError(QkdpostError, ValueError):
 
 
 class ConfigurationError(QkdpostError, ValueError):
-    """A configuration cannot be: a field is out of range, or two fields contradict each other."""
+    """The configuration is invalid: a field is out of range, or two fields contradict each other."""
 
 
 class LocalProtocolError(QkdpostError):

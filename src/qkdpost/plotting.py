@@ -60,7 +60,7 @@ def plot_qber(reports: Sequence[BlockReport], axes: Any = None) -> Any:
     """Draw the error rates of consecutive blocks; blocks without key are marked at the lower edge.
 
     What was not measured is not drawn: no rate of the test rounds where none was compared, none of the key where this
-    side was not told its errors.
+    side does not know its errors.
 
     Args:
         reports: in the order in which the blocks ended, as `Distillation.reports`.

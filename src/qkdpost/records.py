@@ -69,7 +69,7 @@ _SORT_HINT = (
 )
 _SORT_SLOTS_HINT = "Sort the record by slot; if this is a mask, give np.flatnonzero(mask)"
 _ONE_SLOT_HINT = (
-    "A slot is told once, with outcome 2 where both detectors clicked; if this is a mask, give np.flatnonzero(mask)"
+    "Name each slot once, with outcome 2 where both detectors clicked; if this is a mask, give np.flatnonzero(mask)"
 )
 
 
@@ -163,7 +163,7 @@ class Detections:
     """What a receiving side saw: the slots in which it detected, with basis and outcome.
 
     Slots in which a detector was still recovering from a click must be left out, whatever the others saw: the slot,
-    which is announced, would tell that it was not this one.
+    which is announced, would reveal that it was not this one.
 
     Args:
         pulses: how many slots the record covers, detected or not; at most 2^53.
@@ -171,8 +171,8 @@ class Detections:
         bases: the basis of each detection, 0 key, 1 test; shape (n,).
         outcomes: 0, 1, or `DOUBLE_CLICK`, which gets a random bit here and now: to discard double clicks is insecure.
             Shape (n,). Secret.
-        random_source: where those bits come from: returns so many truly random bytes; the operating system's generator
-            by default. A session's `random_source` does not serve for them, since they are drawn before.
+        random_source: where those bits come from: returns the number of truly random bytes asked for; the operating
+            system's generator by default. A session's `random_source` does not serve here: they are drawn before.
     """
 
     pulses: int
@@ -232,7 +232,7 @@ class TimeTags:
         channels: which detector clicked: 0 and 1 are outcomes 0 and 1 of the key basis, 2 and 3 those of the
             test basis; shape (n,). Secret for the key basis.
         tick_ps: the length of a tick in picoseconds: those of the tagger itself, not finer ones, in which the time of a
-            click would tell its detector.
+            click would reveal its detector.
 
     A session draws a random outcome where both detectors of a basis clicked, a random basis where those of both did,
     and where in its tick each click of a coarse tagger lies, always from the operating system's generator (`secrets`).
@@ -312,7 +312,7 @@ class Tally:
         for name in ("key_bits", "test_bits", "test_errors"):
             _set(self, name, whole_number(name, getattr(self, name)))
         if self.test_errors > self.test_bits:
-            raise InputError(f"{self.test_errors} errors in {self.test_bits} test bits cannot be")
+            raise InputError(f"test_errors must not exceed test_bits; found {self.test_errors} > {self.test_bits}")
 
 
 def _set(record: object, name: str, value: object) -> None:

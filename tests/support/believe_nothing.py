@@ -415,8 +415,8 @@ FUNCTIONS = [
     call(
         "pair_time_tags",
         lambda **given: type(sifting.pair_time_tags(**given)),  # bits of double clicks are drawn
-        alice=thing(TAGS[0]),
-        bob=thing(TAGS[1]),
+        answering=thing(TAGS[0]),
+        reporting=thing(TAGS[1]),
         dead_time_ps=real(0.0),
         window_ps=real(500.0, optional=True),
         search_ps=real(1e8),

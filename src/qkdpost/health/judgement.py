@@ -35,7 +35,7 @@ class Finding:
     """What a record shows to be wrong with the devices that wrote it.
 
     Args:
-        reason: the kind of fault; it is all that the peer is told.
+        reason: the kind of fault; it is all that the peer learns.
         text: what was counted, for this host alone.
     """
 
@@ -55,7 +55,7 @@ def judge(
     Args:
         healths: the counts of each record, at least one.
         limits: what is tolerated.
-        test_probability: with which the test basis is chosen, where the bound was told; else 0.
+        test_probability: with which the test basis is chosen, where the link states it; else 0.
         intensity_probabilities: with which each intensity is chosen, with decoy states.
 
     >>> from qkdpost.health import summarise
@@ -225,7 +225,7 @@ def _constant(sequence: SequenceHealth, bits: float) -> str:
     The other value is taken to be half as frequent as it is.
     """
     if not 0 < sequence.ones < sequence.length:
-        return ""  # told by its share, where constant is wrong
+        return ""  # its share shows it, where constant is wrong
     for value, run, count in (
         (0, sequence.longest_zeros, sequence.length - sequence.ones),
         (1, sequence.longest_ones, sequence.ones),
@@ -277,7 +277,7 @@ def _periodic(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
 def _periodic_in_slots(whole: RecordHealth, tolerated: float, bits: float) -> str:
     """Correlation of bases by the distance in slots, where an afterpulse may look like the click before.
 
-    Where the basis is chosen by a beam splitter, an afterpulse comes in the basis of its click: what is alike at small
+    Where the basis is chosen by a beam splitter, an afterpulse comes in the basis of its click: what is equal at small
     distances is no finding, and at larger ones must be so by the root of what is tolerated. Any period shows there.
     """
     least, most = share_interval(whole.in_test_basis, whole.total, bits)
@@ -287,8 +287,8 @@ def _periodic_in_slots(whole: RecordHealth, tolerated: float, bits: float) -> st
     for place in np.flatnonzero((different_share < fewest) | (different_share > largest)).tolist():
         distance = place + 1
         pairs, different = int(whole.slot_pairs[place]), int(whole.slot_disagreements[place])
-        alike = distance > MAX_LAG // 2 and shortfall_bits(different / 2.0, pairs / 2.0, fewest) > bits
-        if alike or excess_bits(different / 2.0, pairs / 2.0, largest) > bits:
+        too_equal = distance > MAX_LAG // 2 and shortfall_bits(different / 2.0, pairs / 2.0, fewest) > bits
+        if too_equal or excess_bits(different / 2.0, pairs / 2.0, largest) > bits:
             return f"{pairs - different:,} of {pairs:,} are equal to the one {distance} slots further on"
     return ""
 

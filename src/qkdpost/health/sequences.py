@@ -19,10 +19,10 @@ MAX_LAG = 128
 """The longest period that is looked for."""
 PARTS = 8
 MIN_WINDOWS_OF_A_PART = 16
-"""Shares are compared between so many parts of a record, of so many windows at least."""
+"""Shares are compared between this number of parts of a record, each of at least this number of windows."""
 STRETCHES = 8
 STRETCH_WORDS = 128
-"""Periods are looked for in so many stretches of so many words at most, spread over the record."""
+"""Periods are looked for in at most this number of stretches of this number of words, spread over the record."""
 _FURTHER_WORDS = MAX_LAG // 64 + 1
 _EVERY = np.uint64(2**64 - 1)
 

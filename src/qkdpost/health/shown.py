@@ -20,13 +20,13 @@ _DIGITS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnRecord:
-    """What a host counted in its own records of a block; nothing in it tells of the key.
+    """What a host counted in its own records of a block; nothing in it reveals key.
 
     Args:
         prepared: whether the bits were prepared; else they were detected.
         outcomes: how many there were of value 0 and 1 of the key basis, and of the test basis: the clicks of the
             detectors 0, 1, 2 and 3. In a block that goes on, bits that may become key are left out, and the rest of
-            their basis is told to three digits.
+            their basis is given to three digits.
         test_basis: how many pulses or detections were in the test basis.
         total: how many there were.
         intensities: of how many pulses each intensity was chosen, with decoy states; else empty.

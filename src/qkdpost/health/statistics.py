@@ -22,7 +22,7 @@ def relative_entropy(share: float, probability: float) -> float:
 
 
 def excess_bits(count: float, trials: float, probability: float) -> float:
-    """Return how improbable so many successes are, or more, if each has at most this probability."""
+    """Return how improbable this number of successes is, or more, if each has at most this probability."""
     if not trials or count / trials <= probability:
         return 0.0
     return trials * relative_entropy(min(1.0, count / trials), probability)

@@ -20,10 +20,10 @@ __all__ = ["RecordHealth", "add_up", "summarise"]
 
 PIECES = 8
 PIECE_BITS = 2**14
-"""The outcomes of either basis are looked at in order in so many pieces of a record of so many bits."""
+"""The outcomes of either basis are looked at in order in this number of pieces of a record, each of this many bits."""
 MAX_SLOTS = 2**20
 MAX_SLOT_PAIRS = 2**16
-"""So many detections of a record, and so many pairs of them, are compared by their distance in slots."""
+"""How many detections of a record, and how many pairs of them, are compared by their distance in slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -183,7 +183,7 @@ class Transcript(SingleUse):
 
 
 def _not_secret_bytes(name: str, value: object, length: int) -> str:
-    """Say what is wrong with a secret of so many bytes, or nothing; without any of it, and without raising."""
+    """Say what is wrong with a secret of `length` bytes, or nothing; without any of it, and without raising."""
     if not isinstance(value, bytes | bytearray | memoryview):
         return f"{name} must be {length} bytes; found a {type(value).__name__}"
     return "" if len(value) == length else f"{name} must have {length} bytes; found {len(value)}"

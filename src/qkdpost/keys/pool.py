@@ -165,7 +165,7 @@ class KeyPool(SingleUse):
         """Take `count` bytes in one piece and return where they are; the opener of a block calls this.
 
         Raises:
-            KeyPoolExhausted: no segment that both hosts hold has so many bytes left.
+            KeyPoolExhausted: no segment that both hosts hold has `count` bytes left.
             InputError: `count` is no whole number, or not positive.
             LocalProtocolError: this process is a fork of the one that made the pool.
         """

@@ -1,4 +1,4 @@
-"""From raw records of both sides to sifted keys: what each side does alone, and what they tell each other."""
+"""From raw records of both sides to sifted keys: what each side does alone, and what they announce to each other."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _measured(
         in_test = np.asarray(chosen.take(slots + lead)).astype(np.bool_)
     elif receiver.encoding == "time-bin":
         middle = rng.random(slots.size) < 0.5
-    # Behind the interferometer the outer peaks tell early from late: a measurement in the key basis.
+    # Behind the interferometer the outer peaks separate early from late: a measurement in the key basis.
     basis = in_test & middle
     right = np.asarray(prepared.bases.take(slots)) == basis
     bits = np.where(right, np.asarray(prepared.bits.take(slots)), rng.integers(0, 2, slots.size))

@@ -28,7 +28,7 @@ class LaserClock:
         jitter_ps: standard deviation of the time of a pulse.
         lead_pulses: how many pulses, without light, the laser sends after the tagger starts and before the first that
             the sender counts.
-        divider: a sync comes with every so many pulses, counted from the tagger's start; 0 for none.
+        divider: a sync comes once in this number of pulses, counted from the tagger's start; 0 for none.
         sync_jitter_ps: standard deviation of the time of a sync.
         missed_syncs: how probably a sync does not come.
         false_syncs: how many tags come at any time on the channel of the sync, for each that should.

@@ -65,7 +65,7 @@ def hypergeometric_key_errors(key_bits: int, test_bits: int, test_errors: int, t
         The number of errors, 0 ... key_bits.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that contradict each other, or a tail outside 0 ... 1.
     """
     key_bits, test_bits, test_errors = _sample(key_bits, test_bits, test_errors)
     target = math.log(check_tail(tail))
@@ -87,7 +87,7 @@ def hypergeometric_key_errors_lower(key_bits: int, test_bits: int, test_errors: 
     The bits without error are as random a sample as those with one: the bound is n less the upper bound on them.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that contradict each other, or a tail outside 0 ... 1.
     """
     key_bits, test_bits, test_errors = _sample(key_bits, test_bits, test_errors)
     return key_bits - hypergeometric_key_errors(key_bits, test_bits, test_bits - test_errors, tail)
@@ -96,8 +96,8 @@ def hypergeometric_key_errors_lower(key_bits: int, test_bits: int, test_errors: 
 def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
     """Return the upper limit of Clopper and Pearson for a success probability: P[Bin(trials, p) <= seen] = tail.
 
-    It is also valid for the mean success probability of independent trials that are *not* alike (Hoeffding 1956,
-    Theorem 4), provided that the limit times `trials` is at least seen + 1; this holds for every tail up to 1/e,
+    It is also valid for the mean success probability of independent trials of *different* probabilities (Hoeffding
+    1956, Theorem 4), provided that the limit times `trials` is at least seen + 1; this holds for every tail up to 1/e,
     and above that the limit is raised to (seen + 1) / trials.
 
     Args:
@@ -109,7 +109,7 @@ def clopper_pearson_upper(trials: int, seen: int, tail: float) -> float:
         A probability, rounded up so that its tail is at most `tail`.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that contradict each other, or a tail outside 0 ... 1.
     """
     trials, seen = _trials(trials, seen)
     tail = check_tail(tail)
@@ -133,7 +133,7 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
     """Return the lower limit of Clopper and Pearson; the mirror of `clopper_pearson_upper`, rounded down.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that contradict each other, or a tail outside 0 ... 1.
     """
     trials, seen = _trials(trials, seen)
     tail = check_tail(tail)
@@ -154,11 +154,11 @@ def clopper_pearson_lower(trials: int, seen: int, tail: float) -> float:
 def kullback_leibler_upper(trials: int, seen: int, tail: float) -> float:
     """Return the largest p with trials D(seen / trials || p) <= ln(1 / tail), rounded up.
 
-    Hoeffding (1963), Theorem 1. Valid for independent trials that are not alike, p their mean; looser than
+    Hoeffding (1963), Theorem 1. Valid for independent trials of different probabilities, p their mean; looser than
     Clopper-Pearson.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that contradict each other, or a tail outside 0 ... 1.
     """
     trials, seen = _trials(trials, seen)
     exponent = -math.log(check_tail(tail)) / trials * (1.0 + 1e-12)  # for rounding
@@ -179,7 +179,7 @@ def kullback_leibler_lower(trials: int, seen: int, tail: float) -> float:
     """Return the least p with trials D(seen / trials || p) <= ln(1 / tail), rounded down.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that contradict each other, or a tail outside 0 ... 1.
     """
     trials, seen = _trials(trials, seen)
     exponent = -math.log(check_tail(tail)) / trials * (1.0 + 1e-12)  # for rounding
@@ -326,7 +326,7 @@ def _serfling(key_bits: int, test_bits: int, log_inverse_tail: float) -> float:
 def _deviations(target: float) -> float:
     """Return about how many standard deviations out the logarithm of a normal tail is `target`; at least 0.
 
-    Only tells searches where to look first.
+    Only shows searches where to look first.
     """
     deviations = math.sqrt(-2.0 * target)
     for _ in range(2):
@@ -335,7 +335,7 @@ def _deviations(target: float) -> float:
 
 
 def _rate_by_normal_law(key_bits: int, test_bits: int, test_errors: int, deviations: float) -> float:
-    """Return about the rate at which so few errors in a sample lie so far out; only tells a search where to look."""
+    """Return about the rate at which so few errors in a sample lie so far out; only shows a search where to look."""
     fresh = key_bits / (key_bits + test_bits)
     skewness = (1.0 - 2.0 * test_errors / test_bits) * (2.0 * fresh - 1.0)
     seen = max(0.0, test_errors + 0.5 - (deviations**2 - 1.0) / 6.0 * skewness)
@@ -348,14 +348,14 @@ def _sample(key_bits: int, test_bits: int, test_errors: int) -> tuple[int, int, 
     key_bits, test_bits = check_count("key_bits", key_bits), check_count("test_bits", test_bits)
     test_errors = check_count("test_errors", test_errors)
     if test_errors > test_bits:
-        raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
+        raise InputError(f"test_errors must not exceed test_bits; found {test_errors} > {test_bits}")
     return key_bits, test_bits, test_errors
 
 
 def _trials(trials: int, seen: int) -> tuple[int, int]:
     trials, seen = check_count("trials", trials), check_count("seen", seen)
     if trials == 0 or seen > trials:
-        raise InputError(f"{seen} successes in {trials} trials cannot be")
+        raise InputError(f"successes must not exceed trials; found {seen} > {trials}")
     return trials, seen
 
 

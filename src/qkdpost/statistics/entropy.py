@@ -1,4 +1,4 @@
-"""The binary entropy and its inverse in floating point, and in integers alike on every machine."""
+"""The binary entropy and its inverse in floating point, and in integers that are the same on every machine."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _counts(key_bits: int, test_bits: int, test_errors: int, phase_errors: int) 
     key_bits, test_bits = whole_number("key_bits", key_bits), whole_number("test_bits", test_bits)
     test_errors, phase_errors = whole_number("test_errors", test_errors), whole_number("phase_errors", phase_errors)
     if test_errors > test_bits:
-        raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
+        raise InputError(f"test_errors must not exceed test_bits; found {test_errors} > {test_bits}")
     return key_bits, test_bits, test_errors, phase_errors
 
 
@@ -71,7 +71,7 @@ def _entropy(rounds: float, errors: int) -> float:
 
 
 def _next_step(key_bits: int, test_bits: int, test_errors: int, target: float, errors: int) -> float:
-    """Return the number of rounds, above `key_bits`, from which on so many errors are not excluded."""
+    """Return the number of rounds, above `key_bits`, from which on this number of errors is not excluded."""
 
     def log_tail(rounds: int) -> float:
         return hypergeometric_log_tail(rounds + test_bits, errors + test_errors, test_bits, test_errors)

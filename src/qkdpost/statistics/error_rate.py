@@ -23,11 +23,11 @@ __all__ = ["ErrorRate", "estimate_error_rate", "sample_size", "sampled_error_bou
 MIN_SAMPLE = 256
 """Fewer compared bits say too little to choose a code by."""
 BITS_PER_SAMPLE = 64
-"""One key bit in so many is compared in a large block ..."""
+"""In a large block one key bit in this number is compared ..."""
 MAX_SAMPLE = 16_384
-"""... up to so many: the rate is then known to a fiftieth of itself from one per cent on."""
+"""... up to this number: the rate is then known to a fiftieth of itself from one per cent on."""
 MIN_BITS_PER_SAMPLE = 8
-"""Never more than one key bit in so many, however small the block."""
+"""However small the block, at most one key bit in this number is compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def estimate_error_rate(errors: int, tested: int, *, confidence: float = 0.99) -
     """
     errors, tested = whole_number("errors", errors), whole_number("tested", tested)
     if errors > tested:
-        raise InputError(f"{errors} errors in {tested} tested bits cannot be")
+        raise InputError(f"errors must not exceed tested; found {errors} > {tested}")
     confidence, tail = _confidence_and_tail(confidence)
     lower = clopper_pearson_lower(tested, errors, tail) if tested else 0.0
     upper = clopper_pearson_upper(tested, errors, tail) if tested else 1.0
@@ -95,7 +95,7 @@ def sampled_error_bounds(remaining: int, tested: int, errors: int, *, confidence
         The least and the largest number of errors among the remaining bits.
 
     Raises:
-        InputError: counts that cannot be, or a confidence outside 0 ... 1.
+        InputError: counts that contradict each other, or a confidence outside 0 ... 1.
     """
     remaining, tested, errors = (
         whole_number(name, value) for name, value in (("remaining", remaining), ("tested", tested), ("errors", errors))

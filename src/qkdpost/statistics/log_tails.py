@@ -70,7 +70,9 @@ def hypergeometric_log_tail(population: int, marked: int, draws: int, seen: int)
             whole_number(name, value, least=-(2**63), most=2**64) for name, value in numbers.items()
         )
     if not (0 <= marked <= population <= 2 * MAX_COUNT and 0 <= draws <= population and seen >= -1):
-        raise InputError(f"{marked} marked, {draws} drawn, {seen} seen of {population} cannot be")
+        raise InputError(
+            f"marked, draws and seen must fit the population; found {marked}, {draws}, {seen} of {population}"
+        )
     unmarked = population - marked
     lowest = max(0, draws - unmarked)
     if seen >= min(marked, draws):

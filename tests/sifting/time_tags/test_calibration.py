@@ -76,7 +76,7 @@ def _paired(offset_ps: float, drift_ppm: float, seed: int) -> tuple[PairedTags, 
 @given(st.floats(-0.99e9, 0.99e9), st.floats(-9.5, 9.5), st.integers(0, 2**32))
 def test_offset_drift_and_delays_are_found(offset_ps: float, drift_ppm: float, seed: int) -> None:
     paired, tick_ps = _paired(offset_ps, drift_ppm, seed)
-    clock, delays = paired.bob_calibration.clock, paired.bob_calibration.delays
+    clock, delays = paired.reporting_calibration.clock, paired.reporting_calibration.delays
     assert clock is not None
     drift = drift_ppm * 1e-6
     assert clock.drift_ppm == pytest.approx(1e6 * drift / (1 + drift), abs=2e-3)
@@ -85,13 +85,13 @@ def test_offset_drift_and_delays_are_found(offset_ps: float, drift_ppm: float, s
     # Against the first channel of Alice's test basis, which is 3 ns early.
     assert found == pytest.approx(np.array(BOB.delays_ps) + 3_000, abs=60)
     assert delays.reference * tick_ps == pytest.approx([0, 15_000], abs=60)
-    alice = paired.alice_calibration.delays.own * tick_ps
+    alice = paired.answering_calibration.delays.own * tick_ps
     assert alice - alice[2] == pytest.approx(np.array(ALICE.delays_ps) + 3_000, abs=60)
 
     pairs = 0.1 * 5e6 * ALICE.transmittance * BOB.transmittance
-    assert paired.alice.rounds == pytest.approx(pairs, abs=6 * pairs**0.5)
-    errors = (paired.alice.key_bits ^ paired.bob.key_bits).weight()
-    assert errors <= 0.01 * len(paired.alice.key_bits) + 25
+    assert paired.answering.rounds == pytest.approx(pairs, abs=6 * pairs**0.5)
+    errors = (paired.answering.key_bits ^ paired.reporting.key_bits).weight()
+    assert errors <= 0.01 * len(paired.answering.key_bits) + 25
 
 
 @pytest.mark.slow
@@ -110,9 +110,9 @@ def test_one_pair_in_a_hundred_thousand_differences_is_found() -> None:
     paired = pair_time_tags(alice, bob)
     pairs = alice.clicks * bob.clicks * 2e9 / 1e12
     assert pairs > 1e5 * 400
-    assert 350 < paired.alice.rounds < 650
-    errors = (paired.alice.key_bits ^ paired.bob.key_bits).weight()
-    assert errors < 0.1 * len(paired.alice.key_bits)
+    assert 350 < paired.answering.rounds < 650
+    errors = (paired.answering.key_bits ^ paired.reporting.key_bits).weight()
+    assert errors < 0.1 * len(paired.answering.key_bits)
 
 
 def test_records_without_coincidences_are_told_so() -> None:

@@ -60,32 +60,32 @@ def test_a_jump_costs_hardly_a_round(at: float, jump_ps: float) -> None:
     """Halves of the rounds were lost, or the window grew over both places of the peak."""
     alice, bob = records()
     paired = pair_time_tags(alice, jumped(bob, at, jump_ps))
-    clock = paired.bob_calibration.clock
+    clock = paired.reporting_calibration.clock
     assert clock is not None
     (jump,) = clock.jumps
     assert jump.ticks == pytest.approx(jump_ps, abs=100, rel=5e-9)
     assert at * 1e12 - 1e10 < jump.at_tick < at * 1e12 + max(0.0, jump_ps) + 1e10
-    assert paired.alice.rounds > 0.998 * ROUNDS
+    assert paired.answering.rounds > 0.998 * ROUNDS
     assert paired.window_ps < 1_000
-    assert (paired.alice.key_bits ^ paired.bob.key_bits).weight() < 0.015 * len(paired.alice.key_bits)
-    own = paired.bob_calibration.delays.own
+    assert (paired.answering.key_bits ^ paired.reporting.key_bits).weight() < 0.015 * len(paired.answering.key_bits)
+    own = paired.reporting_calibration.delays.own
     assert own - own[0] == pytest.approx(np.array(BOB.delays_ps) - BOB.delays_ps[0], abs=100)
 
 
 def test_jumps_of_either_clock_and_several() -> None:
     alice, bob = records()
-    assert pair_time_tags(jumped(alice, 0.4, 1e6), bob).alice.rounds > 0.998 * ROUNDS
+    assert pair_time_tags(jumped(alice, 0.4, 1e6), bob).answering.rounds > 0.998 * ROUNDS
     twice = pair_time_tags(alice, jumped(jumped(bob, 0.4, 1e6), 0.7, -3e7))
-    assert twice.alice.rounds > 0.997 * ROUNDS
-    assert twice.bob_calibration.clock is not None
-    assert [jump.ticks for jump in twice.bob_calibration.clock.jumps] == pytest.approx([1e6, -3e7], abs=100)
+    assert twice.answering.rounds > 0.997 * ROUNDS
+    assert twice.reporting_calibration.clock is not None
+    assert [jump.ticks for jump in twice.reporting_calibration.clock.jumps] == pytest.approx([1e6, -3e7], abs=100)
     far = records(5e12, 50.0)
-    assert pair_time_tags(far[0], jumped(far[1], 0.5, 1e6)).alice.rounds > 0.998 * ROUNDS
+    assert pair_time_tags(far[0], jumped(far[1], 0.5, 1e6)).answering.rounds > 0.998 * ROUNDS
 
 
 def test_a_clock_that_runs_evenly_has_no_jumps() -> None:
     for offset_ps, drift_ppm in ((0.0, 0.0), (-3e12, 70.0)):
-        clock = pair_time_tags(*records(offset_ps, drift_ppm)).bob_calibration.clock
+        clock = pair_time_tags(*records(offset_ps, drift_ppm)).reporting_calibration.clock
         assert clock is not None
         assert clock.jumps == ()
 

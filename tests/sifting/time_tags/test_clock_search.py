@@ -120,7 +120,7 @@ def test_records_that_overlap_in_part_are_enough(part: float) -> None:
         TimeTags(ticks=tags.ticks[place], channels=tags.channels[place], tick_ps=tags.tick_ps)
         for tags, place in zip((alice, bob), some, strict=True)
     )
-    assert pair_time_tags(first, second).alice.rounds == pytest.approx((2 * part - 1) * 2e4, rel=0.1)
+    assert pair_time_tags(first, second).answering.rounds == pytest.approx((2 * part - 1) * 2e4, rel=0.1)
 
 
 def test_no_peak_is_said_of_what_was_searched() -> None:

@@ -94,7 +94,7 @@ def test_what_the_peer_cannot_mean_is_refused() -> None:
 
 
 def _counts(paired: PairedTags) -> np.ndarray:
-    alice, bob = paired.alice, paired.bob
+    alice, bob = paired.answering, paired.reporting
     errors = [(alice.key_bits ^ bob.key_bits).weight(), (alice.test_bits ^ bob.test_bits).weight()]
     counts = [len(alice.key_bits), len(alice.test_bits)]
     return np.array([alice.rounds, *counts, *(100 * np.array(errors) / counts)])
@@ -106,7 +106,7 @@ def test_recorded_tags_give_the_known_coincidences(data_directory: Path) -> None
     paired = pair_time_tags(alice, bob, dead_time_ps=300 * TICK_PS, window_ps=8 * TICK_PS)
     own, peer = (
         merge_clicks(correct(suppress_echoes(tags, 300 * TICK_PS), calibration), 0)
-        for tags, calibration in ((alice, paired.alice_calibration), (bob, paired.bob_calibration))
+        for tags, calibration in ((alice, paired.answering_calibration), (bob, paired.reporting_calibration))
     )
     match = match_events(own, peer.ticks, peer.bases, window_ticks=8)
     keys = split_by_basis(own.bases, own.bits, match.own_matched)

@@ -81,7 +81,7 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
     """
     count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
     if not 0 <= pulses <= MAX_SPAN or not 0 <= count <= pulses:
-        raise InputError(f"{count} positions below {pulses} cannot be")
+        raise InputError(f"count must not exceed pulses, and pulses not 2^61; found {count} positions below {pulses}")
     parameter = rice_parameter(count, pulses)
     length = 8 * len(data)
     if count * (parameter + 1) > length:
@@ -129,7 +129,9 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
         _any_integer(name, value) for name, value in (("count", count), ("origin", origin), ("span", span))
     )
     if abs(origin) > MAX_SPAN or not 0 <= span <= MAX_SPAN or not 0 <= count <= MAX_SPAN - span:
-        raise InputError(f"{count} times in {span} ticks from {origin} on cannot be")
+        raise InputError(
+            f"origin, span and count must lie within 2^61 ticks; found {count} times in {span} ticks from {origin} on"
+        )
     slots = decode_slots(data, count, span + count)
     ticks = slots - np.arange(count) + origin
     # The last position bounds them all: positions that increase, less their number, never decrease.
@@ -139,7 +141,7 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
 
 
 def _any_integer(name: str, value: object) -> int:
-    """Return an integer of any size: what is out of range is told together with the others."""
+    """Return an integer of any size: what is out of range is reported together with the others."""
     return whole_number(name, value, least=-(2**64), most=2**64)
 
 

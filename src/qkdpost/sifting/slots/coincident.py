@@ -1,7 +1,7 @@
-"""Sifting of BBM92 where both sides detect in slots that they number alike: common slots, then equal bases.
+"""Sifting of BBM92 where both sides detect in slots of a common numbering: common slots, then equal bases.
 
-One side tells its slots and bases, the other answers which of them it also has, in the same basis. Both then take
-their own bits by `bb84.sift_detections`, each with its own mask; the order of the slots is common to both.
+One side reports its slots and bases, the other answers which of them it also has, in the same basis. Both then take
+their own bits by `prepared.sift_detections`, each with its own mask; the order of the slots is common to both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def match_detections(own: Detections, peer_slots: ArrayLike, peer_bases: BitsLik
 
     Args:
         own: this side's detections.
-        peer_slots: the peer's slots, strictly increasing, as `slot_coding.decode_slots` returns them.
+        peer_slots: the peer's slots, strictly increasing, as `coding.decode_slots` returns them.
         peer_bases: the peer's bases, one for each slot.
 
     Raises:

@@ -1,6 +1,6 @@
 """Sifting of BB84: one side holds what it prepared in every pulse, the other where it detected and what.
 
-The detecting side tells slots and bases, the preparing side answers which bases agree; no bit is told. Rounds of
+The detecting side reports slots and bases, the preparing side answers which bases agree; no bit is announced. Rounds of
 the key basis and of the test basis are kept apart, in the order of the slots.
 """
 
@@ -21,11 +21,11 @@ _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero
 
 
 def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsLike) -> Bits:
-    """Tell which of the peer's detections were made in the basis of the pulse.
+    """Return which of the peer's detections were made in the basis of the pulse.
 
     Args:
         prepared: what this side sent.
-        slots: where the peer detected; integers, shape (n,), as `slot_coding.decode_slots` returns them.
+        slots: where the peer detected; integers, shape (n,), as `coding.decode_slots` returns them.
         peer_bases: in which basis; n bits.
 
     Returns:

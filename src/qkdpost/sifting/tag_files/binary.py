@@ -32,7 +32,7 @@ def read_numpy(path: str) -> RawClicks:
             loaded = np.load(file, allow_pickle=False)
             arrays: list[NDArray[Any]] = [loaded[name] for name in ("ticks", "channels")]
         except Exception as error:
-            # numpy raises what its parsers raise, a dozen classes; an error of the disk is told by its words.
+            # numpy raises what its parsers raise, a dozen classes; an error of the disk shows by its words.
             raise InputError(
                 f"{path} must be a .npz file of arrays 'ticks' and 'channels', or a .npy file of one array with these "
                 f"fields: {type(error).__name__}"

@@ -23,7 +23,7 @@ def refuse_binary(path: str, start: bytes) -> None:
     """Refuse a file that begins as no text does.
 
     Raises:
-        InputError: it is a binary file; told which, where it is a known one.
+        InputError: it is a binary file; the message says which, where it is a known one.
     """
     for mark, words in _KNOWN_BINARIES.items():
         if start.startswith(mark):

@@ -1,7 +1,7 @@
 """Clock, detector delays and coincidence window of one side, from the other side's disclosed clicks.
 
 A click of the key basis coincides with clicks of the other side's test basis as often as any, though sifting discards
-such pairs: the key basis is calibrated on them, and no outcome of it is ever told.
+such pairs: the key basis is calibrated on them, and no outcome of it is ever announced.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PEAK_PS = 500.0
 SPREAD_PS = 50_000.0
 REFINEMENTS = 3
 ENOUGH_CLICKS = 2**17
-"""Of more disclosed clicks an even choice of about so many fixes delays and window."""
+"""Of more disclosed clicks an even choice of about this number fixes delays and window."""
 MAX_CHOSEN_WINDOW_PS = 10_000.0
 """No window that is chosen from the data is wider."""
 UNITS_PER_PAIR = 40
@@ -92,10 +92,10 @@ def calibrate(
     Args:
         tags: own clicks of all four channels, without echoes.
         reference_ticks: the peer's clicks, in ticks of the same length, checked by `clock.check_peer_ticks`.
-        reference_channels: small integers that tell apart detectors of different delay; shape as the ticks.
+        reference_channels: small integers that separate detectors of different delay; shape as the ticks.
         search_ps: the clock's offset is looked for within +- this, at most 10^15; None if the clocks agree already.
         max_drift_ppm: its drift is looked for within +- this, at most 1000.
-        work: what it may cost; by default a new budget for so many clicks.
+        work: what it may cost; by default a new budget for this number of clicks.
         names: what an error calls the two settings.
 
     Raises:
@@ -147,11 +147,11 @@ def correct(tags: TimeTags, calibration: Calibration) -> TimeTags:
 
 
 def around_jumps(calibration: Calibration, first_tick: int, dead_time: int) -> tuple[tuple[int, int], ...]:
-    """Return first and last tick of the corrected times around jumps in which no event may be told.
+    """Return first and last tick of the corrected times around jumps in which no event may be announced.
 
     Two clicks to both sides of a jump are moved apart by it, so that the second seems to find all detectors ready
     though it came while one recovered. And since detectors are late by different times, the one with the longest delay
-    is the first to fall silent before a gap: the last times before it, and the first ones after, would tell which. The
+    is the first to fall silent before a gap: the last times before it, and the first ones after, would show which. The
     beginning of the record, before which nothing is known of detectors, may come to lie behind a later piece.
 
     Args:
@@ -227,7 +227,7 @@ def choose_window(
         tags: own clicks, corrected.
         reference_ticks: the peer's disclosed clicks, with their channels' delays taken off, in any order.
         other_errors: e, the error rate of true coincidences.
-        work: what it may cost; by default a new budget for so many clicks.
+        work: what it may cost; by default a new budget for this number of clicks.
 
     Raises:
         NoCoincidencePeak: no window leaves any key, or too little work is left.
@@ -271,7 +271,7 @@ def _differences(
     """Return the indices of all pairs at most `reach` apart, the earliest if they are more than chance can make.
 
     Raises:
-        NoCoincidencePeak: too little work is left to look at so many.
+        NoCoincidencePeak: too little work is left to look at this many clicks.
     """
     room = 8 * reference.size + 2**16
     try:

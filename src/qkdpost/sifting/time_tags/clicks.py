@@ -1,4 +1,4 @@
-"""What each side does to its own time tags alone: units, echoes, and clicks that are too close to be told apart."""
+"""What each side does to its own time tags alone: units, echoes, and clicks that are too close to be separated."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def to_tick_length(tags: TimeTags, tick_ps: float) -> TimeTags:
 
     To ticks shorter than the tagger's own, each click is put anywhere within its own tick, at random. Otherwise all
     times would lie on a comb, and when delays are taken off on another comb for each detector: a time that is announced
-    would tell which. The tagger's own ticks are those of the record, or longer if all clicks lie on multiples of some;
+    would show which. The tagger's own ticks are those of the record, or longer if all clicks lie on multiples of some;
     resolutions that are no whole number of ticks, or above a nanosecond, are not found.
 
     Raises:
@@ -147,15 +147,15 @@ test_basis_clicks.__test__ = False  # type: ignore[attr-defined]
 def merge_clicks(
     tags: TimeTags, within_ticks: int, dead_time_ps: float = 0.0, *, unsure: Sequence[tuple[int, int]] = ()
 ) -> ClickEvents:
-    """Merge clicks that are too close to be told apart into events of one basis and one bit.
+    """Merge clicks that are too close to be separated into events of one basis and one bit.
 
     Clicks that follow a first one by at most `within_ticks` belong to its event. If both detectors of one basis
     clicked, the bit is drawn from the operating system's generator; if detectors of both bases clicked, the basis is
     drawn too, as often the test basis as among the other events. To discard such events would be insecure, since an
     adversary can cause them at will.
 
-    Events that begin less than the dead time after any click, told or not, are left out, whatever they are: while one
-    detector recovers, a click can only come from another, and times that are announced would tell which. So is the
+    Events that begin less than the dead time after any click, announced or not, are left out, whatever they are: while
+    one detector recovers, a click can only come from another, and times that are announced would show which. So is the
     first of a record, of which it is not known. For the events that are left, every detector was ready.
 
     Assumption: light that arrives within the dead time of an event is not aimed at one detector. Whether it makes that
@@ -175,7 +175,7 @@ def merge_clicks(
         tags: all clicks of one side, echoes too, corrected.
         within_ticks: how far an event reaches, at least 0.
         dead_time_ps: for how long a detector recovers at most.
-        unsure: first and last ticks of times in which no event is told, whatever clicked, as it is not known which
+        unsure: first and last ticks of times in which no event is announced, whatever clicked, as it is not known which
             detectors were ready.
 
     Raises:

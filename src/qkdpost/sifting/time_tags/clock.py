@@ -96,7 +96,7 @@ def find_clock(
         bin_ticks: the width of a bin; a few times the jitter.
         spread_ticks: how far the delays of the channels may differ.
         max_drift_ppm: the drift is looked for within +- this.
-        work: what the search may cost; it takes seven eighths at most. By default a new budget for so many clicks.
+        work: what the search may cost; seven eighths at most are taken. By default a new budget for the clicks.
         names: the units and settings that an error names.
 
     Returns:
@@ -148,7 +148,7 @@ def check_peer_clicks(ticks: NDArray[np.int64], outcomes: NDArray[np.uint8], dea
     """Return `ticks` that a peer sent, if it can have recorded them and dropped its echoes as the link demands.
 
     Both hosts drop a detector's clicks within the dead time of the one before, in ticks of the same length: a peer
-    that tells such clicks has not done so, and they are refused rather than dropped. At least a tick lies between
+    that announces such clicks has not done so, and they are refused rather than dropped. At least a tick lies between
     two clicks of one detector, so that no tick holds more clicks than there are detectors.
 
     Args:

@@ -2,9 +2,9 @@
 
 The reference is cut into stretches of as many clicks each. In each of them the differences of times show one peak for
 every pair of channels, at the delays of these; a jump moves the whole pattern. So the pattern of one stretch is laid
-over that of the next, and how far it had to be moved is told. Where a stretch shows no pattern, its offset is searched
-for again, ever further away. Stretches with no jump between them make a piece; where one piece ends and the next
-begins is told by the coincidences of either. All of a piece is corrected by one number, whatever the detector.
+over that of the next, and its move is measured. Where a stretch shows no pattern, its offset is searched for again,
+ever further away. Stretches with no jump between them make a piece; where one piece ends and the next
+begins is shown by the coincidences of either. All of a piece is corrected by one number, whatever the detector.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ MAX_STRETCHES = 64
 MIN_PAIRS = 60
 """Coincidences that a stretch should have."""
 MIN_STRETCHES = 2
-"""A piece is at least so many stretches long: one alone may be chance."""
+"""A piece is at least this many stretches long: one alone may be chance."""
 MIN_HEIGHT = 6.0
 """Standard deviations by which a pattern must fit."""
 MIN_COUNTS = 10
-"""And so many clicks in the highest peak of the pattern: of few clicks one is many deviations."""
+"""And at least this many clicks in the highest peak of the pattern: of few clicks one is many deviations."""
 MAX_SEARCHES = 8
 SEARCH_REACHES_PS = (2e6, 1e9, 1e11, 1e13)
 SEARCH_DRIFT = 1e-7
@@ -164,7 +164,7 @@ class _JumpSearch:
         self.offsets[anchor] = 0.0
         for place in [*range(anchor + 1, self.offsets.size), *range(anchor - 1, -1, -1)]:
             self._fit(place, patterns[place], 0.0)
-        # The template of all tells more than that of the first few.
+        # The template of all says more than that of the first few.
         for place in range(self.offsets.size):
             if np.isnan(self.offsets[place]):
                 self._fit(place, patterns[place], 0.0)

@@ -29,7 +29,7 @@ MIN_COARSE_BIN_PS = 2e5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchNames:
-    """How an error tells what was searched.
+    """How an error names what was searched.
 
     Args:
         tick_ps: the length of a tick in `unit`.
@@ -207,6 +207,6 @@ class ClockSearch:
         state = "not begun" if self._share_seen is None else "not made any finer"
         return (
             f"the search of {names.offset} = {setting:g} with {names.drift} = {1e6 * self._drift:g} was {state}: it "
-            f"takes about {times:.0f} times the work that is allowed for so many clicks; check that the records are of "
-            f"the same time, narrow {names.offset} to about {setting / times:.1g}, or submit longer records"
+            f"takes about {times:.0f} times the work that is allowed for this number of clicks; check that the records "
+            f"are of the same time, narrow {names.offset} to about {setting / times:.1g}, or submit longer records"
         )

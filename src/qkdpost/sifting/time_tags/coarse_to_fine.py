@@ -20,7 +20,7 @@ __all__ = ["CoarseToFine", "LagRange", "Resolution"]
 
 FIRST_CLICKS = 1024
 MAX_PLACES = 8
-"""So many of a stretch are followed to longer ones."""
+"""How many of a stretch are followed to longer ones."""
 CANDIDATE_WORK = 60_000_000
 MIDDLES = (1 / 2, 1 / 4, 3 / 4)
 """Where stretches are laid, one after another: a clock may have jumped there."""
@@ -31,7 +31,7 @@ MIN_PARTNERS = 16
 COMB_HEIGHT = 7.5
 """Standard deviations that chance does not reach a second time."""
 COMB_TEETH = 4
-"""So many places nearly as high as the highest are a comb; fewer may be a clock that has jumped."""
+"""This many places nearly as high as the highest are a comb; fewer may be a clock that has jumped."""
 ENOUGH_TO_FOLLOW = 1_000
 """Clicks in a wide bin that show the peaks of all channels in narrow ones."""
 
@@ -200,7 +200,7 @@ class CoarseToFine:
 
 
 def _partners(moved: NDArray[np.int64], ticks: NDArray[np.int64], within: int) -> int:
-    """Return how many own clicks have one of an even choice of `moved` within so many ticks, each counted once."""
+    """Return how many own clicks have one of an even choice of `moved` at most `within` away, each counted once."""
     some = moved[:: 1 + moved.size // MAX_CLICKS]
     places = np.searchsorted(ticks, some - within)
     places = places[ticks[np.minimum(places, ticks.size - 1)] <= some + within]
@@ -208,6 +208,6 @@ def _partners(moved: NDArray[np.int64], ticks: NDArray[np.int64], within: int) -
 
 
 def _in_a_comb(candidate: CoarseLag, stage: CoarseStage) -> bool:
-    """Tell whether many other places are nearly as high, as with the comb of a pulsed source, or copied clicks."""
+    """Return whether many other places are nearly as high, as with the comb of a pulsed source, or copied clicks."""
     least = max(COMB_HEIGHT, 2 / 3 * candidate.height)
     return sum(other.height >= least for other in stage.lags if other is not candidate) >= COMB_TEETH

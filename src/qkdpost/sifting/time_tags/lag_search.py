@@ -24,7 +24,7 @@ CANDIDATES = 256
 """How many places may be followed to a longer stretch although chance explains them."""
 MAX_DRIFTS = 2**17
 MAX_CLICKS = 2**17
-"""Of a stretch with more clicks an even choice of so many is enough to follow a peak that has been found."""
+"""Of a stretch with more clicks an even choice of this many is enough to follow a peak that has been found."""
 UNITS_PER_HISTOGRAM = 10_000
 UNITS_PER_PLACE = 500
 UNITS_PER_CLICK_COUNTED = 25
@@ -84,7 +84,7 @@ class LagSearch:
         return around + np.linspace(-reach, reach, 2 * steps + 1) if steps else np.array([around])
 
     def length(self, clicks: int) -> int:
-        """Return how many ticks a stretch of so many clicks takes."""
+        """Return how many ticks a stretch of this number of clicks takes."""
         stretch = self._stretch(clicks)
         return int(stretch[-1]) - int(stretch[0])
 
@@ -184,10 +184,10 @@ class LagSearch:
         return best
 
     def _stands_out(self, clicks: int, lag: Lag, drifts: int, reach_ticks: int, spread_ticks: int) -> bool:
-        """Tell whether chance explains `lag` with less than the probability of a false peak, over all that was tried.
+        """Return whether chance explains `lag` with less than the probability of a false peak, over all that was tried.
 
-        It must also stand half as high again above the mean as any place further away, which tells it from the comb
-        of a pulsed source, whose teeth chance does not explain either.
+        It must also stand half as high again above the mean as any place further away, which sets it apart from the
+        comb of a pulsed source, whose teeth chance does not explain either.
         """
         bins = 2 * reach_ticks // self._bin + 1
         self._charge(clicks, np.array([lag.drift]), -reach_ticks, bins)

@@ -1,15 +1,15 @@
-"""Time tags of both sides to pairs: who tells what, and the functions for each step.
+"""Time tags of both sides to pairs: who announces what, and the functions for each step.
 
 1. Each side drops echoes for calibration (`clicks.suppress_echoes`).
-2. Alice tells the clicks of her test basis, times and detectors; it is the basis that is disclosed whole.
-3. Bob finds his clock and delays from them (`calibration.calibrate`), corrects his clicks, chooses the window, merges
-   what it cannot tell apart and leaves out what came while a detector recovered (`corrected_events`), and tells
-   times and bases of his events on a grid of `grid_ticks` (`to_detections`): corrected and rounded, so that the time
-   of a click does not tell its detector.
-4. Alice finds her delays from Bob's events of the test basis, corrects and merges her clicks likewise, and answers
-   which of Bob's events are matched in the same basis (`match_events`).
+2. The answering side announces the clicks of its test basis, times and detectors; that basis is disclosed whole.
+3. The reporting side finds its clock and delays from them (`calibration.calibrate`), corrects its clicks, chooses the
+   window, merges what it cannot separate and leaves out what came while a detector recovered (`corrected_events`), and
+   announces times and bases of its events on a grid of `grid_ticks` (`to_detections`): corrected and rounded, so that
+   the time of a click does not reveal its detector.
+4. The answering side finds its delays from the reported events of the test basis, corrects and merges its clicks
+   likewise, and answers which of the reported events are matched in the same basis (`match_events`).
 
-No outcome of the key basis is told by either side, and no time of Alice's clicks in it.
+No outcome of the key basis is announced by either side, and no time of the answering side's clicks in it.
 """
 
 from __future__ import annotations
@@ -77,16 +77,16 @@ def calibrate_to_test_clicks(
     work: WorkBudget | None = None,
     names: SearchNames = ARGUMENTS,
 ) -> tuple[Calibration, int]:
-    """Step 3, the beginning: find Bob's clock, delays and window from Alice's clicks of the test basis.
+    """Step 3, the beginning: find the reporting side's clock, delays and window from the disclosed test basis.
 
     Args:
-        tags: Bob's clicks without echoes.
-        peer_ticks: Alice's, in ticks of the same length, in the order of time.
-        peer_channels: 0 and 1 for the outcomes of her test basis.
+        tags: the reporting side's clicks without echoes.
+        peer_ticks: those disclosed, in ticks of the same length, in the order of time.
+        peer_channels: 0 and 1 for the outcomes of their test basis.
         search_ps: the offset of the clocks is looked for within +- this.
         max_drift_ppm: their drift is looked for within +- this.
         window_ticks: half the width of the window, or None to choose it.
-        work: what all of it may cost; by default a new budget for so many clicks.
+        work: what all of it may cost; by default a new budget for this number of clicks.
         names: what an error calls the two settings of the search.
 
     Returns:
@@ -113,7 +113,7 @@ def calibrate_to_test_clicks(
 
 
 def calibrate_to_events(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_bases: Bits) -> Calibration:
-    """Step 4, the beginning: find Alice's delays from Bob's corrected events, those of the test basis alone.
+    """Step 4, the beginning: find the answering side's delays from the reported events of the test basis.
 
     Raises:
         NoCoincidencePeak: the records show no coincidences.
@@ -155,10 +155,12 @@ def to_detections(events: ClickEvents, *, origin_tick: int, span_steps: int, ste
         step_ticks: the length of a slot, `grid_ticks` of the window.
 
     Raises:
-        InputError: the grid cannot be, or two events share a slot.
+        InputError: the grid is outside its range, or two events share a slot.
     """
     if not 0 <= span_steps <= MAX_SPAN or step_ticks < 1:
-        raise InputError(f"a grid has 0 ... 2^61 steps of at least a tick; found {span_steps} of {step_ticks}")
+        raise InputError(
+            f"a grid must have 0 ... 2^61 steps of at least 1 tick; found {span_steps} steps of {step_ticks}"
+        )
     steps = (events.ticks - origin_tick) // step_ticks
     low, high = (int(place) for place in np.searchsorted(steps, [0, span_steps]))
     return Detections(
@@ -212,27 +214,27 @@ class PairedTags:
     """What two records of time tags come to.
 
     Args:
-        alice: her sifted bits; `rounds` counts coincidences in any bases.
-        bob: his.
+        answering: the sifted bits of the side that discloses and answers; `rounds` counts coincidences in any bases.
+        reporting: those of the side that reports.
         window_ps: half the width of the coincidence window.
-        bob_calibration: his clock and delays against Alice's test basis.
-        alice_calibration: her delays against his.
-        double_clicks: Alice's and Bob's events whose bit was drawn.
-        cross_clicks: Alice's and Bob's events whose basis and bit were drawn.
+        reporting_calibration: the reporting side's clock and delays against the disclosed test basis.
+        answering_calibration: the answering side's delays against the reported events.
+        double_clicks: events whose bit was drawn, of the answering and of the reporting side.
+        cross_clicks: events whose basis and bit were drawn, likewise.
     """
 
-    alice: SiftedKey
-    bob: SiftedKey
+    answering: SiftedKey
+    reporting: SiftedKey
     window_ps: float
-    bob_calibration: Calibration
-    alice_calibration: Calibration
+    reporting_calibration: Calibration
+    answering_calibration: Calibration
     double_clicks: tuple[int, int]
     cross_clicks: tuple[int, int]
 
 
 def pair_time_tags(
-    alice: TimeTags,
-    bob: TimeTags,
+    answering: TimeTags,
+    reporting: TimeTags,
     *,
     dead_time_ps: float = 0.0,
     window_ps: float | None = None,
@@ -242,8 +244,9 @@ def pair_time_tags(
     """Run all steps for both sides in one process, with what each would have of the other.
 
     Args:
-        alice: her clicks, outcomes correlated with Bob's in both bases.
-        bob: his clicks.
+        answering: the clicks of the side that discloses its test basis and answers; outcomes are correlated with those
+            of the other side in both bases.
+        reporting: the clicks of the side that reports its events.
         dead_time_ps: for how long a detector recovers at most; events closer than this to any click are left out.
         window_ps: half the width of the coincidence window; None to choose it from the data.
         search_ps: the offset of the clocks is looked for within +- this, at most 10^15; by default 10 s. None if they
@@ -254,41 +257,44 @@ def pair_time_tags(
         NoCoincidencePeak: the records show no coincidences; it says what was searched.
         InputError: an argument is no number, or out of range.
     """
-    for side, record in (("alice", alice), ("bob", bob)):
+    for side, record in (("answering", answering), ("reporting", reporting)):
         instance(side, record, TimeTags)
     dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MAX_DEAD_TIME_PS, unit="ps")
     if window_ps is not None:
         window_ps = real_number("window_ps", window_ps, least=0.0, most=MAX_WINDOW_PS, unit="ps")
-    alice, bob = to_tick_length(alice, alice.tick_ps), to_tick_length(bob, alice.tick_ps)
-    alice_quiet, bob_quiet = suppress_echoes(alice, dead_time_ps), suppress_echoes(bob, dead_time_ps)
-    disclosed = test_basis_clicks(alice_quiet)
-    bob_calibration, window_ticks = calibrate_to_test_clicks(
-        bob_quiet,
+    answering, reporting = to_tick_length(answering, answering.tick_ps), to_tick_length(reporting, answering.tick_ps)
+    answering_quiet, reporting_quiet = (
+        suppress_echoes(answering, dead_time_ps),
+        suppress_echoes(reporting, dead_time_ps),
+    )
+    disclosed = test_basis_clicks(answering_quiet)
+    reporting_calibration, window_ticks = calibrate_to_test_clicks(
+        reporting_quiet,
         disclosed.ticks,
         disclosed.channels - 2,
         search_ps=search_ps,
         max_drift_ppm=max_drift_ppm,
-        work=WorkBudget.for_both(alice.clicks, bob.clicks),
-        window_ticks=None if window_ps is None else round(window_ps / alice.tick_ps),
+        work=WorkBudget.for_both(answering.clicks, reporting.clicks),
+        window_ticks=None if window_ps is None else round(window_ps / answering.tick_ps),
     )
-    bob_events = corrected_events(bob, bob_calibration, window_ticks, dead_time_ps)
+    reporting_events = corrected_events(reporting, reporting_calibration, window_ticks, dead_time_ps)
     step_ticks = grid_ticks(window_ticks)
     origin_tick = int(disclosed.ticks[0])
     span_steps = (int(disclosed.ticks[-1]) - origin_tick) // step_ticks + 1
-    report = to_detections(bob_events, origin_tick=origin_tick, span_steps=span_steps, step_ticks=step_ticks)
+    report = to_detections(reporting_events, origin_tick=origin_tick, span_steps=span_steps, step_ticks=step_ticks)
 
     peer_ticks = from_grid(report.slots, origin_tick=origin_tick, step_ticks=step_ticks)
-    alice_calibration = calibrate_to_events(alice_quiet, peer_ticks, report.bases)
-    alice_events = corrected_events(alice, alice_calibration, window_ticks, dead_time_ps)
-    match = match_events(alice_events, peer_ticks, report.bases, window_ticks=window_ticks)
+    answering_calibration = calibrate_to_events(answering_quiet, peer_ticks, report.bases)
+    answering_events = corrected_events(answering, answering_calibration, window_ticks, dead_time_ps)
+    match = match_events(answering_events, peer_ticks, report.bases, window_ticks=window_ticks)
     return PairedTags(
-        alice=_sifted(alice_events.bases, alice_events.bits, match.own_matched, match.rounds),
-        bob=_sifted(report.bases, report.bits, match.peer_matched, match.rounds),
-        window_ps=window_ticks * alice.tick_ps,
-        bob_calibration=bob_calibration,
-        alice_calibration=alice_calibration,
-        double_clicks=(alice_events.double_clicks, bob_events.double_clicks),
-        cross_clicks=(alice_events.cross_clicks, bob_events.cross_clicks),
+        answering=_sifted(answering_events.bases, answering_events.bits, match.own_matched, match.rounds),
+        reporting=_sifted(report.bases, report.bits, match.peer_matched, match.rounds),
+        window_ps=window_ticks * answering.tick_ps,
+        reporting_calibration=reporting_calibration,
+        answering_calibration=answering_calibration,
+        double_clicks=(answering_events.double_clicks, reporting_events.double_clicks),
+        cross_clicks=(answering_events.cross_clicks, reporting_events.cross_clicks),
     )
 
 

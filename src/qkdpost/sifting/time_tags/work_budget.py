@@ -10,7 +10,7 @@ from __future__ import annotations
 __all__ = ["MAX_WORK", "OutOfWork", "WorkBudget"]
 
 MAX_WORK = 600_000_000
-"""Units that one batch may cost, whatever a peer tells: about a second of one core."""
+"""Units that one record may cost, whatever a peer sends: about a second of one core."""
 WORK_PER_CLICK = 1_000
 """Units added for every click that this host recorded itself, about two microseconds: the longer it measured, the
 longer it may look for a clock that is hard to find."""
@@ -35,7 +35,7 @@ class WorkBudget:
 
     @classmethod
     def for_clicks(cls, clicks: int) -> WorkBudget:
-        """Return the budget of a batch in which this host recorded so many clicks."""
+        """Return the budget of a record in which this host has this number of clicks."""
         return cls(MAX_WORK + WORK_PER_CLICK * clicks)
 
     @classmethod
