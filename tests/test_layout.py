@@ -20,7 +20,6 @@ ORDER = [
     "bits",
     "labels",
     "records",
-    "tallies",
     "dialogue",
     "health",
     "blocks",

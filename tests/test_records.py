@@ -10,7 +10,8 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.keys.secret_key import SecretKey
 from qkdpost.labels import Labels
-from qkdpost.records import DOUBLE_CLICK, Detections, PreparedPulses, Tally, TimeTags
+from qkdpost.records import DOUBLE_CLICK, Detections, PreparedPulses, TimeTags
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.sifting.sifted import SiftedKey
 
 

@@ -51,10 +51,12 @@ if TYPE_CHECKING:
         TEST_BASIS,
         Detections,
         PreparedPulses,
-        Tally,
         TimeTags,
     )
+    from qkdpost.security.decoy.tally import DecoyTally
+    from qkdpost.security.qubits.tally import SampledTally, Tally
     from qkdpost.security.settings import Security
+    from qkdpost.security.single_photon.tally import SinglePhotonTally
     from qkdpost.session.blocks.report import BlockReport
     from qkdpost.session.events import (
         BlockAborted,
@@ -67,7 +69,6 @@ if TYPE_CHECKING:
     from qkdpost.session.states import ConnectionState, Stage
     from qkdpost.sifting.sifted import SiftedKey
     from qkdpost.statistics import error_rate as estimation
-    from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
     "BB84",
@@ -150,7 +151,7 @@ _HOMES = {
     "ConnectionState": "qkdpost.session.states",
     "DOUBLE_CLICK": "qkdpost.records",
     "DecoyBB84": "qkdpost.protocols.decoy_bb84",
-    "DecoyTally": "qkdpost.tallies",
+    "DecoyTally": "qkdpost.security.decoy.tally",
     "Detections": "qkdpost.records",
     "Distillation": "qkdpost.distillation",
     "HandshakeCompleted": "qkdpost.session.events",
@@ -169,17 +170,17 @@ _HOMES = {
     "Reconciled": "qkdpost.reconciliation",
     "RecordLimits": "qkdpost.health",
     "RemoteProtocolError": "qkdpost.errors",
-    "SampledTally": "qkdpost.tallies",
+    "SampledTally": "qkdpost.security.qubits.tally",
     "SecretKey": "qkdpost.keys.secret_key",
     "Security": "qkdpost.security.settings",
     "Session": "qkdpost.session.session",
     "SiftedKey": "qkdpost.sifting.sifted",
     "SinglePhotonBB84": "qkdpost.protocols.single_photon_bb84",
-    "SinglePhotonTally": "qkdpost.tallies",
+    "SinglePhotonTally": "qkdpost.security.single_photon.tally",
     "Stage": "qkdpost.session.states",
     "StageCompleted": "qkdpost.session.events",
     "TEST_BASIS": "qkdpost.records",
-    "Tally": "qkdpost.records",
+    "Tally": "qkdpost.security.qubits.tally",
     "TimeTags": "qkdpost.records",
     "distill": "qkdpost.distillation",
     "modified_toeplitz_hash": "qkdpost.amplification",

@@ -40,7 +40,6 @@ __all__ = [
     "Detections",
     "PreparedPulses",
     "RawRecord",
-    "Tally",
     "TimeTags",
 ]
 
@@ -292,27 +291,6 @@ class TimeTags:
             raise InputError(f"ticks must lie within +-2^61; found {first} ... {last}")
         if last - first > MAX_SPAN_TICKS:
             raise InputError(f"a record spans less than 2^53 ticks; found {last - first}: submit it in pieces")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What a bound for single-photon or entangled rounds needs to know of a block; all of it public.
-
-    Args:
-        key_bits: sifted bits that may become key.
-        test_bits: rounds of the complementary measurement that were compared in public.
-        test_errors: how many of these differed.
-    """
-
-    key_bits: int
-    test_bits: int
-    test_errors: int
-
-    def __post_init__(self) -> None:
-        for name in ("key_bits", "test_bits", "test_errors"):
-            _set(self, name, whole_number(name, getattr(self, name)))
-        if self.test_errors > self.test_bits:
-            raise InputError(f"test_errors must not exceed test_bits; found {self.test_errors} > {self.test_bits}")
 
 
 def _set(record: object, name: str, value: object) -> None:

@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 import qkdpost as qp
 from fuzzing.choices import Choices
 from qkdpost.security import decoy_bb84, single_photon
+from qkdpost.security.decoy.tally import DecoyTally
+from qkdpost.security.qubits.tally import SampledTally
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.statistics import concentration
-from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = ["BOUND_CALLS", "Arguments", "Call"]
 

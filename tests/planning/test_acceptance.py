@@ -12,8 +12,8 @@ from qkdpost.security import DecoyAcceptance, QubitAcceptance, bb84
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts
 from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.tallies import DecoyTally
 from support.link import changed, decoy_links
 
 QUBITS = qp.Tally(key_bits=100_000, test_bits=20_000, test_errors=300)

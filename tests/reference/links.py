@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.tallies import DecoyTally
+from qkdpost.security.decoy.tally import DecoyTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

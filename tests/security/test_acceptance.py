@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from qkdpost.errors import ConfigurationError
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts
 from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.acceptance import QubitAcceptance
-from qkdpost.tallies import DecoyTally
+from qkdpost.security.qubits.tally import Tally
 
 BOUNDS = ("tomamichel-leverrier-2017", "lim-2021", "tlgr-2012")
 EPSILON = Epsilon.split(1e-10)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from qkdpost.records import Tally
 from qkdpost.security import SecretLength, bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
-from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
+from qkdpost.security.decoy.tally import DecoyTally
+from qkdpost.security.qubits.tally import SampledTally, Tally
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 
 QUBITS = Tally(key_bits=10**6, test_bits=10**5, test_errors=1_000)
 SAMPLED = SampledTally(key_counts=(10**6, 10**5), test_counts=(10**5, 10**4), test_errors=(1_000, 100))

@@ -12,18 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import InputError, QkdpostError
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.decoy.single_photons import estimate_single_photons
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import max_phase_errors
 from qkdpost.security.qubits import published_formulas as fixed_length
+from qkdpost.security.qubits.tally import SampledTally, Tally
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.statistics import concentration
 from qkdpost.statistics import inversion as crossing
 from qkdpost.statistics import log_tails as tails
 from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.statistics.error_envelope import most_errors_of_longer, steady_entropy
-from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 TYPES = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 WIDE = (np.int32, np.int64, np.uint32, np.uint64)

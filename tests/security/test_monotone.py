@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, single_photon
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import SampledTally, SinglePhotonTally
 
 
 @dataclass(frozen=True, kw_only=True)

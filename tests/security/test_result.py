@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import ConfigurationError
-from qkdpost.records import Tally
 from qkdpost.security import at_fixed_length, bb84, bbm92, decoy_bb84
 from qkdpost.security.decoy.single_photons import estimate_single_photons, point_estimate
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
-from qkdpost.tallies import DecoyTally, SampledTally
 
 LEDGER = EpsilonLedger(
     proof="none", budget=Epsilon.split(1e-10), terms=(EpsilonTerm(name="e", value=1e-12, weight=1.0, meaning="none"),)

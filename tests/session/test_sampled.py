@@ -10,10 +10,10 @@ from qkdpost.dialogue.messages import AbortReason
 from qkdpost.protocols.bb84 import BB84
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.qubits import tally_qubits
-from qkdpost.records import Detections, PreparedPulses, Tally
+from qkdpost.records import Detections, PreparedPulses
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
-from qkdpost.tallies import SampledTally
 from support.link import Pair, small_link
 
 

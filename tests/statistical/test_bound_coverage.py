@@ -20,13 +20,13 @@ from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts, wiesemann_2026
 from qkdpost.security.decoy.single_photons import SinglePhotons, count_events, estimate_single_photons, point_estimate
 from qkdpost.security.qubits.both_bases import phase_error_bound_of_samples
+from qkdpost.security.qubits.tally import SampledTally
 from qkdpost.statistics.concentration import (
     binomial_at_most,
     clopper_pearson_lower,
     clopper_pearson_upper,
     hypergeometric_key_errors,
 )
-from qkdpost.tallies import SampledTally
 from reference.links import DecoyLink, DrawnBlocks, draw_blocks
 
 SIZES = [pytest.param(3_000, id="sampled"), pytest.param(100_000, id="whole", marks=pytest.mark.slow)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qkdpost.tallies import DecoyTally
+from qkdpost.security.decoy.tally import DecoyTally
 
 VECTOR_B1 = DecoyTally(
     intensities=(0.5, 0.15),

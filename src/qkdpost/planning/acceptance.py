@@ -20,18 +20,18 @@ from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.links import MAX_EFFICIENCY
 from qkdpost.protocols.table import PROTOCOLS
-from qkdpost.records import Tally
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate
 from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.decoy.tally import DecoyTally, fixed_intensities
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.acceptance import QubitAcceptance
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.result import SecretLength
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_rate import sample_size
-from qkdpost.tallies import DecoyTally, fixed_intensities
 
 __all__ = ["FixedLengthPlan", "plan_fixed_length"]
 

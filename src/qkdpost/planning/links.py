@@ -19,13 +19,14 @@ from qkdpost.planning.expectation import (
     pair_rates,
     with_detector_memory,
 )
-from qkdpost.records import Tally
 from qkdpost.security import bbm92, decoy_bb84, single_photon
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.result import SecretLength
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import DecoyTally, SinglePhotonTally
 
 __all__ = ["AnyLink", "BBM92Link", "DecoyBB84Link", "SinglePhotonBB84Link", "expected_length"]
 

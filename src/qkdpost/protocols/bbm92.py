@@ -6,11 +6,11 @@ from functools import partial
 
 from qkdpost.protocols.protocol import Protocol
 from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, bound_settings, tally_qubits
-from qkdpost.records import Detections, Tally
+from qkdpost.records import Detections
 from qkdpost.security.qubits import bbm92
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_detections, report_slots
-from qkdpost.tallies import SampledTally
 
 __all__ = ["BBM92", "PROTOCOL"]
 

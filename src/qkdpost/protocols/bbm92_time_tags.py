@@ -6,9 +6,10 @@ from qkdpost.checks import keep, real_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
 from qkdpost.protocols.qubits import FIXED_LENGTH, bound_settings, tally_bases
-from qkdpost.records import Tally, TimeTags
+from qkdpost.records import TimeTags
 from qkdpost.security.qubits import bbm92
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
 
 __all__ = ["PROTOCOL", "BBM92TimeTags"]

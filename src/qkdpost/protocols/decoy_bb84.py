@@ -17,9 +17,9 @@ from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.coverage import check_coverage
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.settings import DecoyBoundSettings
+from qkdpost.security.decoy.tally import DecoyTally, Intensity, check_intensity_ranges
 from qkdpost.security.settings import Security
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
-from qkdpost.tallies import DecoyTally, Intensity, check_intensity_ranges
 
 __all__ = ["PROTOCOL", "DecoyBB84", "tally_decoy_pulses"]
 

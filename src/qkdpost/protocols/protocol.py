@@ -12,6 +12,7 @@ from qkdpost.dialogue.program import Program
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import PreparedPulses, RawRecord
+from qkdpost.security.decoy.tally import Intensity
 from qkdpost.security.disclosed import Bound, Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
@@ -19,7 +20,6 @@ from qkdpost.security.settings import Security
 from qkdpost.security.thresholds import Acceptance
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.task import SiftingTask
-from qkdpost.tallies import Intensity
 
 __all__ = ["Protocol", "ProtocolSettings"]
 

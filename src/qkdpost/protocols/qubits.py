@@ -9,11 +9,10 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.reconciliation.settings import CorrectionSettings
-from qkdpost.records import Tally
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
-from qkdpost.tallies import SampledTally
 
 __all__ = ["FIXED_LENGTH", "QubitSettings", "Test", "bound_settings", "tally_bases", "tally_qubits", "tally_sample"]
 

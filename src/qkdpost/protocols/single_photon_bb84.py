@@ -13,8 +13,8 @@ from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.settings import Security
 from qkdpost.security.single_photon import bound
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, SinglePhotonBoundSettings
+from qkdpost.security.single_photon.tally import SinglePhotonTally, check_basis_probabilities
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
-from qkdpost.tallies import SinglePhotonTally, check_basis_probabilities
 
 __all__ = ["PROTOCOL", "SinglePhotonBB84", "tally_single_photons"]
 

@@ -41,22 +41,23 @@ Data for choosing the correction
 
 from __future__ import annotations
 
-from qkdpost.records import Tally
 from qkdpost.security import single_photon
 from qkdpost.security.decoy import bound as decoy_bb84
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.sensitivity import IntensitySensitivity, intensity_sensitivity
 from qkdpost.security.decoy.settings import DecoyBoundSettings
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.disclosed import Bound, Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.qubits import bb84, bbm92
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength, Term, at_fixed_length
 from qkdpost.security.single_photon.settings import SinglePhotonBoundSettings
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
-from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
 
 __all__ = [
     "Bound",

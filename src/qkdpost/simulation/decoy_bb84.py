@@ -11,11 +11,11 @@ from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
 from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import Detections, PreparedPulses
+from qkdpost.security.decoy.tally import middles_of_intensities
 from qkdpost.simulation.bb84 import check_devices, pair_of_probabilities, prepare, settings_of
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, random_labels, rare_slots, truncated_poisson
 from qkdpost.simulation.receiver import detect
-from qkdpost.tallies import middles_of_intensities
 
 __all__ = ["send_decoy", "simulate_decoy_bb84"]
 

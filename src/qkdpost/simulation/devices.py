@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qkdpost.checks import numbers, real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.tallies import check_intensities
+from qkdpost.security.decoy.tally import check_intensities
 
 __all__ = [
     "Fibre",

@@ -12,12 +12,12 @@ from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
 from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import DOUBLE_CLICK, Detections, PreparedPulses
+from qkdpost.security.decoy.tally import middles_of_intensities
 from qkdpost.simulation.bb84 import check_devices, settings_of
 from qkdpost.simulation.decoy_bb84 import send_decoy
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, live_after_dead_time
 from qkdpost.simulation.pulsed_devices import LaserClock, PulsedReceiver
-from qkdpost.tallies import middles_of_intensities
 
 __all__ = ["PulsedTimeTags", "simulate_pulsed_time_tags"]
 

@@ -24,8 +24,8 @@ from qkdpost.security.decoy.certified import IncompatibleCounts
 from qkdpost.security.decoy.linear_program import DecoyProgram
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.single_photons import count_events, estimate_single_photons
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.statistics.concentration import trials_upper_bound
-from qkdpost.tallies import DecoyTally
 from reference.links import DecoyLink
 
 THREE = PhotonStatistics((0.5, 0.15, 2e-4), (0.4, 0.45, 0.15))

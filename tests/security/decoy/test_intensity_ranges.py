@@ -29,7 +29,7 @@ from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.range_bounds import RangeRules
 from qkdpost.security.decoy.range_program import RangeProgram
 from qkdpost.security.decoy.single_photons import estimate_single_photons, point_estimate
-from qkdpost.tallies import DecoyTally
+from qkdpost.security.decoy.tally import DecoyTally
 
 SHARES = {2: (0.7, 0.3), 3: (0.7, 0.2, 0.1), 4: (0.4, 0.3, 0.2, 0.1)}
 LINES = [(0.5, 0.1, 0.0), (0.5, 0.15, 2e-4), (0.5, 0.1), (0.7, 0.3, 0.1, 0.01)]

@@ -10,9 +10,9 @@ from qkdpost.security import decoy_bb84
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published_estimates import DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
 from qkdpost.security.decoy.published_lengths import DecoyAcceptance, published_estimate
+from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import DecoyTally
 from support.tallies import VECTOR_B1
 
 ONE_DECOY = {

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.one_basis import phase_error_bound
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.statistics.entropy import binary_entropy
 
 EPSILONS = st.floats(-28.0, -2.0).map(lambda power: 10.0**power)

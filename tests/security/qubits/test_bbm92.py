@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from qkdpost.records import Tally
 from qkdpost.security import bbm92
 from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.result import SecretLength
 from qkdpost.statistics.entropy import binary_entropy
 

@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.both_bases import phase_error_bound_of_samples
 from qkdpost.security.qubits.one_basis import phase_error_bound
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import SampledTally
 
 EPSILONS = st.floats(-28.0, -2.0).map(lambda power: 10.0**power)
 CONCENTRATIONS = st.sampled_from(["hypergeometric", "serfling"])

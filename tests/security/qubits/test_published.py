@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.published_formulas import (
@@ -17,6 +16,7 @@ from qkdpost.security.qubits.published_formulas import (
     tomamichel_leverrier_deviation,
     tomamichel_leverrier_theorem_three,
 )
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.statistics.entropy import binary_entropy
 
 FIXED = ("tomamichel-leverrier-2017", "lim-2021", "tlgr-2012")

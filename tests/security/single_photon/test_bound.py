@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
-from qkdpost.records import Detections, Tally
+from qkdpost.records import Detections
 from qkdpost.security.qubits import bb84
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.single_photon import bound as single_photon
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, MAX_RECORDS_IN_BLOCK
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.session.record_queue import LOOKAHEAD_BATCHES, RecordQueue
 from qkdpost.statistics.concentration import (
     binomial_at_most,
@@ -22,7 +24,6 @@ from qkdpost.statistics.concentration import (
 )
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_envelope import steady_entropy
-from qkdpost.tallies import SinglePhotonTally
 
 S1 = SinglePhotonTally(
     pulses_sent=10**8,

@@ -56,13 +56,13 @@ from qkdpost.security.decoy.single_photons import (
     point_estimate,
     what_contradicts,
 )
+from qkdpost.security.decoy.tally import DecoyTally, has_intervals
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.result import Evidence, SecretLength
 from qkdpost.security.theorem import variable_length
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import DecoyTally, has_intervals
 
 __all__ = ["ASSUMPTIONS", "apply_bound", "secret_length"]
 

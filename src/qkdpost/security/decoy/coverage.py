@@ -9,7 +9,7 @@ from qkdpost.security.decoy.analytic import has_analytic_bound
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.single_photons import rules_of_source
-from qkdpost.tallies import Intensity, fixed_intensities, has_intervals
+from qkdpost.security.decoy.tally import Intensity, fixed_intensities, has_intervals
 
 __all__ = ["check_coverage", "check_mismatch"]
 

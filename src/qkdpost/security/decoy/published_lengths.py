@@ -32,12 +32,12 @@ from qkdpost.security.decoy.published_estimates import (
     wiesemann_2026,
 )
 from qkdpost.security.decoy.single_photons import what_contradicts
+from qkdpost.security.decoy.tally import DecoyTally, fixed_intensities
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.theorem import correction_terms
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import DecoyTally, fixed_intensities
 
 __all__ = ["PUBLISHED", "DecoyAcceptance", "published_estimate", "published_length"]
 

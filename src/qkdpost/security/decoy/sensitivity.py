@@ -9,8 +9,8 @@ from typing import Any
 from qkdpost.checks import real_number
 from qkdpost.security import decoy_bb84
 from qkdpost.security.decoy.single_photons import counted
+from qkdpost.security.decoy.tally import DecoyTally, fixed_intensities
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.tallies import DecoyTally, fixed_intensities
 
 __all__ = ["IntensitySensitivity", "intensity_sensitivity"]
 

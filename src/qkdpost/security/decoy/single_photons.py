@@ -33,8 +33,8 @@ from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.point_bounds import PointRules
 from qkdpost.security.decoy.range_bounds import RangeRules
 from qkdpost.security.decoy.range_program import RangeProgram
+from qkdpost.security.decoy.tally import DecoyTally, Intensity, ends_of_intensity
 from qkdpost.statistics.concentration import trials_upper_bound
-from qkdpost.tallies import DecoyTally, Intensity, ends_of_intensity
 
 __all__ = [
     "DecoyMethod",

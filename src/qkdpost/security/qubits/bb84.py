@@ -8,7 +8,6 @@ both makes key; see `both_bases`. Sources that also send several photons have th
 
 from __future__ import annotations
 
-from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
@@ -16,8 +15,8 @@ from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.bound import length_of_qubits
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength
-from qkdpost.tallies import SampledTally
 
 __all__ = ["ASSUMPTIONS", "apply_bound", "secret_length"]
 

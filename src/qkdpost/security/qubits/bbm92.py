@@ -11,7 +11,6 @@ be known while the other is still measuring. Sessions see to it; whoever calls t
 from __future__ import annotations
 
 from qkdpost.checks import flag
-from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
@@ -19,8 +18,8 @@ from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.bound import length_of_qubits
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength
-from qkdpost.tallies import SampledTally
 
 __all__ = ["ASSUMPTIONS", "apply_bound", "apply_bound_to_time_tags", "secret_length"]
 

@@ -39,8 +39,8 @@ from __future__ import annotations
 
 from qkdpost.checks import whole_numbers
 from qkdpost.security.phase_errors import Concentration, max_phase_errors
+from qkdpost.security.qubits.tally import SampledTally
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.tallies import SampledTally
 
 __all__ = ["asymptotic_bits_of_samples", "phase_error_bound_of_samples"]
 

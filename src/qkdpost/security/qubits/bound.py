@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from qkdpost.checks import described, whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Tally
 from qkdpost.security import assumptions as assume
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
@@ -23,9 +22,9 @@ from qkdpost.security.qubits.both_bases import asymptotic_bits_of_samples, phase
 from qkdpost.security.qubits.one_basis import asymptotic_bits, phase_error_bound
 from qkdpost.security.qubits.published import published_length
 from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength, refused
 from qkdpost.security.theorem import divide_secrecy, ledger_of_theorem, variable_length
-from qkdpost.tallies import SampledTally
 
 __all__ = ["length_of_qubits"]
 

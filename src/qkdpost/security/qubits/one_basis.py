@@ -11,8 +11,8 @@ fixed before that subset is known. The unseen part of this pattern is the phase 
 from __future__ import annotations
 
 from qkdpost.checks import whole_number
-from qkdpost.records import Tally
 from qkdpost.security.phase_errors import Concentration, max_phase_errors
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.statistics.entropy import binary_entropy
 
 __all__ = ["asymptotic_bits", "phase_error_bound"]

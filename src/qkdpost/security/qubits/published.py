@@ -22,7 +22,6 @@ from fractions import Fraction
 
 from qkdpost.checks import choice, real_number, whole_number
 from qkdpost.errors import ConfigurationError
-from qkdpost.records import Tally
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.qubits.one_basis import asymptotic_bits
@@ -31,6 +30,7 @@ from qkdpost.security.qubits.published_formulas import (
     tlgr_2012_deviation,
     tomamichel_leverrier_deviation,
 )
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.theorem import amplification_term, correction_terms
 from qkdpost.statistics.entropy import binary_entropy

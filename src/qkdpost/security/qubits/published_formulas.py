@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from qkdpost.checks import real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.records import Tally
+from qkdpost.security.qubits.tally import Tally
 from qkdpost.statistics.entropy import binary_entropy
 
 __all__ = [

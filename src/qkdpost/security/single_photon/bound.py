@@ -49,11 +49,11 @@ from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration, max_phase_errors
 from qkdpost.security.result import SecretLength
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, MultiphotonCount, SinglePhotonBoundSettings
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.security.theorem import divide_secrecy, ledger_of_theorem, variable_length
 from qkdpost.statistics.concentration import binomial_at_most, chernoff_at_most
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_envelope import steady_entropy
-from qkdpost.tallies import SinglePhotonTally
 
 __all__ = ["ASSUMPTIONS", "apply_bound", "multiphoton_probability", "secret_length"]
 

@@ -9,9 +9,10 @@ import pytest
 
 import qkdpost
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.records import Tally
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
-from qkdpost.tallies import DecoyTally, SampledTally, SinglePhotonTally
+from qkdpost.security.decoy.tally import DecoyTally
+from qkdpost.security.qubits.tally import SampledTally, Tally
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 
 GOOD: dict[type, dict[str, Any]] = {
     Tally: {"key_bits": 100, "test_bits": 50, "test_errors": 3},

@@ -1,9 +1,4 @@
-"""What the bounds need to know of a block, beyond `records.Tally`: counts per basis and intensity; all of it public.
-
-`records.Tally` is the tally of rounds that carry one qubit each, key in one basis and test in the other;
-`SampledTally` that of such rounds with key and test in both. The other two are for sources that sometimes send none
-or several photons: weak coherent pulses with decoy intensities, and single-photon sources with a measured g2.
-"""
+"""What a bound for decoy states needs to know of a block: counts per intensity, all of them public; and intensities."""
 
 from __future__ import annotations
 
@@ -13,10 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from qkdpost.checks import listed, numbers, real_number, whole_number, whole_numbers
+from qkdpost.checks import listed, numbers, real_number, whole_numbers
 from qkdpost.errors import InputError, QkdpostError
+from qkdpost.security.counts import check_errors
 
-__all__ = ["DecoyTally", "Intensity", "SampledTally", "SinglePhotonTally"]
+__all__ = [
+    "DecoyTally",
+    "Intensity",
+    "check_intensities",
+    "check_intensity_ranges",
+    "ends_of_intensity",
+    "fixed_intensities",
+    "has_intervals",
+    "intensities_of",
+    "middles_of_intensities",
+]
 
 Intensity: TypeAlias = float | tuple[float, float]
 """A mean photon number, or the two ends of an interval in which it is known to lie."""
@@ -25,39 +31,6 @@ MAX_INTENSITIES = 8
 MAX_INTENSITY = 20.0
 MIN_INTENSITY = 1e-12
 """An intensity is none or at least this: products of smaller ones are no numbers, and no laser is so faint."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampledTally:
-    """Counts of a block of which a random sample of all sifted rounds was compared, and the rest makes key.
-
-    Each is a pair: first the rounds with both sides in the key basis, then those with both in the test basis. Both
-    bases make key here; that of one is judged by the sample of the other.
-
-    Args:
-        key_counts: sifted bits that were not compared, and may become key.
-        test_counts: sampled rounds, compared in public.
-        test_errors: how many of these differed.
-    """
-
-    key_counts: tuple[int, int]
-    test_counts: tuple[int, int]
-    test_errors: tuple[int, int]
-
-    def __post_init__(self) -> None:
-        for name in ("key_counts", "test_counts", "test_errors"):
-            _keep(self, name, whole_numbers(name, getattr(self, name), count=2, each="basis"))
-        _check_errors("test", self.test_errors, self.test_counts)
-
-    @property
-    def key_bits(self) -> int:
-        """Sifted bits that may become key."""
-        return sum(self.key_counts)
-
-    @property
-    def test_bits(self) -> int:
-        """Rounds that were compared."""
-        return sum(self.test_counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +63,15 @@ class DecoyTally:
 
     def __post_init__(self) -> None:
         intensities, probabilities = check_intensity_ranges(self.intensities, self.probabilities)
-        _keep(self, "intensities", intensities)
-        _keep(self, "probabilities", probabilities)
+        object.__setattr__(self, "intensities", intensities)
+        object.__setattr__(self, "probabilities", probabilities)
         for name in ("key_counts", "test_counts", "test_errors", "key_errors"):
             counts = getattr(self, name)
             if name != "key_errors" or counts is not None:
-                _keep(self, name, whole_numbers(name, counts, count=len(intensities), each="intensity"))
-        _check_errors("test", self.test_errors, self.test_counts)
+                object.__setattr__(self, name, whole_numbers(name, counts, count=len(intensities), each="intensity"))
+        check_errors("test", self.test_errors, self.test_counts)
         if self.key_errors is not None:
-            _check_errors("key", self.key_errors, self.key_counts)
+            check_errors("key", self.key_errors, self.key_counts)
 
     @property
     def key_bits(self) -> int:
@@ -109,61 +82,6 @@ class DecoyTally:
     def test_bits(self) -> int:
         """Rounds of the test basis."""
         return sum(self.test_counts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinglePhotonTally:
-    """Counts of a block from a single-photon source without decoys, and what is known of the source.
-
-    Args:
-        pulses_sent: how many pulses left the sender.
-        key_probability: the probability that a pulse is prepared *and* measured in the key basis, detected or not.
-        test_probability: the same for the test basis.
-        mean_photons: <n> at the channel's input, an upper confidence limit.
-        g2: <n (n - 1)> / <n>^2 at the channel's input, an upper confidence limit.
-        key_bits: detections with both sides in the key basis.
-        test_bits: detections with both sides in the test basis, all compared in public.
-        test_errors: how many of these differed.
-    """
-
-    pulses_sent: int
-    key_probability: float
-    test_probability: float
-    mean_photons: float
-    g2: float
-    key_bits: int
-    test_bits: int
-    test_errors: int
-
-    def __post_init__(self) -> None:
-        for name in ("pulses_sent", "key_bits", "test_bits", "test_errors"):
-            _keep(self, name, whole_number(name, getattr(self, name)))
-        _check_errors("test", (self.test_errors,), (self.test_bits,))
-        if self.key_bits + self.test_bits > self.pulses_sent:
-            raise InputError(
-                "key_bits and test_bits together must not exceed pulses_sent; found "
-                f"{self.key_bits} + {self.test_bits} > {self.pulses_sent}"
-            )
-        key, test = check_basis_probabilities(self.key_probability, self.test_probability)
-        _keep(self, "key_probability", key)
-        _keep(self, "test_probability", test)
-        _keep(self, "mean_photons", real_number("mean_photons", self.mean_photons, above=0.0, most=20.0))
-        _keep(self, "g2", real_number("g2", self.g2, least=0.0, most=1e6))
-
-
-def check_basis_probabilities(
-    key_probability: float, test_probability: float, *, error: type[QkdpostError] = InputError
-) -> tuple[float, float]:
-    """Return the probabilities of key and test basis as Python floats.
-
-    Raises:
-        InputError: (or `error`) one is not between 0 and 1, or they add up to more than 1.
-    """
-    key = real_number("key_probability", key_probability, above=0.0, below=1.0, error=error)
-    test = real_number("test_probability", test_probability, above=0.0, below=1.0, error=error)
-    if key + test > 1.0 + 1e-12:
-        raise error(f"key_probability and test_probability must not add up to more than 1; found {key} + {test}")
-    return key, test
 
 
 def check_intensities(
@@ -254,18 +172,3 @@ def fixed_intensities(
                 f"{what} takes intensities that are numbers; found the interval {intensity} in intensities[{place}]"
             )
     return tuple(end for end, _ in map(ends_of_intensity, intensities))
-
-
-def _keep(tally: object, name: str, value: object) -> None:
-    """Put the converted value in the place of what was given, in a frozen record."""
-    object.__setattr__(tally, name, value)
-
-
-def _check_errors(kind: str, errors: Sequence[int], counts: Sequence[int]) -> None:
-    """Check that there are no more errors than rounds that could show one; `kind` is "key" or "test"."""
-    for wrong, count in zip(errors, counts, strict=True):
-        if wrong > count:
-            raise InputError(
-                f"{kind}_errors must not exceed the number of {kind} rounds that they were counted in; found "
-                f"{wrong} > {count}"
-            )

@@ -1,0 +1,63 @@
+"""What a bound for rounds of one qubit each needs to know of a block: counts per basis, all of them public."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qkdpost.checks import whole_number, whole_numbers
+from qkdpost.security.counts import check_errors
+
+__all__ = ["SampledTally", "Tally"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Counts of a block whose key comes from one basis and whose test from the other.
+
+    Args:
+        key_bits: sifted bits that may become key.
+        test_bits: rounds of the complementary measurement that were compared in public.
+        test_errors: how many of these differed.
+    """
+
+    key_bits: int
+    test_bits: int
+    test_errors: int
+
+    def __post_init__(self) -> None:
+        for name in ("key_bits", "test_bits", "test_errors"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        check_errors("test", (self.test_errors,), (self.test_bits,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledTally:
+    """Counts of a block of which a random sample of all sifted rounds was compared, and the rest makes key.
+
+    Each is a pair: first the rounds with both sides in the key basis, then those with both in the test basis. Both
+    bases make key here; that of one is judged by the sample of the other.
+
+    Args:
+        key_counts: sifted bits that were not compared, and may become key.
+        test_counts: sampled rounds, compared in public.
+        test_errors: how many of these differed.
+    """
+
+    key_counts: tuple[int, int]
+    test_counts: tuple[int, int]
+    test_errors: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for name in ("key_counts", "test_counts", "test_errors"):
+            object.__setattr__(self, name, whole_numbers(name, getattr(self, name), count=2, each="basis"))
+        check_errors("test", self.test_errors, self.test_counts)
+
+    @property
+    def key_bits(self) -> int:
+        """Sifted bits that may become key."""
+        return sum(self.key_counts)
+
+    @property
+    def test_bits(self) -> int:
+        """Rounds that were compared."""
+        return sum(self.test_counts)
