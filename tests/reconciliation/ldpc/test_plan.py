@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from qkdpost.config import LDPC_FAILURES_PERMILLE
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, PUNCTURING_LOSS_PERMILLE, disclosed_bits
 from qkdpost.reconciliation.ldpc.frame_layout import puncturable_count
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
+from qkdpost.reconciliation.settings import FirstFailures
 from qkdpost.statistics.entropy import entropy_ppm
 
 
@@ -29,7 +30,7 @@ def test_entropy_is_that_of_floating_point_rounded_up(error_rate_ppm: int) -> No
 
 
 def test_the_link_offers_what_the_plan_knows() -> None:
-    assert set(LDPC_FAILURES_PERMILLE) == set(FAILURE_WIDTHS)
+    assert set(get_args(FirstFailures)) == set(FAILURE_WIDTHS)
     for permille, width in FAILURE_WIDTHS.items():
         assert width == round(1000 * norm.isf(permille / 1000))
 
