@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 
@@ -22,6 +23,15 @@ def test_round_trips(values: list[int]) -> None:
     assert Bits(bits.words, len(bits)) == bits
     assert bits.weight() == sum(values)
     assert pickle.loads(pickle.dumps(bits)) == bits
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda bits: pickle.loads(pickle.dumps(bits))])
+@pytest.mark.parametrize("length", [0, 5, 64, 1000])
+def test_words_of_copied_and_pickled_bits_stay_read_only(length: int, duplicate: Callable[[Bits], Bits]) -> None:
+    bits = ~Bits.zeros(length)
+    other = duplicate(bits)
+    assert other == bits
+    assert not other.words.flags.writeable
 
 
 def test_bit_order_is_the_stated_one() -> None:

@@ -275,6 +275,10 @@ class Bits:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __reduce__(self) -> tuple[type[Bits], tuple[Words, int]]:
+        """Pickle words and length: what is unpickled is checked, and its words are read-only again."""
+        return Bits, (self._words, self._length)
+
     def __repr__(self) -> str:
         return f"Bits(length={self._length})"
 
