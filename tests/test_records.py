@@ -32,10 +32,10 @@ def test_double_clicks_are_kept_with_random_bits() -> None:
         ({"slots": [-1, 2, 9]}, "must lie in"),
         ({"slots": [1, 2, 10]}, "must lie in"),
         ({"slots": [1.0, 2.0, 3.0]}, "integers"),
-        ({"bases": [0, 1]}, "one slot"),
+        ({"bases": [0, 1]}, "one entry per detection"),
         ({"bases": [0, 1, 2]}, "0 or 1"),
         ({"outcomes": [0, 1, 3]}, "double click"),
-        ({"outcomes": [0, 1]}, "one slot"),
+        ({"outcomes": [0, 1]}, "one entry per detection"),
         ({"pulses": -3, "slots": [], "bases": [], "outcomes": []}, "pulses must be an integer"),
         ({"pulses": 2**53 + 1}, "pulses must be an integer"),
         ({"pulses": "a"}, "pulses must be an integer"),
@@ -60,7 +60,7 @@ def test_detections_take_flags_and_numbers_of_numpy() -> None:
     [
         ({"ticks": [2, 1]}, "order of time"),
         ({"channels": [0, 4]}, "channels"),
-        ({"channels": [0]}, "one channel"),
+        ({"channels": [0]}, "one entry per click"),
         ({"tick_ps": 0.0}, "tick_ps must be a number of picoseconds above 0"),
         ({"tick_ps": float("nan")}, "found nan"),
         ({"tick_ps": "1"}, "found '1'"),
@@ -77,7 +77,7 @@ def test_impossible_time_tags_are_refused(changes: dict[str, object], message: s
 
 def test_prepared_pulses_need_a_basis_and_a_bit_each() -> None:
     assert PreparedPulses(bases=[0, 1], bits=[1, 1]).pulses == 2
-    with pytest.raises(InputError, match="one basis and one bit"):
+    with pytest.raises(InputError, match="one entry per pulse"):
         PreparedPulses(bases=[0, 1], bits=[1])
 
 
@@ -207,7 +207,7 @@ def test_order_and_range_do_not_wrap() -> None:
         ({"tick_ps": 2e4}, r"tick_ps must lie in 0.1 ... 10000.0; found 20000.0"),
         ({"ticks": [0, 2**61 + 1]}, r"within \+-2\^61"),
         ({"ticks": [-(2**61) - 1, 0]}, r"within \+-2\^61"),
-        ({"ticks": [0, 2**53]}, r"spans less than 2\^53"),
+        ({"ticks": [0, 2**53]}, r"must span less than 2\^53"),
     ],
 )
 def test_times_that_cannot_be_encoded_do_not_suit_a_link(changes: dict[str, Any], message: str) -> None:

@@ -55,7 +55,7 @@ class Bits:
             raise InputError(f"words must be a uint64 vector; found {described(words)}. Bits.from_array takes 0 and 1")
         length = whole_number("length", length)
         if words.size != (length + 63) // 64:
-            raise InputError(f"{length} bits need {(length + 63) // 64} words, found {words.size}")
+            raise InputError(f"words must be {(length + 63) // 64} for {length} bits; found {words.size}")
         if length % 64 and int(words[-1]) >> (length % 64):
             raise InputError(f"bits past the end of {length} bits are set; they must be zero")
         flags = words.flags
@@ -98,7 +98,7 @@ class Bits:
         else:
             raw = np.frombuffer(byte_string("data", data), dtype=np.uint8)
         if raw.size != (count + 7) // 8:
-            raise InputError(f"{count} bits take {(count + 7) // 8} bytes, found {raw.size}")
+            raise InputError(f"data must have {(count + 7) // 8} bytes for {count} bits; found {raw.size}")
         words = np.zeros((count + 63) // 64, dtype="<u8")
         words.view(np.uint8)[: raw.size] = raw
         return cls(words.astype(np.uint64, copy=False), count)
@@ -162,7 +162,7 @@ class Bits:
         """
         chosen, fresh = self._of_same_length(mask, "mask"), Bits.coerce(values, name="values")
         if chosen.weight() != len(fresh):
-            raise InputError(f"{chosen.weight()} places take {len(fresh)} bits")
+            raise InputError(f"there must be one bit for each of {chosen.weight()} places; found {len(fresh)}")
         output = (self & ~chosen).words.copy()
         spread_bits(fresh.words, chosen.words, output)
         return Bits(output, self._length)
@@ -214,7 +214,7 @@ class Bits:
             return self._slice(key)
         place = index_of(key)
         if place is None:
-            raise InputError(f"bits are indexed by an integer or a slice; found {described(key)}. {_INDEX_HINT}")
+            raise InputError(f"an index of bits must be an integer or a slice; found {described(key)}. {_INDEX_HINT}")
         if not -self._length <= place < self._length:
             raise BitIndexError(f"bit {described(place)} lies outside of {self._length} bits")
         word, shift = divmod(place % self._length, 64)
@@ -224,9 +224,11 @@ class Bits:
         try:
             start, stop, step = key.indices(self._length)
         except (TypeError, ValueError):
-            raise InputError("a slice of bits has integers, as bits[10:20]") from None
+            raise InputError("a slice of bits must have integers, as bits[10:20]") from None
         if step != 1:
-            raise InputError(f"a slice of bits has step 1, found {step}. np.asarray(bits)[::{step}] gives an array")
+            raise InputError(
+                f"a slice of bits must have step 1; found {step}. np.asarray(bits)[::{step}] gives an array"
+            )
         length = max(0, stop - start)
         count = (length + 63) // 64
         first, shift = divmod(start, 64)
@@ -298,7 +300,7 @@ class Bits:
         """
         bits = other if isinstance(other, Bits) else Bits.coerce(other, name=name)
         if len(bits) != self._length:
-            raise InputError(f"bit vectors must be of one length, found {self._length} and {len(bits)}")
+            raise InputError(f"bit vectors must be of one length; found {self._length} and {len(bits)}")
         return bits
 
 

@@ -35,7 +35,9 @@ class Labels:
         if not isinstance(self.planes, tuple) or not all(isinstance(plane, Bits) for plane in self.planes):
             raise InputError(f"planes must be a tuple of Bits; found {described(self.planes)}. {_LABELS_HINT}")
         if len(self.planes) != LABEL_PLANES or len({len(plane) for plane in self.planes}) != 1:
-            raise InputError(f"labels have {LABEL_PLANES} planes of one length")
+            raise InputError(
+                f"planes must be {LABEL_PLANES} of one length; found lengths {[len(plane) for plane in self.planes]}"
+            )
 
     @classmethod
     def from_array(cls, labels: ArrayLike) -> Labels:

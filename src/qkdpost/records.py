@@ -113,11 +113,13 @@ class PreparedPulses:
         _set(self, "bits", Bits.coerce(bits))
         labels = intensities if isinstance(intensities, Labels | None) else Labels.from_array(intensities)
         if labels is not None and len(labels) != len(self.bits):
-            raise InputError(f"every pulse has one intensity; found {len(labels)} for {len(self.bits)} pulses")
+            raise InputError(
+                f"intensities must have one entry per pulse; found {len(labels)} for {len(self.bits)} pulses"
+            )
         _set(self, "intensities", labels)
         if len(self.bases) != len(self.bits):
             raise InputError(
-                f"every pulse has one basis and one bit; found {len(self.bases)} bases, {len(self.bits)} bits"
+                f"bases and bits must have one entry per pulse; found {len(self.bases)} bases, {len(self.bits)} bits"
             )
 
     @property
@@ -198,7 +200,7 @@ class Detections:
         count = self.slots.size
         if len(self.bases) != count or len(bits) != count:
             raise InputError(
-                "every detection has one slot, one basis and one outcome; "
+                "slots, bases and outcomes must have one entry per detection; "
                 f"found {count} slots, {len(self.bases)} bases, {len(bits)} outcomes"
             )
         if count and (self.slots[0] < 0 or self.slots[-1] >= self.pulses):
@@ -245,7 +247,9 @@ class TimeTags:
         _set(self, "ticks", _ticks(ticks))
         values = small_vector("channels", channels, most=3, wanted=_CHANNELS)
         if values.size != self.ticks.size:
-            raise InputError(f"every click has one channel; found {self.ticks.size} ticks, {values.size} channels")
+            raise InputError(
+                f"ticks and channels must have one entry per click; found {self.ticks.size} and {values.size}"
+            )
         _set(self, "channels", _read_only(values.astype(np.uint8)))
         _set(self, "tick_ps", real_number("tick_ps", tick_ps, above=0.0, unit="picoseconds"))
 
@@ -290,7 +294,7 @@ class TimeTags:
         if max(-first, last) > MAX_TICK:
             raise InputError(f"ticks must lie within +-2^61; found {first} ... {last}")
         if last - first > MAX_SPAN_TICKS:
-            raise InputError(f"a record spans less than 2^53 ticks; found {last - first}: submit it in pieces")
+            raise InputError(f"a record must span less than 2^53 ticks; found {last - first}. Submit it in pieces")
 
 
 def _set(record: object, name: str, value: object) -> None:

@@ -80,7 +80,7 @@ def test_tags_that_cannot_be(tagged: qp.simulation.PulsedTimeTags) -> None:
         number(ticks, channels[:-1])
     with pytest.raises(InputError, match="there are no tags"):
         number([], [])
-    with pytest.raises(InputError, match=r"spans less than 2\^53"):
+    with pytest.raises(InputError, match=r"must span less than 2\^53"):
         number([0, 2**54], [1, 2])
     few = channels != 5
     few[np.flatnonzero(~few)[:5]] = True

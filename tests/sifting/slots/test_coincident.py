@@ -40,7 +40,7 @@ def test_masks_agree_with_the_twin(pulses: int, density: float, peer_density: fl
 
 def test_one_basis_for_each_slot_is_asked() -> None:
     own = Detections(pulses=10, slots=[1, 2], bases=[0, 1], outcomes=[0, 1])
-    with pytest.raises(InputError, match="one basis for each"):
+    with pytest.raises(InputError, match="one basis per slot"):
         match_detections(own, np.array([1, 2]), Bits.zeros(1))
 
 

@@ -88,7 +88,7 @@ def test_clicks_out_of_order_where_the_counter_rolls_over() -> None:
 def test_what_is_neither_is_refused() -> None:
     with pytest.raises(InputError, match="5 ticks below the one before"):
         unwrap_ticks([100, 95], rollover_ticks=1024)
-    with pytest.raises(InputError, match=r"has ticks 0 \.\.\. 1023; found 1024"):
+    with pytest.raises(InputError, match=r"must lie in 0 \.\.\. 1023; found 1024"):
         unwrap_ticks([100, 1024], rollover_ticks=1024)
     with pytest.raises(InputError, match="found -1"):
         unwrap_ticks([-1], rollover_ticks=1024)

@@ -83,7 +83,7 @@ def test_sync_and_markers_have_numbers_of_their_own(tmp_path: Path) -> None:
     [
         (b"", "no PicoQuant file"),
         (header()[:-3], "its header has no end"),
-        (header(0x00010304), "records of type 0x10304; read are T2 records"),
+        (header(0x00010304), "records of type 0x10304; only T2 records are read"),
         (header(resolution_s=4e-12), "its tick is 4 ps; found tick_ps=1"),
         (header(resolution_s=float("nan")), "its tick is nan"),
         (header() + b"\0\0\0", "3 bytes are left over"),

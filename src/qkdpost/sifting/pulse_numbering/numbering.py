@@ -193,7 +193,7 @@ def _checked_tags(ticks: ArrayLike, channels: ArrayLike) -> tuple[NDArray[np.int
             "by a power of two is a counter that rolled over"
         )
     if int(times[-1]) - int(times[0]) > MAX_SPAN_TICKS:
-        raise InputError(f"a record spans less than 2^53 ticks; found {int(times[-1]) - int(times[0])}")
+        raise InputError(f"a record must span less than 2^53 ticks; found {int(times[-1]) - int(times[0])}")
     return times, numbers
 
 

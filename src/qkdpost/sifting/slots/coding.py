@@ -55,7 +55,7 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
     pulses = whole_number("pulses", pulses, most=MAX_SPAN)
     positions = np.ascontiguousarray(increasing("slots", slots, strictly=True, flag_hint=_MASK_HINT, copy=False))
     if positions.size and not 0 <= int(positions[0]) <= int(positions[-1]) < pulses:
-        raise InputError(f"slots must lie in 0 ... {pulses - 1}")
+        raise InputError(f"slots must lie in 0 ... {pulses - 1}; found {positions[0]} ... {positions[-1]}")
     parameter = rice_parameter(positions.size, pulses)
     max_bits = positions.size * (parameter + 1) + (pulses >> parameter) if positions.size else 0
     output = np.zeros(max_bits // 64 + 2, dtype="<u8")
@@ -112,7 +112,7 @@ def encode_times(ticks: ArrayLike, *, origin: int, span: int) -> bytes:
     origin = whole_number("origin", origin, least=-MAX_SPAN, most=MAX_SPAN)
     span = whole_number("span", span, most=MAX_SPAN - times.size)
     if times.size and not origin <= int(times[0]) <= int(times[-1]) < origin + span:
-        raise InputError(f"ticks must lie in {origin} ... {origin + span - 1}")
+        raise InputError(f"ticks must lie in {origin} ... {origin + span - 1}; found {times[0]} ... {times[-1]}")
     return encode_slots(times - origin + np.arange(times.size), span + times.size)
 
 

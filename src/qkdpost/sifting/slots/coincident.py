@@ -51,7 +51,7 @@ def match_detections(own: Detections, peer_slots: ArrayLike, peer_bases: BitsLik
     slots.flags.writeable = False
     bases = Bits.coerce(peer_bases, name="peer_bases")
     if len(bases) != slots.size:
-        raise InputError(f"peer_bases has one basis for each of {slots.size} slots; found {len(bases)}")
+        raise InputError(f"peer_bases must have one basis per slot; found {len(bases)} for {slots.size} slots")
     own_matched = np.zeros((own.slots.size + 63) // 64, dtype=np.uint64)
     peer_matched = np.zeros((slots.size + 63) // 64, dtype=np.uint64)
     rounds = match_slots(own.slots, own.bases.words, slots, bases.words, own_matched, peer_matched)

@@ -37,10 +37,12 @@ def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsL
     record = instance("prepared", prepared, PreparedPulses)
     positions, bases = _slots(slots), Bits.coerce(peer_bases, name="peer_bases")
     if len(bases) != positions.size:
-        raise InputError(f"peer_bases has one basis for each of {positions.size} slots; found {len(bases)}")
+        raise InputError(f"peer_bases must have one basis per slot; found {len(bases)} for {positions.size} slots")
     matched = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
     if not match_bases(positions, record.bases.words, record.pulses, bases.words, matched):
-        raise InputError(f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}")
+        raise InputError(
+            f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; found {_ends(positions)}"
+        )
     return Bits(matched, positions.size)
 
 
@@ -61,9 +63,11 @@ def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike)
     record = instance("prepared", prepared, PreparedPulses)
     positions, mask = _slots(slots), Bits.coerce(matched, name="matched")
     if len(mask) != positions.size:
-        raise InputError(f"matched has one bit for each of {positions.size} slots; found {len(mask)}")
+        raise InputError(f"matched must have one bit per slot; found {len(mask)} for {positions.size} slots")
     if positions.size and not 0 <= int(positions.min()) <= int(positions.max()) < record.pulses:
-        raise InputError(f"slots must lie in 0 ... {record.pulses - 1}")
+        raise InputError(
+            f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; found {_ends(positions)}"
+        )
     key, test = _room_for(mask)
     counts = split_prepared(positions, record.bases.words, record.bits.words, mask.words, key, test)
     return _trim(key, counts[0]), _trim(test, counts[1])
@@ -97,7 +101,7 @@ def split_by_basis(bases: BitsLike, bits: BitsLike, matched: BitsLike) -> tuple[
     )
     if not len(own) == len(outcomes) == len(mask):
         raise InputError(
-            "every detection has one basis, one bit and one answer in matched; "
+            "bases, bits and matched must have one entry per detection; "
             f"found {len(own)}, {len(outcomes)} and {len(mask)}"
         )
     key, test = _room_for(mask)
@@ -108,6 +112,10 @@ def split_by_basis(bases: BitsLike, bits: BitsLike, matched: BitsLike) -> tuple[
 def _room_for(matched: Bits) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     size = matched.weight() // 64 + 1
     return np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
+
+
+def _ends(slots: NDArray[np.int64]) -> str:
+    return f"{int(slots.min())} ... {int(slots.max())}"
 
 
 def _trim(words: NDArray[np.uint64], length: int) -> Bits:

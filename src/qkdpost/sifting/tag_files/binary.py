@@ -39,7 +39,9 @@ def read_numpy(path: str) -> RawClicks:
             ) from None
     ticks, numbers = integer_vector("ticks", arrays[0]), integer_vector("channels", arrays[1])
     if ticks.size != numbers.size:
-        raise InputError(f"{path}: every click has one channel; found {ticks.size} ticks, {numbers.size} channels")
+        raise InputError(
+            f"{path}: ticks and channels must have one entry per click; found {ticks.size} and {numbers.size}"
+        )
     return RawClicks(ticks, numbers)
 
 

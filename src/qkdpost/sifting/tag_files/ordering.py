@@ -41,7 +41,9 @@ def sort_time_tags(
     numbers = integer_vector("channels", channels)
     most = whole_number("max_disorder_ticks", max_disorder_ticks, most=MAX_TICK)
     if times.size != numbers.size:
-        raise InputError(f"every click has one channel; found {times.size} ticks, {numbers.size} channels")
+        raise InputError(
+            f"ticks and channels must have one entry per click; found {times.size} ticks, {numbers.size} channels"
+        )
     behind = _ticks_behind(times)
     if behind.size and int(behind.max()) > most:
         place = int(np.argmax(behind))
@@ -77,7 +79,9 @@ def unwrap_ticks(ticks: ArrayLike, *, rollover_ticks: int, max_disorder_ticks: i
     times = integer_vector("ticks", ticks)
     if times.size and not (times.min() >= 0 and times.max() < period):
         found = int(times.min()) if times.min() < 0 else int(times.max())
-        raise InputError(f"a counter that rolls over at {period} has ticks 0 ... {period - 1}; found {found}")
+        raise InputError(
+            f"ticks of a counter that rolls over at {period} must lie in 0 ... {period - 1}; found {found}"
+        )
     steps = times[1:] - times[:-1]
     turned = steps < -disorder
     unclear = np.flatnonzero(turned & (steps > -(period - period // 2)))

@@ -96,7 +96,7 @@ def _check_header(path: str, header: dict[str, int | float], tick_ps: float) -> 
     kind = header.get("TTResultFormat_TTTRRecType", -1)
     if kind not in _RECORD_TYPES:
         raise InputError(
-            f"{path} has records of type {kind:#x}; read are T2 records of {', '.join(_RECORD_TYPES.values())}"
+            f"{path} has records of type {kind:#x}; only T2 records are read, of {', '.join(_RECORD_TYPES.values())}"
             if isinstance(kind, int)
             else f"{path} is damaged: its record type is no integer"
         )

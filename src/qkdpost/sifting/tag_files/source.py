@@ -33,7 +33,7 @@ def checked_path(path: str | PathLike[str]) -> str:
         if b"\0" in os.fsencode(text):
             raise InputError("path must not hold a zero byte")
     except UnicodeEncodeError:
-        raise InputError("path holds letters that no file system knows") from None
+        raise InputError("path must be of characters that the file system can encode") from None
     return text
 
 

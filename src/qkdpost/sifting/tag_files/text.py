@@ -56,7 +56,7 @@ def _pieces_of_lines(source: Source, header_lines: int) -> Iterator[bytes]:
         stop = rest.rfind(b"\n") + 1
         text, rest = rest[:stop], rest[stop:]
         if len(rest) > MAX_LINE_BYTES:
-            raise InputError(f"{source.path} has a line of more than {MAX_LINE_BYTES} bytes: is it text?")
+            raise InputError(f"{source.path} has a line of more than {MAX_LINE_BYTES} bytes: check that it is text")
         begin = 0
         while skip and begin < stop:
             begin = text.find(b"\n", begin) + 1

@@ -52,7 +52,7 @@ def _checked_columns(columns: object) -> tuple[int, int] | None:
         )
     channel, time = (whole_number(f"columns[{place}]", column, most=MAX_COLUMN) for place, column in enumerate(columns))
     if channel == time:
-        raise InputError(f"columns must be two different ones; found {channel} twice")
+        raise InputError(f"columns must be two different places; found {channel} twice")
     return channel, time
 
 
@@ -62,6 +62,6 @@ def _checked_separator(delimiter: object) -> int:
     text = str(delimiter) if isinstance(delimiter, str) else ""
     if len(text) != 1 or not text.isascii() or text.isalnum() or text in "+-.#_\n\r\0":
         raise InputError(
-            f"delimiter must be one sign, as ',' or ';', or None for spaces and tabs; found {described(delimiter)}"
+            f"delimiter must be one character, as ',' or ';', or None for spaces and tabs; found {described(delimiter)}"
         )
     return ord(text)

@@ -138,9 +138,9 @@ def check_peer_ticks(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
         InputError: they are not.
     """
     if ticks.size and (int(ticks.min()) < -MAX_TICK or int(ticks.max()) > MAX_TICK):
-        raise InputError("ticks leave the range of +-2^61")
+        raise InputError(f"ticks must lie within +-2^61; found {int(ticks.min())} ... {int(ticks.max())}")
     if ticks.size > 1 and bool((ticks[1:] < ticks[:-1]).any()):
-        raise InputError("ticks are not in the order of time")
+        raise InputError("ticks must be in the order of time")
     return ticks
 
 

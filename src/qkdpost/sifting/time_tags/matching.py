@@ -120,7 +120,9 @@ def calibrate_to_events(tags: TimeTags, peer_ticks: NDArray[np.int64], peer_base
         InputError: there is not one basis for each event.
     """
     if len(peer_bases) != peer_ticks.size:
-        raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
+        raise InputError(
+            f"peer_bases must have one basis per event; found {len(peer_bases)} for {peer_ticks.size} events"
+        )
     ticks = peer_ticks[np.asarray(peer_bases) == 1]
     return calibrate(tags, ticks, np.zeros(ticks.size, dtype=np.uint8), search_ps=None)
 
@@ -177,7 +179,7 @@ def from_grid(slots: NDArray[np.integer[Any]], *, origin_tick: int, step_ticks: 
     if slots.size:
         ends = [origin_tick + int(slot) * step_ticks for slot in (slots[0], slots[-1])]
         if min(ends) < -MAX_SPAN or max(ends) > MAX_SPAN - step_ticks:
-            raise InputError("the times leave the range of +-2^61 ticks")
+            raise InputError(f"times must lie within +-2^61 ticks; found {ends[0]} ... {ends[1]}")
     ticks: NDArray[np.int64] = origin_tick + slots.astype(np.int64) * step_ticks + step_ticks // 2
     return ticks
 
@@ -198,7 +200,9 @@ def match_events(own: ClickEvents, peer_ticks: NDArray[np.int64], peer_bases: Bi
         InputError: there is not one basis for each time.
     """
     if len(peer_bases) != peer_ticks.size:
-        raise InputError(f"{peer_ticks.size} events have {len(peer_bases)} bases; expected one for each")
+        raise InputError(
+            f"peer_bases must have one basis per event; found {len(peer_bases)} for {peer_ticks.size} events"
+        )
     own_matched = np.zeros((own.events + 63) // 64, dtype=np.uint64)
     peer_matched = np.zeros((peer_ticks.size + 63) // 64, dtype=np.uint64)
     ticks = np.ascontiguousarray(peer_ticks, dtype=np.int64).view()
