@@ -242,5 +242,9 @@ def test_a_kind_from_outside_decodes_too(monkeypatch: pytest.MonkeyPatch) -> Non
     link = LinkConfig(protocol=Toy(colours=("blue", "green")), security=qp.Security(bound="mine", acceptance=QUBITS))
     assert list(again(link)) == [link] * 5
     assert link.to_fields()["protocol.colours"] == "('blue', 'green')"
+    dull = LinkConfig(protocol=Toy(colours=("none",)))
+    assert LinkConfig.from_json(dull.to_json()) == dull
+    with pytest.raises(ConfigurationError, match="TOML cannot hold the text 'none'"):
+        dull.to_toml()
     with pytest.raises(ConfigurationError, match=r"protocol\.colours\[0\]: "):
         LinkConfig.from_dict({"protocol": {"kind": "toy", "colours": [1]}})

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import qkdpost as qp
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
@@ -22,6 +24,11 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
+def of_kind(kind: str) -> tuple[str, ...]:
+    """Return the arguments for a kind; decoy states are what the file beside the example says."""
+    return () if kind == "decoy-bb84" else ("--kind", kind)
+
+
 @pytest.mark.parametrize(
     ("kind", "pulses", "fibre_km"),
     [
@@ -33,7 +40,7 @@ def run(name: str, *arguments: str) -> str:
     ],
 )
 def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
-    output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km))
+    output = run("two_hosts.py", *of_kind(kind), "--pulses", str(pulses), "--fibre-km", str(fibre_km))
     assert "both hosts hold the same key" in output
     assert output.count("leakage charged") == 2
     for line in (
@@ -56,7 +63,8 @@ def test_two_hosts(kind: str, pulses: int, fibre_km: int) -> None:
     ],
 )
 def test_two_hosts_with_a_length_planned_beforehand(kind: str, pulses: int, fibre_km: int, bound: str) -> None:
-    output = run("two_hosts.py", "--kind", kind, "--pulses", str(pulses), "--fibre-km", str(fibre_km), "--fixed-length")
+    lengths = ("--pulses", str(pulses), "--fibre-km", str(fibre_km), "--fixed-length")
+    output = run("two_hosts.py", *of_kind(kind), *lengths)
     assert "both hosts hold the same key" in output
     assert output.count(f"bound: {bound}") == output.count("form: fixed-length, against coherent attacks") == 2
 
@@ -73,7 +81,9 @@ def test_two_hosts_say_why_there_is_no_key() -> None:
     assert "would give some" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--pulses", "0"), ("--fibre-km", "nan"), ("--kind", "smoke")])
+@pytest.mark.parametrize(
+    "arguments", [("--pulses", "0"), ("--fibre-km", "nan"), ("--kind", "smoke"), ("--link", "none.toml")]
+)
 def test_two_hosts_explain_what_they_cannot_take(arguments: tuple[str, ...]) -> None:
     done = start("two_hosts.py", *arguments)
     assert done.returncode == 2
@@ -93,3 +103,19 @@ def test_time_tags(data_directory: Path) -> None:
 
 def test_notebook_in_five_lines() -> None:
     assert "key delivered" in run("notebook_five_lines.py")
+
+
+def test_the_link_of_the_example_is_whole() -> None:
+    """A file that says what is at its default anyway, and no more than a reader must choose."""
+    link = qp.LinkConfig.from_toml((EXAMPLES / "link.toml").read_text(encoding="utf-8"))
+    assert link.protocol.kind == "decoy-bb84"
+    assert qp.LinkConfig.from_toml(link.to_toml()) == link
+
+
+def test_a_wrong_field_of_the_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "link.toml"
+    file.write_text((EXAMPLES / "link.toml").read_text(encoding="utf-8").replace("in_flight", "in_fligth"))
+    done = start("two_hosts.py", "--link", str(file))
+    assert done.returncode == 2
+    assert "blocks" in done.stderr
+    assert "in_fligth" in done.stderr

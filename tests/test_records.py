@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.keys.secret_key import SecretKey
@@ -275,3 +276,10 @@ def test_records_compare_by_what_they_hold() -> None:
     assert TimeTags(**tags) == TimeTags(**tags)  # type: ignore[arg-type]
     assert TimeTags(**tags) != TimeTags(**tags | {"channels": [0, 2]})  # type: ignore[arg-type]
     assert TimeTags(**tags) != TimeTags(**tags | {"ticks": [1], "channels": [0]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("intensities", [(0.5, 0.1), ((0.45, 0.55), 0.1)])
+def test_pulses_without_intensities_say_what_the_link_has(intensities: tuple[Any, ...]) -> None:
+    pulses = PreparedPulses(bases=[0, 1], bits=[1, 1])
+    with pytest.raises(InputError, match="one of 2"):
+        pulses.check_for(qp.DecoyBB84(intensities=intensities, probabilities=(0.5, 0.5)))

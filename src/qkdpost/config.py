@@ -164,7 +164,11 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         return cls.from_dict(read_toml(text))
 
     def to_toml(self) -> str:
-        """Return this link as TOML text."""
+        """Return this link as TOML text.
+
+        Raises:
+            ConfigurationError: a field of a kind from outside is the text "none".
+        """
         return write_toml(self.to_dict())
 
 

@@ -163,11 +163,17 @@ def read_toml(text: str) -> Mapping[str, object]:
 def _without_none(value: object) -> object:
     if isinstance(value, dict):
         return {name: _without_none(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_none(entry) for entry in value]
     return None if value == NONE else value
 
 
 def write_toml(content: Mapping[str, object]) -> str:
-    """Return nested plain values as TOML text: a table for each mapping, "none" for None."""
+    """Return nested plain values as TOML text: a table for each mapping, "none" for None.
+
+    Raises:
+        ConfigurationError: a text is "none", which would be read as None.
+    """
     return "\n".join(_tables("", content)).lstrip("\n") + "\n"
 
 
@@ -185,4 +191,6 @@ def _in_toml(value: object) -> str:
         return f"[{', '.join(map(_in_toml, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value == NONE:
+        raise ConfigurationError(f"TOML cannot hold the text {NONE!r}, which stands for None; use JSON")
     return json.dumps(NONE if value is None else value, ensure_ascii=False, allow_nan=False)

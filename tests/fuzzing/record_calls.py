@@ -7,6 +7,8 @@ from typing import Any
 import qkdpost as qp
 from fuzzing.bound_calls import Arguments, Call
 from fuzzing.choices import Choices
+from qkdpost.checks import choice
+from qkdpost.protocols import PROTOCOLS
 from qkdpost.sifting import decode_slots, decode_times, encode_slots, encode_times, sort_time_tags, unwrap_ticks
 from qkdpost.statistics.error_rate import estimate_error_rate, sample_size, sampled_error_bounds
 
@@ -47,29 +49,37 @@ def _prepared(choices: Choices) -> Arguments:
 
 
 def _link(choices: Choices) -> Arguments:
-    kind = choices.pick(["bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84", "e91"])
-    protocol: Arguments = {"kind": kind}
-    if kind == "bbm92-time-tags" or choices.chance():
-        protocol |= {"dead_time_ps": choices.pick([0.0, 24000.0])}
-    if kind == "decoy-bb84":
-        protocol |= {"intensities": [0.5, 0.125], "probabilities": [0.75, 0.25]}
-    if kind == "single-photon-bb84":
-        protocol |= {"mean_photons": 0.25, "g2": 0.015625, "test_probabilities": [0.25, 0.25]}
-    ldpc = {"frame_bits": choices.pick([2**14, 2**16]), "blind_rounds": choices.below(18)}
-    return {
-        "content": {
-            "protocol": protocol,
-            "correction": choices.pick(
-                [
-                    {"method": "cascade"},
-                    {"method": "ldpc"} | ldpc,
-                    {"method": "auto", "ldpc": ldpc, "round_trip_ms": choices.pick([0.0, 2.5])},
-                ]
-            ),
-            "blocks": {"detections": 1 + choices.below(2**20), "frame_bits": choices.pick([64, 2**10, 2**14])},
-            "security": {"epsilon": choices.pick([1e-10, 0.0625]), "planned_key_bits": choices.pick([0, 1000])},
-        }
+    drawn: Arguments = {
+        "kind": choices.pick(["bb84", "bbm92", "bbm92-time-tags", "decoy-bb84", "single-photon-bb84"]),
+        "detections": 1 + choices.below(2**20),
+        "frame_bits": choices.pick([64, 2**10, 2**14]),
+        "epsilon": choices.pick([1e-10, 0.0625]),
+        "planned_key_bits": choices.pick([0, 1000]),
+        "ldpc_frame_bits": choices.pick([2**14, 2**16]),
+        "dead_time_ps": choices.pick([0.0, 24000.0]),
+        "blind_rounds": choices.below(17),
+        "round_trip_ms": choices.pick([0.0, 2.5]),
     }
+    if drawn["kind"] == "decoy-bb84":
+        drawn |= {"intensities": [0.5, 0.125], "probabilities": [0.75, 0.25]}
+    if drawn["kind"] == "single-photon-bb84":
+        drawn |= {"mean_photons": 0.25, "g2": 0.015625, "test_probabilities": [0.25, 0.25]}
+    if drawn["kind"] != "bbm92-time-tags":
+        del drawn["dead_time_ps"]
+    return drawn
+
+
+def _linked(kind: Any, detections: Any, frame_bits: Any, epsilon: Any, planned_key_bits: Any, **others: Any) -> Any:
+    ldpc = {"frame_bits": others.pop("ldpc_frame_bits"), "blind_rounds": others.pop("blind_rounds")}
+    correction = qp.Auto(ldpc=qp.Ldpc(**ldpc), round_trip_ms=others.pop("round_trip_ms"))
+    link = qp.LinkConfig(
+        protocol=PROTOCOLS[choice("kind", kind, PROTOCOLS)].settings(**others),
+        correction=correction,
+        security=qp.Security(epsilon=epsilon, planned_key_bits=planned_key_bits),
+        blocks=qp.Blocks(detections=detections, frame_bits=frame_bits),
+    )
+    assert qp.LinkConfig.from_toml(link.to_toml()) == link
+    return link, link.to_fields()
 
 
 def _hash_arguments(choices: Choices) -> Arguments:
@@ -170,7 +180,7 @@ RECORD_CALLS: dict[str, Call] = {
     "decode times": (decode_times, _coded_times),
     "sort": (sort_time_tags, _unsorted),
     "unwrap": (unwrap_ticks, _wrapped),
-    "link": (qp.LinkConfig.from_dict, _link),
+    "link": (_linked, _link),
     "reconcile": (_reconciled, _reconcile_arguments),
     "fibre": (qp.simulation.Fibre, lambda choices: {"length_km": choices.below(500) / 2}),
 }
