@@ -122,7 +122,7 @@ def _share(name: str) -> Callable[[Choices], Arguments]:
 
 
 def _coins(choices: Choices) -> Arguments:
-    return {"heads": choices.below(2**16), "most": 2 ** choices.below(40), "tail": 2.0**-30}
+    return {"successes": choices.below(2**16), "at_most": 2 ** choices.below(40), "tail": 2.0**-30}
 
 
 BOUND_CALLS: dict[str, Call] = {
