@@ -31,6 +31,7 @@ ORDER = [
     "amplification",
     "keys",
     "security",
+    "stages",
     "protocols",
     "config_files",
     "config",

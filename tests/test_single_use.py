@@ -41,7 +41,7 @@ def holders() -> list[object]:
         pair.step("alice", "bob")
         pair.step("bob", "alice")
     session = pair.sessions["bob"]
-    (flight,) = session._blocks.flights.values()
+    (run,) = session._connection.blocks.runs.values()
     pool = pair.pools["bob"]
     return [
         pool,
@@ -49,12 +49,13 @@ def holders() -> list[object]:
         *pool._pads.segments.values(),
         session,
         session._connection,
-        session._blocks,
+        session._connection.line,
+        session._connection.blocks,
         session._queue,
-        flight,
-        flight.host,
-        flight.block,
-        flight.block.transcript,
+        run,
+        run.host,
+        run.block,
+        run.block.transcript,
         PolynomialHasher(bytes(16)),
         Transcript(bytes(32), reference=False),
     ]

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         StageCompleted,
     )
     from qkdpost.session.session import Session
-    from qkdpost.session.states import ConnectionState, Stage
+    from qkdpost.session.states import ConnectionState
     from qkdpost.sifting.sifted import SiftedKey
     from qkdpost.statistics import error_rate as estimation
 
@@ -115,7 +115,6 @@ __all__ = [
     "SiftedKey",
     "SinglePhotonBB84",
     "SinglePhotonTally",
-    "Stage",
     "StageCompleted",
     "Tally",
     "TimeTags",
@@ -177,7 +176,6 @@ _HOMES = {
     "SiftedKey": "qkdpost.sifting.sifted",
     "SinglePhotonBB84": "qkdpost.protocols.single_photon_bb84",
     "SinglePhotonTally": "qkdpost.security.single_photon.tally",
-    "Stage": "qkdpost.session.states",
     "StageCompleted": "qkdpost.session.events",
     "TEST_BASIS": "qkdpost.records",
     "Tally": "qkdpost.security.qubits.tally",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.checks import described, instance
@@ -14,6 +14,7 @@ from qkdpost.keys import KeyPool
 from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import BlockAborted, Event, KeyReady
+from qkdpost.session.line import ROLES
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 
@@ -80,7 +81,7 @@ def distill(
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
     sessions = tuple(
         Session(role=role, link=link, auth_key=pool, random_source=random_source)
-        for role, pool in zip(("alice", "bob"), _pools_of_one_key(), strict=True)
+        for role, pool in zip(ROLES, _pools_of_one_key(), strict=True)
     )
     collected: tuple[list[Event], list[Event]] = ([], [])
     for session, own in zip(sessions, records, strict=True):
@@ -127,21 +128,20 @@ def _combine(alice: list[Event], bob: list[Event]) -> Distillation:
     if keys.keys() != other.keys() or any(keys[block] != other[block] for block in keys):
         raise QkdpostError("the two sides released different keys; this is a defect of the library, please report it")
     reports, peer_reports = _reports(alice), _reports(bob)
-    _share_details(reports, peer_reports)
+    knowing = {report.block: report for report in (*reports, *peer_reports) if report.aborted_by == report.role}
     return Distillation(
         key=concatenate(keys[block] for block in sorted(keys)),
-        reports=reports,
-        peer_reports=peer_reports,
+        reports=tuple(_with_details(report, knowing) for report in reports),
+        peer_reports=tuple(_with_details(report, knowing) for report in peer_reports),
     )
 
 
-def _share_details(reports: tuple[BlockReport, ...], peer_reports: tuple[BlockReport, ...]) -> None:
+def _with_details(report: BlockReport, knowing: dict[int, BlockReport]) -> BlockReport:
     """Let either side's report say why a block ended: between two hosts the one that gave it up alone knows."""
-    knowing = {report.block: report for report in (*reports, *peer_reports) if report.aborted_by == report.role}
-    for report in (*reports, *peer_reports):
-        known = knowing.get(report.block)
-        if known is not None and report.aborted_by == known.role != report.role:
-            report.abort_detail = f"{known.role} gave the block up: {known.abort_detail}"
+    known = knowing.get(report.block)
+    if known is None or not report.aborted_by == known.role != report.role:
+        return report
+    return replace(report, abort_detail=f"{known.role} gave the block up: {known.abort_detail}")
 
 
 def _reports(events: list[Event]) -> tuple[BlockReport, ...]:

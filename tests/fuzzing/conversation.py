@@ -22,14 +22,12 @@ from qkdpost.session.codec import decode, encode
 from qkdpost.session.connection import Connection
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState
 
 __all__ = ["fuzz_conversation"]
 
 ATTACKED = (RemoteProtocolError, AuthenticationError)
 ALTERATIONS = 4
 MAX_STEPS = 5000
-LIVE = (ConnectionState.HANDSHAKE, ConnectionState.OPEN)
 
 Alter = Callable[[int, bytes], list[bytes]]
 
@@ -79,18 +77,18 @@ def _hostile_host(world: World, role: str, choices: Choices) -> None:
         peer = session_of(world, _other(role))
     steps = 0
     with _only_documented(own):
-        while own.state in LIVE and steps < MAX_STEPS:
+        while own.state.alive and steps < MAX_STEPS:
             steps += 1
             to_peer = own.data_to_send()
             with contextlib.suppress(QkdpostError):  # a host that cannot follow its own lies falls silent
-                if peer.state in LIVE and to_peer:
+                if peer.state.alive and to_peer:
                     peer.receive_data(to_peer)
             from_peer = b""
             with contextlib.suppress(QkdpostError):
                 from_peer = peer.data_to_send()
             if not to_peer and not from_peer:
                 break
-            if from_peer and own.state in LIVE:
+            if from_peer and own.state.alive:
                 own.receive_data(from_peer)
     if steps == MAX_STEPS:
         raise Finding("the conversation does not end")
@@ -131,11 +129,11 @@ def _only_documented(session: Session) -> Iterator[None]:
     try:
         yield
     except ATTACKED:
-        if session.state not in (ConnectionState.BROKEN, ConnectionState.CLOSED):
+        if session.state.alive:
             raise Finding(f"the connection is {session.state.name} after an error") from None
     except LocalProtocolError as error:
         # What arrives after a farewell is the application's matter.
-        if session.state in LIVE:
+        if session.state.alive:
             raise Finding(f"blamed on this host: {error}") from error
 
 

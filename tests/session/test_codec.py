@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.dialogue.messages import Abort, AbortReason, Confirmation, Message, Parities, Ready
+from qkdpost.dialogue.messages import Abort, AbortReason, Confirmation, CorrectionRound, Message, Ready
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode, encode
@@ -40,7 +40,7 @@ def test_every_truncation_is_refused(message: object) -> None:
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.data())
 def test_any_chunking_gives_the_same_frames(sizes: list[int], data: st.DataObject) -> None:
-    sent = [encode(Parities(block=0, round=i, count=8 * size, parities=bytes(size))) for i, size in enumerate(sizes)]
+    sent = [encode(CorrectionRound(block=0, round=i, bits=8 * size, data=bytes(size))) for i, size in enumerate(sizes)]
     stream = b"".join(sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
     buffer = ReceiveBuffer(1000)

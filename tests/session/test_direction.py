@@ -10,7 +10,7 @@ from msgspec import structs
 
 import qkdpost as qp
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.dialogue.messages import AbortReason, FrameVerdict, Parities
+from qkdpost.dialogue.messages import AbortReason, CorrectionRound, FrameVerdict
 from qkdpost.reconciliation import method as choice
 from qkdpost.reconciliation.ldpc.conversation import WANTED_BITS
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode
@@ -50,12 +50,12 @@ def test_the_ledger_tells_the_direction(name: str) -> None:
     correction, two_way = SETTINGS[name]
     pair = finished(correction)
     assert pair.keys("alice") == pair.keys("bob") != {}
-    said = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, Parities)]
+    said = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, CorrectionRound)]
     verdicts = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, FrameVerdict)]
     for role in ("alice", "bob"):
         ledger = report_of(pair, role).ledger
         assert ledger.two_way == two_way
-        told = sum(message.count for message in said)
+        told = sum(message.bits for message in said)
         if not two_way:  # all that Bob said of the errors is one accept bit a frame, and each of these is charged
             assert ledger.bits(Cause.FRAME_VERDICTS) == told + report_of(pair, role).frames
         if name == "blind, drop":  # and with blind rounds all but his wishes

@@ -17,10 +17,10 @@ from qkdpost.keys.price import AUTHENTICATION_BITS
 from qkdpost.planning import FixedLengthPlan, plan_fixed_length
 from qkdpost.reconciliation import method
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode
-from qkdpost.session.blocks.block import Block
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
+from qkdpost.stages.block import Block
 from support.link import Pair, bb84_records, changed, decoy_links, small_link
 
 QUBIT_BOUNDS = ("tomamichel-leverrier-2017", "lim-2021")
@@ -78,17 +78,17 @@ def test_both_hosts_cut_the_block_to_exactly_the_sizes_set() -> None:
 
 def test_the_surplus_is_drawn_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that keeps the first so many would tell the eavesdropper which basis the last rounds have."""
-    from qkdpost.session.stages import estimation
+    from qkdpost.stages import sampling
 
     drawn: dict[bytes, list[np.ndarray]] = {}
-    real = estimation.sample_positions
+    real = sampling.sample_positions
 
     def watched(seed: bytes, label: bytes, length: int, count: int) -> np.ndarray:
         positions = real(seed, label, length, count)
         drawn.setdefault(label, []).append(positions / length)
         return positions
 
-    monkeypatch.setattr(estimation, "sample_positions", watched)
+    monkeypatch.setattr(sampling, "sample_positions", watched)
     run(qubit_plan().config, *bb84_records(40_000))
     for label in (b"surplus of the key basis", b"surplus of the test basis"):
         alice, bob = drawn[label]
@@ -163,9 +163,9 @@ def test_either_host_alone_keeps_the_thresholds(deceived: str, watchful: str, mo
     plan = qubit_plan()
     real: Callable[..., Any] = Block.secret_length
 
-    def blind(block: Block, *, at_best: bool = False) -> Any:
-        result = real(block, at_best=at_best)
-        return replace(result, bits=5000, reason="") if block.role == deceived else result
+    def blind(block: Block, *counts: Any) -> Any:
+        result = real(block, *counts)
+        return replace(result, bits=5000, reason="") if block.is_reference == (deceived == "alice") else result
 
     monkeypatch.setattr(Block, "secret_length", blind)
     pair = missed(plan, leakage_bits=500)
@@ -310,7 +310,7 @@ def test_a_block_that_would_need_two_way_correction_is_given_up(monkeypatch: pyt
 
 
 def _always_enough(real: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda block, *, at_best=False: replace(real(block, at_best=at_best), bits=10_000, reason="")
+    return lambda *arguments: replace(real(*arguments), bits=10_000, reason="")
 
 
 def test_no_published_formula_that_is_no_bound_can_be_asked_for() -> None:

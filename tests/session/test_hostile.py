@@ -19,10 +19,10 @@ from qkdpost.dialogue.messages import (
     BlockOpen,
     Close,
     Confirmation,
+    CorrectionRound,
     DetectionReport,
     FrameVerdict,
     Hello,
-    Parities,
     Ready,
 )
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
@@ -150,8 +150,8 @@ def test_a_line_cut_anywhere_costs_one_block_and_no_more(place: tuple[str, int])
         assert event.reason is AbortReason.CONNECTION_LOST
     pair.events = {"alice": [], "bob": []}
     alice, bob = bb84_records(4000, qber=0.004, seed=99)
-    pair.sessions["alice"].submit(alice, batch=10)
-    pair.sessions["bob"].submit(bob, batch=10)
+    pair.sessions["alice"].submit(alice, number=10)
+    pair.sessions["bob"].submit(bob, number=10)
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
@@ -162,7 +162,7 @@ def test_every_message_type_was_in_the_conversation() -> None:
     kinds = {type(decode(frame)).__name__ for role in CLEAN.sent for frame in CLEAN.sent[role]}
     assert kinds >= {
         "Hello", "Ready", "BlockOpen", "DetectionReport", "SiftReply", "SampleSeed", "ComparedBits", "CorrectionStart",
-        "Parities", "FrameTags", "FrameVerdict", "BlockTag", "BlockVerdict", "AmplificationProposal", "Confirmation",
+        "CorrectionRound", "FrameTags", "FrameVerdict", "BlockTag", "BlockVerdict", "LengthProposal", "Confirmation",
         "Close",
     }  # fmt: skip
 
@@ -207,8 +207,8 @@ def forged_opening(pair: Pair, **fields: object) -> None:
     segment = pair.pools["alice"].inventory()[0]
     opening = BlockOpen(
         block=0,
-        first_batch=0,
-        batches=1,
+        first_record=0,
+        records=1,
         segment=segment.identifier,
         offset=0,
         commitment=bytes(32),
@@ -220,7 +220,7 @@ def forged_opening(pair: Pair, **fields: object) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"offset": 960}, {"first_batch": 2**53}, {"batches": 2**16}, {"first_batch": 500}, {"block": 2**53}],
+    [{}, {"offset": 960}, {"first_record": 2**53}, {"records": 2**16}, {"first_record": 500}, {"block": 2**53}],
     ids=str,
 )
 def test_a_forged_opening_burns_one_block_at_most(fields: dict[str, object]) -> None:
@@ -277,7 +277,7 @@ def test_strangers_that_connect_spend_no_authentication_key() -> None:
     alice.connection_lost()
     alice.connect()
     for number in range(1, 5):
-        alice.submit(copy.copy(RECORDS[0]), batch=number)
+        alice.submit(copy.copy(RECORDS[0]), number=number)
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
@@ -311,7 +311,7 @@ ONE_DECOY = changed(
         (lambda verdict: {"corrected": 10**8}, "more errors than there are bits"),
         (lambda verdict: {"errors": (0, 0)}, "fewer than the"),
         (lambda verdict: {"errors": (verdict.errors[0] - 1, verdict.errors[1])}, "fewer than the"),
-        (lambda verdict: {"errors": (verdict.errors[0] + 1, verdict.errors[1])}, "more errors by intensity"),
+        (lambda verdict: {"errors": (verdict.errors[0] + 1, verdict.errors[1])}, "more errors by label"),
         (lambda verdict: {"corrected": verdict.corrected - 1}, "as both could see"),
         (lambda verdict: {"corrected": 0, "errors": (0, 0)}, "as both could see"),
         (lambda verdict: {"errors": ()}, "where, and only where"),
@@ -349,5 +349,5 @@ def test_a_flood_of_empty_messages_is_not_held() -> None:
     forged_opening(pair)  # Alice has no record yet, and waits
     with pytest.raises(RemoteProtocolError):
         for number in range(10**7):
-            pair.sessions["alice"].receive_data(encode(Parities(block=0, round=number, count=0, parities=b"")))
+            pair.sessions["alice"].receive_data(encode(CorrectionRound(block=0, round=number, bits=0, data=b"")))
     assert pair.sessions["alice"].blocks_in_flight == 0

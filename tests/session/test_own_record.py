@@ -176,7 +176,7 @@ def test_an_unfit_record_is_not_tried_again_and_the_next_one_is() -> None:
     pair.finish()
     pair.run()
     openings = [message for message in map(decode, pair.sent["bob"]) if isinstance(message, BlockOpen)]
-    assert [message.first_batch for message in openings] == [0, 1]
+    assert [message.first_record for message in openings] == [0, 1]
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 

@@ -19,11 +19,11 @@ def pair_of_small_blocks() -> Pair:
     return Pair(small_link(blocks={"detections": 1}))
 
 
-def assert_refused(pair: Pair, records: tuple[RawRecord, RawRecord], batch: int | None = None) -> None:
+def assert_refused(pair: Pair, records: tuple[RawRecord, RawRecord], number: int | None = None) -> None:
     for role, record in zip(("alice", "bob"), records, strict=True):
         waiting = pair.sessions[role].records_waiting
         with pytest.raises(InputError, match="submitted to the session before"):
-            pair.sessions[role].submit(record, batch=batch)
+            pair.sessions[role].submit(record, number=number)
         assert pair.sessions[role].records_waiting == waiting
 
 
@@ -32,7 +32,7 @@ def test_a_record_that_waits_is_refused_a_second_time() -> None:
     records = bb84_records()
     pair.submit(*records)
     assert_refused(pair, records)
-    assert_refused(pair, records, batch=7)
+    assert_refused(pair, records, number=7)
 
 
 def test_a_record_that_made_a_key_makes_no_second_one() -> None:
@@ -61,10 +61,10 @@ def test_a_record_that_was_refused_for_another_reason_may_come_again() -> None:
     pair = pair_of_small_blocks()
     alice, bob = bb84_records()
     for session, record in ((pair.sessions["alice"], alice), (pair.sessions["bob"], bob)):
-        session.submit(copy.copy(record), batch=3)
+        session.submit(copy.copy(record), number=3)
         with pytest.raises(InputError, match="used already"):
-            session.submit(record, batch=3)
-        session.submit(record, batch=4)
+            session.submit(record, number=3)
+        session.submit(record, number=4)
 
 
 def test_equal_records_are_two_and_a_forgotten_one_is_no_other() -> None:
@@ -85,5 +85,5 @@ def test_no_record_has_a_number_that_the_bounds_do_not_reckon_with() -> None:
     queue = RecordQueue()
     queue.append(record, MAX_FIRST_RECORDS - 1)
     for number in (None, MAX_FIRST_RECORDS):
-        with pytest.raises(InputError, match=r"batch must be an integer in 0 \.\.\. 2\^31 - 1; found 2147483648"):
+        with pytest.raises(InputError, match=r"number must be an integer in 0 \.\.\. 2\^31 - 1; found 2147483648"):
             queue.append(copy.copy(record), number)

@@ -8,12 +8,12 @@ import pytest
 from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.protocols.bb84 import BB84
-from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.qubits import tally_qubits
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
+from qkdpost.stages.outcomes import ComparedRounds
 from support.link import Pair, small_link
 
 

@@ -11,7 +11,6 @@ from qkdpost.keys import KeyPool, PadReference
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState
 from support.link import PRESHARED, bb84_records, frames, seeded_source, small_link
 
 
@@ -64,8 +63,8 @@ def talk(kept: dict[str, Store], number: int, most: int) -> list[bytes]:
     """Start both hosts from what they stored, distil a block, and cut the power after `most` messages."""
     hosts = {role: Host(role, store, b"%d" % number) for role, store in kept.items()}
     alice, bob = bb84_records(4000, qber=0.004, seed=number)
-    hosts["alice"].session.submit(alice, batch=number)
-    hosts["bob"].session.submit(bob, batch=number)
+    hosts["alice"].session.submit(alice, number=number)
+    hosts["bob"].session.submit(bob, number=number)
     for host in hosts.values():
         host.session.finish()
     said: list[bytes] = []
@@ -79,7 +78,7 @@ def talk(kept: dict[str, Store], number: int, most: int) -> list[bytes]:
                 said.append(frame)
                 if len(said) > most:
                     return said
-                if hosts[other].session.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+                if hosts[other].session.state.alive:
                     hosts[other].session.receive_data(frame)
                 moved = True
     return said

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.dialogue.messages import AbortReason, FrameTags, Parities
+from qkdpost.dialogue.messages import AbortReason, CorrectionRound, FrameTags
 from qkdpost.errors import ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.keys import KeyPool
+from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import TimeTags
 from qkdpost.security import DetectorMismatch
-from qkdpost.session.blocks.block import Block
 from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState, Stage
+from qkdpost.session.states import ConnectionState
+from qkdpost.stages.outcomes import VerifiedKey
 from support.link import PRESHARED, Pair, bb84_records, changed, small_link
 
 
@@ -38,7 +39,12 @@ def test_two_hosts_get_the_same_key() -> None:
     assert len(pair.keys("alice")[0]) > 50
     for role in ("alice", "bob"):
         kinds = [type(event) for event in pair.events[role]]
-        assert kinds == [HandshakeCompleted, *[StageCompleted] * len(Stage), KeyReady, ConnectionClosed]
+        assert kinds == [
+            HandshakeCompleted,
+            *[StageCompleted] * len(PROTOCOLS["bb84"].stages),
+            KeyReady,
+            ConnectionClosed,
+        ]
         assert pair.sessions[role].state is ConnectionState.CLOSED
 
 
@@ -60,7 +66,7 @@ def test_every_bit_on_the_wire_is_in_the_ledger() -> None:
     report = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
     assert report.ledger.charged_bits == sum(report.ledger.bits(c) for c in Cause if c is not Cause.CORRECTOR_PARITIES)
     parities = sum(
-        len(message.parities) for message in map(decode, pair.sent["alice"]) if isinstance(message, Parities)
+        len(message.data) for message in map(decode, pair.sent["alice"]) if isinstance(message, CorrectionRound)
     )
     assert report.ledger.bits(Cause.REFERENCE_PARITIES) <= 8 * parities
     tags = next(m for m in map(decode, pair.sent["alice"]) if isinstance(m, FrameTags))
@@ -305,32 +311,32 @@ def test_records_outlive_a_random_source_that_fails() -> None:
     pair = Pair(small_link())
     pair.submit(*bb84_records())
     pair.run()
-    working = pair.sessions["bob"]._connection.random_source
+    working = pair.sessions["bob"]._connection.line.random_source
 
     def fails(count: int) -> bytes:
         raise OSError("no entropy")
 
-    pair.sessions["bob"]._connection.random_source = fails
+    pair.sessions["bob"]._connection.line.random_source = fails
     with pytest.raises(OSError, match="no entropy"):
         pair.sessions["bob"].flush()
-    pair.sessions["bob"]._connection.random_source = working
+    pair.sessions["bob"]._connection.line.random_source = working
     pair.reconnect()
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
 
 
-def test_batches_may_be_numbered_by_the_application() -> None:
+def test_records_may_be_numbered_by_the_application() -> None:
     pair = Pair(small_link())
     alice, bob = bb84_records()
-    pair.sessions["alice"].submit(bb84_records(seed=1)[0], batch=5)  # Bob has no such record: it is dropped
-    pair.sessions["alice"].submit(alice, batch=9)
-    pair.sessions["bob"].submit(bob, batch=np.int64(9))  # type: ignore[arg-type]
+    pair.sessions["alice"].submit(bb84_records(seed=1)[0], number=5)  # Bob has no such record: it is dropped
+    pair.sessions["alice"].submit(alice, number=9)
+    pair.sessions["bob"].submit(bob, number=np.int64(9))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="used already"):
-        pair.sessions["bob"].submit(bob, batch=9)
+        pair.sessions["bob"].submit(bob, number=9)
     for number in (1.5, True, 2**60, "10"):
-        with pytest.raises(InputError, match="batch must be an integer"):
-            pair.sessions["bob"].submit(bob, batch=number)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="number must be an integer"):
+            pair.sessions["bob"].submit(bob, number=number)  # type: ignore[arg-type]
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
@@ -367,8 +373,9 @@ def test_records_that_were_left_are_flushed_over_the_next_connection() -> None:
 def test_bounds_that_differ_by_rounding_give_the_shorter_key(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = Pair(small_link())
     pair.submit(*bb84_records())
-    real = Block.own_bound
-    monkeypatch.setattr(Block, "own_bound", lambda block: real(block) - (3 if block.role == "bob" else 0))
+    real = VerifiedKey.own_bound_bits.fget
+    bob_allows_less = property(lambda verified: real(verified) - (0 if verified.peer_bound_bits else 3))
+    monkeypatch.setattr(VerifiedKey, "own_bound_bits", bob_allows_less)
     pair.finish()
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
@@ -418,9 +425,10 @@ def test_new_authentication_key_is_used_over_the_same_connection() -> None:
 def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = Pair(small_link())
     pair.submit(*bb84_records())
-    real = Block.own_bound
+    real = VerifiedKey.own_bound_bits.fget
     answers = iter((10**6, 0))  # what Bob tells Alice, and what he then allows
-    monkeypatch.setattr(Block, "own_bound", lambda block: next(answers) if block.role == "bob" else real(block))
+    bob_changes_his_mind = property(lambda verified: real(verified) if verified.peer_bound_bits else next(answers))
+    monkeypatch.setattr(VerifiedKey, "own_bound_bits", bob_changes_his_mind)
     pair.finish()
     pair.run()
     for role in ("alice", "bob"):

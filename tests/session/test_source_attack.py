@@ -134,4 +134,7 @@ def honest(kind: str, rng: np.random.Generator) -> tuple[object, object]:
 
 
 def test_the_answer_waits_in_every_kind_where_both_detect() -> None:
-    assert {kind for kind, protocol in PROTOCOLS.items() if protocol.both_detect} == {"bbm92", "bbm92-time-tags"}
+    assert {kind for kind, protocol in PROTOCOLS.items() if RecordsHeld in protocol.stages[0].corrector_hears} == {
+        "bbm92",
+        "bbm92-time-tags",
+    }

@@ -11,7 +11,7 @@ import pytest
 
 import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, BlockMessage, CalibrationClicks, DetectionReport, WindowChoice
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.conversation import PART_DETECTIONS
@@ -27,9 +27,9 @@ def link(**changes: object) -> qp.LinkConfig:
     return changed(qp.LinkConfig(protocol=qp.BBM92TimeTags(), blocks=blocks), **changes)
 
 
-def task_of(configuration: qp.LinkConfig, batches: int = 1) -> SiftingTask[Any]:
+def task_of(configuration: qp.LinkConfig, records: int = 1) -> SiftingTask[Any]:
     return SiftingTask(
-        block=0, first_batch=0, batches=batches, settings=configuration.protocol, blocks=configuration.blocks
+        block=0, record_numbers=range(records), settings=configuration.protocol, blocks=configuration.blocks
     )
 
 
@@ -67,14 +67,14 @@ def converse(
                 moved = True
                 request = waiting[side]
                 value = inboxes[side].pop(0) if request is RECEIVE else None
-                if isinstance(request, NeedBatch):
-                    value = own[request.batch]  # type: ignore[assignment]
+                if isinstance(request, NeedRecord):
+                    value = own[request.number]  # type: ignore[assignment]
                 try:
                     waiting[side] = program.send(value)
                 except StopIteration as stop:
                     results[side] = stop.value
                     break
-                if not isinstance(waiting[side], NeedBatch) and waiting[side] is not RECEIVE:
+                if not isinstance(waiting[side], NeedRecord) and waiting[side] is not RECEIVE:
                     message: BlockMessage = waiting[side]  # type: ignore[assignment]
                     said.append(message)
                     inboxes[1 - side].extend((alter_alice, alter_bob)[side](message))
@@ -120,7 +120,7 @@ def test_the_largest_record_that_is_taken_is_sent() -> None:
     assert max(sizes) <= configuration.blocks.max_message_bytes < sum(sizes)
 
 
-def test_batches_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
+def test_records_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
     """Bob's clicks cut the blocks: Alice's may be more than the largest block holds, and yet the block succeeds."""
     pieces = [records(0.2, seed=seed) for seed in range(8)]
     clicks = [int((alice.channels >= 2).sum()) for alice, _ in pieces]
@@ -134,13 +134,13 @@ def test_batches_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
         nonlocal longest, total
         if isinstance(message, CalibrationClicks):
             size = len(message.ticks) + len(message.outcomes)
-            unheard[message.batch] = unheard.get(message.batch, 0) + size
+            unheard[message.record] = unheard.get(message.record, 0) + size
             longest, total = max(longest, sum(unheard.values())), total + size
         return [message]
 
     def bob_says(message: BlockMessage) -> list[BlockMessage]:
         if isinstance(message, WindowChoice):
-            del unheard[message.batch]
+            del unheard[message.record]
         return [message]
 
     sifted, other, said = converse(
@@ -148,12 +148,12 @@ def test_batches_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:
     )
     check_equal(sifted, other)
     assert longest <= 4 * configuration.blocks.max_detections < total
-    assert [message.batch for message in told(said)] == list(range(len(pieces)))
+    assert [message.record for message in told(said)] == list(range(len(pieces)))
 
 
 REPLACED: dict[str, dict[str, object]] = {
     "another part": {"part": 1},
-    "another batch": {"batch": 1},
+    "another record": {"record": 1},
     "more clicks than the code holds": {"count": 60_000},
     "no clicks": {"count": 0, "ticks": b"", "outcomes": b""},
     "a short part that is not the last": {"last": False},
@@ -206,7 +206,7 @@ def test_clicks_within_the_dead_time_of_the_link_are_refused() -> None:
     assert np.diff(alice.ticks[alice.channels == 2]).min() < 10_000
     task = task_of(link())
     program = answer_time_tags(task)
-    assert isinstance(program.send(None), NeedBatch)
+    assert isinstance(program.send(None), NeedRecord)
     message = program.send(alice)
     bob_program = report_time_tags(task_of(link(protocol={"dead_time_ps": 1e5})))
     bob_program.send(None)
@@ -225,7 +225,7 @@ def test_alice_checks_the_window(window_ps: float, window_ticks: int, fits: bool
     program.send(None)
     assert isinstance(program.send(alice), CalibrationClicks)
     assert program.send(None) is RECEIVE
-    choice = WindowChoice(block=0, batch=0, window_ticks=window_ticks)
+    choice = WindowChoice(block=0, record=0, window_ticks=window_ticks)
     if fits:
         assert program.send(choice) is RECEIVE
     else:

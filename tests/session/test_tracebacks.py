@@ -20,10 +20,10 @@ from qkdpost.keys import KeyPool, PadReference, authentication
 from qkdpost.keys.authentication import PolynomialHasher, Transcript
 from qkdpost.reconciliation.ldpc.conversation import ldpc_reference
 from qkdpost.reconciliation.ldpc.plan import plan_ldpc
-from qkdpost.session.blocks.block import Block
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.session import Session
-from qkdpost.session.stages import release as confirmation
+from qkdpost.stages import release as confirmation
+from qkdpost.stages.outcomes import AgreedLength
 from support.leaks import leaks
 from support.link import Pair, bb84_records, seeded_source, small_link
 
@@ -50,9 +50,9 @@ def clean_run() -> tuple[Pair, bytes]:
     corrected: list[bytes] = []
     real = confirmation._amplify
 
-    def remember(block: Block) -> Bits:
-        corrected.append(block.bits.to_bytes())
-        return real(block)
+    def remember(agreed: AgreedLength) -> Bits:
+        corrected.append(agreed.key.to_bytes())
+        return real(agreed)
 
     confirmation._amplify = remember
     try:
@@ -155,7 +155,7 @@ def test_whatever_happens_to_a_message(turn: int) -> None:
 def test_a_random_source_or_a_store_that_fails(role: str) -> None:
     for after in range(1, 12):
         pair = fresh_pair()
-        connection = pair.sessions[role]._connection
+        connection = pair.sessions[role]._connection.line
         working, calls = connection.random_source, [0]
 
         def failing(

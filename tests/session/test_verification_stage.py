@@ -65,7 +65,7 @@ def test_no_frame_left_is_a_failed_block(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_block_tag_catches_what_frame_tags_miss(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qkdpost.session.stages import verification
+    from qkdpost.stages import verification
 
     monkeypatch.setattr(verification, "_equal_frames", lambda differences, tag_bits: ~Bits.zeros(5))
     pair = run_spoilt(monkeypatch, [1])

@@ -14,7 +14,6 @@ from qkdpost.keys import KeyPool
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState
 from support.link import PRESHARED, Pair, bb84_records, seeded_source, small_link
 
 RECORDS = dict(zip(("alice", "bob"), bb84_records(4000, qber=0.004), strict=True))
@@ -47,7 +46,7 @@ def replay(role: str, stream: bytes, cuts: list[int]) -> list[bytes]:
             while session.data_to_send():
                 pass
     except (RemoteProtocolError, AuthenticationError):
-        assert session.state in (ConnectionState.BROKEN, ConnectionState.CLOSED)
+        assert not session.state.alive
     session.connection_lost()
     assert session.blocks_in_flight == 0
     return [event.key.to_bytes() for event in session.events() if isinstance(event, KeyReady)]

@@ -15,7 +15,6 @@ from qkdpost.records import Detections, PreparedPulses
 from qkdpost.session.codec import LENGTH_BYTES
 from qkdpost.session.events import BlockAborted, Event, KeyReady
 from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState
 
 PRESHARED = bytes(range(256)) * 16
 
@@ -116,7 +115,7 @@ class Pair:
             number = len(self.sent[source])
             self.sent[source].append(frame)
             for piece in [frame] if alter is None else alter(source, number, frame):
-                if self.sessions[target].state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+                if self.sessions[target].state.alive:
                     self.sessions[target].receive_data(piece)
             moved += 1
         self.collect()

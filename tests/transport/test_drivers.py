@@ -150,8 +150,8 @@ def test_blocking_driver_holds_no_more_than_a_message_of_what_it_has_not_answere
         for block in range(200):
             opening = BlockOpen(
                 block=block,
-                first_batch=block,
-                batches=1,
+                first_record=block,
+                records=1,
                 segment=segment,
                 offset=48 * block,
                 commitment=bytes(32),
@@ -169,7 +169,7 @@ def test_blocking_driver_holds_no_more_than_a_message_of_what_it_has_not_answere
     most = 0
     with near, pytest.raises(RemoteProtocolError):
         for _ in transport.blocking.run(alice, near, timeout_seconds=5):
-            most = max(most, len(alice._buffer._data))
+            most = max(most, len(alice._connection._buffer._data))
     near.close()
     far.close()
     stranger.join()

@@ -18,7 +18,6 @@ __all__ = [
     "UNFIT_RECORD",
     "Abort",
     "AbortReason",
-    "AmplificationProposal",
     "BlockMessage",
     "BlockOpen",
     "BlockTag",
@@ -27,13 +26,14 @@ __all__ = [
     "Close",
     "ComparedBits",
     "Confirmation",
+    "CorrectionRound",
     "CorrectionStart",
     "DetectionReport",
     "FrameTags",
     "FrameVerdict",
     "Hello",
+    "LengthProposal",
     "Message",
-    "Parities",
     "Ready",
     "RecordsHeld",
     "SampleSeed",
@@ -42,7 +42,7 @@ __all__ = [
     "WindowChoice",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Tick: TypeAlias = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -135,7 +135,7 @@ class Close(Struct, frozen=True, array_like=True, tag=1):
 
 
 class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
-    """The opener starts a block over `batches` submitted records from `first_batch` on, and names its pads.
+    """The opener starts a block over `records` submitted records from `first_record` on, and names its pads.
 
     `commitment` is drawn when the opener's records are in. Nobody else can have opened the block before: what the peer
     tells of its own records in answer was not told while the opener's were still being measured. Whoever forges an
@@ -144,8 +144,8 @@ class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
     """
 
     block: BlockNumber
-    first_batch: Count
-    batches: Annotated[int, Meta(ge=1, le=2**16)]
+    first_record: Count
+    records: Annotated[int, Meta(ge=1, le=2**16)]
     segment: Octets16
     offset: Count
     commitment: Octets32
@@ -164,7 +164,7 @@ class RecordsHeld(Struct, frozen=True, array_like=True, tag=19):
 
     Where both hosts measure, a source that knew one side's bases before the other had measured would get the whole key
     without an error. `nonce` is drawn when the last of the records is in, and the tags cover it: as with `BlockOpen`,
-    it cannot have been sent before. A host that prepares does not say this: see `session.stages.sifting`.
+    it cannot have been sent before. A host that prepares does not say this: see `stages.sifting`.
     """
 
     block: BlockNumber
@@ -178,7 +178,7 @@ class CalibrationClicks(Struct, frozen=True, array_like=True, tag=4):
     """
 
     block: BlockNumber
-    batch: Count
+    record: Count
     part: Count
     last: bool
     count: Count
@@ -190,21 +190,21 @@ class CalibrationClicks(Struct, frozen=True, array_like=True, tag=4):
 
 
 class WindowChoice(Struct, frozen=True, array_like=True, tag=17):
-    """Half the width of the coincidence window of a batch, in the ticks of `CalibrationClicks`."""
+    """Half the width of the coincidence window of a record, in the ticks of `CalibrationClicks`."""
 
     block: BlockNumber
-    batch: Count
+    record: Count
     window_ticks: Annotated[int, Meta(ge=0, le=2**40)]
 
 
 class DetectionReport(Struct, frozen=True, array_like=True, tag=5):
-    """Part of the slots (or corrected ticks) and bases of the opener's detections in one batch.
+    """Part of the slots (or corrected ticks) and bases of the opener's detections in one record.
 
-    `span` is what the whole batch covers; this part covers what lies between the end of the part before and `end`.
+    `span` is what the whole record covers; this part covers what lies between the end of the part before and `end`.
     """
 
     block: BlockNumber
-    batch: Count
+    record: Count
     part: Count
     last: bool
     span: Count
@@ -217,12 +217,12 @@ class DetectionReport(Struct, frozen=True, array_like=True, tag=5):
 class SiftReply(Struct, frozen=True, array_like=True, tag=6):
     """Which detections of the report of the same part both hosts keep, one bit each.
 
-    `rounds` counts, in the first part, the detections of the whole batch that the sender also saw, whatever the bases.
+    `rounds` counts, in the first part, the detections of the whole record that the sender also saw, whatever the bases.
     `labels` holds, with decoy states, the intensities of those kept: bit 0 of all, then bit 1 of all, as needed.
     """
 
     block: BlockNumber
-    batch: Count
+    record: Count
     part: Count
     rounds: Count
     matched: bytes
@@ -258,13 +258,16 @@ class CorrectionStart(Struct, frozen=True, array_like=True, tag=9):
     seed: Octets32
 
 
-class Parities(Struct, frozen=True, array_like=True, tag=10):
-    """What the sender discloses in one round of correction; what it means is known to both hosts."""
+class CorrectionRound(Struct, frozen=True, array_like=True, tag=10):
+    """What the sender discloses in one round of correction; what it means is the method's, and known to both hosts.
+
+    `bits` says how many bits `data` holds, or is None where it holds something else than bits.
+    """
 
     block: BlockNumber
     round: Count
-    count: Count
-    parities: bytes
+    bits: Count | None
+    data: bytes
 
 
 class FrameTags(Struct, frozen=True, array_like=True, tag=11):
@@ -304,7 +307,7 @@ class BlockVerdict(Struct, frozen=True, array_like=True, tag=14):
     bound_bits: Count
 
 
-class AmplificationProposal(Struct, frozen=True, array_like=True, tag=15):
+class LengthProposal(Struct, frozen=True, array_like=True, tag=15):
     """The length that the reference's bound allows, its ledger, and the Toeplitz seed."""
 
     block: BlockNumber
@@ -331,12 +334,12 @@ BlockMessage: TypeAlias = (
     | SampleSeed
     | ComparedBits
     | CorrectionStart
-    | Parities
+    | CorrectionRound
     | FrameTags
     | FrameVerdict
     | BlockTag
     | BlockVerdict
-    | AmplificationProposal
+    | LengthProposal
     | Confirmation
     | WindowChoice
 )

@@ -1,8 +1,9 @@
 """The grammar of a stage: a generator that says, hears, and fetches records, and owns no bytes and no socket.
 
 A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
-peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedBatch` to
-be resumed with a record that the application submitted, and `AllHeld` to wait until several are in. It raises
+peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedRecord` to
+be resumed with a record that the application submitted, `AllHeld` to wait until several are in, and `Facts` for the
+report, and goes on at once. It raises
 `AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol:
 `from_peer` makes one of what a pure room refuses of the peer's words.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,7 +25,8 @@ __all__ = [
     "RECEIVE",
     "AbortBlock",
     "AllHeld",
-    "NeedBatch",
+    "Facts",
+    "NeedRecord",
     "Program",
     "Wait",
     "expect",
@@ -48,10 +50,10 @@ PAUSE = Wait.PAUSE
 
 
 @dataclass(frozen=True, slots=True)
-class NeedBatch:
-    """What a stage yields to get the record that was submitted as number `batch`."""
+class NeedRecord:
+    """What a stage yields to get the record that was submitted under a number."""
 
-    batch: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ class AllHeld:
     numbers: range
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a stage yields for the report of its block: public numbers, by the names of its fields."""
+
+    def by_name(self) -> dict[str, Any]:
+        """Return the facts under their names."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
 class AbortBlock(Exception):
     """The block has no key, for a reason that both hosts may know; `detail` is for this host's report."""
 
@@ -73,7 +84,7 @@ class AbortBlock(Exception):
         self.detail = detail
 
 
-Program: TypeAlias = Generator[BlockMessage | Wait | NeedBatch | AllHeld, Any, Result]
+Program: TypeAlias = Generator[BlockMessage | Wait | NeedRecord | AllHeld | Facts, Any, Result]
 
 
 def expect(message: object, kind: type[Expected]) -> Expected:

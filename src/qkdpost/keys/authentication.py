@@ -99,7 +99,7 @@ class Transcript(SingleUse):
     or those of the content. A forged tag is right only if this polynomial has the one value that the attacker bet on.
     That holds for at most L + 1 of the 2^128 keys: (L + 1) / 2^128 per attempt. `forgery_bound` is that of this host's
     own view. Of the peer's, which an attacker may have lengthened, it knows nothing: whoever uses the bound limits both
-    views equally, and counts with the limit, as the session does (`qkdpost.session.stages.release`).
+    views equally, and counts with the limit, as the session does (`qkdpost.stages.release`).
 
     Args:
         hash_key: `HASH_KEY_BYTES` uniformly random bytes, r1 then r2, shared by the hosts. Secret.

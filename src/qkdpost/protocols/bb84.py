@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from qkdpost.protocols.protocol import Protocol
 from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, bound_settings, tally_qubits
+from qkdpost.protocols.slots import PREPARE_AND_MEASURE
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.qubits import bb84
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.qubits.tally import SampledTally, Tally
-from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
 
 __all__ = ["BB84", "PROTOCOL"]
 
@@ -23,8 +21,8 @@ PROTOCOL: Protocol[BB84, Tally | SampledTally, QubitBoundSettings] = Protocol(
     settings=BB84,
     alice_records=PreparedPulses,
     bob_records=Detections,
-    alice_sift=partial(answer_slots, matcher=match_to_prepared),
-    bob_sift=report_slots,
+    reference="alice",
+    stages=PREPARE_AND_MEASURE,
     tally=tally_qubits,
     bound=bb84.apply_bound,
     bound_settings=bound_settings,

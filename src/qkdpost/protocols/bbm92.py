@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from qkdpost.protocols.protocol import Protocol
 from qkdpost.protocols.qubits import FIXED_LENGTH, QubitSettings, bound_settings, tally_qubits
+from qkdpost.protocols.slots import BOTH_MEASURE
 from qkdpost.records import Detections
 from qkdpost.security.qubits import bbm92
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.qubits.tally import SampledTally, Tally
-from qkdpost.sifting.slots.conversation import answer_slots, match_to_detections, report_slots
 
 __all__ = ["BBM92", "PROTOCOL"]
 
@@ -23,8 +21,8 @@ PROTOCOL: Protocol[BBM92, Tally | SampledTally, QubitBoundSettings] = Protocol(
     settings=BBM92,
     alice_records=Detections,
     bob_records=Detections,
-    alice_sift=partial(answer_slots, matcher=match_to_detections),
-    bob_sift=report_slots,
+    reference="alice",
+    stages=BOTH_MEASURE,
     tally=tally_qubits,
     bound=bbm92.apply_bound,
     bound_settings=bound_settings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qkdpost.checks import keep, real_number
+from qkdpost.dialogue.messages import CalibrationClicks, DetectionReport, SiftReply, WindowChoice
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
 from qkdpost.protocols.qubits import FIXED_LENGTH, bound_settings, tally_bases
@@ -11,6 +12,8 @@ from qkdpost.security.qubits import bbm92
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.qubits.tally import Tally
 from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
+from qkdpost.stages.sifting import sifting
+from qkdpost.stages.standard import AFTER_SIFTING
 
 __all__ = ["PROTOCOL", "BBM92TimeTags"]
 
@@ -53,12 +56,23 @@ _LIMITS = {
 }
 
 
+_STAGES = (
+    sifting(
+        reporting=report_time_tags,
+        answering=answer_time_tags,
+        reporting_hears=frozenset({CalibrationClicks, SiftReply}),
+        answering_hears=frozenset({DetectionReport, WindowChoice}),
+        answerer_measures=True,
+    ),
+    *AFTER_SIFTING,
+)
+
 PROTOCOL: Protocol[BBM92TimeTags, Tally, QubitBoundSettings] = Protocol(
     settings=BBM92TimeTags,
     alice_records=TimeTags,
     bob_records=TimeTags,
-    alice_sift=answer_time_tags,
-    bob_sift=report_time_tags,
+    reference="alice",
+    stages=_STAGES,
     tally=tally_bases,
     bound=bbm92.apply_bound_to_time_tags,
     bound_settings=bound_settings,

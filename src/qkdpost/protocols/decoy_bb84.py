@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from qkdpost.bits import Bits
 from qkdpost.checks import instance, keep
 from qkdpost.errors import ConfigurationError
 from qkdpost.labels import Labels
-from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
+from qkdpost.protocols.slots import PREPARE_AND_MEASURE
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.decoy import bound
@@ -19,7 +17,7 @@ from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.tally import DecoyTally, Intensity, check_intensity_ranges
 from qkdpost.security.settings import Security
-from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
+from qkdpost.stages.outcomes import ComparedRounds
 
 __all__ = ["PROTOCOL", "DecoyBB84", "tally_decoy_pulses"]
 
@@ -106,8 +104,8 @@ PROTOCOL: Protocol[DecoyBB84, DecoyTally, DecoyBoundSettings] = Protocol(
     settings=DecoyBB84,
     alice_records=PreparedPulses,
     bob_records=Detections,
-    alice_sift=partial(answer_slots, matcher=match_to_prepared),
-    bob_sift=report_slots,
+    reference="alice",
+    stages=PREPARE_AND_MEASURE,
     tally=tally_decoy_pulses,
     bound=bound.apply_bound,
     bound_settings=_bound_settings,

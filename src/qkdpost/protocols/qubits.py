@@ -6,13 +6,13 @@ from typing import Literal, get_args
 
 from qkdpost.checks import choice, keep, real_number
 from qkdpost.errors import ConfigurationError
-from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.settings import QubitBoundSettings
 from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
+from qkdpost.stages.outcomes import ComparedRounds
 
 __all__ = ["FIXED_LENGTH", "QubitSettings", "Test", "bound_settings", "tally_bases", "tally_qubits", "tally_sample"]
 
@@ -45,6 +45,11 @@ class QubitSettings(ProtocolSettings, frozen=True, kw_only=True):
     def disclosed_share(self) -> float | None:
         """Which part of all sifted rounds is disclosed at random; None: the rounds of the test basis, whole."""
         return self.sample_fraction if self.test == "sample" else None
+
+    @property
+    def could_sample(self) -> bool:
+        """Whether a share of all rounds could be disclosed in the place of the test basis."""
+        return self.test == "basis"
 
     def check_link(self, correction: CorrectionSettings, security: Security) -> None:
         """Check that a fixed-length bound gets key of one basis and test of the other.

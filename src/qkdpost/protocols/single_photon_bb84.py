@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 from qkdpost.checks import keep, numbers, real_number
 from qkdpost.errors import ConfigurationError
-from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
+from qkdpost.protocols.slots import PREPARE_AND_MEASURE
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.settings import Security
 from qkdpost.security.single_photon import bound
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, SinglePhotonBoundSettings
 from qkdpost.security.single_photon.tally import SinglePhotonTally, check_basis_probabilities
-from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
+from qkdpost.stages.outcomes import ComparedRounds
 
 __all__ = ["PROTOCOL", "SinglePhotonBB84", "tally_single_photons"]
 
@@ -82,8 +81,8 @@ PROTOCOL: Protocol[SinglePhotonBB84, SinglePhotonTally, SinglePhotonBoundSetting
     settings=SinglePhotonBB84,
     alice_records=PreparedPulses,
     bob_records=Detections,
-    alice_sift=partial(answer_slots, matcher=match_to_prepared),
-    bob_sift=report_slots,
+    reference="alice",
+    stages=PREPARE_AND_MEASURE,
     tally=tally_single_photons,
     bound=bound.apply_bound,
     bound_settings=_bound_settings,

@@ -1,54 +1,149 @@
-"""What all blocks of one connection share on one side."""
+"""One connection on one side, from the greeting to its end; the next one is made new."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from qkdpost.config import LinkConfig
-from qkdpost.dialogue.messages import Message
-from qkdpost.keys import KeyPool
-from qkdpost.keys.authentication import Transcript
-from qkdpost.session.codec import encode
-from qkdpost.session.events import Event
+from qkdpost.dialogue.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.dialogue.program import from_peer
+from qkdpost.errors import AuthenticationError, RemoteProtocolError
+from qkdpost.session.blocks.table import BlockTable
+from qkdpost.session.buffer import ReceiveBuffer
+from qkdpost.session.codec import decode
+from qkdpost.session.events import ConnectionClosed, HandshakeCompleted
+from qkdpost.session.handshake import check_hello, make_hello, peer_segments
+from qkdpost.session.line import Line
+from qkdpost.session.record_queue import RecordQueue
+from qkdpost.session.states import ConnectionState, next_state
 from qkdpost.single_use import SingleUse
 
 __all__ = ["Connection"]
 
-IDENTIFIER_BYTES = 16
 
-
-@dataclass(slots=True, kw_only=True)
 class Connection(SingleUse):
-    """Who speaks, with what, and where bytes and events go; the greetings once they were exchanged."""
+    """Takes frames, moves through the states, and lets blocks work.
 
-    role: str
-    link: LinkConfig
-    pool: KeyPool = field(repr=False)
-    random_source: Callable[[int], bytes] = field(repr=False)
-    outgoing: bytearray = field(default_factory=bytearray, repr=False)
-    events: deque[Event] = field(default_factory=deque)
-    greeting: bytes = b""
-    peer_greeting: bytes = b""
-    nonces: bytes = b""
-    peer_accumulated_epsilon: float = 0.0
-    """What the peer's greeting says; to be believed once a tag over it was right."""
+    Args:
+        line: where bytes and events go.
+        queue: the session's records, which outlive the connection.
+    """
 
-    def send(self, message: Message) -> bytes:
-        """Queue a message and return its frame."""
-        frame = encode(message)
-        self.outgoing += frame
-        return frame
+    def __init__(self, line: Line, queue: RecordQueue) -> None:
+        self.state = ConnectionState.HANDSHAKE
+        self.line = line
+        self.blocks = BlockTable(line, queue)
+        self._queue = queue
+        self._buffer = ReceiveBuffer(line.link.blocks.max_message_bytes)
+        self._hello = make_hello(line.role, line.link, line.pool, line.random_source)
+        line.greeting = line.send(self._hello)
 
-    def new_transcript(self) -> Transcript:
-        """Return a transcript that begins with both greetings."""
-        transcript = Transcript(self.pool.hash_key, reference=self.role == "alice")
-        transcript.sent(self.greeting)
-        transcript.received(self.peer_greeting)
-        return transcript
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.state.alive
 
-    def block_identifier(self, number: int) -> bytes:
-        """Return the public name of a block and of its key: never the same again, for the nonces are fresh."""
-        return hashlib.blake2b(self.nonces + number.to_bytes(8, "little"), digest_size=IDENTIFIER_BYTES).digest()
+    def receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Take bytes of the peer, and work.
+
+        Raises:
+            RemoteProtocolError, AuthenticationError: the peer broke the protocol; the connection is broken.
+        """
+        self._buffer.append(data)
+        self.guarded(self._work)
+
+    def work(self) -> None:
+        """Go on with what was received."""
+        self.guarded(self._work)
+
+    def resume(self) -> None:
+        """Let blocks go on that waited for a record or for an empty line, and open new ones."""
+        self.guarded(self._resume)
+
+    def guarded(self, action: Callable[[], None]) -> None:
+        """Whatever goes wrong, no block survives it."""
+        try:
+            action()
+        except AuthenticationError as error:
+            self.break_off(AbortReason.AUTHENTICATION_FAILED, str(error))
+            raise
+        except BaseException as error:
+            self.break_off(AbortReason.PROTOCOL_ERROR, str(error))
+            raise
+
+    def break_off(self, reason: AbortReason, detail: str) -> None:
+        """End the connection and every block in flight; what they spent stays spent."""
+        self.state = ConnectionState.BROKEN
+        self.line.outgoing.clear()
+        self._buffer.clear()
+        self.blocks.kill_all(reason, detail)
+
+    def _work(self) -> None:
+        """Take a frame, and more until there is something to send; when there are none, let what paused go on."""
+        while self.alive:
+            frame = self._buffer.next_frame()
+            if frame is None:
+                self._resume()
+                return
+            self._handle(decode(frame), frame)
+            self._open_or_close()
+            if self.line.outgoing:
+                return
+
+    def _handle(self, message: Message, frame: bytes) -> None:
+        following = next_state(self.state, type(message), peer_opens=not self.line.opens)
+        match message:
+            case Hello():
+                self._greet(message, frame)
+            case Ready():
+                self._hear_ready(message)
+            case Close():
+                self._close_by_peer()
+            case BlockOpen():
+                self.blocks.open_by_peer(message, frame)
+            case Abort():
+                self.blocks.abort_by_peer(message)
+            case _:
+                self.blocks.deliver(message, frame)
+        self.state = following
+
+    def _greet(self, hello: Hello, frame: bytes) -> None:
+        line = self.line
+        check_hello(hello, line.role, line.link)
+        with from_peer("the list of segments"):
+            line.pool.synchronise(peer_segments(hello))
+        line.peer_greeting = frame
+        line.peer_accumulated_epsilon = hello.accumulated_epsilon
+        pair = (self._hello.nonce, hello.nonce)
+        line.nonces = b"".join(reversed(pair) if line.opens else pair)
+        line.send(Ready(nonce=hello.nonce))
+
+    def _hear_ready(self, ready: Ready) -> None:
+        """The peer heard the greeting, and so reckons with what this side's key pool has spent."""
+        if ready.nonce != self._hello.nonce:
+            raise RemoteProtocolError("the peer answers a greeting that this host did not send")
+        self.line.events.append(HandshakeCompleted())
+
+    def _resume(self) -> None:
+        if self.state is ConnectionState.OPEN:
+            self.blocks.advance_all()
+            self._open_or_close()
+
+    def _open_or_close(self) -> None:
+        if not self.line.opens or self.state is not ConnectionState.OPEN:
+            return
+        while self.blocks.open_next():
+            pass
+        if not self._queue.finished or not self.blocks.idle:
+            return
+        if self.blocks.next_run() is None or self.blocks.exhausted:
+            self.line.send(Close())
+            self._close()
+
+    def _close_by_peer(self) -> None:
+        if not self.blocks.idle:
+            raise RemoteProtocolError("the peer ended the connection with blocks in flight")
+        self._close()
+
+    def _close(self) -> None:
+        self.state = ConnectionState.CLOSED
+        self.line.events.append(ConnectionClosed())

@@ -8,7 +8,6 @@ from typing import TypeAlias
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.keys.secret_key import SecretKey
 from qkdpost.session.blocks.report import BlockReport
-from qkdpost.session.states import Stage
 
 __all__ = ["BlockAborted", "ConnectionClosed", "Event", "HandshakeCompleted", "KeyReady", "StageCompleted"]
 
@@ -23,7 +22,7 @@ class StageCompleted:
     """A stage of a block is done on this side."""
 
     block: int
-    stage: Stage
+    stage: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

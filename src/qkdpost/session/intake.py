@@ -14,15 +14,16 @@ def check_record(record: RawRecord, role: str, link: LinkConfig) -> None:
     """Check that a record is one that this role of such a link submits.
 
     Raises:
-        InputError: a record of another type, too large a record, or one that does not suit the link.
+        InputError: a record of another type, too large a record, or one that does not fit the link's settings.
     """
-    protocol = link.protocol
-    wanted = PROTOCOLS[protocol.kind].record_type(role)
+    wanted = PROTOCOLS[link.protocol.kind].record_type(role)
     if not isinstance(record, wanted):
-        raise InputError(f"{role} of a {protocol.kind} link submits {wanted.__name__}, found {type(record).__name__}")
+        raise InputError(
+            f"{role} of a {link.protocol.kind} link submits {wanted.__name__}, found {type(record).__name__}"
+        )
     if record.events > link.blocks.max_detections:
         raise InputError(
-            f"a record of {record.events} detections exceeds max_detections of blocks "
-            f"({link.blocks.max_detections}); submit it in pieces"
+            f"a record of {record.events} detections exceeds max_detections ({link.blocks.max_detections}); "
+            "submit it in pieces"
         )
-    record.check_for(protocol)
+    record.check_for(link.protocol)

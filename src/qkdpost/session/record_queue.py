@@ -12,9 +12,9 @@ from qkdpost.records import RawRecord
 from qkdpost.security.single_photon.settings import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
 
-__all__ = ["LOOKAHEAD_BATCHES", "RecordQueue"]
+__all__ = ["MAX_LOOKAHEAD", "RecordQueue"]
 
-LOOKAHEAD_BATCHES = 2 * MAX_RECORDS_IN_BLOCK
+MAX_LOOKAHEAD = 2 * MAX_RECORDS_IN_BLOCK
 """How far ahead of the records submitted here a peer may claim; a bound counts the records of which a block is made."""
 
 
@@ -27,12 +27,14 @@ class RecordQueue(SingleUse):
     the numbers below it belong to blocks that the peer has given up, or has no record for.
     """
 
-    next_batch: int = 0
+    next_number: int = 0
     """The number that the next record gets."""
     first_usable: int = 0
     """Records below this number are spent."""
     finished: bool = False
     """Whether the application will submit no more."""
+    _flushed_below: int = 0
+    """Records below this number make a block however few detections they hold."""
     _records: dict[int, RawRecord] = field(default_factory=dict, repr=False)
     _healths: dict[int, RecordHealth] = field(default_factory=dict, repr=False)
     _claims: dict[int, int] = field(default_factory=dict)
@@ -44,19 +46,19 @@ class RecordQueue(SingleUse):
         """How many records are held that no block has taken."""
         return len(self._records)
 
-    def append(self, record: RawRecord, batch: int | None) -> None:
+    def append(self, record: RawRecord, number: int | None) -> None:
         """Number a record and hold it, unless no block will want it.
 
         Raises:
             LocalProtocolError: the application said that it had finished.
-            InputError: `batch` is no whole number, or was used already; or the record was submitted before.
+            InputError: `number` is no whole number, or was used already; or the record was submitted before.
         """
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
         # The bound of a single-photon source reckons with so many numbers that a block can begin with.
-        number = whole_number("batch", self.next_batch if batch is None else batch, most=MAX_FIRST_RECORDS - 1)
-        if number < self.next_batch:
-            raise InputError(f"batch {number} was used already; the next is {self.next_batch}")
+        number = whole_number("number", self.next_number if number is None else number, most=MAX_FIRST_RECORDS - 1)
+        if number < self.next_number:
+            raise InputError(f"record number {number} was used already; the next is {self.next_number}")
         # By identity: no two measurements are the same object, while equal ones may well be two.
         if self._submitted.get(id(record)) is record:
             raise InputError(
@@ -64,10 +66,14 @@ class RecordQueue(SingleUse):
                 "each record once, also where its block ended without key"
             )
         self._submitted[id(record)] = record
-        self.next_batch = number + 1
+        self.next_number = number + 1
         if number >= self.first_usable or self._is_claimed(number):
             self._records[number] = record
             self._healths[number] = summarise(record)
+
+    def flush(self) -> None:
+        """Let the records held by now make a block even if they are few."""
+        self._flushed_below = self.next_number
 
     def claim(self, first: int, count: int) -> None:
         """Give the numbers first ... first + count - 1 to a block.
@@ -79,31 +85,31 @@ class RecordQueue(SingleUse):
         if count > MAX_RECORDS_IN_BLOCK:
             raise RemoteProtocolError(f"a block of {count} records; at most {MAX_RECORDS_IN_BLOCK} are allowed")
         if first < self._claimed_below():
-            raise RemoteProtocolError(f"batch {first} belongs to another block in flight")
-        if first + count > self.next_batch + LOOKAHEAD_BATCHES:
+            raise RemoteProtocolError(f"record {first} belongs to another block in flight")
+        if first + count > self.next_number + MAX_LOOKAHEAD:
             raise RemoteProtocolError(
-                f"the peer is {first + count - self.next_batch} records ahead; at most {LOOKAHEAD_BATCHES} are "
+                f"the peer is {first + count - self.next_number} records ahead; at most {MAX_LOOKAHEAD} are "
                 "allowed. If a host was started anew, number its records where the other stands"
             )
         self._claims[first] = first + count
 
-    def take(self, batch: int) -> RawRecord | None:
+    def take(self, number: int) -> RawRecord | None:
         """Hand out a claimed record for good, or None if it has not been submitted yet."""
-        self._healths.pop(batch, None)
-        return self._records.pop(batch, None)
+        self._healths.pop(number, None)
+        return self._records.pop(number, None)
 
-    def drop(self, first: int, count: int) -> None:
+    def drop(self, numbers: range) -> None:
         """Forget the records of these numbers, for good."""
-        for number in range(first, first + count):
+        for number in numbers:
             self.take(number)
 
-    def health(self, batch: int) -> RecordHealth | None:
+    def health(self, number: int) -> RecordHealth | None:
         """Return the counts of a record that is in and has not been handed out."""
-        return self._healths.get(batch)
+        return self._healths.get(number)
 
-    def can_come(self, batch: int) -> bool:
-        """Whether record `batch` may still be submitted."""
-        return not self.finished and batch >= self.next_batch
+    def can_come(self, number: int) -> bool:
+        """Whether record `number` may still be submitted."""
+        return not self.finished and number >= self.next_number
 
     def release(self, first: int, *, confirmed: bool) -> None:
         """End the claim that begins at `first`; a confirmed one spends all numbers up to its end."""
@@ -113,7 +119,7 @@ class RecordQueue(SingleUse):
             for number in [n for n in self._records if n < end and not self._is_claimed(n)]:
                 self.take(number)
 
-    def next_run(self, enough: int, most: int, flushed_below: int) -> tuple[int, int] | None:
+    def next_run(self, enough: int, most: int) -> tuple[int, int] | None:
         """Return first number and count of the oldest adjoining records that make a block, or None.
 
         They do if they hold `enough` detections, if one more record would bring them above `most`, if they are as many
@@ -128,7 +134,7 @@ class RecordQueue(SingleUse):
             total += more
             if total >= enough:
                 return numbers[0], place + 1
-        if numbers and numbers[-1] < flushed_below:
+        if numbers and numbers[-1] < self._flushed_below:
             return numbers[0], len(numbers)
         return None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from qkdpost.checks import choice, described, instance
 from qkdpost.config import LinkConfig
-from qkdpost.dialogue.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
-from qkdpost.dialogue.program import from_peer
+from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -20,20 +20,15 @@ from qkdpost.errors import (
 from qkdpost.keys import KeyPool
 from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
-from qkdpost.session.blocks.table import Blocks
-from qkdpost.session.buffer import ReceiveBuffer
-from qkdpost.session.codec import decode
 from qkdpost.session.connection import Connection
-from qkdpost.session.events import ConnectionClosed, Event, HandshakeCompleted
-from qkdpost.session.handshake import check_hello, make_hello, peer_segments
+from qkdpost.session.events import Event
 from qkdpost.session.intake import check_record
+from qkdpost.session.line import ROLES, Line, Role
 from qkdpost.session.record_queue import RecordQueue
 from qkdpost.session.states import ConnectionState
 from qkdpost.single_use import SingleUse
 
 __all__ = ["Session"]
-
-ROLES = ("alice", "bob")
 
 
 class Session(SingleUse):
@@ -77,7 +72,7 @@ class Session(SingleUse):
     def __init__(
         self,
         *,
-        role: str,
+        role: Role,
         link: LinkConfig,
         auth_key: KeyPool,
         random_source: Callable[[int], bytes] = secrets.token_bytes,
@@ -87,21 +82,19 @@ class Session(SingleUse):
             found = type(auth_key).__name__
             del auth_key  # which may be the key itself
             raise ConfigurationError(f"auth_key must be a KeyPool; found a {found}. Write auth_key=KeyPool(preshared)")
-        role = choice("role", role, ROLES, error=ConfigurationError)
+        named = choice("role", role, ROLES, error=ConfigurationError)
         instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         _check_callables(random_source, save_pool)
         check_decoder(link.correction)
-        self.role = role
+        self.role: Role = "alice" if named == "alice" else "bob"
         self.link = link
+        self._pool = auth_key
+        self._random_source = _counted(random_source)
         self._save_pool = save_pool
         self._saved_revision = -1
         self._queue = RecordQueue()
-        self._flushed_below = 0
-        self._buffer = ReceiveBuffer(link.blocks.max_message_bytes)
-        self._connection = Connection(role=role, link=link, pool=auth_key, random_source=_counted(random_source))
-        self._blocks = Blocks(self._connection, self._queue)
-        self.state = ConnectionState.BROKEN
-        self.connect()
+        self._events: deque[Event] = deque()
+        self._connection = self._new_connection()
 
     # What the application calls.
 
@@ -113,21 +106,11 @@ class Session(SingleUse):
         Raises:
             LocalProtocolError: a connection is open, or another session holds the pool of authentication key.
         """
-        if self._connected:
+        if self._connection.alive:
             raise LocalProtocolError("a connection is open already; connection_lost() tells that it is gone")
-        connection = self._connection
-        hello = make_hello(self.role, self.link, connection.pool, connection.random_source)
-        connection.pool.take_hold(self)
-        self.state = ConnectionState.HANDSHAKE
-        self._buffer.clear()
-        connection.outgoing.clear()
-        connection.peer_greeting = b""
-        connection.peer_accumulated_epsilon = 0.0
-        self._blocks = Blocks(connection, self._queue)
-        self._hello = hello
-        connection.greeting = connection.send(self._hello)
+        self._connection = self._new_connection()
 
-    def submit(self, record: RawRecord, *, batch: int | None = None) -> None:
+    def submit(self, record: RawRecord, *, number: int | None = None) -> None:
         """Hand over a raw record; it becomes part of a block in its turn.
 
         Args:
@@ -136,7 +119,7 @@ class Session(SingleUse):
                 blocks would disclose parities of the same bits and make two keys of them. The same object is refused;
                 that one is a copy of another, or overlaps it, nobody can tell here. A block closes with its 512th
                 record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
-            batch: its number, if the application counts; must grow, and stay below 2^31. By default one more than
+            number: its number, if the application counts; must grow, and stay below 2^31. By default one more than
                 the last.
 
         Raises:
@@ -149,13 +132,13 @@ class Session(SingleUse):
         every block that died, and the record is held for the next connection.
         """
         check_record(record, self.role, self.link)
-        self._queue.append(record, batch)
-        self._go_on_or_break()
+        self._queue.append(record, number)
+        self._resume_or_break()
 
     def flush(self) -> None:
         """Let the records submitted so far become a block even if they are few (Bob; Alice follows)."""
-        self._flushed_below = self._queue.next_batch
-        self._go_on_or_break()
+        self._queue.flush()
+        self._resume_or_break()
 
     def finish(self) -> None:
         """Say that no more records come: the rest becomes a block, and the connection ends after the last."""
@@ -181,8 +164,8 @@ class Session(SingleUse):
             raise LocalProtocolError("the connection is gone; connect() starts the next")
         if self.state is ConnectionState.CLOSED:
             raise RemoteProtocolError("the peer went on after the connection had ended in good order")
-        self._buffer.append(data)
-        self._guarded(self._work)
+        with self._settled():
+            self._connection.receive(data)
 
     def data_to_send(self) -> bytes:
         """Return what must be sent to the peer now, and forget it; call it until it returns nothing.
@@ -195,36 +178,46 @@ class Session(SingleUse):
             RemoteProtocolError, AuthenticationError: as `receive_data`.
             Exception: whatever `save_pool` raises; nothing is handed out then, and the next call tries again.
         """
+        outgoing = self._connection.line.outgoing
         try:
-            if not self._connection.outgoing and self._connected:
-                self._guarded(self._work)
+            if not outgoing and self._connection.alive:
+                with self._settled():
+                    self._connection.work()
         finally:
             self._save()
-        data = bytes(self._connection.outgoing)
-        self._connection.outgoing.clear()
+        data = bytes(outgoing)
+        outgoing.clear()
         return data
 
     def events(self) -> Iterator[Event]:
         """Give back what happened since the last call, in order."""
-        while self._connection.events:
-            yield self._connection.events.popleft()
+        while self._events:
+            yield self._events.popleft()
 
     def connection_lost(self) -> None:
         """Say that the connection is gone: every block in flight is dead, and what it spent stays spent."""
-        if self._connected:
-            self._break(AbortReason.CONNECTION_LOST, "the connection ended while the block was in flight")
+        if self._connection.alive:
+            with self._settled():
+                self._connection.break_off(
+                    AbortReason.CONNECTION_LOST, "the connection ended while the block was in flight"
+                )
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where the connection stands."""
+        return self._connection.state
 
     @property
     def blocks_in_flight(self) -> int:
         """How many blocks are being worked on."""
-        return len(self._blocks.flights)
+        return len(self._connection.blocks.runs)
 
     @property
     def records_waiting(self) -> int:
         """How many records are held that no block has taken yet.
 
         Nothing limits them: while the line is down, an application that must not grow submits no more, and later goes
-        on with a number (`batch`) that both sides reckon with.
+        on with a `number` that both sides reckon with.
         """
         return self._queue.waiting
 
@@ -232,7 +225,7 @@ class Session(SingleUse):
         return f"Session(role={self.role!r}, state={self.state.name}, blocks_in_flight={self.blocks_in_flight})"
 
     def _save(self) -> None:
-        pool = self._connection.pool
+        pool = self._pool
         if self._save_pool is not None and self._saved_revision != pool.revision:
             revision = pool.revision
             self._save_pool(pool.snapshot())
@@ -240,117 +233,38 @@ class Session(SingleUse):
 
     # The connection.
 
-    @property
-    def _connected(self) -> bool:
-        return self.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN)
+    def _new_connection(self) -> Connection:
+        line = Line(
+            role=self.role,
+            link=self.link,
+            pool=self._pool,
+            random_source=self._random_source,
+            events=self._events,
+        )
+        connection = Connection(line, self._queue)
+        self._pool.take_hold(self)
+        return connection
 
-    def _go_on_or_break(self) -> None:
-        with contextlib.suppress(RemoteProtocolError, AuthenticationError):
-            self._guarded(self._go_on)
+    def _resume_or_break(self) -> None:
+        with contextlib.suppress(RemoteProtocolError, AuthenticationError), self._settled():
+            self._connection.resume()
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        """Whatever goes wrong, no block survives it."""
+    @contextlib.contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Whatever was done to the connection: if it ended, let go of the pool.
+
+        After a wrong tag the pool is saved at once: no pad may check a second tag after a restart. What cannot be
+        stored then, the next `data_to_send` tells.
+        """
         try:
-            action()
-        except AuthenticationError as error:
-            self._break(AbortReason.AUTHENTICATION_FAILED, str(error))
-            # No pad may check a second tag after a restart. What cannot be stored now, the next data_to_send tells.
+            yield
+        except AuthenticationError:
             with contextlib.suppress(Exception):
                 self._save()
             raise
-        except BaseException as error:
-            self._break(AbortReason.PROTOCOL_ERROR, str(error))
-            raise
-
-    def _work(self) -> None:
-        """Take a frame, and more until there is something to send; when there are none, let what paused go on."""
-        while self._connected:
-            frame = self._buffer.next_frame()
-            if frame is None:
-                self._go_on()
-                return
-            self._handle(decode(frame), frame)
-            self._open_or_close()
-            if self._connection.outgoing:
-                return
-
-    def _handle(self, message: Message, frame: bytes) -> None:
-        match message:
-            case Hello():
-                self._greet(message, frame)
-            case Ready() if self._peer_greeted:
-                self._hear_ready(message, frame)
-            case _ if self.state is ConnectionState.HANDSHAKE:
-                raise RemoteProtocolError(f"the peer sent {type(message).__name__} before its greeting")
-            case Close() | BlockOpen() if self.role != "alice":
-                raise RemoteProtocolError(f"alice sent {type(message).__name__}; bob does that")
-            case Close():
-                self._close_by_peer()
-            case BlockOpen():
-                self._blocks.open_by_peer(message, frame)
-            case Abort():
-                self._blocks.abort_by_peer(message)
-            case Ready():
-                raise RemoteProtocolError("the peer answers a greeting before its own")
-            case _:
-                self._blocks.deliver(message, frame)
-
-    def _greet(self, hello: Hello, frame: bytes) -> None:
-        if self.state is not ConnectionState.HANDSHAKE or self._peer_greeted:
-            raise RemoteProtocolError("the peer greeted twice")
-        check_hello(hello, self.role, self.link)
-        connection = self._connection
-        with from_peer("the list of segments"):
-            connection.pool.synchronise(peer_segments(hello))
-        connection.peer_greeting = frame
-        connection.peer_accumulated_epsilon = hello.accumulated_epsilon
-        pair = (self._hello.nonce, hello.nonce)
-        connection.nonces = b"".join(pair if self.role == "alice" else reversed(pair))
-        connection.send(Ready(nonce=hello.nonce))
-
-    @property
-    def _peer_greeted(self) -> bool:
-        return bool(self._connection.peer_greeting)
-
-    def _hear_ready(self, ready: Ready, frame: bytes) -> None:
-        """The peer heard the greeting, and so reckons with what this side's key pool has spent."""
-        if self.state is not ConnectionState.HANDSHAKE or ready.nonce != self._hello.nonce:
-            raise RemoteProtocolError("the peer answers a greeting that this host did not send")
-        self.state = ConnectionState.OPEN
-        self._connection.events.append(HandshakeCompleted())
-
-    def _go_on(self) -> None:
-        if self.state is ConnectionState.OPEN:
-            self._blocks.advance_all()
-            self._open_or_close()
-
-    def _open_or_close(self) -> None:
-        if self.role != "bob" or self.state is not ConnectionState.OPEN:
-            return
-        while self._blocks.open_next(self._flushed_below):
-            pass
-        if not self._queue.finished or not self._blocks.idle:
-            return
-        if self._blocks.next_run(self._flushed_below) is None or self._blocks.exhausted:
-            self._connection.send(Close())
-            self._close()
-
-    def _close_by_peer(self) -> None:
-        if not self._blocks.idle:
-            raise RemoteProtocolError("the peer ended the connection with blocks in flight")
-        self._close()
-
-    def _close(self) -> None:
-        self.state = ConnectionState.CLOSED
-        self._connection.pool.let_go(self)
-        self._connection.events.append(ConnectionClosed())
-
-    def _break(self, reason: AbortReason, detail: str) -> None:
-        self.state = ConnectionState.BROKEN
-        self._connection.outgoing.clear()
-        self._buffer.clear()
-        self._blocks.kill_all(reason, detail)
-        self._connection.pool.let_go(self)
+        finally:
+            if not self._connection.alive:
+                self._pool.let_go(self)
 
 
 def _counted(random_source: Callable[[int], bytes]) -> Callable[[int], bytes]:

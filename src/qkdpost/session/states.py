@@ -1,73 +1,65 @@
-"""The state table: which message a host accepts in which stage of a block."""
+"""The states of a connection, and which message leads from which to which: for both hosts, whoever they are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import get_args
 
-from qkdpost.dialogue.messages import (
-    AmplificationProposal,
-    BlockMessage,
-    BlockTag,
-    BlockVerdict,
-    CalibrationClicks,
-    ComparedBits,
-    Confirmation,
-    CorrectionStart,
-    DetectionReport,
-    FrameTags,
-    FrameVerdict,
-    Parities,
-    RecordsHeld,
-    SampleSeed,
-    SiftReply,
-    WindowChoice,
-)
+from qkdpost.dialogue.messages import BlockMessage, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.errors import RemoteProtocolError
 
-__all__ = ["ACCEPTED", "STILL_ACCEPTED", "ConnectionState", "Stage"]
+__all__ = ["ConnectionState", "next_state"]
 
 
 class ConnectionState(IntEnum):
     """Where a connection stands."""
 
     HANDSHAKE = 0
-    """The peer's `Hello` has not come yet."""
-    OPEN = 1
+    """The peer's greeting has not come yet."""
+    GREETED = 1
+    """It has; the peer has not said yet that it heard this host's."""
+    OPEN = 2
     """Blocks may be worked on."""
-    CLOSED = 2
+    CLOSED = 3
     """Ended in good order."""
-    BROKEN = 3
+    BROKEN = 4
     """Ended by an error or a lost line; `Session.connect` starts the next."""
 
-
-class Stage(IntEnum):
-    """The stages of a block, in order."""
-
-    SIFTING = 0
-    ESTIMATION = 1
-    RECONCILIATION = 2
-    VERIFICATION = 3
-    AMPLIFICATION = 4
-    CONFIRMATION = 5
+    @property
+    def alive(self) -> bool:
+        """Whether the connection has not ended."""
+        return self < ConnectionState.CLOSED
 
 
-ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
-    ("alice", Stage.SIFTING): frozenset({DetectionReport, WindowChoice}),
-    ("bob", Stage.SIFTING): frozenset({RecordsHeld, SiftReply, CalibrationClicks}),
-    ("alice", Stage.ESTIMATION): frozenset({ComparedBits}),
-    ("bob", Stage.ESTIMATION): frozenset({SampleSeed, ComparedBits}),
-    ("alice", Stage.RECONCILIATION): frozenset({Parities}),
-    ("bob", Stage.RECONCILIATION): frozenset({CorrectionStart, Parities}),
-    ("alice", Stage.VERIFICATION): frozenset({FrameVerdict, BlockVerdict}),
-    ("bob", Stage.VERIFICATION): frozenset({FrameTags, BlockTag}),
-    ("alice", Stage.AMPLIFICATION): frozenset(),
-    ("bob", Stage.AMPLIFICATION): frozenset({AmplificationProposal}),
-    ("alice", Stage.CONFIRMATION): frozenset({Confirmation}),
-    ("bob", Stage.CONFIRMATION): frozenset({Confirmation}),
+_NEXT: Mapping[ConnectionState, Mapping[type[Message], ConnectionState]] = {
+    ConnectionState.HANDSHAKE: {Hello: ConnectionState.GREETED},
+    ConnectionState.GREETED: {Ready: ConnectionState.OPEN},
+    ConnectionState.OPEN: {
+        **dict.fromkeys(get_args(BlockMessage), ConnectionState.OPEN),
+        Close: ConnectionState.CLOSED,
+    },
+    ConnectionState.CLOSED: {},
+    ConnectionState.BROKEN: {},
 }
-"""By role and stage. Alice's parities may reach Bob early, and Bob's Alice: both speak at once in a round."""
+_OPENER_SAYS: frozenset[type[Message]] = frozenset({BlockOpen, Close})
+"""What only the host that opens blocks may say."""
 
-STILL_ACCEPTED: dict[tuple[str, Stage], frozenset[type[BlockMessage]]] = {
-    (role, stage): frozenset[type[BlockMessage]]().union(*(ACCEPTED[role, later] for later in Stage if later >= stage))
-    for role, stage in ACCEPTED
-}
-"""By role and stage: what this stage or a later one accepts, and so may wait."""
+
+def next_state(state: ConnectionState, message: type[Message], *, peer_opens: bool) -> ConnectionState:
+    """Return the state that a message of the peer leads to.
+
+    Args:
+        state: where the connection stands.
+        message: what the peer sent.
+        peer_opens: whether the peer is the host that opens blocks.
+
+    Raises:
+        RemoteProtocolError: the message has no place there, or is not the peer's to send.
+    """
+    following = _NEXT[state].get(message)
+    if following is None:
+        raise RemoteProtocolError(f"the peer sent {message.__name__}, which has no place in state {state.name}")
+    if message in _OPENER_SAYS and not peer_opens:
+        raise RemoteProtocolError(f"the peer sent {message.__name__}, which only the host that opens blocks may send")
+    return following

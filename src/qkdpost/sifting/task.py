@@ -18,19 +18,12 @@ class SiftingTask(Generic[_Settings_co]):
 
     Args:
         block: the number of the block.
-        first_batch: the number of its first record.
-        batches: how many records, with adjoining numbers.
+        record_numbers: the numbers of its records, in order.
         settings: those of the kind of QKD.
         blocks: the sizes of blocks; they bound what the peer may report.
     """
 
     block: int
-    first_batch: int
-    batches: int
+    record_numbers: range
     settings: _Settings_co
     blocks: Blocks
-
-    @property
-    def numbers(self) -> range:
-        """The numbers of the records."""
-        return range(self.first_batch, self.first_batch + self.batches)

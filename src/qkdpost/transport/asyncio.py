@@ -9,7 +9,6 @@ from qkdpost.checks import instance
 from qkdpost.errors import QkdpostError
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
-from qkdpost.session.states import ConnectionState
 
 __all__ = ["run"]
 
@@ -34,7 +33,7 @@ async def run(session: Session, reader: asyncio.StreamReader, writer: asyncio.St
     sending: asyncio.Task[None] | None = None
     error: QkdpostError | None = None
     try:
-        while error is None and session.state in (ConnectionState.HANDSHAKE, ConnectionState.OPEN):
+        while error is None and session.state.alive:
             try:
                 while data := session.data_to_send():
                     sending = _write(writer, data, sending)

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.labels import Labels
 from qkdpost.protocols.bbm92 import BBM92
-from qkdpost.protocols.compared import ComparedRounds
 from qkdpost.protocols.decoy_bb84 import DecoyBB84, tally_decoy_pulses
 from qkdpost.protocols.qubits import tally_qubits
 from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84, tally_single_photons
 from qkdpost.security import bb84, bbm92, decoy_bb84, single_photon
 from qkdpost.security.qubits.tally import SampledTally
 from qkdpost.security.result import SecretLength
+from qkdpost.stages.outcomes import ComparedRounds
 
 ONE_DECOY = {"intensities": (0.5, 0.15), "probabilities": (0.6, 0.4)}
 TWO_DECOYS = {"intensities": (0.5, 0.15, 1e-3), "probabilities": (0.5, 0.3, 0.2)}

@@ -15,7 +15,7 @@ from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.single_photon import bound as single_photon
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, MAX_RECORDS_IN_BLOCK
 from qkdpost.security.single_photon.tally import SinglePhotonTally
-from qkdpost.session.record_queue import LOOKAHEAD_BATCHES, RecordQueue
+from qkdpost.session.record_queue import MAX_LOOKAHEAD, RecordQueue
 from qkdpost.statistics.concentration import (
     binomial_at_most,
     chernoff_at_most,
@@ -132,12 +132,13 @@ def test_where_the_block_begins_is_her_choice_too() -> None:
 
 
 def test_a_session_makes_no_longer_runs_than_the_bound_counts() -> None:
-    assert MAX_RECORDS_IN_BLOCK == LOOKAHEAD_BATCHES // 2
+    assert MAX_RECORDS_IN_BLOCK == MAX_LOOKAHEAD // 2
     assert MAX_POSSIBLE_RUNS == 2**40
     queue = RecordQueue()
     for _ in range(600):
         queue.append(Detections(pulses=1, slots=[], bases=[], outcomes=[]), None)
-    assert queue.next_run(10**6, 10**6, 600) == (0, 512)
+    queue.flush()
+    assert queue.next_run(10**6, 10**6) == (0, 512)
     with pytest.raises(RemoteProtocolError, match="at most 512"):
         queue.claim(0, 513)
 

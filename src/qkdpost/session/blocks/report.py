@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Context
 from typing import Any
@@ -10,20 +11,19 @@ from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.health import OwnRecord
 from qkdpost.security.result import SecretLength
 from qkdpost.session.blocks.hints import hints_of_error_rates
+from qkdpost.session.blocks.run import BlockRun
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_rate import estimate_error_rate
 
-__all__ = ["BlockReport"]
+__all__ = ["BlockReport", "report_of"]
 
 TENTHS_SHOWN = 10
 NOT_MEASURED = "not measured"
-_SAMPLED_KINDS = ("bb84", "bbm92")
-"""The kinds whose test rounds may be a sample of both bases."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
-    """What happened to a block on this side; filled as its stages complete. Nothing in it is secret.
+    """What happened to a block on this side, written once it has ended. Nothing in it is secret.
 
     Args:
         block: the number of the block.
@@ -60,6 +60,8 @@ class BlockReport:
         bytes_sent: their bytes, sent.
         bytes_received: and received.
         completed_stages: names of the stages that this side completed.
+        could_sample: whether a sample of both bases could have been compared in the place of the whole test basis.
+        other_facts: what stages of the kind's own said beside all this, by name.
         abort_reason: why there is no key, or None.
         abort_detail: the same in a sentence.
         aborted_by: the role of the host that gave the block up, or None.
@@ -100,7 +102,9 @@ class BlockReport:
     messages_received: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
-    completed_stages: list[str] = field(default_factory=list)
+    completed_stages: tuple[str, ...] = ()
+    could_sample: bool = False
+    other_facts: Mapping[str, Any] = field(default_factory=dict)
     abort_reason: str | None = None
     abort_detail: str | None = None
     aborted_by: str | None = None
@@ -133,8 +137,8 @@ class BlockReport:
         """What the public counts point to, if a set-up has one of the usual mistakes, or if more key could be had."""
         hints = hints_of_error_rates((self.setup_errors, self.setup_bits), (self.test_errors, self.test_bits))
         variable = self.secret is not None and self.secret.form == "variable-length"
-        by_basis = self.kind in _SAMPLED_KINDS and self.setup_bits > 0
-        if self.key_length_bits and variable and by_basis and self.test_bits > self.sifted_key_bits / 3:
+        many = self.test_bits > self.sifted_key_bits / 3
+        if self.key_length_bits and variable and self.could_sample and many:
             hints += (
                 f"all {self.test_bits:,} rounds of the test basis were disclosed; with test='sample' most of them make "
                 "key, too",
@@ -149,7 +153,8 @@ class BlockReport:
         result["own_record"] = self.own_record.to_dict() if self.own_record is not None else None
         result["hints"] = list(self.hints)
         result["matched_by_tenth"] = [list(tenth) for tenth in self.matched_by_tenth]
-        result["notices"] = list(self.notices)
+        result["notices"], result["completed_stages"] = list(self.notices), list(self.completed_stages)
+        result["other_facts"] = dict(self.other_facts)
         result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
@@ -210,12 +215,36 @@ class BlockReport:
             rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
             rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {_rounded_up(self.epsilon_total)}"))
         rows.append(("epsilon of all blocks so far", _rounded_up(self.accumulated_epsilon)))
+        rows += [(name.replace("_", " "), str(value)) for name, value in self.other_facts.items()]
         rows += [("notice", notice) for notice in self.notices]
         rows += [("hint", hint) for hint in self.hints]
         width = max(len(name) for name, _ in rows)
         head = f"block {self.block}, {self.kind}, {self.role}"
         table = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
         return f"{head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")
+
+
+_FIELDS = frozenset(item.name for item in fields(BlockReport))
+
+
+def report_of(run: BlockRun, *, role: str, kind: str) -> BlockReport:
+    """Write the report of a block that has ended, from what its stages said; later facts replace earlier ones."""
+    said: dict[str, Any] = {"accumulated_epsilon": run.accumulated_epsilon}
+    for facts in run.facts:
+        said |= facts.by_name()
+    return BlockReport(
+        block=run.block.number,
+        role=role,
+        kind=kind,
+        ledger=run.block.ledger,
+        completed_stages=tuple(run.completed_stages),
+        messages_sent=run.traffic.messages_sent,
+        messages_received=run.traffic.messages_received,
+        bytes_sent=run.traffic.bytes_sent,
+        bytes_received=run.traffic.bytes_received,
+        other_facts={name: value for name, value in said.items() if name not in _FIELDS},
+        **{name: value for name, value in said.items() if name in _FIELDS},
+    )
 
 
 def _rate_in_words(errors: int, compared: int) -> str:

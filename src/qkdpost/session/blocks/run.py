@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from qkdpost.dialogue.messages import BlockMessage
-from qkdpost.dialogue.program import AllHeld, NeedBatch, Program, Wait
+from qkdpost.dialogue.messages import BlockMessage, Confirmation
+from qkdpost.dialogue.program import AllHeld, Facts, NeedRecord, Program, Wait
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.session.blocks.block import Block
-from qkdpost.session.stages import PROGRAMS
-from qkdpost.session.states import ACCEPTED, STILL_ACCEPTED, Stage
 from qkdpost.single_use import SingleUse
+from qkdpost.stages.block import Block
+from qkdpost.stages.stage import Stage, heard_from
 
-__all__ = ["Flight", "Host"]
+__all__ = ["BlockRun", "Host", "Traffic"]
 
 MESSAGE_OVERHEAD_BYTES = 256
 """About what a message takes in memory besides its content."""
@@ -23,43 +22,87 @@ MESSAGE_OVERHEAD_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class Host(SingleUse):
-    """What a flight may ask of its session."""
+    """What a run may ask of its session."""
 
-    send: Callable[[Block, BlockMessage], None]
+    send: Callable[[BlockMessage], bytes]
     fetch: Callable[[int], Any]
     all_held: Callable[[range], Any]
-    stage_completed: Callable[[Block, Stage], None]
+    stage_completed: Callable[[Block, str], None]
     all_is_sent: Callable[[], bool]
 
 
 @dataclass(slots=True)
-class Flight(SingleUse):
-    """Runs the stages of `block`; `done` once the last is complete."""
+class Traffic:
+    """What was said of a block."""
+
+    messages_sent: int = 0
+    messages_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+@dataclass(slots=True)
+class BlockRun(SingleUse):
+    """Runs the stages of `block`; `done` once the last is complete, with its outcome."""
 
     block: Block
+    stages: tuple[Stage, ...]
     host: Host
-    largest_inbox_bytes: int
-    stage: Stage = Stage.SIFTING
-    done: bool = False
-    _inbox: deque[tuple[BlockMessage, int]] = field(default_factory=deque)
+    max_inbox_bytes: int
+    accumulated_epsilon: float
+    """Of all blocks that were opened on the pool so far, this one among them."""
+    facts: list[Facts] = field(default_factory=list)
+    traffic: Traffic = field(default_factory=Traffic)
+    outcome: Any = field(default=None, repr=False)
+    """Of the last stage that completed; the next takes it away."""
+    completed: int = 0
+    """How many stages are complete."""
+    _inbox: deque[tuple[BlockMessage, int]] = field(default_factory=deque, repr=False)
     _inbox_bytes: int = 0
-    _waiting: Wait | NeedBatch | AllHeld | None = None
-    _program: Program[None] | None = None
+    _waiting: Wait | NeedRecord | AllHeld | None = None
+    _program: Program[Any] | None = field(default=None, repr=False)
 
-    def deliver(self, message: BlockMessage, size: int) -> None:
+    @property
+    def done(self) -> bool:
+        """Whether the last stage is complete."""
+        return self.completed == len(self.stages)
+
+    @property
+    def completed_stages(self) -> list[str]:
+        """The names of the stages that are complete."""
+        return [stage.name for stage in self.stages[: self.completed]]
+
+    def send(self, message: BlockMessage) -> None:
+        """Say something of this block; the tags cover it, unless it is one."""
+        frame = self.host.send(message)
+        self.traffic.messages_sent += 1
+        self.traffic.bytes_sent += len(frame)
+        if not isinstance(message, Confirmation):
+            self.block.transcript.sent(frame)
+
+    def note_received(self, message: BlockMessage, frame: bytes) -> None:
+        """Count what the peer said of this block, and put it under the tags, unless it is one."""
+        self.traffic.messages_received += 1
+        self.traffic.bytes_received += len(frame)
+        if not isinstance(message, Confirmation):
+            self.block.transcript.received(frame)
+
+    def deliver(self, message: BlockMessage, frame: bytes) -> None:
         """Take a message of the peer and go on as far as it leads.
 
         Raises:
-            RemoteProtocolError: the stage does not accept it, or more is sent than this host agreed to hold.
+            RemoteProtocolError: no stage accepts it any more, or more is sent than this host agreed to hold.
             AbortBlock: the block ends without key.
         """
-        if type(message) not in STILL_ACCEPTED[self.block.role, self.stage]:
-            raise RemoteProtocolError(f"{type(message).__name__} has no place after {self.stage.name.lower()}")
-        size += MESSAGE_OVERHEAD_BYTES
+        self.note_received(message, frame)
+        stage = self.stages[self.completed]
+        if type(message) not in heard_from(self.stages, self.block.duty)[self.completed]:
+            raise RemoteProtocolError(f"{type(message).__name__} has no place after {stage.name}")
+        size = len(frame) + MESSAGE_OVERHEAD_BYTES
         self._inbox_bytes += size
-        if self._inbox_bytes > self.largest_inbox_bytes:
+        if self._inbox_bytes > self.max_inbox_bytes:
             raise RemoteProtocolError(
-                f"the peer sent {self._inbox_bytes} bytes ahead of its turn; at most {self.largest_inbox_bytes}"
+                f"the peer sent {self._inbox_bytes} bytes ahead of its turn; at most {self.max_inbox_bytes}"
             )
         self._inbox.append((message, size))
         self.advance()
@@ -68,26 +111,33 @@ class Flight(SingleUse):
         """Go on until a message or a record is missing, or the last stage is complete."""
         while not self.done:
             if self._program is None:
-                self._program = PROGRAMS[self.block.role, self.stage](self.block)
+                self._begin_stage()
             ready, value = self._awaited()
             if not ready:
                 return
             try:
-                request = self._program.send(value)
-            except StopIteration:
+                request = self._program.send(value)  # type: ignore[union-attr]
+            except StopIteration as stop:
+                self.outcome = stop.value
                 self._complete_stage()
                 continue
-            if isinstance(request, Wait | NeedBatch | AllHeld):
-                self._waiting = request
-            else:
-                self._waiting = None
-                self.host.send(self.block, request)
+            self._waiting = request if isinstance(request, Wait | NeedRecord | AllHeld) else None
+            if isinstance(request, Facts):
+                self.facts.append(request)
+            elif not isinstance(request, Wait | NeedRecord | AllHeld):
+                self.send(request)
+
+    def _begin_stage(self) -> None:
+        """Move the outcome of the stage before into the program of the next: no other hand keeps it."""
+        program = self.stages[self.completed].program(self.block.duty)
+        self._program = program(self.block, self.outcome)
+        self.outcome = None
 
     def _awaited(self) -> tuple[bool, Any]:
         if self._waiting is None:
             return True, None
-        if isinstance(self._waiting, NeedBatch):
-            record = self.host.fetch(self._waiting.batch)
+        if isinstance(self._waiting, NeedRecord):
+            record = self.host.fetch(self._waiting.number)
             return record is not None, record
         if isinstance(self._waiting, AllHeld):
             healths = self.host.all_held(self._waiting.numbers)
@@ -98,18 +148,16 @@ class Flight(SingleUse):
             return False, None
         message, size = self._inbox.popleft()
         self._inbox_bytes -= size
-        if type(message) not in ACCEPTED[self.block.role, self.stage]:
-            raise RemoteProtocolError(f"{type(message).__name__} has no place in {self.stage.name.lower()}")
+        stage = self.stages[self.completed]
+        if type(message) not in stage.hears(self.block.duty):
+            raise RemoteProtocolError(f"{type(message).__name__} has no place in {stage.name}")
         return True, message
 
     def _complete_stage(self) -> None:
         self._program = None
         self._waiting = None
-        self.block.report.completed_stages.append(self.stage.name.lower())
-        self.host.stage_completed(self.block, self.stage)
-        if self.stage == Stage.CONFIRMATION:
-            if self._inbox:
-                raise RemoteProtocolError("the peer went on after the block was confirmed")
-            self.done = True
-        else:
-            self.stage = Stage(self.stage + 1)
+        name = self.stages[self.completed].name
+        self.completed += 1
+        self.host.stage_completed(self.block, name)
+        if self.done and self._inbox:
+            raise RemoteProtocolError("the peer went on after the block was confirmed")

@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from qkdpost.dialogue.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen, Confirmation
+from qkdpost.dialogue.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen
 from qkdpost.dialogue.program import AbortBlock, from_peer
 from qkdpost.errors import InputError, KeyPoolExhausted, RemoteProtocolError
 from qkdpost.health import RecordHealth
 from qkdpost.keys import PadReference
 from qkdpost.keys.price import PADS_OF_A_BLOCK_BYTES
+from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.records import RawRecord
-from qkdpost.session.blocks.block import Block
-from qkdpost.session.blocks.report import BlockReport
-from qkdpost.session.blocks.run import Flight, Host
-from qkdpost.session.connection import Connection
+from qkdpost.session.blocks.report import BlockReport, report_of
+from qkdpost.session.blocks.run import BlockRun, Host
 from qkdpost.session.events import BlockAborted, KeyReady, StageCompleted
+from qkdpost.session.line import Line
 from qkdpost.session.record_queue import RecordQueue
-from qkdpost.session.states import Stage
 from qkdpost.single_use import SingleUse
+from qkdpost.stages.block import Block, Duty
 
-__all__ = ["Blocks"]
+__all__ = ["BlockTable"]
 
 COMMITMENT_BYTES = 32
 
 
 @dataclass(slots=True)
-class Blocks(SingleUse):
+class BlockTable(SingleUse):
     """All blocks in flight over one connection.
 
     A block that this side gave up stays known until the peer has said that it heard so: what the peer sent before is
     then ignored instead of taken for a breach of the protocol.
     """
 
-    connection: Connection
+    line: Line
     queue: RecordQueue
-    flights: dict[int, Flight] = field(default_factory=dict)
+    runs: dict[int, BlockRun] = field(default_factory=dict)
     unanswered_aborts: set[int] = field(default_factory=set)
     _exhausted_at: int = -1
     _next_number: int = 0
@@ -44,57 +44,55 @@ class Blocks(SingleUse):
     @property
     def idle(self) -> bool:
         """Whether nothing is in flight and nothing is awaited."""
-        return not self.flights and not self.unanswered_aborts
+        return not self.runs and not self.unanswered_aborts
 
     @property
     def exhausted(self) -> bool:
         """Whether authentication key ran out with nothing in flight that could bring more, and none was supplied."""
-        return self._exhausted_at == self.connection.pool.revision
+        return self._exhausted_at == self.line.pool.revision
 
-    def next_run(self, flushed_below: int) -> tuple[int, int] | None:
+    def next_run(self) -> tuple[int, int] | None:
         """Return first number and count of the records that the next block would cover, or None."""
-        link = self.connection.link
-        return self.queue.next_run(link.blocks.detections, link.blocks.max_detections, flushed_below)
+        blocks = self.line.link.blocks
+        return self.queue.next_run(blocks.detections, blocks.max_detections)
 
     # Opening.
 
-    def open_next(self, flushed_below: int) -> bool:
+    def open_next(self) -> bool:
         """Open a block over the oldest records, if there are enough and a place is free; the opener calls this.
 
         Without authentication key none is opened, and the records stay. The blocks in flight may bring new key; if
-        there are none, that is told once.
+        there are none, that is said once.
         """
-        if len(self.flights) >= self.connection.link.blocks.in_flight or self.exhausted:
+        line = self.line
+        if len(self.runs) >= line.link.blocks.in_flight or self.exhausted:
             return False
-        run = self.next_run(flushed_below)
-        if run is None:
+        following = self.next_run()
+        if following is None:
             return False
-        commitment = self.connection.random_source(COMMITMENT_BYTES)
+        commitment = line.random_source(COMMITMENT_BYTES)
         try:
-            pads = self.connection.pool.reserve(PADS_OF_A_BLOCK_BYTES)
+            pads = line.pool.reserve(PADS_OF_A_BLOCK_BYTES)
         except KeyPoolExhausted as error:
-            if self.idle:
-                self._exhausted_at = self.connection.pool.revision
-                report = self._new_report(self._next_number)
-                self._report_abort(report, AbortReason.KEY_POOL_EXHAUSTED, str(error))
+            self._report_exhausted(str(error))
             return False
         number = self._next_number
         self._next_number += 1
-        first, batches = run
-        self.queue.claim(first, batches)
-        self.connection.pool.charge_block(self.connection.link.security.epsilon)
+        first, count = following
+        self.queue.claim(first, count)
+        line.pool.charge_block(line.link.security.epsilon)
         opening = BlockOpen(
             block=number,
-            first_batch=first,
-            batches=batches,
+            first_record=first,
+            records=count,
             segment=pads.segment,
             offset=pads.offset,
             commitment=commitment,
-            accumulated_epsilon=self.connection.pool.accumulated_epsilon,
+            accumulated_epsilon=line.pool.accumulated_epsilon,
         )
-        flight = self._new_flight(opening, pads, 0.0)
-        self._send(flight.block, opening)
-        self._run(flight, flight.advance)
+        run = self._new_run(opening, pads, 0.0)
+        run.send(opening)
+        self._advance(run, run.advance)
         return True
 
     def open_by_peer(self, opening: BlockOpen, frame: bytes) -> None:
@@ -103,62 +101,60 @@ class Blocks(SingleUse):
         Raises:
             RemoteProtocolError: its number, records or pads were used before, or too many blocks are in flight.
         """
-        link = self.connection.link
+        link = self.line.link
         if opening.block < self._next_number:
             raise RemoteProtocolError(f"block {opening.block} was opened before")
-        if len(self.flights) >= link.blocks.in_flight:
+        if len(self.runs) >= link.blocks.in_flight:
             raise RemoteProtocolError(f"more than {link.blocks.in_flight} blocks in flight")
         pads = PadReference(segment=opening.segment, offset=opening.offset, length=PADS_OF_A_BLOCK_BYTES)
-        self.queue.claim(opening.first_batch, opening.batches)
+        self.queue.claim(opening.first_record, opening.records)
         try:
             with from_peer("the pads"):
-                self.connection.pool.claim(pads)
+                self.line.pool.claim(pads)
         except RemoteProtocolError:
-            self.queue.release(opening.first_batch, confirmed=False)
+            self.queue.release(opening.first_record, confirmed=False)
             raise
         self._next_number = opening.block + 1
-        self.connection.pool.charge_block(link.security.epsilon)
-        flight = self._new_flight(opening, pads, opening.accumulated_epsilon)
-        _record_received(flight.block, opening, frame)
-        self._run(flight, flight.advance)
+        self.line.pool.charge_block(link.security.epsilon)
+        run = self._new_run(opening, pads, opening.accumulated_epsilon)
+        run.note_received(opening, frame)
+        self._advance(run, run.advance)
 
-    def _new_flight(self, opening: BlockOpen, pads: PadReference, told_epsilon: float) -> Flight:
-        connection = self.connection
+    def _new_run(self, opening: BlockOpen, pads: PadReference, peer_epsilon: float) -> BlockRun:
+        line, link = self.line, self.line.link
+        protocol = PROTOCOLS[link.protocol.kind]
+        duty = protocol.duty(line.role)
         block = Block(
             number=opening.block,
-            role=connection.role,
-            link=connection.link,
-            first_batch=opening.first_batch,
-            batches=opening.batches,
-            identifier=connection.block_identifier(opening.block),
-            random_source=connection.random_source,
-            pool=connection.pool,
+            duty=duty,
+            record_numbers=range(opening.first_record, opening.first_record + opening.records),
+            identifier=line.block_identifier(opening.block),
+            settings=link.protocol,
+            test_probability=link.protocol.stated_test_probability(line.role),
+            correction=link.correction,
+            security=link.security,
+            blocks=link.blocks,
+            record_limits=link.record_limits,
+            needs_one_way=link.needs_one_way,
+            bound=protocol.bound_of_block(link.protocol, link.security),
+            random_source=line.random_source,
+            pool=line.pool,
             pads=pads,
-            transcript=connection.new_transcript(),
-            report=self._new_report(opening.block),
-            peer_accumulated_epsilon=max(connection.peer_accumulated_epsilon, told_epsilon),
+            transcript=line.new_transcript(reference=duty is Duty.REFERENCE),
+            peer_accumulated_epsilon=max(line.peer_accumulated_epsilon, peer_epsilon),
         )
-        sizes = connection.link.blocks
-        host = Host(self._send, self._fetch, self._all_held, self._stage_completed, lambda: not connection.outgoing)
-        flight = Flight(block, host, 4 * sizes.max_detections + sizes.max_message_bytes)
-        self.flights[opening.block] = flight
-        return flight
-
-    def _new_report(self, number: int) -> BlockReport:
-        connection = self.connection
-        return BlockReport(
-            block=number,
-            role=connection.role,
-            kind=connection.link.protocol.kind,
-            accumulated_epsilon=connection.pool.accumulated_epsilon,
-        )
+        host = Host(line.send, self._fetch, self._all_held, self._stage_completed, lambda: not line.outgoing)
+        max_inbox_bytes = 4 * link.blocks.max_detections + link.blocks.max_message_bytes
+        run = BlockRun(block, protocol.stages, host, max_inbox_bytes, line.pool.accumulated_epsilon)
+        self.runs[opening.block] = run
+        return run
 
     # Driving.
 
     def advance_all(self) -> None:
         """Let every block go on that waited for a record, or for what it said to be sent."""
-        for flight in list(self.flights.values()):
-            self._run(flight, flight.advance)
+        for run in list(self.runs.values()):
+            self._advance(run, run.advance)
 
     def deliver(self, message: BlockMessage, frame: bytes) -> None:
         """Hand a message of the peer to its block.
@@ -169,55 +165,37 @@ class Blocks(SingleUse):
         """
         if message.block in self.unanswered_aborts:
             return
-        flight = self._flight(message)
-        _record_received(flight.block, message, frame)
-        self._run(flight, lambda: flight.deliver(message, len(frame)))
+        run = self._run_of(message)
+        self._advance(run, lambda: run.deliver(message, frame))
 
-    def _flight(self, message: BlockMessage) -> Flight:
-        flight = self.flights.get(message.block)
-        if flight is None:
+    def _run_of(self, message: BlockMessage) -> BlockRun:
+        run = self.runs.get(message.block)
+        if run is None:
             raise RemoteProtocolError(
                 f"the peer sent {type(message).__name__} for block {message.block}, which is not in flight"
             )
-        return flight
+        return run
 
-    def _run(self, flight: Flight, action: Callable[[], None]) -> None:
-        block = flight.block
+    def _advance(self, run: BlockRun, action: Callable[[], None]) -> None:
         try:
             action()
         except AbortBlock as abort:
-            self._give_up(flight, abort)
+            self._give_up(run, abort)
             return
         except InputError as error:
             # Where the peer's words are handed over, `from_peer` says so; what comes here is this host's own.
             detail = f"this host cannot work on its own record: {error}"
-            self._give_up(flight, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
+            self._give_up(run, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
             return
-        if flight.done:
-            self._land(flight, confirmed=True)
-            if block.key is not None:
-                self.connection.events.append(KeyReady(block=block.number, key=block.key, report=block.report))
+        if run.done:
+            self._retire(run, confirmed=True)
+            report = self._report(run)
+            self.line.events.append(KeyReady(block=run.block.number, key=run.outcome, report=report))
 
-    def _give_up(self, flight: Flight, abort: AbortBlock) -> None:
-        block = flight.block
-        self._land(flight)
-        self._drop_if_unfit(block, abort.reason)
-        self.unanswered_aborts.add(block.number)
-        self.connection.send(Abort(block=block.number, reason=abort.reason))
-        block.report.aborted_by = block.role
-        self._report_abort(block.report, abort.reason, abort.detail)
-
-    def _send(self, block: Block, message: BlockMessage) -> None:
-        frame = self.connection.send(message)
-        block.report.messages_sent += 1
-        block.report.bytes_sent += len(frame)
-        if not isinstance(message, Confirmation):
-            block.transcript.sent(frame)
-
-    def _fetch(self, batch: int) -> RawRecord | None:
-        record = self.queue.take(batch)
+    def _fetch(self, number: int) -> RawRecord | None:
+        record = self.queue.take(number)
         if record is None:
-            self._check_can_come(batch)
+            self._check_can_come(number)
         return record
 
     def _all_held(self, numbers: range) -> tuple[RecordHealth, ...] | None:
@@ -231,12 +209,12 @@ class Blocks(SingleUse):
             healths.append(health)
         return tuple(healths)
 
-    def _check_can_come(self, batch: int) -> None:
-        if not self.queue.can_come(batch):
-            raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"record {batch} was never submitted on this side")
+    def _check_can_come(self, number: int) -> None:
+        if not self.queue.can_come(number):
+            raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"record {number} was never submitted on this side")
 
-    def _stage_completed(self, block: Block, stage: Stage) -> None:
-        self.connection.events.append(StageCompleted(block=block.number, stage=stage))
+    def _stage_completed(self, block: Block, stage: str) -> None:
+        self.line.events.append(StageCompleted(block=block.number, stage=stage))
 
     # Ending.
 
@@ -249,44 +227,57 @@ class Blocks(SingleUse):
         if abort.block in self.unanswered_aborts:
             self.unanswered_aborts.discard(abort.block)
             return
-        flight = self._flight(abort)
-        self._land(flight)
-        self._drop_if_unfit(flight.block, abort.reason)
-        self.connection.send(abort)
-        flight.block.report.aborted_by = "bob" if flight.block.role == "alice" else "alice"
-        self._report_abort(flight.block.report, abort.reason, _why_given_up(flight.block.report, abort.reason))
-
-    def _drop_if_unfit(self, block: Block, reason: AbortReason) -> None:
-        """A record that a host did not take is judged alike the next time, and its peer's fits no other."""
-        if reason in UNFIT_RECORD:
-            self.queue.drop(block.first_batch, block.batches)
+        run = self._run_of(abort)
+        self._retire(run)
+        self._drop_if_unfit(run.block, abort.reason)
+        self.line.send(abort)
+        detail = _why_given_up(self._report(run), abort.reason)
+        self._tell_abort(self._report(run), abort.reason, detail, self.line.peer_role)
 
     def kill_all(self, reason: AbortReason, detail: str) -> None:
         """End every block because the connection ended."""
-        for flight in list(self.flights.values()):
-            self._land(flight)
-            self._report_abort(flight.block.report, reason, detail)
+        for run in list(self.runs.values()):
+            self._retire(run)
+            self._tell_abort(self._report(run), reason, detail, None)
 
-    def _land(self, flight: Flight, *, confirmed: bool = False) -> None:
-        block = flight.block
-        del self.flights[block.number]
-        self.connection.pool.release(block.pads)
-        self.queue.release(block.first_batch, confirmed=confirmed)
+    def _give_up(self, run: BlockRun, abort: AbortBlock) -> None:
+        self._retire(run)
+        self._drop_if_unfit(run.block, abort.reason)
+        self.unanswered_aborts.add(run.block.number)
+        self.line.send(Abort(block=run.block.number, reason=abort.reason))
+        self._tell_abort(self._report(run), abort.reason, abort.detail, self.line.role)
 
-    def _report_abort(self, report: BlockReport, reason: AbortReason, detail: str) -> None:
-        report.abort_reason = reason.name.lower()
-        report.abort_detail = detail
-        self.connection.events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
+    def _drop_if_unfit(self, block: Block, reason: AbortReason) -> None:
+        """A record that a host did not take is judged the same the next time, and its peer's fits no other."""
+        if reason in UNFIT_RECORD:
+            self.queue.drop(block.record_numbers)
+
+    def _retire(self, run: BlockRun, *, confirmed: bool = False) -> None:
+        del self.runs[run.block.number]
+        self.line.pool.release(run.block.pads)
+        self.queue.release(run.block.record_numbers.start, confirmed=confirmed)
+
+    def _report(self, run: BlockRun) -> BlockReport:
+        return report_of(run, role=self.line.role, kind=self.line.link.protocol.kind)
+
+    def _report_exhausted(self, detail: str) -> None:
+        """Say once that authentication key ran out, where nothing in flight could bring more."""
+        if self.idle:
+            self._exhausted_at = self.line.pool.revision
+            report = BlockReport(
+                block=self._next_number,
+                role=self.line.role,
+                kind=self.line.link.protocol.kind,
+                accumulated_epsilon=self.line.pool.accumulated_epsilon,
+            )
+            self._tell_abort(report, AbortReason.KEY_POOL_EXHAUSTED, detail, None)
+
+    def _tell_abort(self, report: BlockReport, reason: AbortReason, detail: str, by: str | None) -> None:
+        report = replace(report, abort_reason=reason.name.lower(), abort_detail=detail, aborted_by=by)
+        self.line.events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
 
 
 def _why_given_up(report: BlockReport, reason: AbortReason) -> str:
     """Say that the peer ended the block, and what this side knows of the reason."""
     known = report.secret.reason if reason is AbortReason.NO_KEY_LEFT and report.secret is not None else ""
     return f"the peer gave the block up for this reason{'; by the counts here: ' if known else ''}{known}"
-
-
-def _record_received(block: Block, message: BlockMessage, frame: bytes) -> None:
-    block.report.messages_received += 1
-    block.report.bytes_received += len(frame)
-    if not isinstance(message, Confirmation):
-        block.transcript.received(frame)

@@ -3,7 +3,7 @@
 The reporting side tells the slots and bases of its detections, never an outcome; the answering side tells which of
 them both keep. What the answering side compares with depends on the kind of QKD and is given as a `SlotMatcher`.
 
-Where the answering side measures too, its records must be in before anything is reported: `session.stages.sifting`.
+Where the answering side measures too, its records must be in before anything is reported: `stages.sifting`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.labels import LABEL_PLANES, Labels
 from qkdpost.records import Detections, PreparedPulses
@@ -51,7 +51,7 @@ PART_DETECTIONS = 2**16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What the reports of one batch came to on the answering side.
+    """What the reports of one record came to on the answering side.
 
     Args:
         mask: which of the reported detections both sides keep.
@@ -107,17 +107,17 @@ def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bit
 
 
 def report_slots(task: SiftingTask[SlotSettings]) -> Program[SiftedKey]:
-    """Report the detections of every batch of the block and keep those that the peer matched."""
+    """Report the detections of every record of the block and keep those that the peer matched."""
     reported: list[_Reported] = []
-    for batch in task.numbers:
-        detections: Detections = yield NeedBatch(batch)
+    for number in task.record_numbers:
+        detections: Detections = yield NeedRecord(number)
         reported.append(_Reported(detections.bases, detections.bits, detections.pulses, detections.double_clicks))
-        yield from reports(task.block, batch, detections)
+        yield from reports(task.block, number, detections)
         del detections
     parts: list[SiftedKey] = []
     intensities = len(task.settings.intensities)
-    for batch, record in zip(task.numbers, reported, strict=True):
-        mask, both, labels = yield from hear_replies(batch, len(record.bits), intensities)
+    for number, record in zip(task.record_numbers, reported, strict=True):
+        mask, both, labels = yield from hear_replies(number, len(record.bits), intensities)
         key_bits, test_bits = split_by_basis(record.bases, record.bits, mask)
         key_labels, test_labels = split_labels(labels, record.bases.select(mask))
         parts.append(
@@ -139,13 +139,13 @@ def answer_slots(task: SiftingTask[SlotSettings], matcher: SlotMatcher) -> Progr
     parts: list[SiftedKey] = []
     allowed = task.blocks.max_detections
     intensities = len(task.settings.intensities)
-    for batch in task.numbers:
-        record = yield NeedBatch(batch)
-        slots, bases = yield from hear_reports(batch, record.pulses, allowed)
+    for number in task.record_numbers:
+        record = yield NeedRecord(number)
+        slots, bases = yield from hear_reports(number, record.pulses, allowed)
         allowed -= slots.size
         matched = matcher(record, slots, bases)
         _check_labels(matched, intensities)
-        yield from send_replies(task.block, batch, matched, intensities)
+        yield from send_replies(task.block, number, matched, intensities)
         key_labels, test_labels = split_labels(matched.labels, bases.select(matched.mask))
         parts.append(
             SiftedKey(
@@ -185,13 +185,13 @@ def split_labels(labels: Labels | None, kept_bases: Bits) -> tuple[Labels | None
 
 
 def part_sizes(count: int) -> list[int]:
-    """Return how many detections each message of a batch reports; an empty batch takes one message."""
+    """Return how many detections each message of a record reports; an empty record takes one message."""
     whole, rest = divmod(count, PART_DETECTIONS)
     return [PART_DETECTIONS] * whole + ([rest] if rest or not whole else [])
 
 
-def send_replies(block: int, batch: int, matched: Matched, intensities: int = 0) -> Program[None]:
-    """Send the mask of one batch, in the parts in which it was reported, with labels of so many intensities."""
+def send_replies(block: int, number: int, matched: Matched, intensities: int = 0) -> Program[None]:
+    """Send the mask of one record, in the parts in which it was reported, with labels of so many intensities."""
     first = kept = 0
     for part, count in enumerate(part_sizes(len(matched.mask))):
         mask = matched.mask[first : first + count]
@@ -199,7 +199,7 @@ def send_replies(block: int, batch: int, matched: Matched, intensities: int = 0)
         labels = () if matched.labels is None else matched.labels.planes[: _planes(intensities)]
         yield SiftReply(
             block=block,
-            batch=batch,
+            record=number,
             part=part,
             rounds=0 if part else matched.rounds,
             matched=mask.to_bytes(),
@@ -209,21 +209,21 @@ def send_replies(block: int, batch: int, matched: Matched, intensities: int = 0)
         kept += weight
 
 
-def hear_replies(batch: int, count: int, intensities: int = 0) -> Program[tuple[Bits, int, Labels | None]]:
-    """Hear mask and labels of one batch of `count` detections, and in how many of them the peer took part."""
+def hear_replies(number: int, count: int, intensities: int = 0) -> Program[tuple[Bits, int, Labels | None]]:
+    """Hear mask and labels of one record of `count` detections, and in how many of them the peer took part."""
     masks: list[Bits] = []
     planes = _planes(intensities)
     labels: list[list[Bits]] = [[] for _ in range(planes)]
     rounds = 0
     for part, size in enumerate(part_sizes(count)):
         reply = expect((yield RECEIVE), SiftReply)
-        _check_part(reply, batch, part)
+        _check_part(reply, number, part)
         masks.append(peer_bits(reply.matched, size, "matched"))
         rounds += reply.rounds
         weight = masks[-1].weight()
         joined = peer_bits(reply.labels, planes * weight, "labels")
-        for number, plane in enumerate(labels):
-            plane.append(joined[number * weight : (number + 1) * weight])
+        for place, plane in enumerate(labels):
+            plane.append(joined[place * weight : (place + 1) * weight])
     mask = concatenate(masks)
     if not mask.weight() <= rounds <= count:
         raise RemoteProtocolError(f"the peer claims {rounds} common rounds of {count}, and keeps {mask.weight()}")
@@ -237,19 +237,19 @@ def hear_replies(batch: int, count: int, intensities: int = 0) -> Program[tuple[
     return mask, rounds, heard
 
 
-def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
-    """Hear slots and bases of one batch that covers `pulses` slots, and at most `allowed` detections."""
+def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
+    """Hear slots and bases of one record that covers `pulses` slots, and at most `allowed` detections."""
     slots: list[NDArray[np.int64]] = []
     bases: list[Bits] = []
     start = reported = 0
     last = False
     while not last:
         report = expect((yield RECEIVE), DetectionReport)
-        _check_part(report, batch, len(slots))
+        _check_part(report, number, len(slots))
         if report.span != pulses:
             raise AbortBlock(
                 AbortReason.RECORDS_DISAGREE,
-                f"batch {batch} covers {pulses} slots here and {report.span} at the peer",
+                f"record {number} covers {pulses} slots here and {report.span} at the peer",
             )
         reported += report.count
         if not (0 if report.last else PART_DETECTIONS) <= report.count <= PART_DETECTIONS:
@@ -266,8 +266,8 @@ def hear_reports(batch: int, pulses: int, allowed: int) -> Program[tuple[NDArray
     return np.concatenate(slots), concatenate(bases)
 
 
-def reports(block: int, batch: int, record: Detections) -> Iterator[DetectionReport]:
-    """Return the messages that report one batch."""
+def reports(block: int, number: int, record: Detections) -> Iterator[DetectionReport]:
+    """Return the messages that report one record."""
     sizes = part_sizes(record.slots.size)
     first = start = 0
     for part, count in enumerate(sizes):
@@ -276,7 +276,7 @@ def reports(block: int, batch: int, record: Detections) -> Iterator[DetectionRep
         end = record.pulses if last else int(slots[-1]) + 1
         yield DetectionReport(
             block=block,
-            batch=batch,
+            record=number,
             part=part,
             last=last,
             span=record.pulses,
@@ -289,11 +289,11 @@ def reports(block: int, batch: int, record: Detections) -> Iterator[DetectionRep
         start = end
 
 
-def _check_part(message: DetectionReport | SiftReply, batch: int, part: int) -> None:
-    if message.batch != batch or message.part != part:
+def _check_part(message: DetectionReport | SiftReply, number: int, part: int) -> None:
+    if message.record != number or message.part != part:
         raise RemoteProtocolError(
-            f"expected part {part} of batch {batch}; the peer sent {type(message).__name__} "
-            f"for part {message.part} of batch {message.batch}"
+            f"expected part {part} of record {number}; the peer sent {type(message).__name__} "
+            f"for part {message.part} of record {message.record}"
         )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason, CalibrationClicks, WindowChoice
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedBatch, Program, expect, from_peer, peer_bits
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.records import MAX_SPAN_TICKS, TEST_BASIS, Detections, TimeTags
 from qkdpost.sifting.sifted import SiftedKey
@@ -82,7 +82,7 @@ class TimeTagSettings(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PeerClicks:
-    """The peer's clicks of one batch in its test basis: times in the order of time, outcomes, length of a tick."""
+    """The peer's clicks of one record in its test basis: times in the order of time, outcomes, length of a tick."""
 
     ticks: NDArray[np.int64]
     outcomes: NDArray[np.uint8]
@@ -99,9 +99,9 @@ class _OwnClicks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What one batch came to on Alice's side, to be told once all batches are."""
+    """What one record came to on Alice's side, to be told once all records are."""
 
-    batch: int
+    number: int
     matched: Matched
     events: ClickEvents
     tenths: Tenths
@@ -110,18 +110,18 @@ class _Answer:
 def report_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
     """Bob's side: calibrate on the peer's test basis, report events, keep those that the peer matched."""
     reported: list[tuple[Detections, ClickEvents, tuple[str, ...]]] = []
-    for batch in task.numbers:
-        tags: TimeTags = yield NeedBatch(batch)
-        clicks = yield from _hear_test_basis(batch, task.settings, task.blocks.max_detections)
+    for number in task.record_numbers:
+        tags: TimeTags = yield NeedRecord(number)
+        clicks = yield from _hear_test_basis(number, task.settings, task.blocks.max_detections)
         window_ticks, record, events, jumps = _events_to_report(tags, clicks, task.settings)
-        reported.append((record, events, tuple(f"record {batch}: {jump}" for jump in jumps)))
-        yield WindowChoice(block=task.block, batch=batch, window_ticks=window_ticks)
-        yield from reports(task.block, batch, record)
+        reported.append((record, events, tuple(f"record {number}: {jump}" for jump in jumps)))
+        yield WindowChoice(block=task.block, record=number, window_ticks=window_ticks)
+        yield from reports(task.block, number, record)
     sifted: list[SiftedKey] = []
-    for batch, (record, events, jumps) in zip(task.numbers, reported, strict=True):
-        mask, both, _ = yield from hear_replies(batch, record.slots.size)
+    for number, (record, events, jumps) in zip(task.record_numbers, reported, strict=True):
+        mask, both, _ = yield from hear_replies(number, record.slots.size)
         tenths = matched_by_tenth(record.slots, record.pulses, mask)
-        notices = (*jumps, *lost_stretches(tenths, batch))
+        notices = (*jumps, *lost_stretches(tenths, number))
         sifted.append(_sifted(*sift_detections(record, mask), both, events, tenths, notices))
     return join_sifted(sifted)
 
@@ -135,39 +135,39 @@ def answer_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
     told: deque[tuple[int, _OwnClicks, int]] = deque()
     ahead_bytes = 0
     allowed = task.blocks.max_detections
-    for batch in [*task.numbers, None]:
+    for number in [*task.record_numbers, None]:
         messages: list[CalibrationClicks] = []
-        if batch is not None:
-            tags: TimeTags = yield NeedBatch(batch)
+        if number is not None:
+            tags: TimeTags = yield NeedRecord(number)
             own = _own_clicks(tags, task.settings)
-            messages = list(_tell_test_basis(task.block, batch, own.quiet))
+            messages = list(_tell_test_basis(task.block, number, own.quiet))
         size = sum(len(message.ticks) + len(message.outcomes) for message in messages)
         room = INBOX_BYTES_PER_DETECTION * task.blocks.max_detections - size
-        while told and (batch is None or ahead_bytes > room):
+        while told and (number is None or ahead_bytes > room):
             earlier, record, freed = told.popleft()
             answers.append((yield from _hear_events(earlier, record, task.settings, allowed)))
             allowed -= len(answers[-1].matched.mask)
             ahead_bytes -= freed
         yield from messages
-        if batch is not None:
-            told.append((batch, own, size))
+        if number is not None:
+            told.append((number, own, size))
             ahead_bytes += size
     sifted: list[SiftedKey] = []
     for answer in answers:
         matched = answer.matched
-        yield from send_replies(task.block, answer.batch, matched)
-        notices = lost_stretches(answer.tenths, answer.batch)
+        yield from send_replies(task.block, answer.number, matched)
+        notices = lost_stretches(answer.tenths, answer.number)
         sifted.append(
             _sifted(matched.key_bits, matched.test_bits, matched.rounds, answer.events, answer.tenths, notices)
         )
     return join_sifted(sifted)
 
 
-def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> Iterator[CalibrationClicks]:
+def _tell_test_basis(block: int, number: int, tags: TimeTags) -> Iterator[CalibrationClicks]:
     """Return the messages that tell the clicks of the test basis; each part can be read without the others."""
     disclosed = test_basis_clicks(tags)
     if not disclosed.clicks:
-        raise AbortBlock(AbortReason.NO_COINCIDENCES, f"batch {batch} has no click in the test basis")
+        raise AbortBlock(AbortReason.NO_COINCIDENCES, f"record {number} has no click in the test basis")
     sizes = part_sizes(disclosed.clicks)
     first = 0
     for part, count in enumerate(sizes):
@@ -175,7 +175,7 @@ def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> Iterator[Calibra
         origin, span = _span(ticks)
         yield CalibrationClicks(
             block=block,
-            batch=batch,
+            record=number,
             part=part,
             last=part == len(sizes) - 1,
             count=count,
@@ -188,16 +188,16 @@ def _tell_test_basis(block: int, batch: int, tags: TimeTags) -> Iterator[Calibra
         first += count
 
 
-def _hear_test_basis(batch: int, settings: TimeTagSettings, allowed: int) -> Program[_PeerClicks]:
-    """Hear all clicks of one batch, at most `allowed`, as many as the largest block holds.
+def _hear_test_basis(number: int, settings: TimeTagSettings, allowed: int) -> Program[_PeerClicks]:
+    """Hear all clicks of one record, at most `allowed`, as many as the largest block holds.
 
-    The sum over a block's batches has no bound but this: Bob cuts the blocks, by the number of his own clicks.
+    The sum over a block's records has no bound but this: Bob cuts the blocks, by the number of his own clicks.
     """
     parts: list[CalibrationClicks] = []
     ticks: list[NDArray[np.int64]] = []
     while not parts or not parts[-1].last:
         part = expect((yield RECEIVE), CalibrationClicks)
-        _check_batch(part, batch)
+        _check_record(part, number)
         allowed -= part.count
         _check_part(part, parts, allowed)
         with from_peer("the clicks"):
@@ -208,7 +208,7 @@ def _hear_test_basis(batch: int, settings: TimeTagSettings, allowed: int) -> Pro
     if tick_ps != (settings.tick_ps or tick_ps):
         raise AbortBlock(
             AbortReason.RECORDS_DISAGREE,
-            f"batch {batch} is told in ticks of {tick_ps} ps; the link has ticks of {settings.tick_ps} ps",
+            f"record {number} is told in ticks of {tick_ps} ps; the link has ticks of {settings.tick_ps} ps",
         )
     clicks = _PeerClicks(ticks=np.concatenate(ticks), outcomes=np.asarray(outcomes), tick_ps=tick_ps)
     with from_peer("the clicks"):
@@ -224,11 +224,11 @@ def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowe
     if not (1 if part.last else PART_DETECTIONS) <= part.count <= PART_DETECTIONS:
         raise RemoteProtocolError(f"a part holds {part.count} clicks; all but the last hold {PART_DETECTIONS}")
     if allowed < 0:
-        raise RemoteProtocolError(f"the peer tells {-allowed} clicks of a batch more than a block may hold")
+        raise RemoteProtocolError(f"the peer tells {-allowed} clicks of a record more than a block may hold")
     if before and part.first_tick < before[-1].first_tick + before[-1].span_ticks:
         raise RemoteProtocolError("a part of the peer's clicks begins before the end of the part before")
     if part.tick_ps != (before or [part])[0].tick_ps:
-        raise RemoteProtocolError("the peer tells the parts of a batch in ticks of different length")
+        raise RemoteProtocolError("the peer tells the parts of a record in ticks of different length")
 
 
 def _own_clicks(tags: TimeTags, settings: TimeTagSettings, tick_ps: float | None = None) -> _OwnClicks:
@@ -286,14 +286,14 @@ def _jumps_in_words(calibration: Calibration, tags: TimeTags) -> tuple[str, ...]
     )
 
 
-def _hear_events(batch: int, own: _OwnClicks, settings: TimeTagSettings, allowed: int) -> Program[_Answer]:
-    """Hear the peer's events of one batch, at most `allowed`, and match them with this side's."""
+def _hear_events(number: int, own: _OwnClicks, settings: TimeTagSettings, allowed: int) -> Program[_Answer]:
+    """Hear the peer's events of one record, at most `allowed`, and match them with this side's."""
     choice = expect((yield RECEIVE), WindowChoice)
-    _check_batch(choice, batch)
+    _check_record(choice, number)
     _check_window(choice.window_ticks, settings, own.every.tick_ps)
     origin, span = _span(test_basis_clicks(own.quiet).ticks)
     step = grid_ticks(choice.window_ticks)
-    slots, bases = yield from hear_reports(batch, span // step + 1, allowed)
+    slots, bases = yield from hear_reports(number, span // step + 1, allowed)
     with from_peer("the times"):
         peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
     try:
@@ -303,7 +303,7 @@ def _hear_events(batch: int, own: _OwnClicks, settings: TimeTagSettings, allowed
     except InputError as error:
         raise _without_key(error) from None
     tenths = matched_by_tenth(slots, span // step + 1, matched.mask)
-    return _Answer(batch=batch, matched=matched, events=events, tenths=tenths)
+    return _Answer(number=number, matched=matched, events=events, tenths=tenths)
 
 
 def _check_window(window_ticks: int, settings: TimeTagSettings, tick_ps: float) -> None:
@@ -343,8 +343,8 @@ def _span(ticks: NDArray[np.int64]) -> tuple[int, int]:
     return int(ticks[0]), int(ticks[-1]) - int(ticks[0])
 
 
-def _check_batch(message: CalibrationClicks | WindowChoice, batch: int) -> None:
-    if message.batch != batch:
+def _check_record(message: CalibrationClicks | WindowChoice, number: int) -> None:
+    if message.record != number:
         raise RemoteProtocolError(
-            f"expected {type(message).__name__} of batch {batch}; the peer sent batch {message.batch}"
+            f"expected {type(message).__name__} of record {number}; the peer sent record {message.record}"
         )

@@ -1,7 +1,8 @@
-"""Confirmation: tags over the whole transcript, before any key is released.
+"""Release: tags over the whole transcript, before any key is released.
 
-Alice's tag tells Bob that both heard the same; Bob's tells Alice, and that hers was right: she releases. Her last tells
-Bob so: he releases. If it is lost, Alice holds a key that Bob does not; it has an identifier by which that is found.
+The reference's tag says to the corrector that both heard the same; the corrector's says so to the reference, and that
+its tag was right: the reference releases. Its last tag says so to the corrector, which releases. If it is lost, the
+reference holds a key that the corrector does not; it has an identifier by which that is found.
 Each of the three tags takes a pad of its own, named by its place, so none can stand for another.
 
 What a forgery adds to the key's epsilon hangs on the longer of the two hosts' views of the conversation, and a host
@@ -20,31 +21,36 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.keys.price import AUTHENTICATION_BITS, PAD_BYTES, TAGS_OF_A_BLOCK
 from qkdpost.keys.secret_key import SecretKey
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.session.blocks.block import Block
+from qkdpost.stages.block import Block
+from qkdpost.stages.facts import ReleaseFacts
+from qkdpost.stages.outcomes import AgreedLength
+from qkdpost.stages.stage import Stage
 
-__all__ = ["follow", "lead"]
+__all__ = ["RELEASE"]
 
 
-def lead(block: Block) -> Program[None]:
+def lead(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
     """Confirm, check the peer's confirmation, release, and say so."""
     _check_forgery_bound(block)
     yield _confirm(block, 0)
     yield PAUSE
-    amplified = _amplify(block)
+    amplified = _amplify(agreed)
+    del agreed  # the key and its seed take most of a block's memory
     _check(block, expect((yield RECEIVE), Confirmation), 1)
     yield _confirm(block, 2)
-    _release(block, amplified)
+    return (yield from _release(block, amplified))
 
 
-def follow(block: Block) -> Program[None]:
+def follow(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
     """Check the peer's confirmation, confirm, and release when the peer has released."""
     _check_forgery_bound(block)
     _check(block, expect((yield RECEIVE), Confirmation), 0)
     yield _confirm(block, 1)
     yield PAUSE
-    amplified = _amplify(block)
+    amplified = _amplify(agreed)
+    del agreed  # the key and its seed take most of a block's memory
     _check(block, expect((yield RECEIVE), Confirmation), 2)
-    _release(block, amplified)
+    return (yield from _release(block, amplified))
 
 
 def _pad(block: Block, step: int) -> bytes:
@@ -63,29 +69,42 @@ def _check(block: Block, confirmation: Confirmation, step: int) -> None:
 
 def _check_forgery_bound(block: Block) -> None:
     """Give up a block of which the conversation got too long; nothing of it is under a tag then, or will be."""
-    allowed = Epsilon.split(block.link.security.epsilon).authentication
+    allowed = Epsilon.split(block.security.epsilon).authentication
     if TAGS_OF_A_BLOCK * block.transcript.forgery_bound > allowed:
         raise AbortBlock(
             AbortReason.NO_KEY_LEFT, f"the conversation is too long for an authentication epsilon of {allowed:.3g}"
         )
 
 
-def _amplify(block: Block) -> Bits:
-    amplified = modified_toeplitz_hash(block.bits, block.seed, block.length_bits)
-    block.bits = block.seed = Bits.zeros(0)
-    return amplified
+def _amplify(agreed: AgreedLength) -> Bits:
+    return modified_toeplitz_hash(agreed.key, agreed.seed, agreed.length_bits)
 
 
-def _release(block: Block, bits: Bits) -> None:
+def _release(block: Block, bits: Bits) -> Program[SecretKey]:
     """Split the new key between the pool and the application; both hosts do it alike."""
     block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
     block.pool.accumulate_to(block.peer_accumulated_epsilon)
-    total = Epsilon.split(block.link.security.epsilon).total
-    accumulated = block.pool.accumulated_epsilon
-    block.key = SecretKey(
-        bits=bits[AUTHENTICATION_BITS:], identifier=block.identifier, epsilon=total, accumulated_epsilon=accumulated
+    total = Epsilon.split(block.security.epsilon).total
+    key = SecretKey(
+        bits=bits[AUTHENTICATION_BITS:],
+        identifier=block.identifier,
+        epsilon=total,
+        accumulated_epsilon=block.pool.accumulated_epsilon,
     )
-    block.report.authentication_bits = AUTHENTICATION_BITS
-    block.report.key_length_bits = len(block.key)
-    block.report.epsilon_total = total
-    block.report.accumulated_epsilon = accumulated
+    yield ReleaseFacts(
+        authentication_bits=AUTHENTICATION_BITS,
+        key_length_bits=len(key),
+        epsilon_total=total,
+        accumulated_epsilon=key.accumulated_epsilon,
+    )
+    return key
+
+
+RELEASE = Stage(
+    name="release",
+    reference=lead,
+    corrector=follow,
+    reference_hears=frozenset({Confirmation}),
+    corrector_hears=frozenset({Confirmation}),
+)
+"""Privacy amplification between the tags: nothing is released before both hosts have confirmed."""

@@ -1,0 +1,69 @@
+"""What all blocks of one connection share on one side: who speaks, with what, and where it goes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from qkdpost.config import LinkConfig
+from qkdpost.dialogue.messages import Message
+from qkdpost.keys import KeyPool
+from qkdpost.keys.authentication import Transcript
+from qkdpost.session.codec import encode
+from qkdpost.session.events import Event
+from qkdpost.single_use import SingleUse
+
+__all__ = ["OPENER", "ROLES", "Line", "Role"]
+
+IDENTIFIER_BYTES = 16
+Role: TypeAlias = Literal["alice", "bob"]
+ROLES: tuple[Role, Role] = ("alice", "bob")
+OPENER = "bob"
+"""The role that opens blocks, reports its detections first, and says when there are no more."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Line(SingleUse):
+    """Who speaks, with what, and where bytes and events go; the greetings once they were exchanged."""
+
+    role: Role
+    link: LinkConfig
+    pool: KeyPool = field(repr=False)
+    random_source: Callable[[int], bytes] = field(repr=False)
+    outgoing: bytearray = field(default_factory=bytearray, repr=False)
+    events: deque[Event] = field(default_factory=deque)
+    greeting: bytes = b""
+    peer_greeting: bytes = b""
+    nonces: bytes = b""
+    peer_accumulated_epsilon: float = 0.0
+    """What the peer's greeting says; to be believed once a tag over it was right."""
+
+    @property
+    def opens(self) -> bool:
+        """Whether this host is the one that opens blocks."""
+        return self.role == OPENER
+
+    @property
+    def peer_role(self) -> Role:
+        """The role of the other host."""
+        return "alice" if self.role == "bob" else "bob"
+
+    def send(self, message: Message) -> bytes:
+        """Queue a message and return its frame."""
+        frame = encode(message)
+        self.outgoing += frame
+        return frame
+
+    def new_transcript(self, *, reference: bool) -> Transcript:
+        """Return a transcript that begins with both greetings, for the reference's side of a block or the other."""
+        transcript = Transcript(self.pool.hash_key, reference=reference)
+        transcript.sent(self.greeting)
+        transcript.received(self.peer_greeting)
+        return transcript
+
+    def block_identifier(self, number: int) -> bytes:
+        """Return the public name of a block and of its key: never the same again, for the nonces are fresh."""
+        return hashlib.blake2b(self.nonces + number.to_bytes(8, "little"), digest_size=IDENTIFIER_BYTES).digest()

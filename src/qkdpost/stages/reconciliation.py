@@ -1,0 +1,135 @@
+"""Reconciliation: the reference proposes a method, then both sides disclose round by round until the strings agree."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from qkdpost.dialogue.messages import AbortReason, CorrectionRound, CorrectionStart
+from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.reconciliation.correction import CorrectionPlan, Side, correct
+from qkdpost.reconciliation.method import CorrectionTask, plan_correction, uncertainty_permille
+from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds
+from qkdpost.stages.block import Block
+from qkdpost.stages.facts import ReconciliationFacts
+from qkdpost.stages.outcomes import ComparedKey, CorrectedKey, give_up
+from qkdpost.stages.stage import Stage
+
+__all__ = ["RECONCILIATION", "exchange_rounds"]
+
+SEED_BYTES = 32
+MIN_QBER_PPM = 100
+MAX_QBER_PPM = 499_999
+
+Outcome = TypeVar("Outcome")
+
+
+def lead(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
+    """Propose method, error rate, and the seed of what is random in it; then disclose."""
+    qber_ppm = min(max(compared.qber_ppm, MIN_QBER_PPM), MAX_QBER_PPM)
+    seed = block.random_source(SEED_BYTES)
+    plan = _plan(block, compared, qber_ppm)
+    yield CorrectionStart(block=block.number, method=plan.number, qber_ppm=qber_ppm, seed=seed)
+    yield PAUSE
+    return (yield from _correct(block, compared, plan, seed))
+
+
+def follow(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
+    """Take the proposal within its bounds, then correct."""
+    start = expect((yield RECEIVE), CorrectionStart)
+    if not MIN_QBER_PPM <= start.qber_ppm <= MAX_QBER_PPM:
+        raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
+    plan = _plan(block, compared, start.qber_ppm)
+    if start.method != plan.number:
+        raise RemoteProtocolError(
+            f"the peer proposes correction by method {start.method}; the link asks for {plan.number}"
+        )
+    return (yield from _correct(block, compared, plan, start.seed))
+
+
+def exchange_rounds(block: Block, rounds: Rounds[Outcome]) -> Program[tuple[Outcome, int]]:
+    """Exchange what a method of correction discloses, both sides speaking at once in every round.
+
+    Returns:
+        What the method ends with, and how many rounds it took.
+
+    Raises:
+        RemoteProtocolError: the peer sends what its side of the method could not.
+    """
+    answer: Payload | None = None
+    number = 0
+    while True:
+        try:
+            own = next(rounds) if answer is None else rounds.send(answer)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome, number
+        except InvalidPayload as error:
+            raise RemoteProtocolError(f"correction by the peer: {error}") from None
+        yield _message(block, number, own)
+        peer = expect((yield RECEIVE), CorrectionRound)
+        if peer.round != number:
+            raise RemoteProtocolError(f"expected round {number} of correction; the peer sent round {peer.round}")
+        answer = peer.data if peer.bits is None else peer_bits(peer.data, peer.bits, "disclosed bits")
+        number += 1
+
+
+def _message(block: Block, number: int, payload: Payload) -> CorrectionRound:
+    if isinstance(payload, bytes):
+        return CorrectionRound(block=block.number, round=number, bits=None, data=payload)
+    return CorrectionRound(block=block.number, round=number, bits=len(payload), data=payload.to_bytes())
+
+
+def _plan(block: Block, compared: ComparedKey, qber_ppm: int) -> CorrectionPlan:
+    """Plan by the link's method; give the block up rather than publish errors where the bound has no room for it."""
+    task = CorrectionTask(
+        block_bits=len(compared.key),
+        qber_ppm=qber_ppm,
+        uncertainty_permille=uncertainty_permille(compared.errors_seen),
+        frame_bits=block.blocks.frame_bits,
+        in_flight=block.blocks.in_flight,
+    )
+    plan = plan_correction(block.correction, task)
+    if block.needs_one_way and plan.publishes_errors:
+        raise AbortBlock(
+            AbortReason.NO_KEY_LEFT,
+            f"no LDPC code corrects an error rate of {qber_ppm / 1e4:.2f} %, and the bound does not allow two-way "
+            "correction",
+        )
+    return plan
+
+
+def _correct(block: Block, compared: ComparedKey, plan: CorrectionPlan, seed: bytes) -> Program[CorrectedKey]:
+    before = compared.key
+    side = Side(reference=block.is_reference, seed=seed, random_source=block.random_source)
+    outcome, rounds = yield from exchange_rounds(block, correct(before, plan, side))
+    for cause, bits in outcome.disclosed.items():
+        block.ledger.disclose(cause, bits)
+    key, kept = outcome.bits, ~outcome.given_up
+    if outcome.given_up.weight():
+        key = give_up(block.ledger, key, kept, charged=outcome.given_up_charge)
+    of_ldpc = plan.method == "ldpc"
+    yield ReconciliationFacts(
+        ldpc_frames=outcome.frames if of_ldpc else 0,
+        ldpc_failed_frames=outcome.failed_frames if of_ldpc else 0,
+        reconciliation_rounds=rounds,
+        frames=-(-len(key) // block.blocks.frame_bits),
+    )
+    return CorrectedKey(
+        key=key,
+        rounds=compared.rounds,
+        kept=kept,
+        frame_charges=outcome.frame_charges,
+        difference=None if block.is_reference else (before.select(kept) ^ key).spread(kept),
+        errors_found=outcome.corrected_bits,
+    )
+
+
+RECONCILIATION = Stage(
+    name="reconciliation",
+    reference=lead,
+    corrector=follow,
+    reference_hears=frozenset({CorrectionRound}),
+    corrector_hears=frozenset({CorrectionStart, CorrectionRound}),
+)
+"""Correction by the method of the link. The peer's payload may come early: both speak at once in a round."""
