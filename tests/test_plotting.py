@@ -36,7 +36,7 @@ def test_error_rates_of_all_blocks(reports: tuple[qp.BlockReport, ...]) -> None:
 
 def test_rates_fall_with_distance_and_stay_below_the_limit() -> None:
     link = qp.planning.DecoyBB84Link()
-    curves = {"decoy": qp.planning.rate_curve(link, distances_km=[10.0, 60.0], pulses=10**10, most_evaluations=40)}
+    curves = {"decoy": qp.planning.rate_curve(link, distances_km=[10.0, 60.0], pulses=10**10, max_evaluations=40)}
     axes = qp.plotting.plot_key_rates(curves)
     rates, endless, limit = (line.get_ydata() for line in axes.lines)
     assert rates[0] > rates[1] > 0

@@ -83,7 +83,7 @@ def test_prepared_pulses_need_a_basis_and_a_bit_each() -> None:
 
 
 @pytest.mark.parametrize("counts", [(10, 5, 6), (-1, 5, 0), (2**54, 1, 0)])
-def test_tallies_that_cannot_be_are_refused(counts: tuple[int, int, int]) -> None:
+def test_impossible_tallies_are_refused(counts: tuple[int, int, int]) -> None:
     with pytest.raises(InputError):
         Tally(key_bits=counts[0], test_bits=counts[1], test_errors=counts[2])
 

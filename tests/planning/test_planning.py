@@ -180,7 +180,7 @@ def test_the_optimum_beats_the_start_and_its_neighbours(kind: str) -> None:
 @pytest.mark.parametrize("kind", LINKS)
 def test_rates_fall_with_distance_and_stay_below_what_a_line_can_carry(kind: str) -> None:
     distances = [0, 60, 120]
-    plans = planning.rate_curve(LINKS[kind], distances_km=distances, pulses=10**11, most_evaluations=150)
+    plans = planning.rate_curve(LINKS[kind], distances_km=distances, pulses=10**11, max_evaluations=150)
     rates = [plan.bits_per_pulse for plan in plans]
     assert all(near >= far for near, far in itertools.pairwise(rates))
     assert rates[1] > 0
@@ -262,8 +262,8 @@ def test_progress_tells_how_far_from_key_a_search_is() -> None:
 
 def test_the_same_question_has_the_same_answer() -> None:
     lines: list[str] = []
-    first = planning.optimise(ONE_DECOY, pulses=10**9, most_evaluations=200, progress=lines.append)
-    assert planning.optimise(ONE_DECOY, pulses=10**9, most_evaluations=200) == first
+    first = planning.optimise(ONE_DECOY, pulses=10**9, max_evaluations=200, progress=lines.append)
+    assert planning.optimise(ONE_DECOY, pulses=10**9, max_evaluations=200) == first
     assert any("evaluations" in line for line in lines)
 
 
@@ -286,8 +286,8 @@ def test_limits_of_asking() -> None:
     with pytest.raises(InputError):
         planning.time_to_collect(PAIRS, secret_bits=0)
     far = dataclasses.replace(PAIRS, fibre=Fibre(length_km=400))
-    with pytest.raises(ConfigurationError, match="were wanted"):
-        planning.time_to_collect(far, secret_bits=10**6, most_pulses=10**10)
+    with pytest.raises(ConfigurationError, match="ask for fewer bits"):
+        planning.time_to_collect(far, secret_bits=10**6, max_pulses=10**10)
     with pytest.raises(InputError):
         BBM92Link(pairs_per_slot=0.0)
     with pytest.raises(InputError):
@@ -329,9 +329,9 @@ def test_a_curve_of_forty_points_takes_less_than_a_minute_of_one_core() -> None:
         (lambda: planning.expected_length(PAIRS, pulses=10**9, efficiency=math.inf), "efficiency"),
         (lambda: planning.expected_length(None, pulses=10**9), "link must be a DecoyBB84Link"),
         (lambda: planning.optimise(5, pulses=10**9), "link must be a DecoyBB84Link"),
-        (lambda: planning.optimise(PAIRS, pulses=10**9, most_evaluations=1.5), "most_evaluations"),
+        (lambda: planning.optimise(PAIRS, pulses=10**9, max_evaluations=1.5), "max_evaluations"),
         (lambda: planning.time_to_collect(PAIRS, secret_bits=0), "secret_bits"),
-        (lambda: planning.time_to_collect(PAIRS, secret_bits=5, most_pulses=0), "most_pulses"),
+        (lambda: planning.time_to_collect(PAIRS, secret_bits=5, max_pulses=0), "max_pulses"),
         (lambda: planning.repeaterless_limit(10**400), "transmittance"),
         (lambda: planning.repeaterless_limit(None), "transmittance"),
     ],

@@ -42,7 +42,7 @@ def result_of(bits: float, *, asymptotic: float, key_bits: int, rigorous: bool =
     [(256_026.0, 72_820.0, 256_140), (4_999_886.0, 10**9, 130_677), (math.nan, 10.0, 10), (100.0, math.nan, 100)],
     ids=["above its asymptotic value", "above the key", "not a number", "nothing to compare with"],
 )
-def test_a_length_that_cannot_be_gives_no_key(bits: float, asymptotic: float, key_bits: int) -> None:
+def test_an_impossible_length_gives_no_key(bits: float, asymptotic: float, key_bits: int) -> None:
     result = result_of(bits, asymptotic=asymptotic, key_bits=key_bits)
     assert result.bits == 0
     assert "a fault of this library or of what it was given" in result.reason

@@ -527,7 +527,7 @@ PLANNING = [
         pulses=count(10**9),
         epsilon=real(1e-10),
         efficiency=real(1.25),
-        most_evaluations=count(3),
+        max_evaluations=count(3),
     ),
     call("repeaterless_limit", planning.repeaterless_limit, transmittance=real(0.5)),
     call(

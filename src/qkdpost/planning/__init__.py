@@ -1,7 +1,7 @@
 """Planning a link: what it is expected to give, which choices are best, how long it must run.
 
 The numbers come from the same bounds as in a session, applied to the counts that a model of the devices expects. An
-expectation is no promise: half of all blocks count less.
+expectation is not a promise: half of all blocks count less.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Acceptance thresholds of a fixed-length protocol, from what a block is expected to count.
 
-Counts scatter from block to block. Each threshold stands so many standard deviations on the safe side of what is
-expected that an honest block meets it nearly always; what the margin costs in length is the price of a fixed length.
+Counts scatter from block to block. Each threshold stands several standard deviations on the safe side of what is
+expected, so that an honest block meets it nearly always; the length that this costs is the price of a fixed length.
 The thresholds say nothing about security, which holds for any that were set before the data were seen; ill-chosen
 ones only cost key.
 """
@@ -72,7 +72,7 @@ def plan_fixed_length(
         key_error_rate: that of the key, if it is not what `expected` has (with a `Tally`, that of the test).
 
     Raises:
-        InputError: numbers that cannot be.
+        InputError: a number out of range, or too few counts for thresholds.
         ConfigurationError: a bound that is not for this kind of link or not fixed-length, or a tally of another kind
             or of other intensities.
     """
@@ -82,7 +82,9 @@ def plan_fixed_length(
     if key_error_rate is not None:
         key_error_rate = real_number("key_error_rate", key_error_rate, least=0.0, most=0.5)
     if bound == "variable-length":
-        raise ConfigurationError("a variable-length bound has no thresholds; planned_key_bits sets a length beforehand")
+        raise ConfigurationError(
+            "a variable-length bound has no thresholds: name a fixed-length bound, or set planned_key_bits of security"
+        )
     kind, settings = config.protocol.kind, config.protocol
     wanted = DecoyTally if settings.intensities else Tally
     if not isinstance(expected, wanted):
@@ -122,12 +124,12 @@ class _Margin:
         return math.ceil(count + self.deviations * math.sqrt(count))
 
     def above(self, rate: float, bits: int) -> float:
-        """Return an error rate that so many bits at `rate` exceed too seldom; no error at all is not believed."""
+        """Return an error rate that `bits` bits at `rate` hardly ever exceed; zero errors prove no zero rate."""
         errors = rate * bits
         return min(0.5, (errors + self.deviations * math.sqrt(errors + 1.0)) / bits) if bits else 0.5
 
     def leakage(self, key_bits: int, rate: float) -> int:
-        """Return what correction and verification of so many bits may disclose."""
+        """Return how much correction and verification of `key_bits` bits may disclose."""
         config = self.config
         rate = rate if self.key_error_rate is None else self.key_error_rate
         correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
@@ -141,7 +143,9 @@ def _qubit_thresholds(margin: _Margin, expected: Tally) -> QubitAcceptance:
     sifted, test_bits = margin.below(expected.key_bits), margin.below(expected.test_bits)
     key_bits = sifted - sample_size(sifted)
     if not key_bits or not test_bits:
-        raise InputError(f"{expected.key_bits} key and {expected.test_bits} test bits are too few for thresholds")
+        raise InputError(
+            f"too few for thresholds: {expected.key_bits} key and {expected.test_bits} test bits; plan larger blocks"
+        )
     rate = expected.test_errors / expected.test_bits
     return QubitAcceptance(
         key_bits=key_bits,

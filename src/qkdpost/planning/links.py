@@ -21,6 +21,7 @@ from qkdpost.planning.expectation import (
 )
 from qkdpost.security import bbm92, decoy_bb84, single_photon
 from qkdpost.security.decoy.tally import DecoyTally
+from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.result import SecretLength
@@ -60,7 +61,7 @@ class DecoyBB84Link:
         _check_link(self, ("detectors",))
 
     def expected_tally(self, pulses: int) -> DecoyTally:
-        """Return the counts that are expected of so many pulses, rounded."""
+        """Return the expected counts of a block of `pulses` pulses, rounded."""
         plain = [
             coherent_rates(mean * self.fibre.transmittance, self.source.misalignment, self.detectors)
             for mean in self.source.intensities
@@ -78,10 +79,16 @@ class DecoyBB84Link:
         )
 
     def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
-        """Return the length of the expected tally of so many pulses."""
+        """Return the secret length of the expected tally of `pulses` pulses."""
         tally = self.expected_tally(pulses)
-        leakage = _leakage(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
-        return decoy_bb84.secret_length(tally, **leakage, epsilon=epsilon, **options)
+        disclosed = _disclosed(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
+        return decoy_bb84.secret_length(
+            tally,
+            leakage_bits=disclosed.leakage_bits,
+            verification_bits=disclosed.verification_bits,
+            epsilon=epsilon,
+            **options,
+        )
 
     def starting_points(self) -> Iterator[DecoyBB84Link]:
         """Yield a coarse grid of choices to start a search from."""
@@ -111,7 +118,7 @@ class DecoyBB84Link:
         above = [math.exp(min(2.0, values[0]))]
         moving = count - 1 if count > 2 else count
         for step in values[1:moving]:
-            above.append(above[-1] * _share(step))
+            above.append(above[-1] * _expit(step))
         intensities = [floor + value for value in above] + ([floor] if count > 2 else [])
         raw = [math.exp(max(-12.0, min(12.0, value))) for value in values[moving : moving + count - 1]] + [1.0]
         source = replace(
@@ -119,7 +126,7 @@ class DecoyBB84Link:
             intensities=tuple(intensities),
             probabilities=tuple(value / math.fsum(raw) for value in raw),
         )
-        return replace(self, source=source, test_probability=_share(values[-1]))
+        return replace(self, source=source, test_probability=_expit(values[-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +155,7 @@ class SinglePhotonBB84Link:
         _keep(self, "attenuation", real_number("attenuation", self.attenuation, above=0.0, most=1.0))
 
     def expected_tally(self, pulses: int) -> SinglePhotonTally:
-        """Return the counts that are expected of so many pulses, rounded."""
+        """Return the expected counts of a block of `pulses` pulses, rounded."""
         source = replace(self.source, mean_photons=self.source.mean_photons * self.attenuation)
         one, two = source.photon_probabilities
         plain = one_or_two_photon_rates(one, two, self.fibre.transmittance, source.misalignment, self.detectors)
@@ -166,11 +173,17 @@ class SinglePhotonBB84Link:
         )
 
     def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
-        """Return the length of the expected tally of so many pulses."""
+        """Return the secret length of the expected tally of `pulses` pulses."""
         tally = self.expected_tally(pulses)
         wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
-        leakage = _leakage(tally.key_bits, wrong, efficiency, epsilon)
-        return single_photon.secret_length(tally, **leakage, epsilon=epsilon, **options)
+        disclosed = _disclosed(tally.key_bits, wrong, efficiency, epsilon)
+        return single_photon.secret_length(
+            tally,
+            leakage_bits=disclosed.leakage_bits,
+            verification_bits=disclosed.verification_bits,
+            epsilon=epsilon,
+            **options,
+        )
 
     def starting_points(self) -> Iterator[SinglePhotonBB84Link]:
         """Yield a coarse grid of choices to start a search from."""
@@ -182,7 +195,7 @@ class SinglePhotonBB84Link:
 
     def with_free_parameters(self, values: Sequence[float]) -> SinglePhotonBB84Link:
         """Return the same link with other choices."""
-        return replace(self, attenuation=_share(values[0]), test_probability=_share(values[1]))
+        return replace(self, attenuation=_expit(values[0]), test_probability=_expit(values[1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +226,7 @@ class BBM92Link:
         _check_link(self, ("alice_detectors", "bob_detectors"))
 
     def expected_tally(self, pulses: int) -> Tally:
-        """Return the counts that are expected in so many slots, rounded; dead times are left out."""
+        """Return the expected counts of a block of `pulses` slots, rounded; dead times are left out."""
         reach = (self.alice_detectors.efficiency, self.bob_detectors.efficiency * self.fibre.transmittance)
         dark = (self.alice_detectors.dark_count_probability, self.bob_detectors.dark_count_probability)
         rates = pair_rates(self.pairs_per_slot, reach, self.misalignment, dark)
@@ -225,11 +238,17 @@ class BBM92Link:
         )
 
     def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
-        """Return the length of the expected tally of so many slots."""
+        """Return the secret length of the expected tally of `pulses` slots."""
         tally = self.expected_tally(pulses)
         wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
-        leakage = _leakage(tally.key_bits, wrong, efficiency, epsilon)
-        return bbm92.secret_length(tally, **leakage, epsilon=epsilon, **options)
+        disclosed = _disclosed(tally.key_bits, wrong, efficiency, epsilon)
+        return bbm92.secret_length(
+            tally,
+            leakage_bits=disclosed.leakage_bits,
+            verification_bits=disclosed.verification_bits,
+            epsilon=epsilon,
+            **options,
+        )
 
     def starting_points(self) -> Iterator[BBM92Link]:
         """Yield a coarse grid of choices to start a search from."""
@@ -242,7 +261,7 @@ class BBM92Link:
 
     def with_free_parameters(self, values: Sequence[float]) -> BBM92Link:
         """Return the same link with other choices."""
-        return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=_share(values[1]))
+        return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=_expit(values[1]))
 
 
 _BIASES = (0.5, 0.3, 0.15, 0.07, 0.03, 0.01, 0.003)
@@ -265,7 +284,7 @@ def expected_length(
         options: for the kind's `secret_length`, as ``method="analytic"``.
 
     Raises:
-        InputError: pulses or efficiency that cannot be, or no link.
+        InputError: pulses or efficiency out of range, or `link` is not a link to be planned.
     """
     link = check_link(link)
     efficiency = real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
@@ -273,7 +292,7 @@ def expected_length(
 
 
 MAX_EFFICIENCY = 1e6
-"""Of error correction; far more than any discloses, and still a number to multiply with."""
+"""Of error correction: far above that of any code, and far from overflow when it is multiplied."""
 
 
 def check_pulses(name: str, pulses: float) -> int:
@@ -289,7 +308,7 @@ def check_link(link: AnyLink) -> AnyLink:
     """Return a link to be planned.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not one.
     """
     if not isinstance(link, DecoyBB84Link | SinglePhotonBB84Link | BBM92Link):
         raise InputError(
@@ -313,11 +332,12 @@ def _keep(link: AnyLink, name: str, value: float) -> None:
     object.__setattr__(link, name, value)
 
 
-def _leakage(key_bits: int, errors: int, efficiency: float, epsilon: Epsilon) -> dict[str, Any]:
+def _disclosed(key_bits: int, errors: int, efficiency: float, epsilon: Epsilon) -> Disclosed:
+    """Return what correction and verification of the key are expected to disclose."""
     rate = min(0.5, errors / key_bits) if key_bits else 0.0
     verification = epsilon.verification_charge_bits
     correction = math.ceil(efficiency * key_bits * binary_entropy(rate))
-    return {"leakage_bits": correction + verification, "verification_bits": verification}
+    return Disclosed(leakage_bits=correction + verification, verification_bits=verification, two_way=True)
 
 
 def _counts(scale: float, weights: Sequence[float], rates: Sequence[float]) -> tuple[int, ...]:
@@ -329,10 +349,10 @@ def _neighbours(intensities: Sequence[float]) -> list[tuple[float, float]]:
     return [(moving[index], moving[index + 1]) for index in range(len(moving) - 1)]
 
 
-def _logit(share: float) -> float:
-    share = min(1.0 - 1e-9, max(1e-9, share))
-    return math.log(share / (1.0 - share))
+def _logit(fraction: float) -> float:
+    fraction = min(1.0 - 1e-9, max(1e-9, fraction))
+    return math.log(fraction / (1.0 - fraction))
 
 
-def _share(logit: float) -> float:
+def _expit(logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-max(-16.0, min(16.0, logit))))

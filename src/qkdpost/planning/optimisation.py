@@ -22,10 +22,10 @@ __all__ = ["Plan", "optimise", "rate_curve", "repeaterless_limit", "time_to_coll
 Progress = Callable[[str], None]
 _STARTS = 2
 """How many choices of the coarse grid are searched from."""
-_MOST_TIMES = 4.0**10
-"""Where nobody would wait for key any longer."""
+_MAX_PULSE_RATIO = 4.0**10
+"""No link is planned to send this many times the pulses: the search for how many would be needed ends here."""
 _HOPELESS = math.log(100.0)
-"""A search hardly saves a factor of ten in pulses; where the best start lacks a hundred it is not begun."""
+"""A search hardly saves a factor of ten in pulses; it is not begun where the best start needs a hundred times more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def optimise(
     pulses: int,
     epsilon: Epsilon | float = 1e-10,
     efficiency: float = 1.1,
-    most_evaluations: int = 450,
+    max_evaluations: int = 450,
     progress: Progress | None = None,
     **options: Any,
 ) -> Plan:
@@ -81,16 +81,16 @@ def optimise(
         pulses: in a block.
         epsilon: the budget, or a total.
         efficiency: f of error correction.
-        most_evaluations: of choices in the long search; each of the others takes a third of that.
+        max_evaluations: how many choices the long search may judge; each of the others a third of that.
         progress: called with a line of text now and then.
         options: for the kind's `secret_length`, in the search and in the answer.
 
     Raises:
-        InputError: pulses or efficiency that cannot be.
+        InputError: pulses, efficiency or evaluations out of range.
         ConfigurationError: options that the bound does not take.
     """
     budget, link, pulses = Epsilon.coerce(epsilon), check_link(link), check_pulses("pulses", pulses)
-    most_evaluations = whole_number("most_evaluations", most_evaluations, least=3)
+    max_evaluations = whole_number("max_evaluations", max_evaluations, least=3)
 
     def judge(at: AnyLink, times: float = 1.0, **settings: Any) -> SecretLength:
         return expected_length(at, pulses=round(pulses * times), epsilon=budget, efficiency=efficiency, **settings)
@@ -100,7 +100,7 @@ def optimise(
     if isinstance(link, DecoyBB84Link) and options.get("bound", "variable-length") == "variable-length":
         settings["method"] = "analytic"
     search = _Search(lambda at, times: _sum(judge(at, times, **settings)), pulses, progress)
-    best = search.best(link, most_evaluations)
+    best = search.best(link, max_evaluations)
     result = judge(best, **options)
     if _sum(result) <= _sum(found):
         best, result = link, found
@@ -141,28 +141,29 @@ def rate_curve(
 
 
 def time_to_collect(
-    link: AnyLink, *, secret_bits: int, most_pulses: int = 10**15, progress: Progress | None = None, **settings: Any
+    link: AnyLink, *, secret_bits: int, max_pulses: int = 10**15, progress: Progress | None = None, **settings: Any
 ) -> Plan:
     """Return the plan of the shortest block that is expected to give `secret_bits`; its `seconds` answer how long.
 
     Args:
         link: devices, and choices to start from.
-        secret_bits: what is wanted of one block.
-        most_pulses: where to give up.
+        secret_bits: how many bits one block is to give.
+        max_pulses: the largest block that is considered.
         progress: called with a line of text now and then.
         settings: for `optimise`.
 
     Raises:
-        InputError: no such number of bits.
-        ConfigurationError: not even `most_pulses` give so many.
+        InputError: a number of bits or pulses out of range.
+        ConfigurationError: even `max_pulses` give fewer.
     """
     secret_bits = check_pulses("secret_bits", secret_bits)
-    link, most_pulses = check_link(link), check_pulses("most_pulses", most_pulses)
-    low, high = 3.0, math.log10(most_pulses)
-    plan = optimise(link, pulses=most_pulses, **settings)
+    link, max_pulses = check_link(link), check_pulses("max_pulses", max_pulses)
+    low, high = 3.0, math.log10(max_pulses)
+    plan = optimise(link, pulses=max_pulses, **settings)
     if plan.result.bits < secret_bits:
         raise ConfigurationError(
-            f"{most_pulses:.3g} pulses are expected to give {plan.result.bits} bits; {secret_bits} were wanted"
+            f"{max_pulses:.3g} pulses are expected to give {plan.result.bits} bits, where {secret_bits} were "
+            "wanted: ask for fewer bits, raise max_pulses, or improve the link"
         )
     while high - low > 0.002:
         middle = 0.5 * (low + high)
@@ -196,22 +197,22 @@ class _Search:
     """A search for the best choices of a link."""
 
     def __init__(self, bits: Callable[[AnyLink, float], float], pulses: int, progress: Progress | None) -> None:
-        """Take the length, not clipped at zero, of a link with so many times the pulses."""
+        """Search by `bits`, which returns the length, not clipped at zero, of a link with a multiple of the pulses."""
         self._bits = bits
-        self._most_times = min(_MOST_TIMES, 2.0**53 / pulses)
+        self._max_pulse_ratio = min(_MAX_PULSE_RATIO, 2.0**53 / pulses)
         self._progress = progress
         self._count = 0
 
-    def best(self, link: AnyLink, most_evaluations: int) -> AnyLink:
+    def best(self, link: AnyLink, max_evaluations: int) -> AnyLink:
         """Return the best choices that are found."""
         starts: list[AnyLink] = sorted(link.starting_points(), key=self._score, reverse=True)
         ends: list[AnyLink] = [link, *starts[:_STARTS]]
         if max(map(self._score, ends)) < -_HOPELESS:
             return link
         for number, start in enumerate(ends):
-            ends[number] = self._searched(start, most_evaluations // 3, 0.4)
+            ends[number] = self._searched(start, max_evaluations // 3, 0.4)
         end = max(ends, key=self._score)
-        for most, reach in ((most_evaluations, 0.3), (most_evaluations // 3, 0.1)):
+        for most, reach in ((max_evaluations, 0.3), (max_evaluations // 3, 0.1)):
             end = self._searched(end, most, reach)
         return end
 
@@ -225,9 +226,9 @@ class _Search:
             if bits > 0.0:
                 return bits
             low, high = 1.0, 4.0
-            while self._bits(link, min(high, self._most_times)) <= 0.0:
-                if high >= self._most_times:
-                    return -math.log(self._most_times) - 1.0
+            while self._bits(link, min(high, self._max_pulse_ratio)) <= 0.0:
+                if high >= self._max_pulse_ratio:
+                    return -math.log(self._max_pulse_ratio) - 1.0
                 low, high = high, 4.0 * high
             for _ in range(6):
                 middle = math.sqrt(low * high)
@@ -236,7 +237,7 @@ class _Search:
         except QkdpostError:
             return -math.inf  # choices that no device or bound allows
 
-    def _searched(self, link: AnyLink, most_evaluations: int, reach: float) -> AnyLink:
+    def _searched(self, link: AnyLink, max_evaluations: int, reach: float) -> AnyLink:
         """Return the link with its parameters at the end of a search whose first steps are `reach` wide."""
         start = link.free_parameters()
         scale = max(1.0, abs(self._score(link)))
@@ -254,6 +255,6 @@ class _Search:
             moved = list(start)
             moved[index] += reach
             simplex.append(moved)
-        options: Any = {"maxfev": most_evaluations, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
+        options: Any = {"maxfev": max_evaluations, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
         answer = optimize.minimize(cost, np.array(start), method="Nelder-Mead", options=options)
         return link.with_free_parameters(answer.x.tolist())

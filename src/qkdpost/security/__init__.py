@@ -13,7 +13,7 @@ Correction that answers back
     under the following conditions, which the lists of assumptions repeat:
 
     (i) All parities, tags and revealed bits of the reference's key are counted as they are sent; counting dependent
-        ones again is safe. The number of messages is then a function of what the eavesdropper has anyhow, and an
+        ones again is safe. The number of messages is then a function of what the eavesdropper has already, and an
         announced error rate of the key as well.
     (ii) The key rounds are pairs of qubits measured in Z. A controlled-NOT from the reference's qubit to the
         corrector's turns W = Z Z into Z of the second qubit alone, and the phase-error observable X X into X of the
@@ -26,8 +26,8 @@ Correction that answers back
         any receiver with basis-independent loss; with W public this freedom is given up. No proof is known that
         joins a public W with detectors of different efficiency: such results say that correction must be one-way.
     (iv) Rounds in which the source sent nothing give no key: the eavesdropper can cause the corrector's click, and
-        W then tells her the reference's bit. Bounds with a vacuum term drop it when the ledger says two-way. Rounds
-        with several photons give none in any case.
+        W then reveals the reference's bit to her. Bounds with a vacuum term drop it when the ledger says two-way.
+        Rounds with several photons give none in any case.
     (v) Verification is counted as with any correction: tags and outcomes.
 
     The argument of (ii) to (iv) is this library's own, not a quotation of a published theorem: results that rest on it

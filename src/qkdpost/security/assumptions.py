@@ -4,7 +4,8 @@ A bound cannot check these: they are properties of devices and of the way in whi
 user, conducts the protocol. They are stated once, here, so that the same condition has the same words everywhere.
 
 The last ones are no conditions but steps of a proof that no published theorem covers: a result that rests on one names
-it in `unproven`. Most are arguments of this library's own, written down where the text says; one nobody has proven.
+it in `unproven`. Most are arguments of this library's own, written down where the text says; one has not
+been proven at all.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ CONJUGATE_MEASUREMENTS = (
 )
 CONJUGATE_STATES = (
     "each photon carries its bit in one of two conjugate bases, prepared without flaw: whatever the photon number, a "
-    "pulse averaged over its bit is the same in both, and no side channel tells them apart"
+    "pulse averaged over its bit is the same in both, and no side channel distinguishes them"
 )
 BASIS_INDEPENDENT_DETECTION = (
     "whether a round is detected does not depend on the basis (equal efficiencies; no efficiency mismatch)"
@@ -74,8 +75,8 @@ DETECTOR_CONSEQUENCE = (
 )
 DETECTORS_READY = (
     "a round counts only if every detector of its receiver was ready: none was recovering from an earlier click; and "
-    "which rounds count does not tell earlier outcomes, which light that is aimed at one detector within its dead time "
-    "could bring about"
+    "which rounds count does not reveal earlier outcomes, which light that is aimed at one detector within its dead "
+    "time could bring about"
 )
 ANNOUNCED_TIMES = (
     "times that are announced, with each detector's delay taken off, do not depend on the outcome: detectors of one "
@@ -112,11 +113,11 @@ AUTHENTICATED = (
 ONE_WAY = "one-way correction: nothing that depends on the corrector's key was published but what the leakage counts"
 PHASE_RANDOMISED_PULSES = (
     "pulses are phase-randomised with Poissonian photon numbers; which intensity is meant is chosen at random, with "
-    "the same probabilities in every round and independently of basis, bit and earlier pulses; no side channel tells "
-    "them apart"
+    "the same probabilities in every round and independently of basis, bit and earlier pulses; no side channel "
+    "distinguishes them"
 )
 INTENSITIES_AS_STATED = (
-    "intensities are exactly as stated. (10 % of drift that nobody tells gives too long a key: 4 to 10 % with a weaker "
+    "intensities are exactly as stated. (10 % of undeclared drift gives too long a key: 4 to 10 % with a weaker "
     "signal, 7 to 15 % with a stronger decoy, 17 to 25 % with both, at 10^11 pulses over 20 dB; state intervals, and "
     "see security.intensity_sensitivity)"
 )
@@ -125,8 +126,8 @@ INTENSITIES_WITHIN = (
     "the pulse's basis and bit, nor on which intensities, bases and bits were chosen for other pulses"
 )
 PHOTONS_WITHOUT_COHERENCE = (
-    "pulses are emitted independently and alike, without coherence between photon numbers; the stated mean photon "
-    "number and g2 are upper limits at the channel's input"
+    "pulses are emitted independently and from the same distribution, without coherence between photon numbers; the "
+    "stated mean photon number and g2 are upper limits at the channel's input"
 )
 BOUNDED_MISMATCH = (
     "the two detectors differ by no more than stated, whatever the eavesdropper sends (one mode), and bases are "

@@ -65,8 +65,8 @@ class Disclosed:
 class Bound(Protocol[Tally_contra, Settings_contra]):
     """How many bits of a block are secret: one call, for every kind of QKD.
 
-    A function that has this shape can be the bound of a kind. `settings` is a frozen record of what the bound is told
-    beside counts, bits and budget; each kind has its own.
+    A function that has this shape can be the bound of a kind. `settings` is a frozen record of the bound's own
+    choices; each kind has its own type.
     """
 
     def __call__(

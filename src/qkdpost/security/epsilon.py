@@ -15,9 +15,9 @@ from typing import Any
 from qkdpost.checks import real_number
 from qkdpost.errors import ConfigurationError
 
-__all__ = ["SMALLEST_EPSILON", "Epsilon", "EpsilonLedger", "EpsilonTerm"]
+__all__ = ["MIN_EPSILON", "Epsilon", "EpsilonLedger", "EpsilonTerm"]
 
-SMALLEST_EPSILON = 1e-60
+MIN_EPSILON = 1e-60
 """Smaller parts are refused: proofs use their squares, which must stay far from underflow."""
 
 
@@ -33,7 +33,7 @@ class Epsilon:
             not use it; it is part of what a key is composed of.
 
     Raises:
-        ConfigurationError: a part lies outside `SMALLEST_EPSILON` ... 1, or they add up to 1 or more.
+        ConfigurationError: a part lies outside `MIN_EPSILON` ... 1, or they add up to 1 or more.
     """
 
     secrecy: float
@@ -42,7 +42,7 @@ class Epsilon:
 
     def __post_init__(self) -> None:
         for name in ("secrecy", "correctness", "authentication"):
-            value = _part(f"epsilon: {name}", getattr(self, name), SMALLEST_EPSILON)
+            value = _part(f"epsilon: {name}", getattr(self, name), MIN_EPSILON)
             object.__setattr__(self, name, value)
         if self.total >= 1.0:
             raise ConfigurationError(f"epsilon: the parts add up to {self.total}, which says nothing about a key")
@@ -57,7 +57,7 @@ class Epsilon:
         Raises:
             ConfigurationError: the total is out of range.
         """
-        total = _part("epsilon (a total)", total, 16 * SMALLEST_EPSILON)
+        total = _part("epsilon (a total)", total, 16 * MIN_EPSILON)
         sixteenth = total / 16.0
         secrecy = 14.0 * sixteenth
         # fsum rounds the exact sum once, so that its sign is that of the exact sum.

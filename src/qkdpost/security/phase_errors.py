@@ -14,10 +14,10 @@ Concentration = Literal["hypergeometric", "serfling"]
 
 
 def check_concentration(concentration: str) -> None:
-    """Check that a concentration is one that there is.
+    """Check the name of a concentration inequality.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is unknown.
     """
     choice("concentration", concentration, ("hypergeometric", "serfling"), error=ConfigurationError)
 
@@ -40,14 +40,14 @@ def max_phase_errors(
         The number, 0 ... key_bits; all of them where nothing was tested.
 
     Raises:
-        InputError: counts that cannot be, or a tail outside 0 ... 1.
+        InputError: counts that are no whole numbers, more errors than test bits, or a tail outside 0 ... 1.
         ConfigurationError: an unknown concentration.
     """
     check_concentration(concentration)
     key_bits, test_bits = whole_number("key_bits", key_bits), whole_number("test_bits", test_bits)
     test_errors, tail = whole_number("test_errors", test_errors), check_tail(tail)
     if test_errors > test_bits:
-        raise InputError(f"{test_errors} errors in {test_bits} test bits cannot be")
+        raise InputError(f"test_errors must not exceed test_bits; found {test_errors} > {test_bits}")
     if key_bits == 0 or test_bits == 0:
         return float(key_bits)
     if concentration == "hypergeometric":

@@ -2,7 +2,7 @@
 
 Every bound's terms are added up here, and here is the last line of defence: with its statistics and its epsilons a
 length cannot exceed what the same counts would give without any, nor the bits that the key is made of. One that does
-is wrong, by a fault of the library or by an input that none of its checks knows, and nobody can say by how much; so it
+is wrong, by a fault of the library or by an input that none of its checks knows, and by how much is unknown; so it
 gives no key at all, and says that it is a fault. (An answer, not an exception: it must not take an unattended host
 down either.) Formulas that are kept for comparison and are no bounds may exceed both by themselves, as some do where
 counts are few; they are cut off there.

@@ -70,7 +70,7 @@ def test_the_standard_block_by_linear_program() -> None:
     ("deviation", "swap", "rate"),
     [(0.01, False, 0.047321734907970044), (0.01, True, 0.006912433917533679), (0.001, False, 0.010543737595231467)],
 )
-def test_detectors_that_are_not_alike(deviation: float, swap: bool, rate: float) -> None:
+def test_mismatched_detectors(deviation: float, swap: bool, rate: float) -> None:
     """T1 with delta1 and delta2; the excess by Hoeffding's inequality, as the authors' program has it."""
     mismatch = DetectorMismatch(
         dark_count_probability=1e-6, efficiency_deviation=deviation, dark_count_deviation=deviation, random_swap=swap

@@ -115,7 +115,7 @@ def test_certified_numbers_hold_whatever_each_pulse_had(line: tuple[float, ...])
             program = RangeProgram(source, total, intervals)
             assert program.least(photons) <= numbers[photons] + slack
             assert program.most(photons) >= numbers[photons] - slack
-            assert rules.most_of_photon_number(intervals, photons) >= numbers[photons] - slack
+            assert rules.max_rounds_with_photons(intervals, photons) >= numbers[photons] - slack
         if rules.analytic:
             cap = None if len(line) > 2 else numbers[0]
             assert rules.single_photons_lower(total, intervals, cap) <= numbers[1] + slack

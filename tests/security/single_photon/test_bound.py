@@ -234,6 +234,6 @@ def test_the_source_is_monitored_or_assumed_and_it_is_said() -> None:
         {"pulses_sent": 2**54},
     ],
 )
-def test_tallies_that_cannot_be_are_refused(change: dict[str, float]) -> None:
+def test_impossible_tallies_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(InputError):
         dataclasses.replace(S1, **change)

@@ -11,16 +11,16 @@ __all__ = ["DecoyAcceptance"]
 class DecoyAcceptance(Acceptance, frozen=True, kw_only=True):
     """The thresholds of a fixed-length protocol for weak pulses with decoy intensities.
 
-    A block is accepted if its observed counts prove at least so many single photons at a phase-error rate of at most
-    so much, and its leakage is at most so large; the length is that of the thresholds, never that of the data. The
-    estimates are functions of the observed counts, so that this is a set of counts that was fixed beforehand: the
+    A block is accepted if its observed counts prove at least the single photons below at no more than the phase-error
+    rate, and its leakage does not exceed the threshold; the length is that of the thresholds, never that of the data.
+    The estimates are functions of the observed counts, so that this is a set of counts that was fixed beforehand: the
     largest one for which the length holds.
 
     Args:
-        vacuum: the least key detections without a photon; 0 if there is no vacuum term.
-        single_photons: the least key detections by one photon.
-        phase_error_rate: the largest.
-        leakage_bits: the most that may be charged, verification and dropped frames included.
+        vacuum: the minimum of key detections without a photon; 0 if there is no vacuum term.
+        single_photons: the minimum of key detections by one photon.
+        phase_error_rate: the maximum.
+        leakage_bits: the maximum that may be charged, verification and dropped frames included.
 
     Raises:
         InputError: a count outside 0 ... 2^53, or a rate outside 0 ... 1/2.
@@ -39,5 +39,5 @@ class DecoyAcceptance(Acceptance, frozen=True, kw_only=True):
 
     @property
     def needs_one_way(self) -> bool:
-        """Whether there is a vacuum term: two-way correction tells those bits to whoever caused the clicks."""
+        """Whether there is a vacuum term: two-way correction reveals those bits to whoever caused the clicks."""
         return self.vacuum > 0

@@ -38,7 +38,7 @@ __all__ = [
     "has_analytic_bound",
     "hoeffding_intervals",
     "kullback_leibler_intervals",
-    "most_of_photon_number",
+    "max_rounds_with_photons",
     "rounding_error",
     "single_photon_errors_upper",
     "single_photons_lower",
@@ -55,7 +55,7 @@ IntervalMethod = Literal["clopper-pearson", "kullback-leibler", "hoeffding"]
 
 
 def hoeffding_intervals(counts: Sequence[float], tail: float, *, clip: bool = True) -> Intervals:
-    """Return x_k -+ sqrt(T ln(1 / tail) / 2), T the sum of all counts, clipped to 0 ... T unless told not to."""
+    """Return x_k -+ sqrt(T ln(1 / tail) / 2), T the sum of all counts, clipped to 0 ... T unless `clip` is False."""
     total = math.fsum(counts)
     deviation = math.sqrt(total * -math.log(tail) / 2.0)
     if not clip:
@@ -130,10 +130,10 @@ def single_photon_errors_upper(source: PhotonStatistics, error_intervals: Interv
     return max(0.0, source.photon_probability(1) * (high[-2] - low[-1]) / (stronger - weaker))
 
 
-def most_of_photon_number(source: PhotonStatistics, intervals: Intervals, photons: int) -> float:
-    """Return more rounds with so many photons than the mean count of any label allows: E_k^+ / p(k | n), the least.
+def max_rounds_with_photons(source: PhotonStatistics, intervals: Intervals, photons: int) -> float:
+    """Return an upper bound on the rounds with that number of photons: the least E_k^+ / p(k | n) of all labels.
 
-    A lower bound above it says that the intervals contradict each other: labels were mixed up, or an event failed.
+    A lower bound above it shows that the intervals contradict each other: labels were mixed up, or an event failed.
     """
     shares = source.label_probabilities(photons)
     return min(high / share for (_, high), share in zip(intervals, shares, strict=True) if share > 0.0)

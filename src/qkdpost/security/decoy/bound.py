@@ -1,7 +1,7 @@
 """Secret length of BB84 with weak coherent pulses and decoy intensities.
 
-Default: the variable-length theorem (`qkdpost.security.theorem`) for the rounds in which one photon was sent. Where
-epsilon goes is told in `budget`.
+Default: the variable-length theorem (`qkdpost.security.theorem`) for the rounds in which one photon was sent.
+`budget` says where epsilon goes.
 
 Bounds instead of counts
     The estimate says: at least n key and k test detections were made by single photons, and at most v of the errors
@@ -13,8 +13,8 @@ Bounds instead of counts
     be handed to whoever wants them; this can only lower the entropy, for H_min(A B | E) >= H_min(A | E) for classical
     B. The kept rounds and the test are a uniformly random split again, and K(n, k, v) bounds the phase errors of the
     kept ones at the same tail, if n is independent of the split. It is where it is computed from the counts of labels
-    alone: given the photon numbers of all rounds, their labels are independent of all else, and alike for all single
-    photons, so that the law of these counts is the same whichever of them make the key.
+    alone: given the photon numbers of all rounds, their labels are independent of all else, and equally distributed for
+    all single photons, so that the law of these counts is the same whichever of them make the key.
     With one decoy this is not so: n comes from the errors of the key as well, which an attack may have made where the
     phase errors are. Then nothing is thinned. The n1 rounds hold n1 (1 - h(K(n1, k, v) / n1)) bits, and what is
     claimed is a length that none of n <= n1 <= (all key detections) falls below, which costs one error as a rule
@@ -24,8 +24,9 @@ Bounds instead of counts
 Intensities that are known to lie in intervals
     The tally may give pairs for intensities. Then the numbers of single photons are bounded for all that pulses may
     have had in there, each its own (`intensity_ranges`). The thinning above asks that, given the photon numbers, labels
-    be independent of all else and alike for all single photons. With intensities that differ from pulse to pulse they
-    are independent but no longer alike, so that the law of the counts hangs a little on which rounds make the key.
+    be independent of all else and equally distributed for all single photons. With intensities that differ from pulse
+    to pulse they are independent but not equally distributed, so that the law of the counts depends a little on which
+    rounds make the key.
     Nothing is thinned then: as with one decoy, what is claimed is a length that none of n <= n1 <= (all key detections)
     falls below. Mismatched detectors, whose argument is thinned as well, are refused.
 
@@ -146,7 +147,7 @@ def apply_bound(tally: DecoyTally, disclosed: Disclosed, budget: Epsilon, settin
     tally = counted(tally)
     if settings.bound == "variable-length":
         return _variable_length(tally, disclosed, budget, settings)
-    # The errors of the key that a bound with one decoy announces are taken for public with all they tell.
+    # A bound with one decoy announces the key's error counts; its error pattern is taken to be public altogether.
     public = disclosed.two_way or len(tally.intensities) == 2
     return published_length(
         settings.bound,
@@ -220,7 +221,7 @@ def _evidence(photons: SinglePhotons) -> Evidence:
 
 
 def _with_announced_key_errors(tally: DecoyTally, disclosed: Disclosed) -> Disclosed:
-    """Charge what announcing the key's error counts costs; nothing if the error pattern is public anyhow."""
+    """Charge what announcing the key's error counts costs; nothing if the error pattern is public already."""
     if disclosed.two_way or tally.key_errors is None or len(tally.intensities) > 2:
         return disclosed
     announced = sum(count.bit_length() for count in tally.key_counts)

@@ -147,7 +147,7 @@ def certified_minimum(
     Args:
         cost: c.
         constraints: inequalities and equations.
-        trivial: a lower bound that holds anyhow, returned where the solver finds none.
+        trivial: a lower bound that holds in any case, returned where the solver finds none.
         strict: whether to raise then.
         max_sum: what all x add up to at most.
 

@@ -25,14 +25,14 @@ def check_coverage(
     """Check that there is a bound for a link with these intensities.
 
     Args:
-        settings: which bound, with its thresholds and the detectors.
+        settings: of the bound.
         intensities: mean photon numbers or intervals of them, strictly decreasing.
         probabilities: with which each is chosen.
         one_way: whether correction of a block may keep the error pattern to itself.
         two_way: whether it may publish the error pattern, and with it the errors of the key.
 
     Raises:
-        ConfigurationError: there is none; the message gives the rule, what was found, and what to do.
+        ConfigurationError: there is none.
     """
     check_mismatch(settings.detectors, intensities, two_way=two_way, by_key_errors=two_way and len(intensities) == 2)
     if len(intensities) == 2 and one_way:

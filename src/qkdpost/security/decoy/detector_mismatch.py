@@ -41,7 +41,7 @@ class DetectorMismatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     `delta1` and `delta2` bound how far its measurement is from one whose detection does not depend on the basis, by
     the formulas of the published program to Tupkary et al., Quantum 9, 1937 (2025), for an active choice of basis;
-    the module tells what they cost.
+    the module explains what they cost.
 
     Args:
         dark_count_probability: per detector and gate.

@@ -7,7 +7,7 @@ beyond c the posterior of the strongest label only grows and that of any other, 
 in n, only falls; c is chosen so that it has begun to. Nothing is cut off: the program is a relaxation, its minimum
 a bound.
 
-All variables together are at most 2. How the answer of the solver is certified, `certified` tells.
+All variables together are at most 2. `certified` explains how the answer of the solver is certified.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from qkdpost.errors import InputError
 
 __all__ = ["PhotonStatistics"]
 
-_SMALLEST_TOTAL = 1e-250
-_FAINTEST = 1e-100
+_MIN_TOTAL = 1e-250
+_MIN_INTENSITY = 1e-100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class PhotonStatistics:
     probabilities: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.intensities[0] >= _FAINTEST or any(0.0 < mean < _FAINTEST for mean in self.intensities):
-            raise InputError(f"an intensity must be 0 or at least {_FAINTEST:g}; found {self.intensities}")
+        if not self.intensities[0] >= _MIN_INTENSITY or any(0.0 < mean < _MIN_INTENSITY for mean in self.intensities):
+            raise InputError(f"an intensity must be 0 or at least {_MIN_INTENSITY:g}; found {self.intensities}")
 
     def photon_probability(self, photons: int) -> float:
         """Return tau_n."""
@@ -47,7 +47,7 @@ class PhotonStatistics:
         """Return p(k | n) for every intensity k."""
         joint = self._joint(photons)
         total = math.fsum(joint)
-        if total < _SMALLEST_TOTAL:  # so many photons of so faint pulses: the powers have too few digits left
+        if total < _MIN_TOTAL:  # the powers underflow for many photons of faint pulses: scale by the strongest
             strongest = self.intensities[0]
             joint = tuple(
                 probability * math.exp(-intensity) * (intensity / strongest) ** photons
@@ -71,7 +71,7 @@ class PhotonStatistics:
 def _joint_probabilities(
     intensities: tuple[float, ...], probabilities: tuple[float, ...], photons: int
 ) -> tuple[float, ...]:
-    """Return the probability of each label with so many photons; a length asks some twenty times for the same."""
+    """Return the joint probability of each label and the number of photons; a length needs each some twenty times."""
     return tuple(
         probability * math.exp(-intensity) * intensity**photons / math.factorial(photons)
         for intensity, probability in zip(intensities, probabilities, strict=True)

@@ -8,7 +8,7 @@ from qkdpost.security.decoy.analytic import (
     Intervals,
     check_analytic,
     has_analytic_bound,
-    most_of_photon_number,
+    max_rounds_with_photons,
     rounding_error,
     single_photon_errors_upper,
     single_photons_lower,
@@ -60,9 +60,9 @@ class PointRules:
         """Bound the errors among rounds without a photon from above, by those of one label."""
         return vacuum_upper_by_errors(self.source, intervals, label) * (1.0 + _PRODUCT_ROUNDING)
 
-    def most_of_photon_number(self, intervals: Intervals, photons: int) -> float:
-        """Return more rounds with that number of photons than the mean count of any label allows."""
-        return most_of_photon_number(self.source, intervals, photons)
+    def max_rounds_with_photons(self, intervals: Intervals, photons: int) -> float:
+        """Return an upper bound on the rounds with that number of photons, from the mean count of every label."""
+        return max_rounds_with_photons(self.source, intervals, photons)
 
     def program(self, total: int, intervals: Intervals, vacuum_cap: float | None, *, strict: bool) -> DecoyProgram:
         """Return the linear program of one class of rounds."""

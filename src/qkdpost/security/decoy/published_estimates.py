@@ -32,7 +32,7 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy.analytic import (
     Intervals,
     hoeffding_intervals,
-    most_of_photon_number,
+    max_rounds_with_photons,
     rounding_error,
     single_photon_errors_upper,
     single_photons_lower,
@@ -237,7 +237,7 @@ def _vacuum_upper(
 
 def _contradicts(source: PhotonStatistics, intervals: Intervals, lower: Sequence[float]) -> bool:
     """Whether more rounds of 0, 1, ... photons are certified than some label's mean count allows."""
-    return any(bound > most_of_photon_number(source, intervals, photons) for photons, bound in enumerate(lower))
+    return any(bound > max_rounds_with_photons(source, intervals, photons) for photons, bound in enumerate(lower))
 
 
 def _serfling_rate(key: float, test: float, errors: float, smoothing: float) -> float:

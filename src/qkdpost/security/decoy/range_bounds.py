@@ -120,8 +120,8 @@ class RangeRules:
         scale = math.fsum(p * self._weight(k, least=False) for k, p in enumerate(self.source.probabilities))
         return max(0.0, scale * (strong - q * weak + off) / width) + _ROUNDING * total
 
-    def most_of_photon_number(self, intervals: Intervals, photons: int) -> float:
-        """Return more rounds with that number of photons than the mean count of any label allows."""
+    def max_rounds_with_photons(self, intervals: Intervals, photons: int) -> float:
+        """Return an upper bound on the rounds with that number of photons, from the mean count of every label."""
         ranges = self.source.label_ranges(photons)
         return min(high / least for (_, high), (least, _) in zip(intervals, ranges, strict=True) if least > 0.0)
 

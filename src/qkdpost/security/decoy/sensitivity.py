@@ -17,7 +17,7 @@ __all__ = ["IntensitySensitivity", "intensity_sensitivity"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntensitySensitivity:
-    """How a length hangs on its intensities.
+    """How a length depends on its intensities.
 
     Args:
         drift: by what part of itself each intensity may be off.
@@ -44,7 +44,7 @@ class IntensitySensitivity:
 def intensity_sensitivity(
     tally: DecoyTally, *, leakage_bits: int, epsilon: Epsilon | float, drift: float = 0.1, **options: Any
 ) -> IntensitySensitivity:
-    """Return what a drift of the intensities that nobody told the bound of would do to a length.
+    """Return what an undeclared drift of the intensities would do to a length.
 
     The bound takes intensities at their word. A signal that is weaker than stated, or a decoy that is stronger, makes
     it certify too many single photons.
@@ -57,7 +57,7 @@ def intensity_sensitivity(
         options: for `decoy_bb84.secret_length`, as ``two_way=False``.
 
     Raises:
-        InputError: a tally or drift that cannot be.
+        InputError: a tally with intervals, or a drift outside 0 ... 1.
         ConfigurationError: as in `decoy_bb84.secret_length`.
 
     >>> tally = DecoyTally(

@@ -1,4 +1,4 @@
-"""What a bound for decoy states is told, beside counts, disclosed bits and budget."""
+"""Settings of the bounds for decoy states."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ class _Bounds:
             bound = self.rules.single_photons_lower(total, intervals, vacuum_cap)
         if self.linear:
             bound = max(bound, self._program(total, intervals, vacuum_cap).least(1))
-        if self.tail is not None and bound > min(total, self.rules.most_of_photon_number(intervals, 1)):
+        if self.tail is not None and bound > min(total, self.rules.max_rounds_with_photons(intervals, 1)):
             raise IncompatibleCounts
         return min(float(total), max(0.0, bound))
 

@@ -30,7 +30,7 @@ Intensity: TypeAlias = float | tuple[float, float]
 MAX_INTENSITIES = 8
 MAX_INTENSITY = 20.0
 MIN_INTENSITY = 1e-12
-"""An intensity is none or at least this: products of smaller ones are no numbers, and no laser is so faint."""
+"""An intensity is 0 or at least this: products of smaller ones would underflow, and no laser is that faint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +43,9 @@ class DecoyTally:
         intensities: mean photon numbers, strictly decreasing, the last may be zero; two of them are one decoy,
             three are two decoys. Each is a number, or a pair of the least and the largest that it may have been: every
             pulse may then have had its own between the two, whatever made it so but its basis and bit and the choices
-            for other pulses. Intervals must not overlap. (Numbers that are not true give too long a key: at 10^11
+            for other pulses. Intervals must not overlap. (Wrong numbers give too long a key: at 10^11
             pulses over 20 dB, 4 to 10 % with a signal that is 10 % weaker than stated, 7 to 15 % with a decoy that is
-            10 % stronger, 17 to 25 % with both. `security.intensity_sensitivity` tells it of a block.)
+            10 % stronger, 17 to 25 % with both. `security.intensity_sensitivity` computes it for a block.)
         probabilities: with which each is chosen; they add up to one.
         key_counts: detections with both sides in the key basis.
         test_counts: detections with both sides in the test basis, all compared in public.

@@ -12,7 +12,7 @@ __all__ = ["QubitAcceptance"]
 class QubitAcceptance(Acceptance, frozen=True, kw_only=True):
     """The thresholds of a fixed-length protocol for rounds that carry one qubit each.
 
-    The proofs speak of exactly so many key and test rounds, the test rounds a uniformly random subset of both. A block
+    The proofs speak of fixed numbers of key and test rounds, the test rounds a uniformly random subset of both. A block
     closes by its number of detections and never by what its bases turned out to be; then, of the sifted rounds of
     either basis, as many as there are too many are discarded at random, by a seed drawn after sifting and before any
     error is looked at. A block with too few is given up. (To stop at the moment when both bases are full, or to keep

@@ -125,7 +125,7 @@ def _fixed_length(
         tally,
         charged,
         budget,
-        settings.largest_error_rate,
+        settings.max_error_rate,
         (*assumptions, assume.FIXED_BEFORE_DATA),
     )
     result = replace(result, unproven=(assume.ONE_WAY_THEOREM_TWO_WAYS, *unproven))

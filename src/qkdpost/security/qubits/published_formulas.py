@@ -124,7 +124,7 @@ def lim_2021_parameter_estimation(
         deviation: nu.
 
     Raises:
-        InputError: numbers of bits that cannot be, or xi or nu out of order.
+        InputError: numbers of bits or rates out of range, or xi and nu not in order.
     """
     sifted_bits, test_bits = _sifted(sifted_bits, test_bits)
     tolerated_error_rate = _rate(tolerated_error_rate)
@@ -177,7 +177,7 @@ def tlgr_2012_deviation(key_bits: int, test_bits: int, secrecy: float) -> float:
 def _sifted(sifted_bits: int, test_bits: int) -> tuple[int, int]:
     sifted_bits, test_bits = whole_number("sifted_bits", sifted_bits), whole_number("test_bits", test_bits)
     if not 0 < test_bits < sifted_bits:
-        raise InputError(f"{test_bits} test bits of {sifted_bits} sifted ones cannot be")
+        raise InputError(f"test_bits must lie in 1 ... sifted_bits - 1; found {test_bits} of {sifted_bits}")
     return sifted_bits, test_bits
 
 

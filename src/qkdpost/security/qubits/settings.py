@@ -1,4 +1,4 @@
-"""What a bound for rounds of one qubit each is told, beside counts, disclosed bits and budget."""
+"""Settings of the bounds for rounds of one qubit each."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class QubitBoundSettings:
             object.__setattr__(self, "tolerated_error_rate", rate)
 
     @property
-    def largest_error_rate(self) -> float:
+    def max_error_rate(self) -> float:
         """The test error rate up to which a fixed-length bound accepts a block; 0 with a variable-length bound."""
         if self.acceptance is not None:
             return self.acceptance.tolerated_error_rate

@@ -24,7 +24,7 @@ Who chooses the pulses
     Neither bases nor the random sample know of photon numbers, so that the rest of the argument is the same for any
     run: the choice of N conditions it, and its distributions are the same under each condition.
 
-Those two need not be told apart. Neither depends on the basis: an empty pulse carries no state at all, and its
+These two need not be distinguished. Neither depends on the basis: an empty pulse carries no state at all, and its
 phase errors, one half of its detections, occur in the test as they do in the key. So both are rounds of a qubit
 for the argument of `qubits`, and the public error pattern of two-way correction is covered as there: an empty
 round enters the count of phase errors like any other. That the true numbers of such rounds are only bounded is met
@@ -104,8 +104,8 @@ def secret_length(
         concentration: "hypergeometric", exact, or "serfling".
         multiphoton: how the pulses with several photons are counted: by the "exact" binomial distribution, or by a
             "chernoff" bound.
-        source_monitored: whether brightness and g2 were measured beside the block; only changes what the result
-            says that it assumes.
+        source_monitored: whether brightness and g2 were measured beside the block; changes nothing but the
+            assumptions that the result lists.
         possible_runs: how many runs of pulses the block might have been, as far as detections decided where it began
             and ended; see the module. The default is what a session allows. 1 only if first and last pulse were fixed
             before any was sent, as for a block of a given duration that began at a given time.

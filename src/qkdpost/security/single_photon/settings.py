@@ -1,4 +1,4 @@
-"""What the bound for a single-photon source is told, beside counts, disclosed bits and budget."""
+"""Settings of the bound for a single-photon source."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class SinglePhotonBoundSettings:
         concentration: "hypergeometric", exact, or "serfling".
         multiphoton: how the pulses with several photons are counted: by the "exact" binomial distribution, or by a
             "chernoff" bound.
-        source_monitored: whether brightness and g2 were measured beside the block; only changes what the result
-            says that it assumes.
+        source_monitored: whether brightness and g2 were measured beside the block; changes nothing but the
+            assumptions that the result lists.
         possible_runs: how many runs of pulses the block might have been, as far as detections decided where it began
             and ended; see `bound`. The default is what a session allows.
 
