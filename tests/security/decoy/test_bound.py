@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from qkdpost.errors import ConfigurationError
 from qkdpost.security import at_fixed_length, decoy_bb84
@@ -112,7 +113,7 @@ def test_mismatch_costs_and_needs_one_way_correction() -> None:
     assert any("differ by no more than stated" in line for line in worse.assumptions)
     assert "detector events" in str(worse)
     assert "detector events" not in str(alike)
-    hopeless = dataclasses.replace(mismatch, efficiency_deviation=0.6)
+    hopeless = structs.replace(mismatch, efficiency_deviation=0.6)
     nothing = decoy_bb84.secret_length(STANDARD, detectors=hopeless, two_way=False, **arguments)
     assert nothing.bits == 0
     with pytest.raises(ConfigurationError, match="matched detectors only"):
