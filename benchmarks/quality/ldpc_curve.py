@@ -28,7 +28,8 @@ from scipy.stats import binom
 from qkdpost.bits import Bits
 from qkdpost.reconciliation.in_process import drive, reconcile
 from qkdpost.reconciliation.ldpc.codes import code_names, load_code
-from qkdpost.reconciliation.ldpc.conversation import LdpcOutcome, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.conversation import ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.dealt_block import LdpcOutcome
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
 from qkdpost.statistics.entropy import binary_entropy
 

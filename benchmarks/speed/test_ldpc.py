@@ -21,7 +21,8 @@ from qkdpost.bits import Bits
 from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code
-from qkdpost.reconciliation.ldpc.conversation import LdpcOutcome, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.conversation import ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.dealt_block import LdpcOutcome
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, LayeredDecoder
 from qkdpost.reconciliation.ldpc.plan import plan_ldpc
 from qkdpost.reconciliation.ldpc_design.density_evolution import error_rate_of_efficiency

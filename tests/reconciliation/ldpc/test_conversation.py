@@ -16,15 +16,10 @@ from qkdpost.dialogue.ledger import Cause
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.correction import Corrected
 from qkdpost.reconciliation.in_process import drive, reconcile
-from qkdpost.reconciliation.ldpc import conversation as ldpc
+from qkdpost.reconciliation.ldpc import search
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code
-from qkdpost.reconciliation.ldpc.conversation import (
-    WANTED_BITS,
-    LdpcOutcome,
-    block_mask,
-    ldpc_corrector,
-    ldpc_reference,
-)
+from qkdpost.reconciliation.ldpc.conversation import WANTED_BITS, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.dealt_block import LdpcOutcome, block_mask
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.frame_layout import frame_layout, puncturable_count, untainted_bits
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
@@ -416,11 +411,11 @@ def test_wrong_words_are_counted_in_many_frames() -> None:
 
 def test_a_compiled_decoder_is_lent_to_one_at_a_time() -> None:
     code, decoder = load_code(_short_code(0.38)), DECODERS["fast"]
-    with ldpc._borrowed(code, decoder) as first, ldpc._borrowed(code, decoder) as second:
+    with search._borrowed(code, decoder) as first, search._borrowed(code, decoder) as second:
         assert first is not second
-    with ldpc._borrowed(code, decoder) as again:
+    with search._borrowed(code, decoder) as again:
         assert again in (first, second)
-    with pytest.raises(ZeroDivisionError), ldpc._borrowed(code, decoder) as broken:
+    with pytest.raises(ZeroDivisionError), search._borrowed(code, decoder) as broken:
         raise ZeroDivisionError
-    assert all(entry[2] is not broken for entry in ldpc._spare)
-    assert len(ldpc._spare) <= 2
+    assert all(entry[2] is not broken for entry in search._spare)
+    assert len(search._spare) <= 2

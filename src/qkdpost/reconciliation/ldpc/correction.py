@@ -11,7 +11,8 @@ from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation.cascade.correction import CascadePlan
 from qkdpost.reconciliation.correction import Corrected, Counts, Side, charges_of, lengths_of_frames
 from qkdpost.reconciliation.ldpc.codes import code_names
-from qkdpost.reconciliation.ldpc.conversation import LdpcOutcome, block_mask, ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.conversation import ldpc_corrector, ldpc_reference
+from qkdpost.reconciliation.ldpc.dealt_block import LdpcOutcome, block_mask
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 from qkdpost.reconciliation.payload import Rounds
 

@@ -1,0 +1,122 @@
+"""A block in work: its bits dealt to the frames of a code, the frames' syndromes, and what was disclosed of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.ldpc.syndromes import compute_syndromes, gather_frames
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
+from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout, frame_layout
+from qkdpost.reconciliation.ldpc.plan import LdpcPlan
+from qkdpost.shared_random import permutation, random_words
+
+__all__ = ["DealtBlock", "LdpcOutcome", "block_mask"]
+
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LdpcOutcome:
+    """What one side ends with.
+
+    Attributes:
+        bits: the corrector's corrected bits, or the reference's as they were; secret. Frames that failed are as they
+            were on both sides.
+        failed_frames: one bit for each frame, 1 where no word was found; public.
+        leakage_bits: disclosed by the reference: syndromes less punctured bits, plus revealed bits.
+        revealed_bits: the part of `leakage_bits` that blind rounds disclosed.
+        frame_revealed: the same of each frame, int64, shape (frames,).
+        verdict_bits: bits that the corrector sent to tell which frames failed; not part of `leakage_bits`.
+        request_bits: bits that it sent to tell how many to reveal of them.
+        rounds: exchanges, of which each side counts the same.
+        corrected_bits: errors found; the reference does not know, and has 0.
+        iterations: of the decoder for each frame, all attempts together, int32; empty on the reference.
+    """
+
+    bits: Bits = field(repr=False)
+    failed_frames: Bits
+    leakage_bits: int
+    revealed_bits: int
+    frame_revealed: NDArray[np.int64] = field(repr=False)
+    verdict_bits: int
+    request_bits: int
+    rounds: int
+    corrected_bits: int
+    iterations: NDArray[np.int32] = field(repr=False)
+
+
+class DealtBlock:
+    """One side's block, its bits dealt to frames; code, layout and deal are the same on both sides. Holds secrets.
+
+    Attributes:
+        frames: the packed frames, uint64, shape (frames, frame bits / 64); what this side does not know is 0.
+        hidden: punctured bits of each open frame that were not revealed yet.
+        frame_revealed: how many were, of each frame; int64, shape (frames,).
+    """
+
+    def __init__(self, bits: Bits, plan: LdpcPlan, seed: bytes) -> None:
+        if len(bits) != plan.block_bits:
+            raise InputError(f"bits must be the {plan.block_bits} that the plan is for; found {len(bits)}")
+        self.bits, self.plan = bits, plan
+        self.code: QuasiCyclicCode = load_code(plan.code)
+        self.layout: FrameLayout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
+        self.order = permutation(seed, b"ldpc order", plan.key_bits)
+        self.frames = np.zeros((plan.frames, self.code.frame_bits // 64), dtype=np.uint64)
+        self.rounds = self.verdict_bits = self.request_bits = 0
+        self.frame_revealed = np.zeros(plan.frames, dtype=np.int64)
+        self.hidden = plan.punctured_bits
+        gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
+        shortened = plan.frames * plan.shortened_bits
+        self.fill(self.layout.shortened, random_words(seed, b"ldpc shortened", (shortened + 63) // 64))
+
+    def fill(self, positions: NDArray[np.uint32], words: Words) -> None:
+        """Add bits to the frames at the positions, dealt as the block's are."""
+        places = np.sort(positions)
+        order = np.arange(places.size, dtype=np.uint32)
+        gather_frames(words, places.size * self.plan.frames, order, places, self.frames)
+
+    def syndromes(self, frames: Words) -> Words:
+        """Return the packed syndromes of packed frames."""
+        code = self.code
+        output = np.zeros((frames.shape[0], code.syndrome_bits // 64), dtype=np.uint64)
+        compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, frames, output)
+        return output
+
+    def reveal(self, count: int, failed: Bits) -> NDArray[np.uint32]:
+        """Return the places of the next `count` punctured bits that failed frames reveal, hidden no longer."""
+        self.hidden -= count
+        self.frame_revealed[np.asarray(failed, dtype=np.bool_)] += count
+        return self.layout.punctured[self.hidden : self.hidden + count]
+
+    def count_answer(self, answer: Bits) -> None:
+        """Count what the corrector said of its frames."""
+        self.verdict_bits += self.plan.frames
+        self.request_bits += len(answer) - self.plan.frames
+
+    def outcome(self, bits: Bits, failed: Bits, corrected: int, iterations: NDArray[np.int32]) -> LdpcOutcome:
+        """Return what the side ends with."""
+        revealed = int(self.frame_revealed.sum())
+        return LdpcOutcome(
+            bits=bits,
+            failed_frames=failed,
+            leakage_bits=self.plan.first_leakage_bits + revealed,
+            revealed_bits=revealed,
+            frame_revealed=self.frame_revealed,
+            verdict_bits=self.verdict_bits,
+            request_bits=self.request_bits,
+            rounds=self.rounds,
+            corrected_bits=corrected,
+            iterations=iterations,
+        )
+
+
+def block_mask(plan: LdpcPlan, frames: Bits) -> Bits:
+    """Return a mask of the block's bits that lie in the frames of mask `frames`, for dropping or another method."""
+    chosen = np.asarray(frames, dtype=np.bool_)
+    repeats = -(-plan.block_bits // plan.frames)
+    return Bits.from_array(np.tile(chosen, repeats)[: plan.block_bits])

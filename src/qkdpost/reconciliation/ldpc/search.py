@@ -1,0 +1,130 @@
+"""The corrector's search for error patterns: which frames to decode, over which channel, and how much to ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.ldpc.syndromes import flip_errors
+from qkdpost.bits import Bits
+from qkdpost.reconciliation.channel import BinarySymmetric
+from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
+from qkdpost.reconciliation.ldpc.dealt_block import DealtBlock
+from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Decoder
+from qkdpost.reconciliation.ldpc.frame_layout import mask_of
+from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate, combine, estimate_from_checks, parities_of_key_bits
+
+__all__ = ["Search"]
+
+Words = NDArray[np.uint64]
+
+_FRAMES_TO_COUNT = 64
+"""Frames whose syndromes are looked at to find the error rate."""
+
+
+class Search:
+    """The corrector's side of the search for error patterns."""
+
+    def __init__(self, block: DealtBlock, decoder: str, syndromes: Bits) -> None:
+        frames = block.plan.frames
+        self._block, self._decoder = block, DECODERS[decoder]
+        self._unknown = mask_of(block.layout.punctured, block.code.frame_bits)
+        self._known = mask_of(block.layout.shortened, block.code.frame_bits)
+        self._received: Words = syndromes.words.reshape(frames, -1)
+        self._errors = np.zeros_like(block.frames)
+        self.found = np.zeros(frames, dtype=np.bool_)
+        self.iterations = np.zeros(frames, dtype=np.int32)
+        self._rate = _estimate(block, self._differences(np.arange(min(frames, _FRAMES_TO_COUNT))))
+        self._law: NeedLaw = need_law(block.plan, decoder, self._rate)
+
+    def _differences(self, wanted: NDArray[np.int64]) -> Words:
+        """Return the syndromes of the error patterns sought in some frames."""
+        return self._received[wanted] ^ self._block.syndromes(self._block.frames[wanted])
+
+    def attempt(self, rounds_left: int) -> tuple[Bits, int]:
+        """Decode if it is worth while; return the frames not yet found, and how many bits to ask of each."""
+        plan = self._block.plan
+        rounds_left = rounds_left if self._block.hidden else 0  # where nothing is hidden, asking is of no use
+        disclosed = plan.syndrome_bits - self._block.hidden
+        tried = worth_trying(plan, self._law, disclosed, rounds_left)
+        if tried:
+            self._decode(self._decoder)
+        if tried and not rounds_left:
+            self._rescue()
+        failed = Bits.from_array(~self.found)
+        wanted = wanted_bits(plan, self._law, disclosed, rounds_left, tried) if failed.weight() else 0
+        return failed, wanted
+
+    def add_revealed(self, revealed: Bits, places: NDArray[np.uint32]) -> None:
+        """Write revealed bits into the frames not yet found."""
+        for number, frame in enumerate(np.flatnonzero(~self.found)):
+            bits = np.asarray(revealed[number * places.size : (number + 1) * places.size], dtype=np.uint64)
+            words, shifts = places >> 6, (places & 63).astype(np.uint64)
+            np.bitwise_or.at(self._block.frames[frame], words, bits << shifts)
+        mask = mask_of(places, self._block.code.frame_bits)
+        self._known ^= mask
+        self._unknown ^= mask
+
+    def _rescue(self) -> None:
+        """Let the decoder's better one try the frames of which no more will be disclosed."""
+        better = DECODERS.get(getattr(self._decoder, "rescue", ""))
+        if better is not None and not self.found.all():
+            self._decode(better)
+
+    def _decode(self, decoder: Decoder) -> None:
+        """Look again for the patterns of all frames not yet found."""
+        wanted = np.flatnonzero(~self.found)
+        syndromes = self._differences(wanted)
+        rate = max(1, round(1e6 * self._rate.error_rate))
+        channel = BinarySymmetric(error_rate_ppm=rate, known=self._known, unknown=self._unknown)
+        with _borrowed(self._block.code, decoder) as compiled:
+            decoded = compiled.decode(syndromes, channel)
+        self._errors[wanted] = decoded.words
+        self.found[wanted] = decoded.converged
+        self.iterations[wanted] += decoded.iterations
+
+    def corrected(self) -> tuple[Bits, int]:
+        """Return the block with the errors of all found frames flipped, and how many those were."""
+        block = self._block
+        words = block.bits.words.copy()
+        places = np.full(block.code.frame_bits, -1, dtype=np.int64)
+        places[block.layout.key] = np.arange(block.layout.key.size)
+        wanted = self.found.astype(np.uint8)
+        count = flip_errors(self._errors, wanted, block.order, places, len(block.bits), words)
+        return Bits(words, len(block.bits)), int(count)
+
+
+def _estimate(block: DealtBlock, differences: Words) -> RateEstimate:
+    """Return the error rate that the plan and the syndromes of the error patterns tell together."""
+    plan = block.plan
+    planned = RateEstimate(plan.error_rate_ppm / 1e6, plan.uncertainty_permille / 1000)
+    checks = np.unpackbits(differences.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+    degrees, first, second = parities_of_key_bits(block.code, block.layout)
+    sums = np.where(first == second, checks[:, first], checks[:, first] ^ checks[:, second])
+    odd = sums.sum(axis=0, dtype=np.int64)
+    return combine(planned, estimate_from_checks(degrees, odd, differences.shape[0]))
+
+
+_spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []
+_MAX_SPARE = 2
+
+
+@contextmanager
+def _borrowed(code: QuasiCyclicCode, decoder: Decoder) -> Iterator[CompiledDecoder]:
+    """Lend a compiled decoder that was used lately, if one fits and no other thread has it, else a new one."""
+    lent = None
+    for entry in list(_spare):
+        if entry[0] is code and entry[1] is decoder:
+            with suppress(ValueError):
+                _spare.remove(entry)
+                lent = entry
+                break
+    if lent is None:
+        lent = (code, decoder, decoder.compile(code))
+    yield lent[2]
+    _spare.append(lent)
+    del _spare[:-_MAX_SPARE]
