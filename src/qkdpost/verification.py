@@ -92,7 +92,7 @@ def tag_bits_for(epsilon: float, longest_bits: int) -> int:
         if Fraction(1, 2**tag_bits) <= allowed:
             return tag_bits
     raise ConfigurationError(
-        f"no tag of up to {MAX_TAG_BITS} bits tells strings of {longest_bits} bits apart with epsilon {epsilon}; "
+        f"strings of {longest_bits} bits would need a tag of more than {MAX_TAG_BITS} bits for epsilon {epsilon}; "
         "allow a larger epsilon"
     )
 

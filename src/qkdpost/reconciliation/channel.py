@@ -1,4 +1,4 @@
-"""What a decoder is told of each bit before it decodes: the channel to the word sought.
+"""What a decoder knows about each bit before it decodes: the channel to the word it looks for.
 
 With discrete variables the word sought is the error pattern, and the channel a binary symmetric one. With continuous
 variables it is the reference's word, and each of its bits comes with a log-likelihood ratio of its own.
@@ -89,7 +89,7 @@ class LogLikelihoods:
             raise InputError("values must not hold NaN; use 0 for a bit of which nothing is known")
 
     def require_shape(self, frames: int, frame_bits: int) -> None:
-        """Check that there is a value for every bit of so many frames.
+        """Check that there is a value for every bit of `frames` frames.
 
         Raises:
             InputError: there is not.

@@ -8,7 +8,7 @@ would disclose all of it, and lowers the min-entropy of the key by n_f at most:
     H_min(X | E, W, C) >= H_min(X | E, W, C of the other frames, X_f, P_f) >= H_min(X | E, W, C of the others) - n_f.
 
 Of each frame the lesser of its bits and of the bits disclosed is charged; which one is known from W and the lengths of
-messages, and to both hosts alike. Where Cascade corrects what LDPC did not, the same holds for those frames together. A
+messages, and to both hosts. Where Cascade corrects what LDPC did not, the same holds for those frames together. A
 frame that is given up is charged all its bits, and nothing beside them for what was said of it.
 """
 
@@ -70,7 +70,7 @@ class Corrected:
         frame_charges: what each frame is charged, shape (frames,), where frames of `frame_bits` follow one another, as
             with Cascade; else None.
         frames: frames of the method.
-        failed_frames: of these, how many LDPC did not correct; 0 of Cascade, which cannot tell.
+        failed_frames: of these, how many LDPC did not correct; 0 of Cascade, which does not detect failures.
         rounds: messages in each direction.
         corrected_bits: errors found; the reference knows those that Cascade found.
     """
@@ -87,7 +87,7 @@ class Corrected:
 
 
 class CorrectionPlan(Protocol):
-    """How one block is corrected: derived by both hosts alike, from their settings and from public integers."""
+    """How one block is corrected; both hosts derive the same plan, from their settings and from public integers."""
 
     @property
     def method(self) -> str:

@@ -46,7 +46,7 @@ class Reconciled:
         residual_frames: frames that still differ. Two hosts see of these only which frames LDPC gave up; they verify by
             a hash.
         frames: frames in all.
-        failed_frames: frames that LDPC did not correct, before the fallback; 0 with Cascade, which cannot tell.
+        failed_frames: frames that LDPC did not correct, before the fallback; 0 with Cascade, which detects no failure.
     """
 
     bits: Bits = field(repr=False)

@@ -1,4 +1,4 @@
-"""Which method corrects a block, and how: a function of the settings and of integers that both hosts hold alike.
+"""Which method corrects a block, and how: a function of the settings and of integers that both hosts have.
 
 `METHODS` is a plain dict, to which methods of another origin may be added: settings, and a function that makes of them
 and of a block's numbers a `CorrectionPlan`. Sessions, `qkdpost.reconcile` and tests run the plan by
@@ -50,7 +50,7 @@ _MAX_UNCERTAINTY_PERMILLE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionTask:
-    """What both hosts know alike of a block that is to be corrected.
+    """What both hosts know about a block that is to be corrected.
 
     Args:
         block_bits: bits to correct.
@@ -95,7 +95,7 @@ def plan_correction(settings: CorrectionSettings, task: CorrectionTask) -> Corre
 
 
 def uncertainty_permille(errors_seen: int) -> int:
-    """Return the relative standard error, in thousandths, of an estimate that rests on so many errors.
+    """Return the relative standard error, in thousandths, of an error rate estimated from `errors_seen` errors.
 
     An estimate that rests on e errors is good to one part in the root of e.
     """

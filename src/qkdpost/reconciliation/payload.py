@@ -33,7 +33,7 @@ class InvalidPayload(InputError):
 
 
 def expect_bits(payload: Payload, count: int, what: str) -> Bits:
-    """Return the peer's payload if it is so many bits.
+    """Return the peer's payload if it is `count` bits.
 
     Args:
         payload: as the peer sent it.

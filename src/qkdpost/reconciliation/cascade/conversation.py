@@ -20,7 +20,7 @@ Frames do not wait for each other: a block takes the rounds of its slowest frame
 
 Leakage: one bit for each parity asked, and no more for a frame than it has bits (`qkdpost.reconciliation.correction`).
 The last block of a pass after the first is not asked, nor is a right half.
-Each host's messages are given by its peer's and by the error pattern; what that means for the key is told in
+Each host's messages are given by its peer's and by the error pattern; what that means for the key is explained in
 `qkdpost.dialogue.ledger`.
 """
 

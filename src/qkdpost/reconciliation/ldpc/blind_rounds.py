@@ -34,7 +34,7 @@ _LIKELY = 0.84
 """Where four of five frames converge: that is worth trying always."""
 _MIN_STEP_OF_KEY = 500
 _MIN_STEP_OF_NEED = 50
-"""One part in so many of a frame, or of what it needs where that is less: fewer bits are not worth a round."""
+"""The smallest request worth a round is the lesser of 1 / 500 of a frame and 1 / 50 of what it needs."""
 _HEAVY_TAIL = 1.25
 """So much farther than the normal law says frames are tried last: heavily punctured ones fail more often than it says,
 and one that fails costs more than what is revealed in its place."""

@@ -114,7 +114,7 @@ def manifest() -> dict[str, Any]:
 
 @cache
 def manifest_digest() -> str:
-    """Return a name for the shipped family: two installations that have it alike plan alike."""
+    """Return a digest of the shipped family: two installations with the same digest make the same plans."""
     text = resources.files(_TABLES).joinpath("manifest.json").read_bytes()
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 

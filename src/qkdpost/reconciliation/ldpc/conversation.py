@@ -34,7 +34,7 @@ from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds, expe
 __all__ = ["WANTED_BITS", "ldpc_corrector", "ldpc_reference"]
 
 WANTED_BITS = 24
-"""How the corrector tells how many bits to reveal: a number of so many bits, the lowest first."""
+"""Length of the number by which the corrector says how many bits to reveal; lowest bit first."""
 
 
 def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: RandomSource) -> Rounds[LdpcOutcome]:

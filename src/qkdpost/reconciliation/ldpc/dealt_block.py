@@ -31,8 +31,8 @@ class LdpcOutcome:
         leakage_bits: disclosed by the reference: syndromes less punctured bits, plus revealed bits.
         revealed_bits: the part of `leakage_bits` that blind rounds disclosed.
         frame_revealed: the same of each frame, int64, shape (frames,).
-        verdict_bits: bits that the corrector sent to tell which frames failed; not part of `leakage_bits`.
-        request_bits: bits that it sent to tell how many to reveal of them.
+        verdict_bits: bits that the corrector sent to say which frames failed; not part of `leakage_bits`.
+        request_bits: bits that it sent to say how many bits of these to reveal.
         rounds: exchanges, of which each side counts the same.
         corrected_bits: errors found; the reference does not know, and has 0.
         iterations: of the decoder for each frame, all attempts together, int32; empty on the reference.

@@ -150,7 +150,7 @@ class LayeredDecoder:
             )
 
     def arithmetic(self, rows: int, columns: int) -> Arithmetic:
-        """Return how this decoder counts for codes of so many block rows and columns."""
+        """Return the arithmetic for codes with this number of block rows and columns."""
         return self.many_checks if 100 * rows > 36 * columns else self.few_checks
 
     def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
@@ -194,7 +194,7 @@ class _CompiledLayeredDecoder:
         )
 
     def _lanes(self, frames: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return the working memory for so many frames: half registers for few, or where memory is the limit."""
+        """Return the working memory for this number of frames: half registers for few, or where memory is the limit."""
         few = frames <= self._half[0].shape[1] or self._code.frame_bits >= _LONG_FRAME_BITS
         return self._half if few else self._whole
 
@@ -269,7 +269,7 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _half_lanes(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the first half of the memory as rows of half as many lanes, unsigned to tell the kernels so."""
+    """Return the first half of the memory as rows of half as many lanes; the unsigned type says so to kernels."""
     unsigned = np.dtype(f"u{array.itemsize}")
     half: NDArray[Any] = array.view(unsigned).reshape(2, array.shape[0], -1)[0]
     return half

@@ -40,7 +40,7 @@ _SHORTENING_GAIN_PERMILLE = 50
 
 
 def waterfall_ppm(name: str, decoder: str, key_bits: int) -> tuple[int, int]:
-    """Return middle and width of a code's waterfall, of its frames with so many key bits.
+    """Return middle and width of a code's waterfall for frames with `key_bits` bits of key.
 
     What is measured of whole frames is carried over by the law of large numbers: fewer bits, wider, by up to four. The
     middle falls as bits are shortened, towards that of codes of lower rate.

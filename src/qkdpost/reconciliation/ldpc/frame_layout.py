@@ -58,7 +58,7 @@ def puncturing_order(code: QuasiCyclicCode) -> tuple[Positions, Positions]:
 
 
 def _chosen_in_passes(code: QuasiCyclicCode, passes: tuple[int, ...]) -> tuple[Positions, Positions]:
-    """Return the bits that passes with so many checks in use choose, and all bits in a fixed random order."""
+    """Return the bits chosen by passes that allow these counts of used checks, and all bits in a fixed random order."""
     candidates = permutation(bytes.fromhex(code.digest()), b"ldpc untainted", code.frame_bits)
     by_column = code.edges[np.lexsort((code.edges[:, 0], code.edges[:, 1]))].astype(np.uint64)
     starts = np.searchsorted(by_column[:, 1], np.arange(code.columns + 1)).astype(np.uint64)

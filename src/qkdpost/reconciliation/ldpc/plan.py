@@ -64,7 +64,7 @@ _MILLION = 1_000_000
 
 
 class NoSuitableCode(InputError):
-    """No shipped code corrects so many errors; another method may."""
+    """No shipped code corrects this error rate; another method may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +322,7 @@ def _plan(fit: _Fit, request: PlanRequest) -> LdpcPlan:
 
 
 def _offered_codes(size: int) -> list[str]:
-    """Return the codes of frames of so many bits, and those for the lowest error rates, which longer frames lack."""
+    """Return the codes with frames of `size` bits, and those for the lowest error rates, which longer frames lack."""
     return [
         name for name in code_names() if frame_bits_of(name) == size or (_is_low(name) and frame_bits_of(name) < size)
     ]

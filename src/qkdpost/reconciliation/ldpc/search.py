@@ -99,7 +99,7 @@ class Search:
 
 
 def _estimate(block: DealtBlock, differences: Words) -> RateEstimate:
-    """Return the error rate that the plan and the syndromes of the error patterns tell together."""
+    """Return the error rate estimated from the plan and the syndromes of the error patterns together."""
     plan = block.plan
     planned = RateEstimate(plan.error_rate_ppm / 1e6, plan.uncertainty_permille / 1000)
     checks = np.unpackbits(differences.astype("<u8").view(np.uint8), axis=1, bitorder="little")

@@ -1,4 +1,4 @@
-"""The error rate that syndromes tell: a sum of d key bits is odd with probability (1 - (1 - 2 Q)^d) / 2."""
+"""The error rate as estimated from syndromes: a sum of d key bits is odd with probability (1 - (1 - 2 Q)^d) / 2."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class RateEstimate:
 
 
 def estimate_from_checks(degrees: NDArray[np.int64], odd: NDArray[np.int64], frames: int) -> RateEstimate | None:
-    """Return the error rate that makes the syndromes most likely, or None if they tell nothing.
+    """Return the error rate that makes the syndromes most likely, or None if they hold no information.
 
     Args:
         degrees: of each check, how many bits that may be wrong it sums, shape (checks,).
         odd: in how many frames it is odd, shape (checks,).
         frames: how many were counted.
 
-    The checks share bits, so they tell less than as many independent ones: the variance is doubled. Near one half
-    they tell next to nothing, but that the rate is not much lower: what is said of the doubt is held.
+    The checks share bits, so they hold less information than independent ones: the variance is doubled. Near one half
+    they only show that the rate is not much lower; hence the upper limit on the uncertainty.
     """
     used = degrees > 0
     width = int(degrees.max(initial=0)) + 1
@@ -79,7 +79,7 @@ def combine(planned: RateEstimate, seen: RateEstimate | None) -> RateEstimate:
 def parities_of_key_bits(
     code: QuasiCyclicCode, layout: FrameLayout
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return what the syndrome tells of key bits alone.
+    """Return the parities of key bits alone that the syndrome contains.
 
     These are checks without a punctured bit, and sums of two checks whose only punctured bit they share.
 
