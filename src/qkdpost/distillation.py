@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.checks import described, instance
+from qkdpost.checks import described, instance, listed
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.keys import KeyPool
-from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
+from qkdpost.protocols.table import PROTOCOLS
+from qkdpost.records import RawRecord
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import BlockAborted, Event, KeyReady
-from qkdpost.session.line import ROLES
+from qkdpost.session.line import ROLES, Role
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 
@@ -22,7 +24,6 @@ __all__ = ["Distillation", "distill"]
 
 POOL_BYTES = 2**16
 """Enough authentication key for a thousand blocks even if none of them gives key back."""
-_RECORDS = (PreparedPulses, Detections, TimeTags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def distill(
     instance("link", link, LinkConfig, hint="distill takes a LinkConfig, as qp.LinkConfig(protocol=qp.BB84())")
     if not callable(random_source) or not (on_event is None or callable(on_event)):
         raise InputError("random_source and on_event must be functions: of a number of bytes, and of an event")
-    records = _as_list("alice", alice), _as_list("bob", bob)
+    records = _as_list("alice", link, alice), _as_list("bob", link, bob)
     if len(records[0]) != len(records[1]) or not records[0]:
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
     sessions = tuple(
@@ -106,13 +107,17 @@ def _pools_of_one_key() -> tuple[KeyPool, KeyPool]:
     return KeyPool(preshared), KeyPool(preshared)
 
 
-def _as_list(side: str, records: RawRecord | Sequence[RawRecord]) -> list[RawRecord]:
-    listed = [records] if isinstance(records, _RECORDS) or not isinstance(records, Iterable) else list(records)
-    for record in listed:
-        if not isinstance(record, _RECORDS):
-            names = ", ".join(kind.__name__ for kind in _RECORDS)
-            raise InputError(f"the records of {side} must be of {names}; found {described(record)}")
-    return listed
+def _as_list(side: Role, link: LinkConfig, records: RawRecord | Sequence[RawRecord]) -> list[RawRecord]:
+    wanted = PROTOCOLS[link.protocol.kind].record_type(side).__name__
+    entries = [records] if _is_record(records) else listed(f"the records of {side}", records, wanted)
+    for record in entries:
+        if not _is_record(record):
+            raise InputError(f"the records of {side} must be of {wanted}; found {described(record)}")
+    return cast("list[RawRecord]", entries)
+
+
+def _is_record(value: object) -> bool:
+    return hasattr(value, "events") and hasattr(value, "check_for")
 
 
 def _exchange(source: Session, target: Session) -> int:

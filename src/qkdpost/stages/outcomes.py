@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class CorrectedKey(SingleUse):
 
     Args:
         key: this side's bits after correction, without those given up. Secret.
-        rounds: as estimation left them.
+        rounds: what the kind's tally is made of: the compared rounds, as estimation left them.
         kept: which of the bits before correction have not been given up.
         frame_charges: what each frame was charged for its correction, where frames of correction are those of
             verification; else None.
@@ -78,7 +79,7 @@ class CorrectedKey(SingleUse):
     """
 
     key: Bits = field(repr=False)
-    rounds: ComparedRounds
+    rounds: Any
     kept: Bits = field(repr=False)
     frame_charges: NDArray[np.int64] | None = field(repr=False)
     difference: Bits | None = field(repr=False)
