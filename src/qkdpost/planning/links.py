@@ -19,15 +19,14 @@ from qkdpost.planning.expectation import (
     pair_rates,
     with_detector_memory,
 )
+from qkdpost.planning.parameters import expected_disclosure, expit, logit, neighbours, rounded_counts
 from qkdpost.security import bbm92, decoy_bb84, single_photon
 from qkdpost.security.decoy.tally import DecoyTally
-from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.tally import Tally
 from qkdpost.security.result import SecretLength
 from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
-from qkdpost.statistics.entropy import binary_entropy
 
 __all__ = ["AnyLink", "BBM92Link", "DecoyBB84Link", "SinglePhotonBB84Link", "expected_length"]
 
@@ -72,16 +71,16 @@ class DecoyBB84Link:
         return DecoyTally(
             intensities=self.source.intensities,
             probabilities=self.source.probabilities,
-            key_counts=_counts(pulses * key_share, weights, [rate.detection for rate in rates]),
-            test_counts=_counts(pulses * test_share, weights, [rate.detection for rate in rates]),
-            test_errors=_counts(pulses * test_share, weights, [rate.error for rate in rates]),
-            key_errors=_counts(pulses * key_share, weights, [rate.error for rate in rates]),
+            key_counts=rounded_counts(pulses * key_share, weights, [rate.detection for rate in rates]),
+            test_counts=rounded_counts(pulses * test_share, weights, [rate.detection for rate in rates]),
+            test_errors=rounded_counts(pulses * test_share, weights, [rate.error for rate in rates]),
+            key_errors=rounded_counts(pulses * key_share, weights, [rate.error for rate in rates]),
         )
 
     def secret_length(self, pulses: int, efficiency: float, epsilon: Epsilon, **options: Any) -> SecretLength:
         """Return the secret length of the expected tally of `pulses` pulses."""
         tally = self.expected_tally(pulses)
-        disclosed = _disclosed(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
+        disclosed = expected_disclosure(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
         return decoy_bb84.secret_length(
             tally,
             leakage_bits=disclosed.leakage_bits,
@@ -107,9 +106,9 @@ class DecoyBB84Link:
         """Return intensities, their probabilities and the basis bias."""
         intensities, probabilities = self.source.intensities, self.source.probabilities
         floor = intensities[-1] if len(intensities) > 2 else 0.0
-        steps = [_logit((inner - floor) / (outer - floor)) for outer, inner in _neighbours(intensities)]
+        steps = [logit((inner - floor) / (outer - floor)) for outer, inner in neighbours(intensities)]
         shares = [math.log(probability / probabilities[-1]) for probability in probabilities[:-1]]
-        return [math.log(intensities[0] - floor), *steps, *shares, _logit(self.test_probability)]
+        return [math.log(intensities[0] - floor), *steps, *shares, logit(self.test_probability)]
 
     def with_free_parameters(self, values: Sequence[float]) -> DecoyBB84Link:
         """Return the same link with other choices."""
@@ -118,7 +117,7 @@ class DecoyBB84Link:
         above = [math.exp(min(2.0, values[0]))]
         moving = count - 1 if count > 2 else count
         for step in values[1:moving]:
-            above.append(above[-1] * _expit(step))
+            above.append(above[-1] * expit(step))
         intensities = [floor + value for value in above] + ([floor] if count > 2 else [])
         raw = [math.exp(max(-12.0, min(12.0, value))) for value in values[moving : moving + count - 1]] + [1.0]
         source = replace(
@@ -126,7 +125,7 @@ class DecoyBB84Link:
             intensities=tuple(intensities),
             probabilities=tuple(value / math.fsum(raw) for value in raw),
         )
-        return replace(self, source=source, test_probability=_expit(values[-1]))
+        return replace(self, source=source, test_probability=expit(values[-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +175,7 @@ class SinglePhotonBB84Link:
         """Return the secret length of the expected tally of `pulses` pulses."""
         tally = self.expected_tally(pulses)
         wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
-        disclosed = _disclosed(tally.key_bits, wrong, efficiency, epsilon)
+        disclosed = expected_disclosure(tally.key_bits, wrong, efficiency, epsilon)
         return single_photon.secret_length(
             tally,
             leakage_bits=disclosed.leakage_bits,
@@ -191,11 +190,11 @@ class SinglePhotonBB84Link:
 
     def free_parameters(self) -> list[float]:
         """Return attenuation and basis bias."""
-        return [_logit(min(0.999, self.attenuation)), _logit(self.test_probability)]
+        return [logit(min(0.999, self.attenuation)), logit(self.test_probability)]
 
     def with_free_parameters(self, values: Sequence[float]) -> SinglePhotonBB84Link:
         """Return the same link with other choices."""
-        return replace(self, attenuation=_expit(values[0]), test_probability=_expit(values[1]))
+        return replace(self, attenuation=expit(values[0]), test_probability=expit(values[1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +240,7 @@ class BBM92Link:
         """Return the secret length of the expected tally of `pulses` slots."""
         tally = self.expected_tally(pulses)
         wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
-        disclosed = _disclosed(tally.key_bits, wrong, efficiency, epsilon)
+        disclosed = expected_disclosure(tally.key_bits, wrong, efficiency, epsilon)
         return bbm92.secret_length(
             tally,
             leakage_bits=disclosed.leakage_bits,
@@ -257,11 +256,11 @@ class BBM92Link:
 
     def free_parameters(self) -> list[float]:
         """Return the brightness and the basis bias."""
-        return [math.log(self.pairs_per_slot), _logit(self.test_probability)]
+        return [math.log(self.pairs_per_slot), logit(self.test_probability)]
 
     def with_free_parameters(self, values: Sequence[float]) -> BBM92Link:
         """Return the same link with other choices."""
-        return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=_expit(values[1]))
+        return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=expit(values[1]))
 
 
 _BIASES = (0.5, 0.3, 0.15, 0.07, 0.03, 0.01, 0.003)
@@ -330,29 +329,3 @@ def _check_link(link: AnyLink, detectors: tuple[str, ...]) -> None:
 
 def _keep(link: AnyLink, name: str, value: float) -> None:
     object.__setattr__(link, name, value)
-
-
-def _disclosed(key_bits: int, errors: int, efficiency: float, epsilon: Epsilon) -> Disclosed:
-    """Return what correction and verification of the key are expected to disclose."""
-    rate = min(0.5, errors / key_bits) if key_bits else 0.0
-    verification = epsilon.verification_charge_bits
-    correction = math.ceil(efficiency * key_bits * binary_entropy(rate))
-    return Disclosed(leakage_bits=correction + verification, verification_bits=verification, two_way=True)
-
-
-def _counts(scale: float, weights: Sequence[float], rates: Sequence[float]) -> tuple[int, ...]:
-    return tuple(round(scale * weight * rate) for weight, rate in zip(weights, rates, strict=True))
-
-
-def _neighbours(intensities: Sequence[float]) -> list[tuple[float, float]]:
-    moving = intensities[:-1] if len(intensities) > 2 else intensities
-    return [(moving[index], moving[index + 1]) for index in range(len(moving) - 1)]
-
-
-def _logit(fraction: float) -> float:
-    fraction = min(1.0 - 1e-9, max(1e-9, fraction))
-    return math.log(fraction / (1.0 - fraction))
-
-
-def _expit(logit: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-16.0, min(16.0, logit))))
