@@ -24,7 +24,7 @@ from qkdpost.statistics import concentration
 from qkdpost.statistics import inversion as crossing
 from qkdpost.statistics import log_tails as tails
 from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
-from qkdpost.statistics.error_envelope import most_errors_of_longer, steady_entropy
+from qkdpost.statistics.error_envelope import max_errors_of_longer, steady_entropy
 
 TYPES = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 WIDE = (np.int32, np.int64, np.uint32, np.uint64)
@@ -152,7 +152,7 @@ FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "binomial tail": ("nx", lambda n, k, x: tails.binomial_log_tail(x, n, 0.3, 0.7)),
     "phase errors": ("nkx", lambda n, k, x: max_phase_errors(n, k, x, 1e-10, "hypergeometric")),
     "steady entropy": ("nkx", lambda n, k, x: steady_entropy(n, k, x, 1e-10, 99)),
-    "most errors of longer": ("nkx", lambda n, k, x: most_errors_of_longer(n, n, k, x, 1e-10, 99)),
+    "most errors of longer": ("nkx", lambda n, k, x: max_errors_of_longer(n, n, k, x, 1e-10, 99)),
     "theorem three": ("nk", lambda n, k, x: fixed_length.tomamichel_leverrier_deviation(n, k, 1e-10)),
     "tlgr": ("nk", lambda n, k, x: fixed_length.tlgr_2012_deviation(n, k, 1e-10)),
     "small blocks": (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qkdpost.statistics.concentration import hypergeometric_key_errors
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.statistics.error_envelope import most_errors_of_longer, steady_entropy
+from qkdpost.statistics.error_envelope import max_errors_of_longer, steady_entropy
 
 
 def _length(rounds: int, test_bits: int, test_errors: int, tail: float) -> float:
@@ -66,7 +66,7 @@ def test_no_longer_block_has_less(rounds: int, times: float, test_bits: int, rat
     """Every block between, one by one at first and then in strides."""
     errors, tail, longest = int(rate * test_bits), 10.0**power, int(times * rounds)
     bound = hypergeometric_key_errors(rounds, test_bits, errors, tail)
-    found = most_errors_of_longer(rounds, longest, test_bits, errors, tail, bound)
+    found = max_errors_of_longer(rounds, longest, test_bits, errors, tail, bound)
     assert bound < found <= rounds or found == rounds
     left = rounds * (1 - binary_entropy(min(1.0, found / rounds)))
     checked = itertools.chain(range(rounds, min(longest, rounds + 60)), range(rounds, longest + 1, 1 + longest // 40))
@@ -76,5 +76,5 @@ def test_no_longer_block_has_less(rounds: int, times: float, test_bits: int, rat
 def test_one_more_error_is_enough_as_a_rule() -> None:
     for rounds, test_bits, errors in ((4_302_258, 388_474, 13_000), (50_000, 5_000, 100), (10**9, 10**8, 10**6)):
         bound = hypergeometric_key_errors(rounds, test_bits, errors, 1e-22)
-        assert most_errors_of_longer(rounds, 3 * rounds, test_bits, errors, 1e-22, bound) == bound + 1
-    assert most_errors_of_longer(1000, 2000, 100, 45, 1e-22, 990) == 1000
+        assert max_errors_of_longer(rounds, 3 * rounds, test_bits, errors, 1e-22, bound) == bound + 1
+    assert max_errors_of_longer(1000, 2000, 100, 45, 1e-22, 990) == 1000

@@ -30,7 +30,7 @@ from qkdpost.statistics.concentration import check_tail
 from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
 from qkdpost.statistics.log_tails import hypergeometric_log_tail
 
-__all__ = ["most_errors_of_longer", "steady_entropy"]
+__all__ = ["max_errors_of_longer", "steady_entropy"]
 
 
 def steady_entropy(key_bits: int, test_bits: int, test_errors: int, tail: float, phase_errors: int) -> int:
@@ -97,7 +97,7 @@ def _next_step(key_bits: int, test_bits: int, test_errors: int, target: float, e
     return low + (target - below) / (above - below) if below > -math.inf else float(low)
 
 
-def most_errors_of_longer(
+def max_errors_of_longer(
     key_bits: int, longest: int, test_bits: int, test_errors: int, tail: float, phase_errors: int
 ) -> int:
     """Return a number of errors in n rounds that leave no more entropy than K(n') do in n' rounds, n <= n' <= longest.

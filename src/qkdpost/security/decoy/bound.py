@@ -18,7 +18,7 @@ Bounds instead of counts
     With one decoy this is not so: n comes from the errors of the key as well, which an attack may have made where the
     phase errors are. Then nothing is thinned. The n1 rounds hold n1 (1 - h(K(n1, k, v) / n1)) bits, and what is
     claimed is a length that none of n <= n1 <= (all key detections) falls below, which costs one error as a rule
-    (`error_envelope.most_errors_of_longer`). Serfling's bound needs neither: its rate falls with n1, so that its length
+    (`error_envelope.max_errors_of_longer`). Serfling's bound needs neither: its rate falls with n1, so that its length
     for n is exceeded by that for n1.
 
 Intensities that are known to lie in intervals

@@ -8,7 +8,7 @@ from qkdpost.security.decoy.detector_mismatch import DetectorMismatch, worse_pha
 from qkdpost.security.decoy.single_photons import SinglePhotons
 from qkdpost.security.phase_errors import Concentration, check_concentration
 from qkdpost.statistics.concentration import hypergeometric_key_errors, serfling_deviation
-from qkdpost.statistics.error_envelope import most_errors_of_longer
+from qkdpost.statistics.error_envelope import max_errors_of_longer
 
 __all__ = ["single_photon_phase_error_rate", "with_mismatch"]
 
@@ -37,7 +37,7 @@ def single_photon_phase_error_rate(
     if concentration == "hypergeometric":
         worst = hypergeometric_key_errors(key, test, wrong, tail)
         if longest is not None and longest > key:
-            worst = most_errors_of_longer(key, longest, test, wrong, tail, worst)
+            worst = max_errors_of_longer(key, longest, test, wrong, tail, worst)
         rate = min(0.5, worst / key)
         return rate, f"-n h({rate:.5f}): {seen}, at most {worst} in the key (exact hypergeometric)"
     rate = min(0.5, photons.error_rate + serfling_deviation(key, test, tail))

@@ -145,9 +145,9 @@ class RangeRules:
         empty = math.exp(highs[1] - lows[1]) - r * math.exp(lows[0] - highs[0])
         if len(lows) == 3:
             empty -= math.exp(lows[2] - highs[2])
-        return empty + _PRODUCTS, highs[1] - weakest - r * self._least_single(0), r
+        return empty + _PRODUCTS, highs[1] - weakest - r * self._min_single(0), r
 
-    def _least_single(self, label: int) -> float:
+    def _min_single(self, label: int) -> float:
         """Return A_k1 of a label: g(1, mu) is least at either end, at the upper one where that is far above one."""
         low, high = self.source.lows[label], self.source.highs[label]
         return min(low, math.exp(low - high) * high)
@@ -156,13 +156,13 @@ class RangeRules:
         """Return q and A_k1 - q high_l of the two weakest labels."""
         lows, highs = self.source.lows, self.source.highs
         q = math.exp(lows[-2] - highs[-2]) / math.exp(highs[-1] - lows[-1]) * (1.0 - _PRODUCTS)
-        return q, self._least_single(-2) - q * highs[-1]
+        return q, self._min_single(-2) - q * highs[-1]
 
     def _empty(self, intervals: Intervals) -> float:
         """Return S_0 from below; at least 0."""
         lows, highs = self.source.lows, self.source.highs
         weak, strong = self._scaled(highs, intervals, -1, 0), self._scaled(lows, intervals, -2, 1)
-        single = self._least_single(-2)
+        single = self._min_single(-2)
         gain = single * weak - highs[-1] * strong
         gain -= _PRODUCTS * (single * weak + highs[-1] * strong)
         width = single * math.exp(highs[-1] - lows[-1]) - highs[-1] * math.exp(lows[-2] - highs[-2])
