@@ -1,6 +1,6 @@
 """The conversation of sifting where detections have numbered slots: one side reports, the other answers.
 
-The reporting side tells the slots and bases of its detections, never an outcome; the answering side tells which of
+The reporting side announces slots and bases of its detections, never an outcome; the answering side says which of
 them both keep. What the answering side compares with depends on the kind of QKD and is given as a `SlotMatcher`.
 
 Where the answering side measures too, its records must be in before anything is reported: `stages.sifting`.
@@ -70,7 +70,7 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """What the reporting side needs of a record once it is told: not the slots, which take most of the memory."""
+    """What the reporting side needs of a record once it is reported: not the slots, which take most of the memory."""
 
     bases: Bits
     bits: Bits
@@ -79,7 +79,7 @@ class _Reported:
 
 
 class SlotSettings(Protocol):
-    """What the settings of a kind tell this conversation."""
+    """What this conversation reads of the settings of a kind."""
 
     @property
     def intensities(self) -> Sequence[object]:
@@ -191,7 +191,7 @@ def part_sizes(count: int) -> list[int]:
 
 
 def send_replies(block: int, number: int, matched: Matched, intensities: int = 0) -> Program[None]:
-    """Send the mask of one record, in the parts in which it was reported, with labels of so many intensities."""
+    """Send the mask of one record, in the parts in which it was reported, with labels of `intensities`."""
     first = kept = 0
     for part, count in enumerate(part_sizes(len(matched.mask))):
         mask = matched.mask[first : first + count]

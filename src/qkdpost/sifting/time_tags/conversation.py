@@ -1,7 +1,7 @@
-"""The conversation of sifting where both sides record time tags; its steps are those of `sifting.coincidence`.
+"""The conversation of sifting where both sides record time tags; its steps are those of `matching`.
 
-Alice tells the clicks of her test basis, Bob calibrates on them and reports his events on a grid, Alice calibrates on
-those of his test basis and answers. No outcome of the key basis is told.
+The answering side discloses the clicks of its test basis; the reporting side calibrates on them and reports its events
+on a grid; the answering side calibrates on those of the test basis and answers. No outcome of the key basis is said.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ __all__ = ["TimeTagSettings", "answer_time_tags", "report_time_tags"]
 
 LINK_SETTINGS = SearchNames(offset="clock_search_ps of the LinkConfig", drift="max_drift_ppm of the LinkConfig")
 INBOX_BYTES_PER_DETECTION = 4
-"""Of what a host holds that came ahead of its turn; the longest message is allowed besides."""
+"""Budget for messages that come ahead of their turn, in which one more of the largest size is allowed."""
 
 
 class TimeTagSettings(Protocol):
-    """What the settings of a kind tell this conversation; `qkdpost.protocols.bbm92_time_tags` describes each."""
+    """What this conversation reads of the settings of a kind; `qkdpost.protocols.bbm92_time_tags` describes each."""
 
     @property
     def dead_time_ps(self) -> float: ...  # noqa: D102
@@ -99,7 +99,7 @@ class _OwnClicks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What one record came to on Alice's side, to be told once all records are."""
+    """What one record came to on the answering side, which answers when all records are matched."""
 
     number: int
     matched: Matched
@@ -108,7 +108,7 @@ class _Answer:
 
 
 def report_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
-    """Bob's side: calibrate on the peer's test basis, report events, keep those that the peer matched."""
+    """Calibrate on the test basis that the peer disclosed, report events, and keep those that the peer matched."""
     reported: list[tuple[Detections, ClickEvents, tuple[str, ...]]] = []
     for number in task.record_numbers:
         tags: TimeTags = yield NeedRecord(number)
@@ -127,12 +127,12 @@ def report_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
 
 
 def answer_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
-    """Alice's side: tell the test basis, calibrate on the peer's reports, answer with what both keep.
+    """Disclose the test basis, calibrate on the peer's reports, and answer with what both keep.
 
-    She tells batches ahead of the peer's reports as long as the peer can hold them, and answers after the last.
+    Records are disclosed ahead of the peer's reports as long as the peer can hold them, and answered after the last.
     """
     answers: list[_Answer] = []
-    told: deque[tuple[int, _OwnClicks, int]] = deque()
+    disclosed: deque[tuple[int, _OwnClicks, int]] = deque()
     ahead_bytes = 0
     allowed = task.blocks.max_detections
     for number in [*task.record_numbers, None]:
@@ -140,17 +140,17 @@ def answer_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
         if number is not None:
             tags: TimeTags = yield NeedRecord(number)
             own = _own_clicks(tags, task.settings)
-            messages = list(_tell_test_basis(task.block, number, own.quiet))
+            messages = list(_disclosures(task.block, number, own.quiet))
         size = sum(len(message.ticks) + len(message.outcomes) for message in messages)
         room = INBOX_BYTES_PER_DETECTION * task.blocks.max_detections - size
-        while told and (number is None or ahead_bytes > room):
-            earlier, record, freed = told.popleft()
+        while disclosed and (number is None or ahead_bytes > room):
+            earlier, record, freed = disclosed.popleft()
             answers.append((yield from _hear_events(earlier, record, task.settings, allowed)))
             allowed -= len(answers[-1].matched.mask)
             ahead_bytes -= freed
         yield from messages
         if number is not None:
-            told.append((number, own, size))
+            disclosed.append((number, own, size))
             ahead_bytes += size
     sifted: list[SiftedKey] = []
     for answer in answers:
@@ -163,15 +163,15 @@ def answer_time_tags(task: SiftingTask[TimeTagSettings]) -> Program[SiftedKey]:
     return join_sifted(sifted)
 
 
-def _tell_test_basis(block: int, number: int, tags: TimeTags) -> Iterator[CalibrationClicks]:
-    """Return the messages that tell the clicks of the test basis; each part can be read without the others."""
-    disclosed = test_basis_clicks(tags)
-    if not disclosed.clicks:
+def _disclosures(block: int, number: int, tags: TimeTags) -> Iterator[CalibrationClicks]:
+    """Return the messages that disclose the clicks of the test basis; each part can be read without the others."""
+    clicks = test_basis_clicks(tags)
+    if not clicks.clicks:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, f"record {number} has no click in the test basis")
-    sizes = part_sizes(disclosed.clicks)
+    sizes = part_sizes(clicks.clicks)
     first = 0
     for part, count in enumerate(sizes):
-        ticks = disclosed.ticks[first : first + count]
+        ticks = clicks.ticks[first : first + count]
         origin, span = _span(ticks)
         yield CalibrationClicks(
             block=block,
@@ -183,7 +183,7 @@ def _tell_test_basis(block: int, number: int, tags: TimeTags) -> Iterator[Calibr
             span_ticks=span,
             tick_ps=tags.tick_ps,
             ticks=encode_times(ticks, origin=origin, span=span + 1),
-            outcomes=Bits.from_array(disclosed.channels[first : first + count] - 2 * TEST_BASIS).to_bytes(),
+            outcomes=Bits.from_array(clicks.channels[first : first + count] - 2 * TEST_BASIS).to_bytes(),
         )
         first += count
 
@@ -191,7 +191,7 @@ def _tell_test_basis(block: int, number: int, tags: TimeTags) -> Iterator[Calibr
 def _hear_test_basis(number: int, settings: TimeTagSettings, allowed: int) -> Program[_PeerClicks]:
     """Hear all clicks of one record, at most `allowed`, as many as the largest block holds.
 
-    The sum over a block's records has no bound but this: Bob cuts the blocks, by the number of his own clicks.
+    The sum over a block's records has no bound but this: the reporting side cuts the blocks, by its own clicks.
     """
     parts: list[CalibrationClicks] = []
     ticks: list[NDArray[np.int64]] = []
@@ -208,13 +208,15 @@ def _hear_test_basis(number: int, settings: TimeTagSettings, allowed: int) -> Pr
     if tick_ps != (settings.tick_ps or tick_ps):
         raise AbortBlock(
             AbortReason.RECORDS_DISAGREE,
-            f"record {number} is told in ticks of {tick_ps} ps; the link has ticks of {settings.tick_ps} ps",
+            f"record {number} of the peer has ticks of {tick_ps} ps; tick_ps of the link is {settings.tick_ps}",
         )
     clicks = _PeerClicks(ticks=np.concatenate(ticks), outcomes=np.asarray(outcomes), tick_ps=tick_ps)
     with from_peer("the clicks"):
         check_peer_clicks(clicks.ticks, clicks.outcomes, dead_time_ticks(settings.dead_time_ps, tick_ps))
     if _span(clicks.ticks)[1] > MAX_SPAN_TICKS:
-        raise RemoteProtocolError(f"the peer's clicks span {_span(clicks.ticks)[1]} ticks; at most 2^53 - 1 can be")
+        raise RemoteProtocolError(
+            f"the peer's clicks span {_span(clicks.ticks)[1]} ticks; at most 2^53 - 1 are allowed"
+        )
     return clicks
 
 
@@ -224,11 +226,11 @@ def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowe
     if not (1 if part.last else PART_DETECTIONS) <= part.count <= PART_DETECTIONS:
         raise RemoteProtocolError(f"a part holds {part.count} clicks; all but the last hold {PART_DETECTIONS}")
     if allowed < 0:
-        raise RemoteProtocolError(f"the peer tells {-allowed} clicks of a record more than a block may hold")
+        raise RemoteProtocolError(f"the peer disclosed {-allowed} clicks of a record more than a block may hold")
     if before and part.first_tick < before[-1].first_tick + before[-1].span_ticks:
         raise RemoteProtocolError("a part of the peer's clicks begins before the end of the part before")
     if part.tick_ps != (before or [part])[0].tick_ps:
-        raise RemoteProtocolError("the peer tells the parts of a record in ticks of different length")
+        raise RemoteProtocolError("the parts of the peer's record have ticks of different length")
 
 
 def _own_clicks(tags: TimeTags, settings: TimeTagSettings, tick_ps: float | None = None) -> _OwnClicks:
@@ -311,7 +313,7 @@ def _check_window(window_ticks: int, settings: TimeTagSettings, tick_ps: float) 
     if expected is not None and window_ticks != expected:
         raise RemoteProtocolError(f"the peer's window is {window_ticks} ticks; that of the link is {expected}")
     if expected is None and window_ticks > largest:
-        raise RemoteProtocolError(f"the peer chose a window of {window_ticks} ticks; at most {largest} can be")
+        raise RemoteProtocolError(f"the peer chose a window of {window_ticks} ticks; at most {largest} are allowed")
 
 
 def _window_of(settings: TimeTagSettings, tick_ps: float) -> int | None:
