@@ -11,14 +11,22 @@ another mathematical library make one bit less of it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import qkdpost as qp
-from qkdpost.protocols import ProtocolSettings
+from qkdpost.dialogue.messages import DetectionReport, SiftReply
+from qkdpost.protocols import PROTOCOLS, ProtocolSettings
+from qkdpost.protocols.qubits import QubitSettings
 from qkdpost.records import RawRecord
 from qkdpost.session.codec import decode
+from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
+from qkdpost.stages.block import Duty
+from qkdpost.stages.sifting import sifting
+from qkdpost.stages.standard import AFTER_SIFTING
 from support.link import Pair, seeded_source
 
 SEED = b"vectors, "
@@ -127,11 +135,38 @@ def _no_key() -> Scene:
     return Scene("decoy states, too few detections for a key", _link(protocol), *_prepared(b"decoy", 2500, decoy=True))
 
 
+def _bob_kept() -> Scene:
+    return Scene("BB84 in which Bob's string is kept, Cascade", _link(BobKept()), *_prepared(b"Bob kept", 7500))
+
+
+class BobKept(QubitSettings, frozen=True, kw_only=True, tag="bob-kept"):
+    """A kind for these vectors alone: Alice prepares, and corrects her string to Bob's."""
+
+
+@contextmanager
+def with_kinds() -> Iterator[None]:
+    """Register the kinds of these scenes for as long as they are talked of."""
+    sift = sifting(
+        reporting=report_slots,
+        answering=partial(answer_slots, matcher=match_to_prepared),
+        reporting_hears=frozenset({SiftReply}),
+        answering_hears=frozenset({DetectionReport}),
+        reporter=Duty.REFERENCE,
+    )
+    kind = replace(PROTOCOLS["bb84"], settings=BobKept, reference="bob", stages=(sift, *AFTER_SIFTING))
+    PROTOCOLS["bob-kept"] = kind
+    try:
+        yield
+    finally:
+        del PROTOCOLS["bob-kept"]
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "cascade": _cascade,
     "ldpc": _ldpc,
     "time_tags": _time_tags,
     "no_key": _no_key,
+    "bob_kept": _bob_kept,
 }
 
 
@@ -151,6 +186,7 @@ def digest(record: RawRecord) -> str:
     return hasher.hexdigest()
 
 
+@with_kinds()
 def build(name: str) -> dict[str, object]:
     """Let the two sessions of a scene talk, and return all that was said and came of it."""
     scene = SCENES[name]()

@@ -30,6 +30,7 @@ FILES: dict[str, Callable[[], Content]] = {
     "session_ldpc.json": lambda: conversations.build("ldpc"),
     "session_time_tags.json": lambda: conversations.build("time_tags"),
     "session_no_key.json": lambda: conversations.build("no_key"),
+    "session_bob_kept.json": lambda: conversations.build("bob_kept"),
 }
 """The files, and what makes the content of each."""
 
