@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols import PROTOCOLS, Protocol, ProtocolSettings
-from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance, QubitBoundSettings
+from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 
 PERMILLES = (900, 700, 500, 300, 200, 100, 30, 10, 1)
 CASCADES = st.builds(qp.Cascade, parameters=st.sampled_from(["original", "yan", "power-of-two", "near-optimal"]))
@@ -196,6 +197,30 @@ def test_what_is_not_understood_is_refused_by_its_path(content: Any, match: str)
             LinkConfig.from_json(json.dumps(content))
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(data=st.data(), link=LINKS)
+def test_whatever_stands_in_the_place_of_a_field_is_taken_or_refused(data: st.DataObject, link: LinkConfig) -> None:
+    """No error but that of a configuration comes out, and what is taken comes back."""
+    content: Any = link.to_dict()
+    part = data.draw(st.sampled_from(sorted(content)))
+    field = data.draw(st.sampled_from([None, *sorted(content[part])]))
+    if field is None:
+        content[part] = data.draw(ANYTHING)
+    else:
+        content[part][field] = data.draw(ANYTHING)
+    try:
+        taken = LinkConfig.from_dict(content)
+    except ConfigurationError:
+        return
+    assert LinkConfig.from_json(taken.to_json()) == taken
+
+
 @pytest.mark.parametrize("text", ["{", "", "[]", '"bb84"', b"\xff", "{" * 100_000])
 def test_what_is_no_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(ConfigurationError, match=r"JSON|mapping"):
@@ -227,16 +252,8 @@ def test_a_kind_from_outside_decodes_too(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ConfigurationError, match="settings of a kind in PROTOCOLS"):
         LinkConfig(protocol=Toy())
     row: Protocol[Any, Any, Any] = PROTOCOLS["bb84"]
-    toy: Protocol[Any, Any, Any] = Protocol(
-        settings=Toy,
-        alice_records=row.alice_records,
-        bob_records=row.bob_records,
-        alice_sift=row.alice_sift,
-        bob_sift=row.bob_sift,
-        tally=row.tally,
-        bound=row.bound,
-        bound_settings=lambda settings, security: QubitBoundSettings(concentration=security.concentration),
-        fixed_length={"mine": QubitAcceptance},
+    toy = dataclasses.replace(
+        row, settings=Toy, bound_settings=lambda settings, security: security, fixed_length={"mine": QubitAcceptance}
     )
     monkeypatch.setitem(PROTOCOLS, "toy", toy)
     link = LinkConfig(protocol=Toy(colours=("blue", "green")), security=qp.Security(bound="mine", acceptance=QUBITS))
