@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeAlias
 
 import msgspec
 
@@ -34,6 +35,9 @@ from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_rate import sample_size
 
 __all__ = ["FixedLengthPlan", "plan_fixed_length"]
+
+Vectors: TypeAlias = Sequence[Sequence[float] | None]
+"""Counts per intensity: of the key, of the test, its errors, and the errors of the key where they are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,27 +89,30 @@ def plan_fixed_length(
         raise ConfigurationError(
             "a variable-length bound has no thresholds: name a fixed-length bound, or set planned_key_bits of security"
         )
-    kind, settings = config.protocol.kind, config.protocol
-    wanted = DecoyTally if settings.intensities else Tally
-    if not isinstance(expected, wanted):
-        raise ConfigurationError(
-            f"blocks of kind {kind!r} are tallied as {wanted.__name__}; found {type(expected).__name__}"
-        )
+    _check_expected(config, expected)
     margin = _Margin(config, efficiency, deviations, key_error_rate)
-    acceptance: QubitAcceptance | DecoyAcceptance
-    counted: Tally | DecoyTally
-    if isinstance(expected, DecoyTally):
-        if (expected.intensities, expected.probabilities) != (settings.intensities, settings.probabilities):
-            raise ConfigurationError("the expected counts are for other intensities or probabilities than the link's")
-        counted = _without_sample(expected)
-        acceptance = _decoy_thresholds(margin, counted, bound)
-    else:
-        acceptance = _qubit_thresholds(margin, expected)
-        errors = math.floor(Fraction(acceptance.tolerated_error_rate) * acceptance.test_bits)
-        counted = Tally(key_bits=acceptance.key_bits, test_bits=acceptance.test_bits, test_errors=errors)
+    counted, acceptance = _thresholds(margin, expected, bound)
     security = msgspec.structs.replace(config.security, bound=bound, acceptance=acceptance, planned_key_bits=0)
     planned = msgspec.structs.replace(config, security=security)
     return FixedLengthPlan(config=planned, result=_result(planned, counted, acceptance.leakage_bits))
+
+
+def _check_expected(config: LinkConfig, expected: Tally | DecoyTally) -> None:
+    """Check that the expected counts are of the type that the link tallies, and for its intensities."""
+    settings = config.protocol
+    wanted = DecoyTally if settings.intensities else Tally
+    if not isinstance(expected, wanted):
+        raise ConfigurationError(
+            f"blocks of kind {settings.kind!r} are tallied as {wanted.__name__}; found {type(expected).__name__}"
+        )
+    if not isinstance(expected, DecoyTally):
+        return
+    found, stated = (expected.intensities, expected.probabilities), (settings.intensities, settings.probabilities)
+    if found != stated:
+        raise ConfigurationError(
+            f"expected must have the link's intensities and probabilities, {stated}; found other intensities or "
+            f"probabilities, {found}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,18 @@ class _Margin:
         return correction + frames + verdicts + Epsilon.split(config.security.epsilon).verification_charge_bits + 1
 
 
+def _thresholds(
+    margin: _Margin, expected: Tally | DecoyTally, bound: str
+) -> tuple[Tally | DecoyTally, QubitAcceptance | DecoyAcceptance]:
+    """Return the counts of a block that is just accepted, or what is expected of it, and the thresholds."""
+    if isinstance(expected, DecoyTally):
+        counted = _without_sample(expected)
+        return counted, _decoy_thresholds(margin, counted, bound)
+    acceptance = _qubit_thresholds(margin, expected)
+    errors = math.floor(Fraction(acceptance.tolerated_error_rate) * acceptance.test_bits)
+    return Tally(key_bits=acceptance.key_bits, test_bits=acceptance.test_bits, test_errors=errors), acceptance
+
+
 def _qubit_thresholds(margin: _Margin, expected: Tally) -> QubitAcceptance:
     sifted, test_bits = margin.below(expected.key_bits), margin.below(expected.test_bits)
     key_bits = sifted - sample_size(sifted)
@@ -167,25 +186,8 @@ def _without_sample(expected: DecoyTally) -> DecoyTally:
 
 
 def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> DecoyAcceptance:
-    epsilon = Epsilon.split(margin.config.security.epsilon)
+    estimate = _estimator(counted, bound, Epsilon.split(margin.config.security.epsilon))
     counts = [counted.key_counts, counted.test_counts, counted.test_errors, counted.key_errors]
-
-    def estimate(vectors: Sequence[Sequence[float] | None]) -> PublishedEstimate:
-        key, test, errors, key_errors = vectors
-        points = fixed_intensities(counted.intensities, f"bound {bound!r}", error=ConfigurationError)
-        source = PhotonStatistics(points, counted.probabilities)
-        return published_estimate(
-            bound,
-            DecoyCounts(
-                source=source,
-                key_counts=key or (),
-                test_counts=test or (),
-                test_errors=errors or (),
-                key_errors=key_errors,
-            ),
-            epsilon,
-        )
-
     found, spread = estimate(counts), _spread(estimate, counts)
     wrong = counted.test_errors if counted.key_errors is None else counted.key_errors
     bits = counted.test_bits if counted.key_errors is None else counted.key_bits
@@ -198,7 +200,23 @@ def _decoy_thresholds(margin: _Margin, counted: DecoyTally, bound: str) -> Decoy
     )
 
 
-Vectors = Sequence[Sequence[float] | None]
+def _estimator(counted: DecoyTally, bound: str, epsilon: Epsilon) -> Callable[[Vectors], PublishedEstimate]:
+    """Return what the bound makes of key counts, test counts, test errors and errors of the key."""
+    points = fixed_intensities(counted.intensities, f"bound {bound!r}", error=ConfigurationError)
+    source = PhotonStatistics(points, counted.probabilities)
+
+    def estimate(vectors: Vectors) -> PublishedEstimate:
+        key, test, errors, key_errors = vectors
+        counts = DecoyCounts(
+            source=source,
+            key_counts=key or (),
+            test_counts=test or (),
+            test_errors=errors or (),
+            key_errors=key_errors,
+        )
+        return published_estimate(bound, counts, epsilon)
+
+    return estimate
 
 
 def _spread(estimate: Callable[[Vectors], PublishedEstimate], counts: Vectors) -> PublishedEstimate:

@@ -36,8 +36,8 @@ class BBM92TimeTags(ProtocolSettings, frozen=True, kw_only=True, tag="bbm92-time
     max_drift_ppm: float = 100.0
     """And how much faster one runs than the other, within +- this, at most 1000."""
     tick_ps: float = 0.0
-    """Length of the tick in which times are told, 0.1 ... 10,000; records of other ticks are converted. 0: both hosts'
-    records must have the same."""
+    """Length of the tick in which times are announced, 0.1 ... 10,000; records of other ticks are converted. 0: both
+    hosts' records must have the same."""
 
     def __post_init__(self) -> None:
         for name, most in _LIMITS.items():

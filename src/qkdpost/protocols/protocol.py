@@ -38,7 +38,8 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
         tally: the counts that the bound needs, from the compared rounds and, where they are public, the errors of
             the key for each intensity.
         bound: the length of the secret key from the tally, what was disclosed, and the budget.
-        bound_settings: what else the bound is told; raises ConfigurationError where the bound does not take it.
+        bound_settings: the bound's own settings, from those of the kind and of security; raises ConfigurationError
+            where the bound does not take them.
         fixed_length: the published fixed-length bounds that it offers, each with the thresholds that it takes.
     """
 

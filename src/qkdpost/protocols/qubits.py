@@ -85,7 +85,7 @@ def tally_sample(rounds: ComparedRounds) -> SampledTally:
 
 
 def bound_settings(settings: ProtocolSettings, security: Security) -> QubitBoundSettings:
-    """Return what a bound of these kinds is told beside counts, disclosed bits and budget."""
+    """Return the settings of the bounds of these kinds."""
     return QubitBoundSettings(
         bound=security.bound,
         concentration=security.concentration,

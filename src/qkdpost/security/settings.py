@@ -41,8 +41,8 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `planning.plan_fixed_length` makes them."""
     planned_key_bits: int = 0
     """0: the length follows from the counts (variable-length); else the length that was set before any data were seen:
-    a block gives so many bits, if the variable-length bound allows them, or none. The first 384 of them return to the
-    pool of authentication key."""
+    a block gives exactly that many bits if the variable-length bound allows them, or none. The first 384 of them return
+    to the pool of authentication key."""
     concentration: Concentration = "hypergeometric"
     """The tail bound inside "variable-length": "hypergeometric" (exact) or "serfling"."""
 

@@ -64,8 +64,8 @@ class Session(SingleUse):
             was kept in a variable there.
 
     Raises:
-        ConfigurationError: an unknown role, no configuration or pool, a link that no bound can be had for, or a
-            decoder of LDPC codes that this host has not.
+        ConfigurationError: an unknown role, no configuration or pool, or a decoder of LDPC codes that this host does
+            not have.
         LocalProtocolError: another session, whose connection is open, holds the pool.
     """
 

@@ -16,7 +16,7 @@ class QubitAcceptance(Acceptance, frozen=True, kw_only=True):
     closes by its number of detections and never by what its bases turned out to be; then, of the sifted rounds of
     either basis, as many as there are too many are discarded at random, by a seed drawn after sifting and before any
     error is looked at. A block with too few is given up. (To stop at the moment when both bases are full, or to keep
-    the first so many of each, would not do: the last rounds would then be known to be of the rarer basis.)
+    the first of each up to its number, would not do: the last rounds would then be known to be of the rarer basis.)
 
     Args:
         key_bits: n, the key bits that go into correction; what is sampled to set up correction comes on top.
