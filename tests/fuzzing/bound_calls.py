@@ -11,7 +11,7 @@ from qkdpost.security import decoy_bb84, single_photon
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.qubits.tally import SampledTally
 from qkdpost.security.single_photon.tally import SinglePhotonTally
-from qkdpost.statistics import concentration
+from qkdpost.statistics import concentration, sampling
 
 __all__ = ["BOUND_CALLS", "Arguments", "Call"]
 
@@ -132,11 +132,11 @@ BOUND_CALLS: dict[str, Call] = {
     "decoy": (_decoy, _decoy_arguments),
     "single photons": (_single_photon, _single_photon_arguments),
     "hypergeometric": (
-        concentration.hypergeometric_key_errors,
+        sampling.hypergeometric_key_errors,
         _tail_arguments("key_bits", "test_bits", "test_errors"),
     ),
     "hypergeometric, lower": (
-        concentration.hypergeometric_key_errors_lower,
+        sampling.hypergeometric_key_errors_lower,
         _tail_arguments("key_bits", "test_bits", "test_errors"),
     ),
     "Clopper-Pearson": (
@@ -148,7 +148,7 @@ BOUND_CALLS: dict[str, Call] = {
         _tail_arguments("key_bits", "trials", "seen"),
     ),
     "Serfling": (
-        lambda key_bits, test_bits, seen, tail: concentration.serfling_deviation(key_bits, test_bits, tail),
+        lambda key_bits, test_bits, seen, tail: sampling.serfling_deviation(key_bits, test_bits, tail),
         _tail_arguments("key_bits", "test_bits", "seen"),
     ),
     "coins": (concentration.trials_upper_bound, _coins),

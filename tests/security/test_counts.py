@@ -20,7 +20,7 @@ from qkdpost.security.phase_errors import max_phase_errors
 from qkdpost.security.qubits import published_formulas as fixed_length
 from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.single_photon.tally import SinglePhotonTally
-from qkdpost.statistics import concentration
+from qkdpost.statistics import concentration, sampling
 from qkdpost.statistics import inversion as crossing
 from qkdpost.statistics import log_tails as tails
 from qkdpost.statistics.entropy import binary_entropy, inverse_binary_entropy
@@ -137,10 +137,10 @@ def test_counts_as_a_notebook_makes_them() -> None:
 
 EPSILON = Epsilon.split(1e-10)
 FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "hypergeometric": ("nkx", lambda n, k, x: concentration.hypergeometric_key_errors(n, k, x, 1e-10)),
-    "hypergeometric lower": ("nkx", lambda n, k, x: concentration.hypergeometric_key_errors_lower(n, k, x, 1e-10)),
-    "serfling": ("nk", lambda n, k, x: concentration.serfling_deviation(n, k, 1e-10)),
-    "serfling smoothing": ("nk", lambda n, k, x: concentration.serfling_deviation_smoothing(n, k, 1e-10)),
+    "hypergeometric": ("nkx", lambda n, k, x: sampling.hypergeometric_key_errors(n, k, x, 1e-10)),
+    "hypergeometric lower": ("nkx", lambda n, k, x: sampling.hypergeometric_key_errors_lower(n, k, x, 1e-10)),
+    "serfling": ("nk", lambda n, k, x: sampling.serfling_deviation(n, k, 1e-10)),
+    "serfling smoothing": ("nk", lambda n, k, x: sampling.serfling_deviation_smoothing(n, k, 1e-10)),
     "hoeffding": ("n", lambda n, k, x: concentration.hoeffding_deviation(n, 1e-10)),
     "binomial": ("n", lambda n, k, x: concentration.binomial_at_most(n, 0.01, 1e-10)),
     "clopper-pearson upper": ("kx", lambda n, k, x: concentration.clopper_pearson_upper(k, x, 1e-10)),
@@ -221,7 +221,7 @@ def test_series_of_small_ratios_is_as_before() -> None:
 @pytest.mark.parametrize("tail", [np.float32(0.0), 10**400, float("nan"), "1e-10", None, 1.0, np.array([0.1, 0.2])])
 def test_tails_that_are_none(tail: Any) -> None:
     for call in (
-        lambda: concentration.hypergeometric_key_errors(100, 10, 1, tail),
+        lambda: sampling.hypergeometric_key_errors(100, 10, 1, tail),
         lambda: concentration.clopper_pearson_upper(10, 1, tail),
         lambda: max_phase_errors(100, 10, 1, tail, "hypergeometric"),
         lambda: steady_entropy(100, 10, 1, tail, 20),

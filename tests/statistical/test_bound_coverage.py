@@ -21,12 +21,8 @@ from qkdpost.security.decoy.published_estimates import DecoyCounts, wiesemann_20
 from qkdpost.security.decoy.single_photons import SinglePhotons, count_events, estimate_single_photons, point_estimate
 from qkdpost.security.qubits.both_bases import phase_error_bound_of_samples
 from qkdpost.security.qubits.tally import SampledTally
-from qkdpost.statistics.concentration import (
-    binomial_at_most,
-    clopper_pearson_lower,
-    clopper_pearson_upper,
-    hypergeometric_key_errors,
-)
+from qkdpost.statistics.concentration import binomial_at_most, clopper_pearson_lower, clopper_pearson_upper
+from qkdpost.statistics.sampling import hypergeometric_key_errors
 from reference.links import DecoyLink, DrawnBlocks, draw_blocks
 
 SIZES = [pytest.param(3_000, id="sampled"), pytest.param(100_000, id="whole", marks=pytest.mark.slow)]

@@ -16,14 +16,16 @@ from qkdpost.statistics.concentration import (
     clopper_pearson_lower,
     clopper_pearson_upper,
     hoeffding_deviation,
-    hypergeometric_key_errors,
-    hypergeometric_key_errors_lower,
     kullback_leibler_lower,
     kullback_leibler_upper,
+)
+from qkdpost.statistics.log_tails import MARGIN, MAX_TERMS, binomial_log_tail, hypergeometric_log_tail
+from qkdpost.statistics.sampling import (
+    hypergeometric_key_errors,
+    hypergeometric_key_errors_lower,
     serfling_deviation,
     serfling_deviation_smoothing,
 )
-from qkdpost.statistics.log_tails import MARGIN, MAX_TERMS, binomial_log_tail, hypergeometric_log_tail
 from reference import sampling
 
 TAILS = (1e-1, 1e-3, 1e-10, 1e-30)

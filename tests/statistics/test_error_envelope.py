@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.statistics.concentration import hypergeometric_key_errors
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_envelope import max_errors_of_longer, steady_entropy
+from qkdpost.statistics.sampling import hypergeometric_key_errors
 
 
 def _length(rounds: int, test_bits: int, test_errors: int, tail: float) -> float:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import qkdpost as qp
 from qkdpost import planning, security, sifting, simulation
-from qkdpost.statistics import concentration
+from qkdpost.statistics import concentration, sampling
 from qkdpost.statistics import error_rate as estimation
 from support.disguises import Kind, bits, count, counts, integers, raw, real, reals, text, thing
 from support.link import small_link
@@ -134,7 +134,7 @@ BOUNDS = [
 STATISTICS = [
     call(
         "hypergeometric_key_errors",
-        concentration.hypergeometric_key_errors,
+        sampling.hypergeometric_key_errors,
         key_bits=count(st.integers(1, 10**6)),
         test_bits=count(st.integers(100, 10**5)),
         test_errors=count(st.integers(0, 100)),
@@ -142,7 +142,7 @@ STATISTICS = [
     ),
     call(
         "hypergeometric_key_errors_lower",
-        concentration.hypergeometric_key_errors_lower,
+        sampling.hypergeometric_key_errors_lower,
         key_bits=count(st.integers(1, 10**6)),
         test_bits=count(st.integers(100, 10**5)),
         test_errors=count(st.integers(0, 100)),
@@ -177,7 +177,7 @@ STATISTICS = [
     call("hoeffding_deviation", concentration.hoeffding_deviation, trials=count(SMALL), tail=TAIL),
     call(
         "serfling_deviation",
-        concentration.serfling_deviation,
+        sampling.serfling_deviation,
         key_bits=count(st.integers(1, 10**6)),
         test_bits=count(st.integers(1, 10**5)),
         tail=TAIL,

@@ -6,7 +6,8 @@ from typing import Literal
 
 from qkdpost.checks import choice, whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.statistics.concentration import check_tail, hypergeometric_key_errors, serfling_deviation
+from qkdpost.statistics.concentration import check_tail
+from qkdpost.statistics.sampling import hypergeometric_key_errors, serfling_deviation
 
 __all__ = ["Concentration", "check_concentration", "max_phase_errors"]
 

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 
 from qkdpost.checks import real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.statistics.concentration import (
-    clopper_pearson_lower,
-    clopper_pearson_upper,
-    hypergeometric_key_errors,
-    hypergeometric_key_errors_lower,
-)
+from qkdpost.statistics.concentration import clopper_pearson_lower, clopper_pearson_upper
+from qkdpost.statistics.sampling import hypergeometric_key_errors, hypergeometric_key_errors_lower
 
 __all__ = ["ErrorRate", "estimate_error_rate", "sample_size", "sampled_error_bounds"]
 

@@ -17,8 +17,8 @@ from qkdpost.security.decoy.phase_errors import single_photon_phase_error_rate
 from qkdpost.security.decoy.single_photons import SinglePhotons, estimate_single_photons
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.statistics.concentration import serfling_deviation
 from qkdpost.statistics.entropy import binary_entropy
+from qkdpost.statistics.sampling import serfling_deviation
 from reference.links import DecoyLink
 from support.tallies import VECTOR_B1 as ONE_DECOY
 from support.yardstick import in_yardsticks

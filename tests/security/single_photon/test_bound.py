@@ -16,14 +16,10 @@ from qkdpost.security.single_photon import bound as single_photon
 from qkdpost.security.single_photon.settings import MAX_POSSIBLE_RUNS, MAX_RECORDS_IN_BLOCK
 from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.session.record_queue import MAX_LOOKAHEAD, RecordQueue
-from qkdpost.statistics.concentration import (
-    binomial_at_most,
-    chernoff_at_most,
-    hypergeometric_key_errors,
-    serfling_deviation,
-)
+from qkdpost.statistics.concentration import binomial_at_most, chernoff_at_most
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_envelope import steady_entropy
+from qkdpost.statistics.sampling import hypergeometric_key_errors, serfling_deviation
 
 S1 = SinglePhotonTally(
     pulses_sent=10**8,

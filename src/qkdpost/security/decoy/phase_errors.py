@@ -7,8 +7,8 @@ import math
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.decoy.single_photons import SinglePhotons
 from qkdpost.security.phase_errors import Concentration, check_concentration
-from qkdpost.statistics.concentration import hypergeometric_key_errors, serfling_deviation
 from qkdpost.statistics.error_envelope import max_errors_of_longer
+from qkdpost.statistics.sampling import hypergeometric_key_errors, serfling_deviation
 
 __all__ = ["single_photon_phase_error_rate", "with_mismatch"]
 
