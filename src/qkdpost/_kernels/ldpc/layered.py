@@ -148,24 +148,19 @@ def update_layer(
 def _restart_frames(
     fresh: np.uint64, frame_of: NDArray[np.int64], channel: Lanes, posterior: Lanes, magnitudes: Lanes
 ) -> None:
-    """Set the lanes of mask `fresh` to their frames' channel values, and their messages to zero."""
+    """Set the lanes of mask `fresh` to their frames' channel values, and their messages to zero.
+
+    All lanes get the first row of `channel`; where each frame has a row of its own, it is then written over that.
+    """
     zero = spread(posterior, 0)
-    if channel.shape[0] == 1:
-        for bit in range(posterior.shape[0]):
-            store_lanes(posterior, bit, choose(fresh, spread(posterior, channel[0, bit]), load_lanes(posterior, bit)))
-    else:
-        _load_channel(fresh, frame_of, channel, posterior)
-    for row in range(magnitudes.shape[0]):
-        store_lanes(magnitudes, row, choose(fresh, zero, load_lanes(magnitudes, row)))
-
-
-@kernel
-def _load_channel(fresh: np.uint64, frame_of: NDArray[np.int64], channel: Lanes, posterior: Lanes) -> None:
-    """Write the channel values of the frames in the lanes of mask `fresh`, each frame its own, to the posteriors."""
     for bit in range(posterior.shape[0]):
+        store_lanes(posterior, bit, choose(fresh, spread(posterior, channel[0, bit]), load_lanes(posterior, bit)))
+    for bit in range(posterior.shape[0] if channel.shape[0] > 1 else 0):
         for lane in range(frame_of.size):
             if (fresh >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
                 posterior[bit, lane] = channel[frame_of[lane], bit]
+    for row in range(magnitudes.shape[0]):
+        store_lanes(magnitudes, row, choose(fresh, zero, load_lanes(magnitudes, row)))
 
 
 @kernel
