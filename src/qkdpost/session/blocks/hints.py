@@ -7,7 +7,7 @@ from __future__ import annotations
 
 __all__ = ["hints_of_error_rates"]
 
-LEAST_COMPARED = 100
+MIN_COMPARED = 100
 """Of fewer compared rounds nothing is said."""
 OPPOSITE = 0.85
 """Above this rate the outcomes are opposite rather than wrong."""
@@ -58,4 +58,4 @@ def hints_of_error_rates(key: tuple[int, int], test: tuple[int, int]) -> tuple[s
 
 
 def _enough(key: tuple[int, int], test: tuple[int, int]) -> dict[str, tuple[int, int]]:
-    return {name: counts for name, counts in (("key", key), ("test", test)) if counts[1] >= LEAST_COMPARED}
+    return {name: counts for name, counts in (("key", key), ("test", test)) if counts[1] >= MIN_COMPARED}
