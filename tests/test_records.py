@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import copy
 import math
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -217,6 +220,20 @@ def test_times_that_cannot_be_encoded_do_not_suit_a_link(changes: dict[str, Any]
     TimeTags(ticks=[], channels=[], tick_ps=1.0).check_for(None)
     with pytest.raises(InputError, match=message):
         TimeTags(**good | changes).check_for(None)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda record: pickle.loads(pickle.dumps(record))])
+def test_copied_and_pickled_records_are_equal_and_read_only(duplicate: Callable[[Any], Any]) -> None:
+    tags = duplicate(TimeTags(ticks=[1, 2], channels=[0, 3], tick_ps=2.5))
+    assert tags == TimeTags(ticks=[1, 2], channels=[0, 3], tick_ps=2.5)
+    seen = Detections(pulses=9, slots=[1, 4], bases=[0, 1], outcomes=[1, DOUBLE_CLICK])
+    again = duplicate(seen)
+    assert again == seen
+    assert again.double_clicks == 1
+    for array in (tags.ticks, tags.channels, again.slots, again.bits.words, again.bases.words):
+        assert not array.flags.writeable
+    sent = PreparedPulses(bases=[0, 1], bits=[1, 1], intensities=[2, 0])
+    assert duplicate(sent) == sent
 
 
 def test_a_record_is_its_own() -> None:

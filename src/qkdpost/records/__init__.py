@@ -1,0 +1,31 @@
+"""Raw records, as the devices write them.
+
+Bases are bits everywhere: 0 is the key basis (Z), 1 is the test basis (X). Times are whole ticks of a clock whose
+tick length is stated in picoseconds. Every record is frozen and checked when it is built; what is secret is left
+out of its representation.
+
+A kind of QKD may bring a record type of its own: what a session needs of one is `RawRecord`, and
+`qkdpost.health.summarise` has a place for what it counts.
+"""
+
+from __future__ import annotations
+
+from qkdpost.records.bases import KEY_BASIS, TEST_BASIS
+from qkdpost.records.detections import DOUBLE_CLICK, Detections
+from qkdpost.records.prepared import PreparedPulses
+from qkdpost.records.raw_record import RawRecord
+from qkdpost.records.time_tags import MAX_SPAN_TICKS, MAX_TICK, MAX_TICK_PS, MIN_TICK_PS, TimeTags
+
+__all__ = [
+    "DOUBLE_CLICK",
+    "KEY_BASIS",
+    "MAX_SPAN_TICKS",
+    "MAX_TICK",
+    "MAX_TICK_PS",
+    "MIN_TICK_PS",
+    "TEST_BASIS",
+    "Detections",
+    "PreparedPulses",
+    "RawRecord",
+    "TimeTags",
+]
