@@ -1,8 +1,8 @@
 """This checkout beside another one: the same cases by turns in two processes, so that both meet the same machine.
 
-    python -m benchmarks.beside ../older/src [--rounds 9] [--only toeplitz cascade ...]
+    python -m benchmarks.beside ../older [--rounds 9] [--only toeplitz cascade ...]
 
-Each process keeps its own sources on its path; they take turns, case by case and round by round, and the medians and
+Each process runs the cases of its own checkout on its own sources, so that names may differ; they take turns, case by case and round by round, and the medians and
 their ratio are printed: above 1, this checkout is slower. Nothing is built: the other checkout needs no environment of
 its own. A busy machine widens the spread, which is printed too, and moves the ratio little.
 """
@@ -178,11 +178,11 @@ def _seconds(case: Callable[[], object], repeats: int) -> float:
     return (time.process_time() - started) / repeats
 
 
-def _start(source: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{source.resolve()}{os.pathsep}{ROOT}"}
+def _start(root: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
     command = [sys.executable, "-m", "benchmarks.beside", "--serve"]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
 
@@ -196,7 +196,7 @@ def _ask(process: subprocess.Popen[str], name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("other", type=Path, nargs="?", help="the folder `src` of the checkout to compare with")
+    parser.add_argument("other", type=Path, nargs="?", help="the root of the checkout to compare with")
     parser.add_argument("--rounds", type=int, default=9, help="times of each case, by turns (default 9)")
     parser.add_argument("--only", nargs="+", default=[""], help="cases whose names hold one of these words")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -204,16 +204,17 @@ def main() -> None:
     if options.serve:
         _serve()
         return
-    if options.other is None or not (options.other / "qkdpost").is_dir():
-        parser.error("name the folder `src` of the other checkout")
-    both = [_start(options.other), _start(ROOT / "src")]
+    if options.other is None or not (options.other / "benchmarks" / "beside.py").is_file():
+        parser.error("name the root of another checkout that has these cases")
+    roots = (options.other.resolve(), ROOT)
+    both = [_start(root) for root in roots]
     print("| case | other | here | here / other | spread |\n|---|---|---|---|---|")
     for name in (name for name in CASES if any(word in name for word in options.only)):
         if [_ask(process, name) for process in both] != ["ready", "ready"]:
             print(f"| {name} | failed | | | |", flush=True)
             for process in both:
                 process.kill()
-            both = [_start(options.other), _start(ROOT / "src")]
+            both = [_start(root) for root in roots]
             continue
         times = [[float(_ask(process, name)) for process in both] for _ in range(options.rounds)]
         other, here = (statistics.median(column) for column in zip(*times, strict=True))

@@ -12,7 +12,7 @@ from qkdpost.dialogue.program import AllHeld, Facts, NeedRecord, Program, Wait
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.single_use import SingleUse
 from qkdpost.stages.block import Block
-from qkdpost.stages.stage import Stage, heard_from
+from qkdpost.stages.stage import Hears, Stage, heard_from
 
 __all__ = ["BlockRun", "Host", "Traffic"]
 
@@ -61,6 +61,11 @@ class BlockRun(SingleUse):
     _inbox_bytes: int = 0
     _waiting: Wait | NeedRecord | AllHeld | None = None
     _program: Program[Any] | None = field(default=None, repr=False)
+    _heard: tuple[Hears, ...] = ()
+    """For each stage what it or a later one hears."""
+
+    def __post_init__(self) -> None:
+        self._heard = heard_from(self.stages, self.block.duty)
 
     @property
     def done(self) -> bool:
@@ -96,7 +101,7 @@ class BlockRun(SingleUse):
         """
         self.note_received(message, frame)
         stage = self.stages[self.completed]
-        if type(message) not in heard_from(self.stages, self.block.duty)[self.completed]:
+        if type(message) not in self._heard[self.completed]:
             raise RemoteProtocolError(f"{type(message).__name__} has no place after {stage.name}")
         size = len(frame) + MESSAGE_OVERHEAD_BYTES
         self._inbox_bytes += size
