@@ -1,4 +1,4 @@
-"""How records become blocks and blocks become frames: what both hosts of a link set alike."""
+"""How records become blocks and blocks become frames: the same on both hosts of a link."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     detections: int = 2**21
-    """A block closes as soon as it holds so many detections, 1 ... 2^30; submitted records are not split."""
+    """A block closes as soon as it holds this many detections, 1 ... 2^30; submitted records are not split."""
     max_detections: int = 2**26
     """No block may hold more, 1 ... 2^30. It bounds what a peer can make this host allocate: while a block waits, some
     4 bytes for each detection, in each block in flight."""

@@ -20,7 +20,7 @@ from qkdpost.security.settings import VARIABLE_LENGTH, Security
 __all__ = ["LinkConfig"]
 
 MAX_FIELDS = 63
-"""Fields that the greeting can tell, besides the installed codes."""
+"""Fields that the greeting can carry, besides the installed codes."""
 MAX_NAME_CHARACTERS = 64
 MAX_VALUE_CHARACTERS = 256
 
@@ -57,7 +57,7 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         if self.security.needs_one_way and not self.correction.corrects_one_way:
             raise ConfigurationError(
                 "acceptance with a vacuum term needs one-way correction, Ldpc(blind_rounds=0, fallback=None): two-way "
-                "correction tells the bits of empty pulses to whoever caused the clicks"
+                "correction discloses the bits of empty pulses to whoever caused the clicks"
             )
         smallest = sum(self.security.exact_sizes or ())
         if smallest > self.blocks.max_detections:
@@ -111,7 +111,7 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
             if len(name) > MAX_NAME_CHARACTERS or len(text) > MAX_VALUE_CHARACTERS:
                 raise ConfigurationError(
                     f"{name} takes {len(name)} + {len(text)} characters in the greeting; at most "
-                    f"{MAX_NAME_CHARACTERS} + {MAX_VALUE_CHARACTERS} can be told"
+                    f"{MAX_NAME_CHARACTERS} + {MAX_VALUE_CHARACTERS} are allowed"
                 )
 
     @property
@@ -137,7 +137,7 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
                 `correction` its `method`.
 
         Raises:
-            ConfigurationError: a field is unknown, missing or of another type, which its path is told of; or fields
+            ConfigurationError: a field is unknown, missing or of another type (its path is named); or fields
                 contradict each other.
         """
         return cls(**decoded(content))

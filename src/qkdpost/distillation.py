@@ -65,8 +65,9 @@ def distill(
         bob: his, as many.
         link: the configuration.
         on_event: called with every event of Alice's session as it happens, to show progress.
-        random_source: returns so many truly random bytes; the operating system's generator by default. As of a
-            `Session`, it does not serve what is drawn for records: double and cross clicks, and places within ticks.
+        random_source: returns as many truly random bytes as it is asked for; the operating system's generator by
+            default. As of a `Session`, it does not serve what is drawn for records: double and cross clicks, and places
+            within ticks.
 
     Returns:
         The key and a report of each block. A block that ended without key says why in its report.

@@ -133,7 +133,7 @@ def test_without_blind_rounds_correction_is_one_way() -> None:
         assert report.ledger.bits(Cause.REVEALED_BITS) == 0
     alice = next(event.report for event in pair.events["alice"] if isinstance(event, KeyReady))
     assert alice.key_errors is None
-    assert "not told to this side" in str(alice)
+    assert "unknown to this side" in str(alice)
 
 
 @pytest.mark.parametrize("fallback", ["cascade", "drop"])

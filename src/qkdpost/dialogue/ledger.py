@@ -36,7 +36,7 @@ class Cause(IntEnum):
     DROPPED_FRAMES = 6
     """All bits of frames that were given up, less what is known to be charged of them already: charged."""
     REVEALED_BITS = 7
-    """Punctured bits sent in the clear in blind rounds, each of which tells one syndrome bit more: charged."""
+    """Punctured bits sent in the clear in blind rounds, each of which discloses one syndrome bit more: charged."""
 
 
 _NOT_CHARGED = frozenset({Cause.CORRECTOR_PARITIES})

@@ -138,8 +138,8 @@ class BlockOpen(Struct, frozen=True, array_like=True, tag=2):
     """The opener starts a block over `records` submitted records from `first_record` on, and names its pads.
 
     `commitment` is drawn when the opener's records are in. Nobody else can have opened the block before: what the peer
-    tells of its own records in answer was not told while the opener's were still being measured. Whoever forges an
-    opening ahead must guess what will be drawn: 2^-256, beside which the tags' own bound is large.
+    discloses of its own records in answer was not disclosed while the opener's were still being measured. Whoever
+    forges an opening ahead must guess what will be drawn: 2^-256, beside which the tags' own bound is large.
     `accumulated_epsilon` is that of the opener's pool, this block among what it counts.
     """
 
@@ -160,7 +160,7 @@ class Abort(Struct, frozen=True, array_like=True, tag=3):
 
 
 class RecordsHeld(Struct, frozen=True, array_like=True, tag=19):
-    """The answering host holds its own records of all rounds of the block: the opener may tell its bases now.
+    """The answering host holds its own records of all rounds of the block: the opener may disclose its bases now.
 
     Where both hosts measure, a source that knew one side's bases before the other had measured would get the whole key
     without an error. `nonce` is drawn when the last of the records is in, and the tags cover it: as with `BlockOpen`,
@@ -281,7 +281,7 @@ class FrameTags(Struct, frozen=True, array_like=True, tag=11):
 class FrameVerdict(Struct, frozen=True, array_like=True, tag=12):
     """Which frames the corrector found equal, one bit each; and what is public of the errors, if anything is.
 
-    Where correction was two-way, the error pattern counts as published: `corrected` tells how many errors were found,
+    Where correction was two-way, the error pattern counts as published: `corrected` is how many errors were found,
     and `errors` how many bits of each intensity are wrong, or unknown because dropped. Else both are empty.
     """
 

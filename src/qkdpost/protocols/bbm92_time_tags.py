@@ -27,7 +27,7 @@ class BBM92TimeTags(ProtocolSettings, frozen=True, kw_only=True, tag="bbm92-time
 
     dead_time_ps: float = 0.0
     """For how long a detector recovers after a click, at most, 0 ... 10^12. Events closer than this to any click are
-    left out, for then not every detector was ready, and announced times would tell bits."""
+    left out, for then not every detector was ready, and announced times would disclose bits."""
     coincidence_window_ps: float = 0.0
     """Half the width of the coincidence window, 0 ... 10^9; 0 means found from the data."""
     clock_search_ps: float = 1e13

@@ -11,8 +11,8 @@ __all__ = ["ReceiveBuffer"]
 class ReceiveBuffer:
     """Collects bytes and gives whole frames back; never holds more than was really received."""
 
-    def __init__(self, largest_payload_bytes: int) -> None:
-        self._largest = largest_payload_bytes
+    def __init__(self, max_payload_bytes: int) -> None:
+        self._max_payload_bytes = max_payload_bytes
         self._data = bytearray()
         self._start = 0
 
@@ -33,9 +33,9 @@ class ReceiveBuffer:
         if len(self._data) < body:
             return None
         length = int.from_bytes(self._data[self._start : body], "little")
-        if length > self._largest:
+        if length > self._max_payload_bytes:
             raise RemoteProtocolError(
-                f"the peer announces a message of {length} bytes; at most {self._largest} allowed"
+                f"the peer announces a message of {length} bytes; at most {self._max_payload_bytes} allowed"
             )
         if len(self._data) < body + length:
             return None

@@ -1,4 +1,4 @@
-"""What a session tells the application."""
+"""What a session reports to the application."""
 
 from __future__ import annotations
 

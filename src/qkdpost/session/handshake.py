@@ -31,7 +31,7 @@ def make_hello(role: str, link: LinkConfig, pool: KeyPool, random_source: Callab
 
 
 def _agreed_fields(link: LinkConfig) -> dict[str, str]:
-    """Return what both hosts must have alike: the link, and the codes that it may choose from."""
+    """Return what must be equal on both hosts: the link, and the codes that it may choose from."""
     fields = link.to_fields()
     if link.correction.ldpc is not None:
         fields["installed LDPC codes"] = manifest_digest()

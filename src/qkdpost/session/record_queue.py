@@ -55,7 +55,7 @@ class RecordQueue(SingleUse):
         """
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
-        # The bound of a single-photon source reckons with so many numbers that a block can begin with.
+        # The bound of a single-photon source counts the numbers that a block may begin with.
         number = whole_number("number", self.next_number if number is None else number, most=MAX_FIRST_RECORDS - 1)
         if number < self.next_number:
             raise InputError(f"record number {number} was used already; the next is {self.next_number}")

@@ -47,16 +47,16 @@ class Session(SingleUse):
         role: "alice" or "bob"; the peer must be the other.
         link: the configuration, equal on both hosts.
         auth_key: the pool of pre-shared key; it is spent and refilled in place. Secret.
-        random_source: returns so many truly random bytes; the operating system's generator by default. Every seed,
-            nonce and hash key of the conversation is drawn from it. It does not serve what is drawn where records are
-            made and matched. The bits of double clicks in `Detections` are drawn when the record is made, by a
-            `random_source` of its own. Of `TimeTags`, the outcomes of double clicks, the bases of cross clicks, and
-            where in its tick a click of a coarse tagger lies, come from the operating system's generator (`secrets`)
-            always.
+        random_source: returns as many truly random bytes as it is asked for; the operating system's generator by
+            default. Every seed, nonce and hash key of the conversation is drawn from it. It does not serve what is
+            drawn where records are made and matched. The bits of double clicks in `Detections` are drawn when the
+            record is made, by a `random_source` of its own. Of `TimeTags`, the outcomes of double clicks, the bases of
+            cross clicks, and where in its tick a click of a coarse tagger lies, come from the operating system's
+            generator (`secrets`) always.
         save_pool: stores what it is given, the pool's `snapshot`, so that it survives a power cut when it returns. It
             is called by `data_to_send` whenever the pool has changed, before any byte is handed out that was made with
             it; if it raises, none is. It is called where a tag is found wrong, too; if it raises there, the next
-            `data_to_send` tells. As long as it has not succeeded after that, do not restart from what was stored
+            `data_to_send` raises. As long as it has not succeeded after that, do not restart from what was stored
             before: the same pad would check a second tag. Without `save_pool`, the application must do all this
             itself, after every `receive_data` and `data_to_send` and before it sends: store `auth_key.snapshot()` if
             `auth_key.revision` has grown. A pad that is used again after a restart discloses the keys of the
@@ -107,7 +107,7 @@ class Session(SingleUse):
             LocalProtocolError: a connection is open, or another session holds the pool of authentication key.
         """
         if self._connection.alive:
-            raise LocalProtocolError("a connection is open already; connection_lost() tells that it is gone")
+            raise LocalProtocolError("a connection is open already; call connection_lost() first if it is gone")
         self._connection = self._new_connection()
 
     def submit(self, record: RawRecord, *, number: int | None = None) -> None:
@@ -115,20 +115,21 @@ class Session(SingleUse):
 
         Args:
             record: of the type that the kind of link and the role call for, when all its rounds are over: the peer may
-                tell bases as soon as it is in. Secret. No round is submitted twice, not even where its block died: two
-                blocks would disclose parities of the same bits and make two keys of them. The same object is refused;
-                that one is a copy of another, or overlaps it, nobody can tell here. A block closes with its 512th
-                record, however few detections these hold, and the hosts must stay within 1,024 records of each other.
+                disclose bases as soon as it is in. Secret. No round is submitted twice, not even where its block died:
+                two blocks would disclose parities of the same bits and make two keys of them. The same object is
+                refused; a copy, or a record that overlaps another, cannot be detected here. A block closes with its
+                512th record, however few detections these hold, and the hosts must stay within 1,024 records of each
+                other.
             number: its number, if the application counts; must grow, and stay below 2^31. By default one more than
                 the last.
 
         Raises:
-            InputError: a record of another type, too large a record, time tags that cannot be told, intensities that
+            InputError: a record of another type, too large a record, time tags that cannot be encoded, intensities that
                 are not those of the link, a record that was submitted before, or a number that is none or was used
                 already.
             LocalProtocolError: after `finish`.
 
-        What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events tell of
+        What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events name
         every block that died, and the record is held for the next connection.
         """
         check_record(record, self.role, self.link)
@@ -148,7 +149,7 @@ class Session(SingleUse):
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes that the peer sent, in any pieces.
 
-        What cannot be worked on yet is held, however much it is: as long as `data_to_send` has something, an
+        What is not due yet is held, however much it is: as long as `data_to_send` has something, an
         application that reads no more from the line keeps that small, as the drivers do.
 
         Raises:
@@ -172,7 +173,7 @@ class Session(SingleUse):
 
         A session works in steps, so that the peer can begin with the first answer while the next is made: as long as
         there is something to send, the rest of what was received waits. The pool of authentication key is saved
-        first, if it has changed and the session was told how.
+        first, if it has changed and `save_pool` was given.
 
         Raises:
             RemoteProtocolError, AuthenticationError: as `receive_data`.
@@ -254,7 +255,7 @@ class Session(SingleUse):
         """Whatever was done to the connection: if it ended, let go of the pool.
 
         After a wrong tag the pool is saved at once: no pad may check a second tag after a restart. What cannot be
-        stored then, the next `data_to_send` tells.
+        stored then raises from the next `data_to_send`.
         """
         try:
             yield

@@ -57,7 +57,7 @@ class Block(SingleUse):
         record_limits: what a host tolerates in its own records.
         needs_one_way: whether the bound holds for one-way correction alone.
         bound: the link's bound.
-        random_source: returns so many random bytes.
+        random_source: returns as many random bytes as it is asked for.
         pool: of authentication key; secret.
         pads: those reserved for the block.
         transcript: of all that was said of the block; secret.

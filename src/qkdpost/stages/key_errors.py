@@ -29,9 +29,9 @@ def count_errors(block: Block, corrected: CorrectedKey, kept: Bits) -> tuple[int
 def take_errors(block: Block, verdict: FrameVerdict, corrected: CorrectedKey, kept: Bits) -> tuple[int, ...] | None:
     """Believe the peer's counts of errors within what they can be; return those by label.
 
-    No more than there are bits; no fewer than this side saw corrected itself, where Cascade told; and what is counted
-    by label holds every error that was corrected, and every bit that was dropped, since nothing is known of those.
-    Too few errors would be more key than there is.
+    No more than there are bits; no fewer than this side saw corrected itself, where Cascade showed it; and what is
+    counted by label holds every error that was corrected, and every bit that was dropped, since nothing is known of
+    those. Too few errors would be more key than there is.
 
     Raises:
         RemoteProtocolError: the counts contradict what this side knows.

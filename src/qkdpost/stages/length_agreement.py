@@ -1,6 +1,6 @@
 """Agreement on a length: the reference proposes it, the corrector accepts it within its own bound.
 
-Both hash while the confirmations travel; nothing of the result is told.
+Both hash while the confirmations travel; nothing of the result is disclosed.
 
 No floating-point number decides on both sides: the length is an integer that one side proposes and the other compares
 with its own. The seed of the Toeplitz matrix comes whole from the random source, fresh for the block.

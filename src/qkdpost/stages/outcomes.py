@@ -73,8 +73,8 @@ class CorrectedKey(SingleUse):
         kept: which of the bits before correction have not been given up.
         frame_charges: what each frame was charged for its correction, where frames of correction are those of
             verification; else None.
-        difference: the error pattern, as far as the corrector found it; None on the reference's side, which is only
-            told counts. Secret as long as correction is one-way.
+        difference: the error pattern, as far as the corrector found it; None on the reference's side, which only
+            learns counts. Secret as long as correction is one-way.
         errors_found: how many errors both sides saw found; of what LDPC finds, the reference sees nothing.
     """
 

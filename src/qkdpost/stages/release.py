@@ -5,10 +5,10 @@ its tag was right: the reference releases. Its last tag says so to the corrector
 reference holds a key that the corrector does not; it has an identifier by which that is found.
 Each of the three tags takes a pad of its own, named by its place, so none can stand for another.
 
-What a forgery adds to the key's epsilon hangs on the longer of the two hosts' views of the conversation, and a host
+What a forgery adds to the key's epsilon depends on the longer of the two hosts' views of the conversation, and a host
 knows its own alone, for an attacker can lengthen the other's. But neither makes or checks a tag of a block whose own
 view is too long for the link's authentication part. So whatever was sent to either, that part bounds all three tags
-together; it is what a key is told to cost, not the smaller number that this host's own view would give.
+together; it is the cost that a key states, not the smaller number that this host's own view would give.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _amplify(agreed: AgreedLength) -> Bits:
 
 
 def _release(block: Block, bits: Bits) -> Program[SecretKey]:
-    """Split the new key between the pool and the application; both hosts do it alike."""
+    """Split the new key between the pool and the application; both hosts do the same."""
     block.pool.refill(block.identifier, bits[:AUTHENTICATION_BITS])
     block.pool.accumulate_to(block.peer_accumulated_epsilon)
     total = Epsilon.split(block.security.epsilon).total

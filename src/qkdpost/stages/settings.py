@@ -14,7 +14,7 @@ __all__ = ["ProtocolSettings"]
 
 
 class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What both hosts set alike for their kind of QKD; the settings of every kind are derived from this.
+    """What both hosts set to the same values for their kind of QKD; the settings of every kind are derived from this.
 
     A kind names itself by `tag=` in its class statement, and overrides below what is not so for it.
     """
@@ -57,5 +57,5 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """Check what the bound of this kind asks of the other parts of a link.
 
         Raises:
-            ConfigurationError: they cannot be joined with these settings.
+            ConfigurationError: they do not go with these settings.
         """

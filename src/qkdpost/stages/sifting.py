@@ -1,19 +1,20 @@
-"""Sifting: the conversation of the kind of QKD, begun when nothing that is told can still be acted on.
+"""Sifting: the conversation of the kind of QKD, begun when nobody can still act on what is disclosed.
 
 Either host first judges its own records of all rounds of the block: with a dead detector, or bits that repeat, an
 error rate says nothing (`qkdpost.health`). The peer hears the reason and no count.
 
-Bob opens a block when his records of its rounds are in. Where Alice measures too, hers must be in before he tells a
-basis: a source that knew it could measure her half in the same basis, send her the outcome, and know the whole key
-without having caused an error. So she says first that she holds her records (`RecordsHeld`). The number that she draws
-at that moment is part of what the tags cover; nobody can have said it for her before.
+The reporting side opens a block when its records of the rounds are in. Where the answering side measures too, its own
+must be in before a basis is disclosed: a source that knew it could measure the other half in the same basis, send on
+the outcome, and know the whole key without having caused an error. So the answering side says first that it holds its
+records (`RecordsHeld`). The number that it draws at that moment is part of what the tags cover; nobody can have said it
+earlier in its place.
 
-Where Alice prepares, nothing is lost if Bob's bases are known before a pulse has left. Her bit is drawn without regard
-to anything that happened before, so that an outcome of Bob's which is older than her pulse agrees with it in half of
-all cases, in either basis. Think of her bit as the outcome of a measurement on a qubit that stays with her: for such a
-round Bob's part was measured already when her pair is made, and whatever is done to the other half afterwards changes
-neither. The test rounds among them show errors of 1/2, as many as there are in the key. The same goes for her
-intensities: what was detected before they were chosen was detected equally for all of them.
+Where it prepares, nothing is lost if the reporter's bases are known before a pulse has left. A prepared bit is drawn
+without regard to anything that happened before, so that an outcome which is older than its pulse agrees with it in half
+of all cases, in either basis. Think of the bit as the outcome of a measurement on a qubit that stays with the side that
+prepares: for such a round the reporter's part was measured already when the pair is made, and whatever is done to the
+other half afterwards changes neither. The test rounds among them show errors of 1/2, as many as there are in the key.
+The same goes for intensities: what was detected before they were chosen was detected equally for all of them.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def test_a_host_that_is_not_told_the_errors_says_so() -> None:
     assert len(result.key)
     for report in (result.report, result.peer_reports[0]):
         assert (report.qber_key, report.efficiency) == (None, None)
-        assert "not told to this side" in str(report)
+        assert "unknown to this side" in str(report)
 
 
 def test_both_reports_say_what_the_side_that_knows_found() -> None:

@@ -1,4 +1,4 @@
-"""What the error rates of a block point to: the usual mistakes of a set-up, told in a sentence each.
+"""What the error rates of a block point to: the usual mistakes of a set-up, in a sentence each.
 
 All of it follows from counts that are public.
 """
@@ -11,7 +11,7 @@ MIN_COMPARED = 100
 """Of fewer compared rounds nothing is said."""
 OPPOSITE = 0.85
 """Above this rate the outcomes are opposite rather than wrong."""
-_ALIKE = 0.07
+_TOLERANCE = 0.07
 """How far from 1/2, or 1/4, a rate may be to be taken for it."""
 _GOOD = 0.15
 _UNRELATED = (
@@ -36,8 +36,8 @@ def hints_of_error_rates(key: tuple[int, int], test: tuple[int, int]) -> tuple[s
     """
     rates = {name: errors / compared for name, (errors, compared) in _enough(key, test).items()}
     opposite = {name for name, rate in rates.items() if rate > OPPOSITE}
-    unrelated = {name for name, rate in rates.items() if abs(rate - 0.5) < _ALIKE}
-    quarter = {name for name, rate in rates.items() if abs(rate - 0.25) < _ALIKE}
+    unrelated = {name for name, rate in rates.items() if abs(rate - 0.5) < _TOLERANCE}
+    quarter = {name for name, rate in rates.items() if abs(rate - 0.25) < _TOLERANCE}
     good = {name for name, rate in rates.items() if rate < _GOOD}
     hints: tuple[str, ...] = ()
     if rates and opposite == set(rates):

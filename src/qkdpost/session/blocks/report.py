@@ -40,8 +40,8 @@ class BlockReport:
         setup_bits: key-basis rounds disclosed to set up correction; they are no longer key.
         setup_errors: how many of them differed.
         key_bits: bits that went into correction.
-        key_errors: errors found in them, known exactly after correction; None to a side that is not told, as Alice is
-            not by LDPC.
+        key_errors: errors found in them, known exactly after correction; None on a side that does not learn them, as
+            Alice does not by LDPC.
         frames: frames that short tags verify, which are those of Cascade.
         dropped_frames: frames given up because their tags differed.
         ldpc_frames: frames of LDPC; 0 where Cascade corrected the block.
@@ -119,7 +119,7 @@ class BlockReport:
 
     @property
     def qber_key(self) -> float | None:
-        """Error rate of the key rounds, exact once they are corrected; None to a side that is not told, or not yet."""
+        """Error rate of the key rounds, exact after correction; None on a side that does not learn it."""
         return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else None
 
     @property
@@ -134,7 +134,7 @@ class BlockReport:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What the public counts point to, if a set-up has one of the usual mistakes, or if more key could be had."""
+        """What the public counts point to: one of the usual mistakes of a set-up, or a way to more key."""
         hints = hints_of_error_rates((self.setup_errors, self.setup_bits), (self.test_errors, self.test_bits))
         variable = self.secret is not None and self.secret.form == "variable-length"
         many = self.test_bits > self.sifted_key_bits / 3
@@ -181,7 +181,7 @@ class BlockReport:
         if not self.key_bits:
             return NOT_MEASURED
         if self.key_errors is None:
-            return f"not told to this side ({self.key_bits:,} bits)"
+            return f"unknown to this side ({self.key_bits:,} bits)"
         return f"{self.qber_key:.3%} ({self.key_errors:,} of {self.key_bits:,})"
 
     def __str__(self) -> str:
