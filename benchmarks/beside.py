@@ -2,9 +2,9 @@
 
     python -m benchmarks.beside ../older [--rounds 9] [--only toeplitz cascade ...]
 
-Each process runs the cases of its own checkout on its own sources, so that names may differ; they take turns, case by
-case and round by round, and the medians and their ratio are printed: above 1, this checkout is slower. Nothing is built:
-the other checkout needs no environment of its own. A busy machine widens the spread, which is printed too, and moves the
+Each process runs the cases of its own checkout on its own sources, so that names may differ. They take turns, case by
+case and round by round; medians and their ratio are printed: above 1, this checkout is slower. Nothing is built: the
+other checkout needs no environment of its own. A busy machine widens the spread, which is printed too, but moves the
 ratio little.
 """
 
