@@ -13,7 +13,7 @@ __all__ = ["increasing"]
 _MIN_ROLL_OVER_BITS = 16
 _MAX_ROLL_OVER_BITS = 62
 _ROLL_OVER_SHARE = 16
-"""A step back that is short of a power of two by less than one part in so many looks like a counter's roll-over."""
+"""A step back that is short of a power of two by less than one part in this number looks like a counter's roll-over."""
 
 
 def increasing(

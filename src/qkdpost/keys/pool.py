@@ -39,7 +39,7 @@ class KeyPool(SingleUse):
     """Key that two hosts share, spent from the front of each of its segments and never twice.
 
     The first 32 bytes become the key of the hash and stay; the rest is segment 0 of the pads. New segments come from
-    new keys. The opener of a block reserves a piece, tells the peer which, and the peer claims it. Over one connection
+    new keys. The opener of a block reserves a piece, names it to the peer, and the peer claims it. Over one connection
     a piece is reserved or claimed once, whether it is used or not. It is spent for ever, with all before it, when the
     first byte of it is handed out, and erased then; what nobody used comes back with the next connection.
 

@@ -40,7 +40,7 @@ FOUR: dict[Any, Any] = {(1, 0): (0, 0), (2, 0): (0, 1), (3, 0): (1, 0), (4, 0): 
         ({"outcomes": [1, 2]}, "outcomes must be a Mapping"),
         ({"outcomes": FOUR, "bins_ps": (1, 1)}, "increasing times"),
         ({"outcomes": FOUR, "bins_ps": ()}, "increasing times"),
-        ({"outcomes": FOUR, "losses": {(1, 0)}}, "cannot be among losses"),
+        ({"outcomes": FOUR, "losses": {(1, 0)}}, "must not be among losses"),
         ({"outcomes": FOUR, "losses": {(9, 0)}}, "may only name detectors"),
         ({"outcomes": {**FOUR, **{(at, 0): (0, 0) for at in range(10, 80)}}}, "at most 64 detectors"),
     ],

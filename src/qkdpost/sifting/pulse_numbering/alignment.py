@@ -185,7 +185,7 @@ def _check_stretches(record: NumberedRecord, pattern: AlignmentPattern, offset: 
     counts = [agreement(record, pattern, offset, place) for place in range(len(pattern.starts))]
     compared, agreed = (sum(column) for column in zip(*counts, strict=True))
     for place, (here, right) in enumerate(counts):
-        # As the others agree, so few of this stretch would agree once in 10^12 records; with 60 at least to tell.
+        # As the others agree, so few of this stretch would agree once in 10^12 records; 60 at least are needed.
         typical = (agreed - right) / max(1, compared - here)
         if here >= 60 and right < 0.75 * here and 1 - bdtrc(right, here, max(0.75, min(typical, 0.999))) < 1e-12:
             raise InputError(

@@ -49,7 +49,7 @@ class PulseEncoding:
         outcomes = {_place(key, len(bins)): _meaning(value) for key, value in self.outcomes.items()}
         losses = frozenset(_place(key, len(bins)) for key in self.losses)
         if losses & set(outcomes):
-            raise InputError(f"{sorted(losses & set(outcomes))[0]} has an outcome and cannot be among losses")
+            raise InputError(f"{sorted(losses & set(outcomes))[0]} must not be among losses: it has an outcome")
         seen = set(outcomes.values())
         both = {(None, 0), (None, 1)}
         if seen not in ({(0, 0), (0, 1), (1, 0), (1, 1)}, both):
@@ -93,7 +93,7 @@ class PulseEncoding:
         >>> encoding.outcomes[1, 1], encoding.outcomes[3, 1], encoding.outcomes[2, 0]
         ((0, 1), (1, 1), (0, 0))
 
-        A photon behind the interferometer comes early, in the middle or late. The outer peaks tell early from late as
+        A photon behind the interferometer comes early, in the middle or late. The outer peaks part early from late as
         a detector without interferometer does; as such they count, so that no click is passed over. Where the next
         pulse overlaps them (a period of twice the separation) they must be losses.
 

@@ -162,7 +162,7 @@ def answer_slots(task: SiftingTask[SlotSettings], matcher: SlotMatcher) -> Progr
 
 
 def join_sifted(parts: list[SiftedKey]) -> SiftedKey:
-    """Return the sifted keys of several batches as one."""
+    """Return the sifted keys of several records as one."""
     return SiftedKey(
         key_bits=concatenate(part.key_bits for part in parts),
         test_bits=concatenate(part.test_bits for part in parts),

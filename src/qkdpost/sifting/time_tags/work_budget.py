@@ -2,7 +2,7 @@
 
 What the clicks of a peer cost does not follow from their number: times that lie close together, or copied ones, make
 the differences as many as the peer likes. So differences are counted before they are looked at, and charged to one
-account for all that a batch needs.
+account for all that a record needs.
 """
 
 from __future__ import annotations
