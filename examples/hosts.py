@@ -91,7 +91,7 @@ def connect(role: str, port: int) -> socket.socket:
 def tell(role: str, event: object) -> None:
     match event:
         case qp.StageCompleted(block=block, stage=stage):
-            print(f"{role}: block {block}: {stage.name.lower()} done", file=sys.stderr, flush=True)
+            print(f"{role}: block {block}: {stage} done", file=sys.stderr, flush=True)
         case qp.KeyReady(key=key, report=report):
             print(f"{report}\n{role}: key digest {hashlib.sha256(key.to_bytes()).hexdigest()}", flush=True)
         case qp.BlockAborted(report=report):
