@@ -10,8 +10,8 @@ import qkdpost as qp
 from qkdpost.planning import plan_fixed_length
 from qkdpost.security import DecoyAcceptance, QubitAcceptance, bb84
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import DecoyCounts
-from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.decoy.published.estimates import DecoyCounts
+from qkdpost.security.decoy.published.lengths import published_estimate
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
 from support.link import changed, decoy_links

@@ -13,7 +13,7 @@ import pytest
 from scipy import optimize
 
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate, lim_2014, rusca_2018
+from qkdpost.security.decoy.published.estimates import DecoyCounts, PublishedEstimate, lim_2014, rusca_2018
 from qkdpost.statistics.entropy import binary_entropy
 
 CORRECTNESS = 1e-15

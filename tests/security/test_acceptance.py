@@ -14,8 +14,8 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.security import bb84, bbm92, decoy_bb84
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import DecoyCounts
-from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.decoy.published.estimates import DecoyCounts
+from qkdpost.security.decoy.published.lengths import published_estimate
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.qubits.acceptance import QubitAcceptance

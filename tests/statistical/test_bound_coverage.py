@@ -17,7 +17,7 @@ from scipy import special
 
 from qkdpost.security.decoy.phase_errors import single_photon_phase_error_rate
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import DecoyCounts, wiesemann_2026
+from qkdpost.security.decoy.published.estimates import DecoyCounts, wiesemann_2026
 from qkdpost.security.decoy.single_photons import SinglePhotons, count_events, estimate_single_photons, point_estimate
 from qkdpost.security.qubits.both_bases import phase_error_bound_of_samples
 from qkdpost.security.qubits.tally import SampledTally

@@ -23,8 +23,8 @@ from qkdpost.planning.links import MAX_EFFICIENCY
 from qkdpost.protocols.table import PROTOCOLS
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import DecoyCounts, PublishedEstimate
-from qkdpost.security.decoy.published_lengths import published_estimate
+from qkdpost.security.decoy.published.estimates import DecoyCounts, PublishedEstimate
+from qkdpost.security.decoy.published.lengths import published_estimate
 from qkdpost.security.decoy.tally import DecoyTally, fixed_intensities
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon

@@ -45,7 +45,7 @@ from qkdpost.security import single_photon
 from qkdpost.security.decoy import bound as decoy_bb84
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
-from qkdpost.security.decoy.sensitivity import IntensitySensitivity, intensity_sensitivity
+from qkdpost.security.decoy.ranges.sensitivity import IntensitySensitivity, intensity_sensitivity
 from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.disclosed import Bound, Disclosed

@@ -8,8 +8,8 @@ import pytest
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security import decoy_bb84
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
-from qkdpost.security.decoy.published_lengths import DecoyAcceptance, published_estimate
+from qkdpost.security.decoy.published.estimates import DecoyCounts, lim_2014, rusca_2018, wiesemann_2026
+from qkdpost.security.decoy.published.lengths import DecoyAcceptance, published_estimate
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.statistics.entropy import binary_entropy

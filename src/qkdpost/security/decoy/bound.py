@@ -23,7 +23,7 @@ Bounds instead of counts
 
 Intensities that are known to lie in intervals
     The tally may give pairs for intensities. Then the numbers of single photons are bounded for all that pulses may
-    have had in there, each its own (`intensity_ranges`). The thinning above asks that, given the photon numbers, labels
+    have had in there, each its own (`ranges`). The thinning above asks that, given the photon numbers, labels
     be independent of all else and equally distributed for all single photons. With intensities that differ from pulse
     to pulse they are independent but not equally distributed, so that the law of the counts depends a little on which
     rounds make the key.
@@ -46,7 +46,7 @@ from qkdpost.security.decoy.budget import Accounting, BudgetDivision, divide_bud
 from qkdpost.security.decoy.coverage import check_mismatch
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.decoy.phase_errors import single_photon_phase_error_rate, with_mismatch
-from qkdpost.security.decoy.published_lengths import published_length
+from qkdpost.security.decoy.published.lengths import published_length
 from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.single_photons import (
     DecoyMethod,

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy.analytic import Intervals
@@ -169,6 +168,8 @@ def certified_minimum(
 
 
 def _solve(cost: NDArray[np.float64], constraints: Constraints) -> Any:
+    from scipy import optimize  # noqa: PLC0415  (a third of a second, for links with decoy states alone)
+
     return optimize.linprog(
         cost,
         A_ub=constraints.matrix,

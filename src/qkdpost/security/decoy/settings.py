@@ -10,7 +10,7 @@ from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.analytic import INTERVALS, IntervalMethod
 from qkdpost.security.decoy.budget import Accounting, check_accounting
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
-from qkdpost.security.decoy.published_lengths import PUBLISHED
+from qkdpost.security.decoy.published.lengths import PUBLISHED
 from qkdpost.security.decoy.single_photons import DecoyMethod, check_method
 from qkdpost.security.phase_errors import Concentration, check_concentration
 

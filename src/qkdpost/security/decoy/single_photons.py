@@ -12,7 +12,7 @@ wrong with probability exactly 1/2, independently. That adds one event (a fair c
 and the two sides of the key's errors, which are known after correction; without these the program leaves the empty
 rounds of the key free, which is valid and gives little.
 
-Intensities that are known to lie in intervals have bounds of their own (`intensity_ranges`), by the same events.
+Intensities that are known to lie in intervals have bounds of their own (`ranges`), by the same events.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from qkdpost.checks import choice, instance, whole_numbers
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy.analytic import INTERVALS, IntervalMethod, Intervals
 from qkdpost.security.decoy.certified import IncompatibleCounts
-from qkdpost.security.decoy.intensity_ranges import IntensityRanges
 from qkdpost.security.decoy.linear_program import DecoyProgram
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.point_bounds import PointRules
-from qkdpost.security.decoy.range_bounds import RangeRules
-from qkdpost.security.decoy.range_program import RangeProgram
+from qkdpost.security.decoy.ranges.bounds import RangeRules
+from qkdpost.security.decoy.ranges.intensities import IntensityRanges
+from qkdpost.security.decoy.ranges.linear_program import RangeProgram
 from qkdpost.security.decoy.tally import DecoyTally, Intensity, ends_of_intensity
 from qkdpost.statistics.concentration import trials_upper_bound
 

@@ -7,16 +7,17 @@ the picoseconds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy import special
 
 from qkdpost._kernels.sifting.time_tags import bins_from, count_differences
 from qkdpost.sifting.time_tags.work_budget import WorkBudget
 
-__all__ = ["Lag", "LagSearch", "TooSparse"]
+__all__ = ["Lag", "LagSearch", "TooSparse", "count_by_chance"]
 
 FALSE_PEAK_PROBABILITY = 1e-6 / 32
 """Of one look; 32 or fewer are taken at a pair of records."""
@@ -96,7 +97,7 @@ class LagSearch:
         bins = 2 * reach_ticks // self._bin + 1
         self._charge(clicks, drifts, -reach_ticks, bins, most=3 * self._work.left // 4)
         mean = 2 * float(self._histogram(clicks, float(drifts[0]), -reach_ticks, bins).mean())
-        least = max(3, int(poisson.isf(min(0.5, CANDIDATES / (bins * drifts.size)), mean)))
+        least = max(3, count_by_chance(min(0.5, CANDIDATES / (bins * drifts.size)), mean))
         places, counts = np.empty((2, 4 * CANDIDATES), dtype=np.int64)
         found: list[Lag] = []
         for drift in drifts.tolist():
@@ -193,7 +194,7 @@ class LagSearch:
         self._charge(clicks, np.array([lag.drift]), -reach_ticks, bins)
         histogram = self._histogram(clicks, lag.drift, -reach_ticks, bins)
         mean = 2 * float(histogram.mean())
-        chance = float(poisson.sf(lag.count - 1, mean)) * bins * drifts * self._places
+        chance = (float(special.pdtrc(lag.count - 1, mean)) if lag.count else 1.0) * bins * drifts * self._places
         if chance > FALSE_PEAK_PROBABILITY:
             return False
         place = int(lag.ticks + reach_ticks) // self._bin
@@ -247,3 +248,13 @@ class LagSearch:
     def _stretch(self, clicks: int) -> NDArray[np.int64]:
         first = min(self._middle - clicks // 2, self._reference.size - clicks)
         return self._reference[max(0, first) : max(0, first) + clicks]
+
+
+def count_by_chance(chance: float, mean: float) -> int:
+    """Return the least count that a Poisson variable of this mean exceeds with a probability of `chance` at most.
+
+    As `scipy.stats.poisson.isf` has it, whose import takes half a second.
+    """
+    count = max(0, math.ceil(special.pdtrik(1.0 - chance, mean)))
+    below = max(0, count - 1)
+    return below if special.pdtr(below, mean) >= 1.0 - chance else count

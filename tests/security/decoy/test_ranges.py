@@ -23,11 +23,11 @@ from qkdpost.security.decoy.analytic import (
     vacuum_upper_by_errors,
 )
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
-from qkdpost.security.decoy.intensity_ranges import IntensityRanges
 from qkdpost.security.decoy.linear_program import DecoyProgram
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.range_bounds import RangeRules
-from qkdpost.security.decoy.range_program import RangeProgram
+from qkdpost.security.decoy.ranges.bounds import RangeRules
+from qkdpost.security.decoy.ranges.intensities import IntensityRanges
+from qkdpost.security.decoy.ranges.linear_program import RangeProgram
 from qkdpost.security.decoy.single_photons import estimate_single_photons, point_estimate
 from qkdpost.security.decoy.tally import DecoyTally
 

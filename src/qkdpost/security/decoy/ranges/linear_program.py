@@ -1,6 +1,6 @@
 """The linear program of `linear_program` where intensities are known to lie in intervals.
 
-Variables, in units of the class's total T: E_kn for every label k and n = 0 ... c, and S_n (see `intensity_ranges`);
+Variables, in units of the class's total T: E_kn for every label k and n = 0 ... c, and S_n (see `intensities`);
 the rounds with more than c photons G, and of these the ones with each label R_k. Constraints: everything adds up to T;
 the R_k add up to G; E_k^- <= sum_n E_kn + R_k <= E_k^+; the E_kn lie between S_n times the least and the largest weight
 of label and photon number; and R_k <= (the largest p(k | c + 1)) G for every label but the strongest, for which R_k >=
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.security.decoy.certified import Constraints, PhotonNumberProgram
-from qkdpost.security.decoy.intensity_ranges import IntensityRanges
+from qkdpost.security.decoy.ranges.intensities import IntensityRanges
 
 __all__ = ["RangeProgram"]
 

@@ -1,4 +1,4 @@
-"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `published_estimates`.
+"""Lengths by the published decoy bounds: penalties, ledgers, acceptance. Their estimates are in `estimates`.
 
 Acceptance
     The length is that of the thresholds. A block is accepted if the estimates that its observed counts give are at
@@ -23,7 +23,7 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.security import assumptions as assume
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
-from qkdpost.security.decoy.published_estimates import (
+from qkdpost.security.decoy.published.estimates import (
     DecoyCounts,
     PublishedEstimate,
     estimate_without_deviations,

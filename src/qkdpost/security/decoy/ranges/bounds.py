@@ -1,6 +1,6 @@
 r"""The analytic bounds of `analytic` where intensities are known to lie in intervals.
 
-With S_n and the weights of `intensity_ranges`, the mean count of a label is between p_k sum_n min g(n, mu) S_n and
+With S_n and the weights of `intensities`, the mean count of a label is between p_k sum_n min g(n, mu) S_n and
 p_k sum_n max g(n, mu) S_n. Let low and high be the ends of an interval, and
 
     a_k = e^low_k E_k / p_k  >=  sum_n A_kn S_n,   A_k0 = e^(low - high), A_kn = low^n,
@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy.analytic import Intervals
-from qkdpost.security.decoy.intensity_ranges import IntensityRanges
-from qkdpost.security.decoy.range_program import RangeProgram
+from qkdpost.security.decoy.ranges.intensities import IntensityRanges
+from qkdpost.security.decoy.ranges.linear_program import RangeProgram
 
 __all__ = ["RangeRules"]
 

@@ -1,0 +1,1 @@
+"""Bounds for decoy states as they were published, with what their papers estimate by."""

@@ -1,0 +1,1 @@
+"""Decoy states whose intensities are known to lie in intervals."""
