@@ -43,6 +43,9 @@ ORDER = [
     "plotting",
 ]
 
+MAX_MODULES = 14
+MAX_LINES = 400
+
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem != "__init__")
 
 
@@ -135,3 +138,52 @@ def test_a_design_room_is_not_loaded_by_the_public_face() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Counting what is imported when a module is: not what a function imports, nor what only type checkers see."""
+    modules = {".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__") for path in MODULES}
+    graph = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): loaded_modules(path)
+        & modules
+        for path in MODULES
+    }
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join((*above[above.index(module) :], module))
+        if module not in done:
+            for imported in sorted(graph[module] - {module}):
+                visit(imported, (*above, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def loaded_modules(path: Path) -> set[str]:
+    found: set[str] = set()
+    unread: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while unread:
+        for node in ast.iter_child_nodes(unread.pop()):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                continue
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qkdpost."):
+                names = [f"{node.module}.{alias.name}".removeprefix("qkdpost.") for alias in node.names]
+                known = [name for name in names if (SOURCE / name.replace(".", "/")).with_suffix(".py").exists()]
+                known += [name for name in names if (SOURCE / name.replace(".", "/") / "__init__.py").exists()]
+                found |= set(known) or {str(node.module).removeprefix("qkdpost.")}
+            unread.append(node)
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=lambda path: path.name)
+def test_a_folder_can_be_taken_in(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.stem != "__init__"]) <= MAX_MODULES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_can_be_taken_in(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").count("\n") <= MAX_LINES

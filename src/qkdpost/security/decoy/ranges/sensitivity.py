@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qkdpost.checks import real_number
-from qkdpost.security import decoy_bb84
+from qkdpost.security.decoy import bound
 from qkdpost.security.decoy.single_photons import counted
 from qkdpost.security.decoy.tally import DecoyTally, fixed_intensities
 from qkdpost.security.epsilon import Epsilon
@@ -73,7 +73,7 @@ def intensity_sensitivity(
 
     def bits(intensities: tuple[Any, ...]) -> int:
         moved = replace(tally, intensities=intensities)
-        return decoy_bb84.secret_length(moved, leakage_bits=leakage_bits, epsilon=epsilon, **options).bits
+        return bound.secret_length(moved, leakage_bits=leakage_bits, epsilon=epsilon, **options).bits
 
     ends = [(mean * (1.0 - drift), mean * (1.0 + drift)) if mean else (0.0,) for mean in means]
     return IntensitySensitivity(
