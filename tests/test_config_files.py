@@ -221,13 +221,26 @@ def test_whatever_stands_in_the_place_of_a_field_is_taken_or_refused(data: st.Da
     assert LinkConfig.from_json(taken.to_json()) == taken
 
 
-@pytest.mark.parametrize("text", ["{", "", "[]", '"bb84"', b"\xff", "{" * 100_000])
+@pytest.mark.parametrize("text", ["{", "", "[]", '"bb84"', b"\xff", "\ud800", "{" * 100_000, "9" * 5000])
 def test_what_is_no_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(ConfigurationError, match=r"JSON|mapping"):
         LinkConfig.from_json(text)
 
 
-@pytest.mark.parametrize("text", ["protocol", "[protocol]\nkind = bb84", "a = 1\na = 1", "a = " + "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ['{"protocol": {"kind": "bb84"}, "protocol": {"kind": "bbm92"}}', '{"security": {"epsilon": 1, "epsilon": 2}}'],
+)
+def test_of_two_json_values_under_one_name_none_is_taken(text: str) -> None:
+    """Whoever reads the file may see the one, and the link be made of the other."""
+    with pytest.raises(ConfigurationError, match=r"JSON cannot be read: .*'(protocol|epsilon)' twice"):
+        LinkConfig.from_json(text)
+
+
+NO_TOML = ["protocol", "[protocol]\nkind = bb84", "a = 1\na = 1", "a = " + "[" * 100_000, "a = " + "9" * 5000]
+
+
+@pytest.mark.parametrize("text", [*NO_TOML, "a" + ".a" * 5000 + " = 1"])
 def test_what_is_no_toml_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="TOML"):
         LinkConfig.from_toml(text)

@@ -133,13 +133,24 @@ def read_json(text: str | bytes) -> Mapping[str, object]:
     """Return what a JSON text holds.
 
     Raises:
-        ConfigurationError: it is no JSON, or no object.
+        ConfigurationError: it is no JSON, or no object; or an object has a name twice.
     """
     try:
         content = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, TypeError) as error:
+        json.loads(text, object_pairs_hook=_each_name_once)
+    except (msgspec.DecodeError, ValueError, RecursionError, TypeError) as error:
         raise ConfigurationError(f"a configuration in JSON cannot be read: {error}") from None
     return _mapping("the configuration", content)
+
+
+def _each_name_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the pairs as a dict; of two values under one name a reader may have seen the other."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the name {described(twice)} twice")
+    return content
 
 
 def write_json(content: Mapping[str, object]) -> str:
@@ -155,9 +166,9 @@ def read_toml(text: str) -> Mapping[str, object]:
     """
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, TypeError, AttributeError) as error:
+        return {name: _without_none(value) for name, value in content.items()}
+    except (ValueError, RecursionError, TypeError, AttributeError) as error:  # a number too long is a ValueError
         raise ConfigurationError(f"a configuration in TOML cannot be read: {error}") from None
-    return {name: _without_none(value) for name, value in content.items()}
 
 
 def _without_none(value: object) -> object:
