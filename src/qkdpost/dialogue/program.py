@@ -1,11 +1,11 @@
 """The grammar of a stage: a generator that says, hears, and fetches records, and owns no bytes and no socket.
 
 A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
-peer's next message; it yields `PAUSE` before long work, so that what it said is sent first; it yields `NeedRecord` to
-be resumed with a record that the application submitted, `AllHeld` to wait until several are in, and `Facts` for the
-report, and goes on at once. It raises
-`AbortBlock` where a block honestly has no key, and `RemoteProtocolError` where the peer broke the protocol:
-`from_peer` makes one of what a pure room refuses of the peer's words.
+peer's next message; it yields `PAUSE` before long work, so that what it said is sent first, unless the peer has gone on
+already; it yields `NeedRecord` to be resumed with a record that the application submitted, `AllHeld` to wait until
+several are in, and `Facts` for the report, and goes on at once. It raises `AbortBlock` where a block honestly has no
+key, and `RemoteProtocolError` where the peer broke the protocol: `from_peer` makes one of what a pure room refuses of
+the peer's words.
 """
 
 from __future__ import annotations

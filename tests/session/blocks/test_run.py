@@ -192,6 +192,21 @@ def test_a_pause_lasts_until_all_is_sent() -> None:
     assert run.outcome == "went on"
 
 
+def test_a_pause_ends_when_the_peer_has_gone_on() -> None:
+    """It has heard what was said then; and if it has released the key, its next words may rest on this side's."""
+
+    def pauses(block: Any, outcome: Any) -> Program[str]:
+        yield PAUSE
+        yield RECEIVE
+        return "went on"
+
+    run = Pretence(all_is_sent=False).run([stage("pauses", pauses, ComparedBits)])
+    run.advance()
+    assert not run.done
+    run.deliver(COMPARED, FRAME)
+    assert run.outcome == "went on"
+
+
 def test_a_message_that_no_stage_hears_any_more_is_refused() -> None:
     run = Pretence().run([stage("one", listens, ComparedBits), stage("two", listens, BlockVerdict)])
     run.advance()
@@ -210,13 +225,13 @@ def test_a_message_of_a_later_stage_is_no_answer_in_this_one() -> None:
 
 
 def test_what_comes_ahead_is_bounded_with_what_it_takes_in_memory() -> None:
-    host = Pretence(all_is_sent=False)
+    host = Pretence()
 
-    def pauses(block: Any, outcome: Any) -> Program[None]:
-        yield PAUSE
+    def waits(block: Any, outcome: Any) -> Program[None]:
+        yield NeedRecord(5)
 
     run = host.run(
-        [stage("pauses", pauses), stage("listens", listens, ComparedBits)],
+        [stage("waits", waits), stage("listens", listens, ComparedBits)],
         max_inbox_bytes=3 * (len(FRAME) + MESSAGE_OVERHEAD_BYTES),
     )
     run.advance()
@@ -239,16 +254,16 @@ def test_what_was_heard_makes_room() -> None:
 
 
 def test_nothing_may_be_left_over_at_the_end() -> None:
-    def pauses(block: Any, outcome: Any) -> Program[None]:
-        yield PAUSE
+    def waits(block: Any, outcome: Any) -> Program[None]:
+        yield NeedRecord(5)
         yield RECEIVE
 
-    host = Pretence(all_is_sent=False)
-    run = host.run([stage("last", pauses, ComparedBits)])
+    host = Pretence()
+    run = host.run([stage("last", waits, ComparedBits)])
     run.advance()
     run.deliver(COMPARED, FRAME)
     run.deliver(COMPARED, FRAME)
-    host.all_is_sent = True
+    host.records[5] = "a record"
     with pytest.raises(RemoteProtocolError, match="went on after"):
         run.advance()
 

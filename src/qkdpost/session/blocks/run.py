@@ -148,7 +148,8 @@ class BlockRun(SingleUse):
             healths = self.host.all_held(self._waiting.numbers)
             return healths is not None, healths
         if self._waiting is Wait.PAUSE:
-            return self.host.all_is_sent(), None
+            # A peer that has gone on has heard what was said; and it may count on this side's having done so, too.
+            return bool(self._inbox) or self.host.all_is_sent(), None
         if not self._inbox:
             return False, None
         message, size = self._inbox.popleft()
