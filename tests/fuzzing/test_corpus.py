@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import qkdpost
 from fuzzing.choices import EDGES, Choices
 from fuzzing.limits import Finding, limited
 from fuzzing.targets import TARGETS, corpus_path, mutations, stored_inputs
@@ -38,6 +39,12 @@ def run(*arguments: str, seconds: float = PROCESS_SECONDS, **environment: str) -
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Compile first: an input may cost 20 s, and in a fresh checkout the decoder's kernels alone take longer."""
+    qkdpost.warmup()
 
 
 @pytest.mark.parametrize("target", TARGETS)
