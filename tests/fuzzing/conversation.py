@@ -19,8 +19,8 @@ from qkdpost.dialogue.messages import Message
 from qkdpost.errors import AuthenticationError, LocalProtocolError, QkdpostError, RemoteProtocolError
 from qkdpost.session import session as session_module
 from qkdpost.session.codec import decode, encode
-from qkdpost.session.connection import Connection
 from qkdpost.session.events import KeyReady
+from qkdpost.session.line import Line
 from qkdpost.session.session import Session
 
 __all__ = ["fuzz_conversation"]
@@ -71,9 +71,9 @@ def _feed(session: Session, stream: bytes, cuts: list[int]) -> None:
 def _hostile_host(world: World, role: str, choices: Choices) -> None:
     """Let `role` talk with a host that alters what it says before it computes its tags."""
     count = len(said(world)[_other(role)])
-    hostile = _HostileConnection.altering(_alterations(choices, count, said(world)[_other(role)]))
+    hostile = _HostileLine.altering(_alterations(choices, count, said(world)[_other(role)]))
     own = session_of(world, role)
-    with mock.patch.object(session_module, "Connection", hostile):
+    with mock.patch.object(session_module, "Line", hostile):
         peer = session_of(world, _other(role))
     steps = 0
     with _only_documented(own):
@@ -101,18 +101,18 @@ def _hostile_host(world: World, role: str, choices: Choices) -> None:
     _end(own)
 
 
-class _HostileConnection(Connection):
+class _HostileLine(Line):
     """Says, and counts as said, something else than the session wants."""
 
     alter: Alter
     said_so_far = 0
 
     @classmethod
-    def altering(cls, alter: Alter) -> Callable[..., Connection]:
-        def make(**fields: object) -> Connection:
-            connection = cls(**fields)  # type: ignore[arg-type]
-            connection.alter = alter
-            return connection
+    def altering(cls, alter: Alter) -> Callable[..., Line]:
+        def make(**fields: object) -> Line:
+            line = cls(**fields)  # type: ignore[arg-type]
+            line.alter = alter
+            return line
 
         return make
 
