@@ -13,7 +13,7 @@ from qkdpost.config_files import decoded, plain, read_json, read_toml, write_jso
 from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.protocols.protocol import ProtocolSettings
-from qkdpost.protocols.table import PROTOCOLS
+from qkdpost.protocols.table import protocol_of
 from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
 
@@ -77,16 +77,11 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
             instance(name, part, kind, error=ConfigurationError)
         hint = "It names the kind of QKD, as protocol=BB84()"
         instance("protocol", self.protocol, ProtocolSettings, hint=hint, error=ConfigurationError)
-        known = PROTOCOLS.get(self.protocol.kind)
-        if known is None or type(self.protocol) is not known.settings:
-            raise ConfigurationError(
-                f"protocol must be the settings of a kind in PROTOCOLS, {', '.join(PROTOCOLS)}; "
-                f"found {described(self.protocol)} of kind {self.protocol.kind!r}"
-            )
+        protocol_of(self.protocol)  # which refuses the settings of no kind
 
     def _check_bound(self) -> None:
         """Check that the kind has the bound, with these settings, and a fixed-length bound its thresholds."""
-        protocol, security = PROTOCOLS[self.protocol.kind], self.security
+        protocol, security = protocol_of(self.protocol), self.security
         offered = protocol.fixed_length
         if security.bound not in (VARIABLE_LENGTH, *offered):
             names = ", ".join(map(repr, (VARIABLE_LENGTH, *offered)))

@@ -12,7 +12,7 @@ from qkdpost.checks import described, instance, listed
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.keys import KeyPool
-from qkdpost.protocols.table import PROTOCOLS
+from qkdpost.protocols.table import protocol_of
 from qkdpost.records import RawRecord
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import BlockAborted, Event, KeyReady
@@ -109,7 +109,7 @@ def _pools_of_one_key() -> tuple[KeyPool, KeyPool]:
 
 
 def _as_list(side: Role, link: LinkConfig, records: RawRecord | Sequence[RawRecord]) -> list[RawRecord]:
-    wanted = PROTOCOLS[link.protocol.kind].record_type(side).__name__
+    wanted = protocol_of(link.protocol).record_type(side).__name__
     entries = [records] if _is_record(records) else listed(f"the records of {side}", records, wanted)
     for record in entries:
         if not _is_record(record):

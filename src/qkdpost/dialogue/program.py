@@ -10,15 +10,19 @@ the peer's words.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
+
 from qkdpost.bits import Bits
+from qkdpost.checks import described
 from qkdpost.dialogue.messages import AbortReason, BlockMessage
-from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.errors import InputError, LocalProtocolError, RemoteProtocolError
+from qkdpost.single_use import SingleUse
 
 __all__ = [
     "PAUSE",
@@ -68,11 +72,38 @@ class AllHeld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a stage yields for the report of its block: public numbers, by the names of its fields."""
+    """What a stage yields for the report of its block: public numbers, by the names of its fields.
+
+    Raises:
+        LocalProtocolError: bits, bytes or an array, which may be secret, and which reports would show.
+    """
+
+    def __post_init__(self) -> None:
+        refusal = self._refusal()
+        if refusal:
+            del self  # which would be in the traceback
+            raise LocalProtocolError(refusal)
+
+    def _refusal(self) -> str:
+        for name, value in self.by_name().items():
+            if _may_be_secret(value):
+                return (
+                    f"{type(self).__name__}.{name} must be public: numbers and text, no bits, bytes or arrays; found "
+                    f"{described(value)}"
+                )
+        return ""
 
     def by_name(self) -> dict[str, Any]:
         """Return the facts under their names."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def _may_be_secret(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_may_be_secret, value.values()))
+    if isinstance(value, tuple | list | set | frozenset):
+        return any(map(_may_be_secret, value))
+    return isinstance(value, Bits | SingleUse | bytes | bytearray | memoryview | np.ndarray)
 
 
 class AbortBlock(Exception):

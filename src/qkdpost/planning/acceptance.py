@@ -20,7 +20,7 @@ from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.links import MAX_EFFICIENCY
-from qkdpost.protocols.table import PROTOCOLS
+from qkdpost.protocols.table import protocol_of
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published.estimates import DecoyCounts, PublishedEstimate
@@ -244,4 +244,4 @@ def _result(planned: LinkConfig, counted: Tally | DecoyTally, leakage_bits: int)
         verification_bits=Epsilon.split(planned.security.epsilon).verification_charge_bits,
         two_way=not planned.correction.corrects_one_way,
     )
-    return PROTOCOLS[planned.protocol.kind].secret_length(planned.protocol, planned.security, counted, disclosed)
+    return protocol_of(planned.protocol).secret_length(planned.protocol, planned.security, counted, disclosed)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
+from qkdpost.checks import choice
 from qkdpost.dialogue.ledger import Ledger
+from qkdpost.errors import ConfigurationError
 from qkdpost.records import RawRecord
 from qkdpost.security.disclosed import Bound, Disclosed
 from qkdpost.security.epsilon import Epsilon
@@ -20,6 +22,7 @@ from qkdpost.stages.stage import Stage
 __all__ = ["Protocol", "ProtocolSettings"]
 
 
+_Role = Literal["alice", "bob"]
 _Settings = TypeVar("_Settings", bound=ProtocolSettings)
 _Tally = TypeVar("_Tally")
 _BoundSettings = TypeVar("_BoundSettings")
@@ -41,23 +44,32 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
         bound_settings: the bound's own settings, from those of the kind and of security; raises ConfigurationError
             where the bound does not take them.
         fixed_length: the published fixed-length bounds that it offers, each with the thresholds that it takes.
+
+    Raises:
+        ConfigurationError: a reference that is neither role, or stages that are none or not told apart by their names.
     """
 
     settings: type[_Settings]
     alice_records: type[RawRecord]
     bob_records: type[RawRecord]
-    reference: Literal["alice", "bob"]
+    reference: _Role
     stages: tuple[Stage, ...]
     tally: Callable[[_Settings, Any, tuple[int, ...] | None], _Tally]
     bound: Bound[_Tally, _BoundSettings]
     bound_settings: Callable[[_Settings, Security], _BoundSettings]
     fixed_length: Mapping[str, type[Acceptance]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        choice("reference", self.reference, get_args(_Role), error=ConfigurationError)
+        names = [stage.name for stage in self.stages]
+        if not names or len(set(names)) < len(names):
+            raise ConfigurationError(f"stages must be at least one, each of a name of its own; found {names}")
+
     def record_type(self, role: str) -> type[RawRecord]:
         """Return the type of record that a role submits."""
         return self.alice_records if role == "alice" else self.bob_records
 
-    def duty(self, role: Literal["alice", "bob"]) -> Duty:
+    def duty(self, role: _Role) -> Duty:
         """Return what a role does for a block."""
         return Duty.REFERENCE if role == self.reference else Duty.CORRECTOR
 

@@ -6,12 +6,13 @@ import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import Message
 from qkdpost.keys import KeyPool
 from qkdpost.keys.authentication import Transcript
+from qkdpost.protocols.protocol import Protocol
 from qkdpost.session.codec import encode
 from qkdpost.session.events import Event
 from qkdpost.single_use import SingleUse
@@ -31,6 +32,8 @@ class Line(SingleUse):
 
     role: Role
     link: LinkConfig
+    protocol: Protocol[Any, Any, Any]
+    """The row of the link's kind, as it was when the session began."""
     pool: KeyPool = field(repr=False)
     random_source: Callable[[int], bytes] = field(repr=False)
     outgoing: bytearray = field(default_factory=bytearray, repr=False)

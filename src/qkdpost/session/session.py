@@ -18,6 +18,7 @@ from qkdpost.errors import (
     RemoteProtocolError,
 )
 from qkdpost.keys import KeyPool
+from qkdpost.protocols.table import protocol_of
 from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
 from qkdpost.session.connection import Connection
@@ -64,8 +65,8 @@ class Session(SingleUse):
             was kept in a variable there.
 
     Raises:
-        ConfigurationError: an unknown role, no configuration or pool, or a decoder of LDPC codes that this host does
-            not have.
+        ConfigurationError: an unknown role, no configuration or pool, or a decoder of LDPC codes or a kind of QKD that
+            this host does not have.
         LocalProtocolError: another session, whose connection is open, holds the pool.
     """
 
@@ -88,6 +89,7 @@ class Session(SingleUse):
         check_decoder(link.correction)
         self.role: Role = "alice" if named == "alice" else "bob"
         self.link = link
+        self._protocol = protocol_of(link.protocol)
         self._pool = auth_key
         self._random_source = _counted(random_source)
         self._save_pool = save_pool
@@ -132,7 +134,7 @@ class Session(SingleUse):
         What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events name
         every block that died, and the record is held for the next connection.
         """
-        check_record(record, self.role, self.link)
+        check_record(record, self.role, self.link, self._protocol)
         self._queue.append(record, number)
         self._resume_or_break()
 
@@ -238,6 +240,7 @@ class Session(SingleUse):
         line = Line(
             role=self.role,
             link=self.link,
+            protocol=self._protocol,
             pool=self._pool,
             random_source=self._random_source,
             events=self._events,

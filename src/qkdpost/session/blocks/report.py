@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Context
 from typing import Any
 
+import msgspec
+
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.health import OwnRecord
 from qkdpost.security.result import SecretLength
@@ -19,6 +21,8 @@ __all__ = ["BlockReport", "report_of"]
 
 TENTHS_SHOWN = 10
 NOT_MEASURED = "not measured"
+_TRAFFIC = ("messages_sent", "messages_received", "bytes_sent", "bytes_received")
+_ENDING = ("abort_reason", "abort_detail", "aborted_by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,8 @@ class BlockReport:
         bytes_received: and received.
         completed_stages: names of the stages that this side completed.
         could_sample: whether a sample of both bases could have been compared in the place of the whole test basis.
-        other_facts: what stages of the kind's own said beside all this, by name.
+        other_facts: what stages of the kind's own said beside all this, by name, also under a name that has another
+            meaning here.
         abort_reason: why there is no key, or None.
         abort_detail: the same in a sentence.
         aborted_by: the role of the host that gave the block up, or None.
@@ -154,7 +159,7 @@ class BlockReport:
         result["hints"] = list(self.hints)
         result["matched_by_tenth"] = [list(tenth) for tenth in self.matched_by_tenth]
         result["notices"], result["completed_stages"] = list(self.notices), list(self.completed_stages)
-        result["other_facts"] = dict(self.other_facts)
+        result["other_facts"] = msgspec.to_builtins(dict(self.other_facts), enc_hook=str)
         result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
         result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
@@ -224,7 +229,8 @@ class BlockReport:
         return f"{head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")
 
 
-_FIELDS = frozenset(item.name for item in fields(BlockReport))
+_SAID_BY_THE_SESSION = {"block", "role", "kind", "ledger", "completed_stages", "other_facts", *_TRAFFIC, *_ENDING}
+_SAID_BY_STAGES = frozenset(item.name for item in fields(BlockReport)) - _SAID_BY_THE_SESSION
 
 
 def report_of(run: BlockRun, *, role: str, kind: str) -> BlockReport:
@@ -238,12 +244,9 @@ def report_of(run: BlockRun, *, role: str, kind: str) -> BlockReport:
         kind=kind,
         ledger=run.block.ledger,
         completed_stages=tuple(run.completed_stages),
-        messages_sent=run.traffic.messages_sent,
-        messages_received=run.traffic.messages_received,
-        bytes_sent=run.traffic.bytes_sent,
-        bytes_received=run.traffic.bytes_received,
-        other_facts={name: value for name, value in said.items() if name not in _FIELDS},
-        **{name: value for name, value in said.items() if name in _FIELDS},
+        **{name: getattr(run.traffic, name) for name in _TRAFFIC},
+        other_facts={name: value for name, value in said.items() if name not in _SAID_BY_STAGES},
+        **{name: value for name, value in said.items() if name in _SAID_BY_STAGES},
     )
 
 

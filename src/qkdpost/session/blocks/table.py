@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from qkdpost.checks import instance
 from qkdpost.dialogue.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen
 from qkdpost.dialogue.program import AbortBlock, from_peer
-from qkdpost.errors import InputError, KeyPoolExhausted, RemoteProtocolError
+from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth
 from qkdpost.keys import PadReference
 from qkdpost.keys.price import PADS_OF_A_BLOCK_BYTES
-from qkdpost.protocols.table import PROTOCOLS
+from qkdpost.keys.secret_key import SecretKey
 from qkdpost.records import RawRecord
 from qkdpost.session.blocks.report import BlockReport, report_of
 from qkdpost.session.blocks.run import BlockRun, Host
@@ -121,10 +122,24 @@ class BlockTable(SingleUse):
         self._advance(run, run.advance)
 
     def _new_run(self, opening: BlockOpen, pads: PadReference, peer_epsilon: float) -> BlockRun:
-        line, link = self.line, self.line.link
-        protocol = PROTOCOLS[link.protocol.kind]
+        """Make the run of a block whose pads and records were claimed; if that fails, nobody claims them any longer."""
+        line, blocks = self.line, self.line.link.blocks
+        try:
+            block = self._new_block(opening, pads, peer_epsilon)
+        except BaseException:  # of a kind from outside the library, for instance
+            line.pool.release(pads)
+            self.queue.release(opening.first_record, confirmed=False)
+            raise
+        host = Host(line.send, self._fetch, self._all_held, self._stage_completed, lambda: not line.outgoing)
+        max_inbox_bytes = 4 * blocks.max_detections + blocks.max_message_bytes
+        run = BlockRun(block, line.protocol.stages, host, max_inbox_bytes, line.pool.accumulated_epsilon)
+        self.runs[opening.block] = run
+        return run
+
+    def _new_block(self, opening: BlockOpen, pads: PadReference, peer_epsilon: float) -> Block:
+        line, link, protocol = self.line, self.line.link, self.line.protocol
         duty = protocol.duty(line.role)
-        block = Block(
+        return Block(
             number=opening.block,
             duty=duty,
             record_numbers=range(opening.first_record, opening.first_record + opening.records),
@@ -143,11 +158,6 @@ class BlockTable(SingleUse):
             transcript=line.new_transcript(reference=duty is Duty.REFERENCE),
             peer_accumulated_epsilon=max(line.peer_accumulated_epsilon, peer_epsilon),
         )
-        host = Host(line.send, self._fetch, self._all_held, self._stage_completed, lambda: not line.outgoing)
-        max_inbox_bytes = 4 * link.blocks.max_detections + link.blocks.max_message_bytes
-        run = BlockRun(block, protocol.stages, host, max_inbox_bytes, line.pool.accumulated_epsilon)
-        self.runs[opening.block] = run
-        return run
 
     # Driving.
 
@@ -188,9 +198,9 @@ class BlockTable(SingleUse):
             self._give_up(run, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
             return
         if run.done:
+            key = instance("what the last stage returns", run.outcome, SecretKey, error=LocalProtocolError)
             self._retire(run, confirmed=True)
-            report = self._report(run)
-            self.line.events.append(KeyReady(block=run.block.number, key=run.outcome, report=report))
+            self.line.events.append(KeyReady(block=run.block.number, key=key, report=self._report(run)))
 
     def _fetch(self, number: int) -> RawRecord | None:
         record = self.queue.take(number)
