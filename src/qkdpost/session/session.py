@@ -36,8 +36,9 @@ class Session(SingleUse):
     """One host's half of the conversation, over any number of blocks and connections.
 
     A session owns no socket: give it what the peer sent with `receive_data`, send the peer what `data_to_send`
-    returns, and read `events` after every call. Alice holds the string that is kept; Bob cuts the blocks, reports his
-    detections and corrects. The n-th record that Alice submits must cover the same pulses as Bob's n-th.
+    returns, and read `events` after every call. Bob opens blocks and reports his detections; which of the two holds the
+    string that is kept is the kind's (`Protocol.reference`). The n-th record that Alice submits must cover the same
+    pulses as Bob's n-th.
 
     A session holds its pool while its connection is open. It lets go when that ends, by `finish`, an error or
     `connection_lost`, or when the session is forgotten; another session may then have the pool, and this one have it
