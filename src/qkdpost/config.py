@@ -14,7 +14,8 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.protocols.table import protocol_of
-from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc
+from qkdpost.reconciliation.method import METHODS
+from qkdpost.reconciliation.settings import Cascade, CorrectionSettings
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
 
 __all__ = ["LinkConfig"]
@@ -67,8 +68,9 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         self._check_greeting()
 
     def _check_types(self) -> None:
-        if not isinstance(self.correction, Cascade | Ldpc | Auto):
-            raise ConfigurationError(f"correction must be Cascade, Ldpc or Auto; found {described(self.correction)}")
+        if type(self.correction) not in [method.settings for method in METHODS.values()]:
+            offered = ", ".join(method.settings.__name__ for method in METHODS.values())
+            raise ConfigurationError(f"correction must be one of {offered}; found {described(self.correction)}")
         for name, part, kind in (
             ("security", self.security, Security),
             ("blocks", self.blocks, Blocks),

@@ -16,7 +16,8 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.protocols.table import PROTOCOLS
-from qkdpost.reconciliation.settings import METHODS
+from qkdpost.reconciliation.method import METHODS
+from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.security.settings import Security
 
 __all__ = ["decoded", "plain", "read_json", "read_toml", "write_json", "write_toml"]
@@ -61,12 +62,13 @@ def _protocol(content: object) -> ProtocolSettings:
     return settings
 
 
-def _correction(content: object) -> Any:
+def _correction(content: object) -> CorrectionSettings:
     fields = _mapping("correction", content)
     method = fields.get("method")
     if not isinstance(method, str) or method not in METHODS:
         raise ConfigurationError(f"correction.method must be one of {', '.join(METHODS)}; found {described(method)}")
-    return _convert("correction", fields, METHODS[method])
+    settings: CorrectionSettings = _convert("correction", fields, METHODS[method].settings)
+    return settings
 
 
 def _security(content: object, protocol: ProtocolSettings) -> Security:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation import METHODS, CorrectionMethod, reconcile
@@ -16,11 +16,14 @@ from qkdpost.reconciliation.correction import Corrected, Side, charges_of, corre
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.method import CorrectionTask
 from qkdpost.reconciliation.payload import InvalidPayload, Rounds
+from qkdpost.reconciliation.settings import CorrectionSettings
+from qkdpost.session.events import KeyReady
+from support.link import Pair, bb84_records, small_link
 
 FRAME_BITS = 100
 
 
-class Telling(msgspec.Struct, frozen=True, kw_only=True):
+class Telling(CorrectionSettings, frozen=True, kw_only=True, tag="telling"):
     """Settings of a method by which the reference says every frame that has an odd number of ones."""
 
 
@@ -43,7 +46,8 @@ class TellingPlan:
         return False
 
     def correct(self, bits: Bits, side: Side) -> Rounds[Corrected]:
-        own = np.asarray(bits, dtype=np.uint8).reshape(-1, self.frame_bits).copy()
+        padding = -len(bits) % self.frame_bits
+        own = np.pad(np.asarray(bits, dtype=np.uint8), (0, padding)).reshape(-1, self.frame_bits)
         told = own.sum(axis=1) % 2 == 1
         if side.reference:
             yield np.packbits(told).tobytes() + np.packbits(own[told]).tobytes()
@@ -52,7 +56,7 @@ class TellingPlan:
         lengths = lengths_of_frames(len(bits), self.frame_bits)
         charges = charges_of(np.where(told, self.frame_bits, 1), lengths)
         return Corrected(
-            bits=Bits.from_array(own.reshape(-1)),
+            bits=Bits.from_array(own.reshape(-1)[: len(bits)]),
             given_up=Bits.zeros(len(bits)),
             given_up_charge=0,
             disclosed={Cause.REFERENCE_PARITIES: int(charges.sum())},
@@ -60,7 +64,7 @@ class TellingPlan:
             frames=lengths.size,
             failed_frames=0,
             rounds=1,
-            corrected_bits=(Bits.from_array(own.reshape(-1)) ^ bits).weight(),
+            corrected_bits=(Bits.from_array(own.reshape(-1)[: len(bits)]) ^ bits).weight(),
         )
 
     def _take(self, payload: object, own: np.ndarray) -> np.ndarray:
@@ -107,3 +111,18 @@ def test_two_sides_of_it_agree_on_what_is_charged() -> None:
     ours, theirs = drive(correct(bits, plan, sides[0]), correct(bits, plan, sides[1]))
     assert ours.disclosed == theirs.disclosed
     assert ours.bits == theirs.bits == bits
+
+
+def test_a_link_may_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of even weight keep their errors, are found by their tags, and dropped."""
+    monkeypatch.setitem(METHODS, "telling", CorrectionMethod(settings=Telling, plan=plan_telling))
+    link = small_link(correction=Telling(), blocks={"frame_bits": 1024, "frame_tag_bits": 24})
+    assert qp.LinkConfig.from_toml(link.to_toml()) == link
+    pair = Pair(link)
+    pair.submit(*bb84_records(40_000, qber=0.001))
+    pair.finish()
+    pair.run()
+    reports = [event.report for role in ("alice", "bob") for event in pair.events[role] if isinstance(event, KeyReady)]
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    assert reports[0].dropped_frames == reports[1].dropped_frames > 0
+    assert reports[0].ledger.to_tuple() == reports[1].ledger.to_tuple()

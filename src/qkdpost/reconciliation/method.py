@@ -72,12 +72,12 @@ class CorrectionMethod:
     """A method of correction.
 
     Args:
-        settings: the class of its settings.
+        settings: the class of its settings, whose tag is the method's name in `METHODS`.
         plan: makes of settings and a task the plan that both hosts follow; raises `NoSuitableCode` where the method
             cannot correct the block.
     """
 
-    settings: type
+    settings: type[CorrectionSettings]
     plan: Callable[[Any, CorrectionTask], CorrectionPlan]
 
 

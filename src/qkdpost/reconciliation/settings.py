@@ -1,4 +1,4 @@
-"""How errors are corrected: one of `Cascade`, `Ldpc` and `Auto`, the same on both hosts.
+"""How errors are corrected: by one of `Cascade`, `Ldpc`, `Auto`, or a method of another origin, the same on both hosts.
 
 Each says of itself what the other parts of a link need to know: by which Cascade it corrects what LDPC does not, by
 which LDPC if by any, and whether the error pattern becomes public.
@@ -6,7 +6,7 @@ which LDPC if by any, and whether the error pattern becomes public.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
 
-__all__ = ["METHODS", "Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "Ldpc"]
+__all__ = ["Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "Ldpc"]
 
 CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
@@ -26,8 +26,35 @@ FirstFailures = Literal[900, 700, 500, 300, 200, 100, 30, 10, 1]
 """The keys of `qkdpost.reconciliation.ldpc.disclosure.FAILURE_WIDTHS`."""
 
 
-class Cascade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="cascade"):
-    """CorrectionSettings by Cascade: least disclosed, many rounds.
+class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
+    """What both hosts set to the same values for correction; the settings of every method are derived from this.
+
+    A method names itself by `tag=` in its class statement, and overrides below what is not so for it.
+    """
+
+    @property
+    def cascade(self) -> Cascade:
+        """What corrects a block where the method itself has no code for it."""
+        return Cascade()
+
+    @property
+    def ldpc(self) -> Ldpc | None:
+        """The LDPC codes that may be used, if any."""
+        return None
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether no error pattern is published, whatever happens."""
+        return False
+
+    @property
+    def may_be_one_way(self) -> bool:
+        """Whether a block may be corrected without its error pattern being published."""
+        return False
+
+
+class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
+    """Correction by Cascade: least disclosed, many rounds.
 
     Raises:
         ConfigurationError: a set of block sizes that there is not.
@@ -44,24 +71,9 @@ class Cascade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """What corrects a block that LDPC does not: this."""
         return self
 
-    @property
-    def ldpc(self) -> Ldpc | None:
-        """The LDPC codes that may be used: none."""
-        return None
 
-    @property
-    def corrects_one_way(self) -> bool:
-        """Whether no error pattern is published, whatever happens."""
-        return False
-
-    @property
-    def may_be_one_way(self) -> bool:
-        """Whether a block may be corrected without its error pattern being published."""
-        return False
-
-
-class Ldpc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="ldpc"):
-    """CorrectionSettings by LDPC codes: few rounds. A block that no code corrects goes to Cascade.
+class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
+    """Correction by LDPC codes: few rounds. A block that no code corrects goes to Cascade.
 
     With `blind_rounds` 0 and `fallback` None correction is one-way, of blocks that some code corrects; the ledger says
     what happened.
@@ -125,7 +137,7 @@ class Ldpc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return not self.blind_rounds
 
 
-class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="auto"):
+class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
     """Cascade or LDPC, chosen for each block by the rule of `qkdpost.reconciliation.method`.
 
     Raises:
@@ -149,20 +161,9 @@ class Auto(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             keep(self, name, number)
 
     @property
-    def corrects_one_way(self) -> bool:
-        """Whether no error pattern is published, whatever happens."""
-        return False
-
-    @property
     def may_be_one_way(self) -> bool:
         """Whether a block may be corrected without its error pattern being published."""
         return self.ldpc.may_be_one_way
-
-
-CorrectionSettings: TypeAlias = Cascade | Ldpc | Auto
-
-METHODS: dict[str, type[Cascade] | type[Ldpc] | type[Auto]] = {"cascade": Cascade, "ldpc": Ldpc, "auto": Auto}
-"""The settings of each method, by the name that is their tag."""
 
 
 def _one_of(name: str, value: object, offered: tuple[int, ...]) -> int:
