@@ -116,10 +116,10 @@ def test_two_sides_of_it_agree_on_what_is_charged() -> None:
 def test_a_link_may_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames of even weight keep their errors, are found by their tags, and dropped."""
     monkeypatch.setitem(METHODS, "telling", CorrectionMethod(settings=Telling, plan=plan_telling))
-    link = small_link(correction=Telling(), blocks={"frame_bits": 1024, "frame_tag_bits": 24})
+    link = small_link(correction=Telling(), blocks={"frame_bits": 256})
     assert qp.LinkConfig.from_toml(link.to_toml()) == link
     pair = Pair(link)
-    pair.submit(*bb84_records(40_000, qber=0.001))
+    pair.submit(*bb84_records(40_000, qber=0.0005))
     pair.finish()
     pair.run()
     reports = [event.report for role in ("alice", "bob") for event in pair.events[role] if isinstance(event, KeyReady)]
