@@ -34,3 +34,10 @@ def test_public_methods_are_explained(name: str) -> None:
     for member, value in inspect.getmembers(getattr(qp, name)):
         if not member.startswith("_") and inspect.isfunction(value):
             assert inspect.getdoc(value), f"{name}.{member}"
+
+
+@pytest.mark.parametrize("name", [name for name in qp.__all__ if hasattr(getattr(qp, name), "__struct_fields__")])
+def test_help_on_settings_explains_every_field(name: str) -> None:
+    settings = getattr(qp, name)
+    text = inspect.getdoc(settings) or ""
+    assert [field for field in settings.__struct_fields__ if f"\n    {field}: " not in text] == []

@@ -13,21 +13,24 @@ __all__ = ["Blocks"]
 class Blocks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The sizes of blocks and frames.
 
+    Args:
+        detections: a block closes as soon as it holds this many detections, 1 ... 2^30; submitted records are not
+            split.
+        max_detections: no block may hold more, 1 ... 2^30. It bounds what a peer can make this host allocate: while a
+            block waits, some 4 bytes for each detection, in each block in flight.
+        in_flight: how many blocks may be worked on at once, 1 ... 256, to hide the round-trip time.
+        frame_bits: bits of one frame of Cascade and of verification, 64 ... 2^20.
+        frame_tag_bits: length of the universal hash by which a wrong frame is found, 8 ... 128 bits.
+
     Raises:
         ConfigurationError: a size out of range, or sizes that contradict each other.
     """
 
     detections: int = 2**21
-    """A block closes as soon as it holds this many detections, 1 ... 2^30; submitted records are not split."""
     max_detections: int = 2**26
-    """No block may hold more, 1 ... 2^30. It bounds what a peer can make this host allocate: while a block waits, some
-    4 bytes for each detection, in each block in flight."""
     in_flight: int = 4
-    """How many blocks may be worked on at once, 1 ... 256, to hide the round-trip time."""
     frame_bits: int = 2**14
-    """Bits of one frame of Cascade and of verification, 64 ... 2^20."""
     frame_tag_bits: int = 24
-    """Length of the universal hash by which a wrong frame is found, 8 ... 128 bits."""
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():

@@ -14,7 +14,13 @@ __all__ = ["BB84", "PROTOCOL"]
 
 
 class BB84(QubitSettings, frozen=True, kw_only=True, tag="bb84"):
-    """Settings of BB84 with one photon a pulse."""
+    """Settings of BB84 with one photon a pulse.
+
+    Args:
+        test: "basis" (the test basis is disclosed whole, the key comes from the key basis) or "sample" (a random sample
+            of both bases is disclosed, the key comes from the rest): `qkdpost.protocols.qubits.QubitSettings`.
+        sample_fraction: which part of the sifted rounds "sample" discloses, 10^-6 ... 0.999.
+    """
 
 
 PROTOCOL: Protocol[BB84, Tally | SampledTally, QubitBoundSettings] = Protocol(

@@ -14,7 +14,13 @@ __all__ = ["BBM92", "PROTOCOL"]
 
 
 class BBM92(QubitSettings, frozen=True, kw_only=True, tag="bbm92"):
-    """Settings of BBM92 where both sides' detections have numbered slots."""
+    """Settings of BBM92 where both sides' detections have numbered slots.
+
+    Args:
+        test: "basis" (the test basis is disclosed whole, the key comes from the key basis) or "sample" (a random sample
+            of both bases is disclosed, the key comes from the rest): `qkdpost.protocols.qubits.QubitSettings`.
+        sample_fraction: which part of the sifted rounds "sample" discloses, 10^-6 ... 0.999.
+    """
 
 
 PROTOCOL: Protocol[BBM92, Tally | SampledTally, QubitBoundSettings] = Protocol(

@@ -21,23 +21,25 @@ __all__ = ["PROTOCOL", "BBM92TimeTags"]
 class BBM92TimeTags(ProtocolSettings, frozen=True, kw_only=True, tag="bbm92-time-tags"):
     """Settings of BBM92 where both sides record time tags.
 
+    Args:
+        dead_time_ps: for how long a detector recovers after a click, at most, 0 ... 10^12. Events closer than this to
+            any click are left out, for then not every detector was ready, and announced times would disclose bits.
+        coincidence_window_ps: half the width of the coincidence window, 0 ... 10^9; 0 means found from the data.
+        clock_search_ps: the offset of the two clocks is looked for within +- this, at most 10^15; by default 10 s, so
+            that taggers need no common start. Clocks that agree to a millisecond are found as soon.
+        max_drift_ppm: how much faster one clock may run than the other, within +- this, at most 1000.
+        tick_ps: length of the tick in which times are announced, 0.1 ... 10,000; records of other ticks are converted.
+            0: both hosts' records must have the same.
+
     Raises:
         ConfigurationError: a number out of range.
     """
 
     dead_time_ps: float = 0.0
-    """For how long a detector recovers after a click, at most, 0 ... 10^12. Events closer than this to any click are
-    left out, for then not every detector was ready, and announced times would disclose bits."""
     coincidence_window_ps: float = 0.0
-    """Half the width of the coincidence window, 0 ... 10^9; 0 means found from the data."""
     clock_search_ps: float = 1e13
-    """The offset of the two clocks is looked for within +- this, at most 10^15; by default 10 s, so that taggers need
-    no common start. Clocks that agree to a millisecond are found as soon."""
     max_drift_ppm: float = 100.0
-    """And how much faster one runs than the other, within +- this, at most 1000."""
     tick_ps: float = 0.0
-    """Length of the tick in which times are announced, 0.1 ... 10,000; records of other ticks are converted. 0: both
-    hosts' records must have the same."""
 
     def __post_init__(self) -> None:
         for name, most in _LIMITS.items():

@@ -25,21 +25,24 @@ __all__ = ["PROTOCOL", "DecoyBB84", "tally_decoy_pulses"]
 class DecoyBB84(ProtocolSettings, frozen=True, kw_only=True, tag="decoy-bb84"):
     """Settings of BB84 with decoy states.
 
+    Args:
+        intensities: mean photon numbers of the pulses, strictly decreasing, 2 to 8 of them. Each is a number, or a pair
+            (least, largest) where it is known to lie in an interval, as (0.45, 0.55): the key is then the worst over
+            all that pulses may have had in there; for the variable-length bound. With two, correction must be two-way:
+            their bound needs to know the errors of the key.
+        probabilities: how probably each intensity is chosen; they add up to one.
+        detectors: how far Bob's two detectors may differ; None: they are taken to be matched. For three intensities or
+            more, each a number, and the variable-length bound, and only with one-way correction: `Ldpc(blind_rounds=0,
+            fallback=None)`. No proof joins mismatched detectors with a public error pattern; and for other kinds this
+            library has none.
+
     Raises:
         ConfigurationError: intensities or probabilities out of range, or no `DetectorMismatch`.
     """
 
     intensities: tuple[Intensity, ...]
-    """Mean photon numbers of the pulses, strictly decreasing, 2 to 8 of them. Each is a number, or a pair (least,
-    largest) where it is known to lie in an interval, as (0.45, 0.55): the key is then the worst over all that pulses
-    may have had in there; for the variable-length bound. With two, correction must be two-way: their bound needs to
-    know the errors of the key."""
     probabilities: tuple[float, ...]
-    """With which each intensity is chosen."""
     detectors: DetectorMismatch | None = None
-    """How far Bob's two detectors may differ; None: they are taken to be matched. For three intensities or more, each a
-    number, and the variable-length bound, and only with one-way correction: `Ldpc(blind_rounds=0, fallback=None)`. No
-    proof joins mismatched detectors with a public error pattern; and for other kinds this library has none."""
 
     def __post_init__(self) -> None:
         means, shares = check_intensity_ranges(self.intensities, self.probabilities, error=ConfigurationError)

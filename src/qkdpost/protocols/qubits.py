@@ -25,16 +25,19 @@ Test = Literal["basis", "sample"]
 class QubitSettings(ProtocolSettings, frozen=True, kw_only=True):
     """Settings of the kinds that can disclose a sample of both bases.
 
+    Args:
+        test: "basis": the test basis is disclosed whole and the key comes from the key basis (any basis bias);
+            "sample": a random sample of all sifted rounds is disclosed and the key comes from the rest, of both bases
+            (any basis bias, but the rarer basis must be frequent enough that its sample bounds the phase errors of the
+            other's key).
+        sample_fraction: which part of the sifted rounds "sample" discloses, 10^-6 ... 0.999.
+
     Raises:
         ConfigurationError: a test that there is not, or a share out of range.
     """
 
     test: Test = "basis"
-    """"basis": the test basis is disclosed whole and the key comes from the key basis (any basis bias); "sample": a
-    random sample of all sifted rounds is disclosed and the key comes from the rest, of both bases (any basis bias, but
-    the rarer basis must be frequent enough that its sample bounds the phase errors of the other's key)."""
     sample_fraction: float = 0.1
-    """Which part of the sifted rounds "sample" discloses, 10^-6 ... 0.999."""
 
     def __post_init__(self) -> None:
         keep(self, "test", choice("test", self.test, get_args(Test), error=ConfigurationError))

@@ -21,16 +21,18 @@ __all__ = ["PROTOCOL", "SinglePhotonBB84", "tally_single_photons"]
 class SinglePhotonBB84(ProtocolSettings, frozen=True, kw_only=True, tag="single-photon-bb84"):
     """Settings of BB84 with a single-photon source of measured g2.
 
+    Args:
+        mean_photons: mean photon number of a pulse, an upper confidence limit, 10^-9 ... 20.
+        g2: the source's second-order correlation at zero delay, an upper confidence limit, 0 ... 10^6.
+        test_probabilities: how probably Alice and Bob choose the test basis, each between 0 and 1.
+
     Raises:
         ConfigurationError: a number out of range.
     """
 
     mean_photons: float
-    """Mean photon number of a pulse, an upper confidence limit, 10^-9 ... 20."""
     g2: float
-    """The source's second-order correlation at zero delay, an upper confidence limit, 0 ... 10^6."""
     test_probabilities: tuple[float, float]
-    """How probably Alice and Bob choose the test basis, each between 0 and 1."""
 
     def __post_init__(self) -> None:
         for name, least, most in (("mean_photons", 1e-9, 20.0), ("g2", 0.0, 1e6)):

@@ -56,12 +56,14 @@ class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
     """Correction by Cascade: least disclosed, many rounds.
 
+    Args:
+        parameters: the named set of block sizes.
+
     Raises:
         ConfigurationError: a set of block sizes that there is not.
     """
 
     parameters: CascadeSet = "near-optimal"
-    """The named set of block sizes."""
 
     def __post_init__(self) -> None:
         keep(self, "parameters", choice("parameters", self.parameters, PARAMETER_SETS, error=ConfigurationError))
@@ -78,23 +80,25 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
     With `blind_rounds` 0 and `fallback` None correction is one-way, of blocks that some code corrects; the ledger says
     what happened.
 
+    Args:
+        frame_bits: bits of one frame of the code: 2^14, 2^16, 2^18 or 2^20.
+        decoder: the decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate"
+            (discloses less, takes several times as long), or the name of one that was registered in
+            `qkdpost.reconciliation.ldpc.decoders.DECODERS` before the session began.
+        first_failures_permille: frames in a thousand that may fail when they are first tried, one of 900, 700, 500,
+            300, 200, 100, 30, 10 and 1: the more, the less is disclosed and the longer decoding takes.
+        blind_rounds: how often more may be disclosed of frames that failed, 0 ... 16.
+        fallback: what corrects frames that failed in the end; None: they are given up.
+
     Raises:
         ConfigurationError: a frame length, a share of failures or a number of rounds that is not offered.
     """
 
     frame_bits: FrameBits = 65536
-    """Bits of one frame of the code: 2^14, 2^16, 2^18 or 2^20."""
     decoder: str = "fast"
-    """The decoder of the corrector, by whose measured waterfalls both hosts plan: "fast", "accurate" (discloses less,
-    takes several times as long), or the name of one that was registered in
-    `qkdpost.reconciliation.ldpc.decoders.DECODERS` before the session began."""
     first_failures_permille: FirstFailures = 300
-    """Frames in a thousand that may fail when they are first tried, one of 900, 700, 500, 300, 200, 100, 30, 10 and 1:
-    the more, the less is disclosed and the longer decoding takes."""
     blind_rounds: int = 3
-    """How often more may be disclosed of frames that failed, 0 ... 16."""
     fallback: Cascade | None = Cascade()
-    """What corrects frames that failed in the end; None: they are given up."""
 
     def __post_init__(self) -> None:
         for name, offered in (
@@ -140,18 +144,22 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
 class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
     """Cascade or LDPC, chosen for each block by the rule of `qkdpost.reconciliation.method`.
 
+    Args:
+        cascade: what corrects a block where waiting for the line is hidden by the blocks in flight, or no code corrects
+            it.
+        ldpc: what corrects the others.
+        round_trip_ms: round-trip time of the line, 0 ... 10^6 ms.
+        processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in
+            Mbit/s.
+
     Raises:
         ConfigurationError: a number out of range, or parts of other types.
     """
 
     cascade: Cascade = Cascade()
-    """What corrects a block where waiting for the line is hidden by the blocks in flight, or no code corrects it."""
     ldpc: Ldpc = msgspec.field(default_factory=Ldpc)
-    """What corrects the others."""
     round_trip_ms: float = 0.0
-    """Round-trip time of the line, 0 ... 10^6 ms."""
     processor_mbit_per_s: float = 10.0
-    """Sifted bits that the slower host's processor brings to key in a second by Cascade, in Mbit/s."""
 
     def __post_init__(self) -> None:
         instance("cascade", self.cascade, Cascade, error=ConfigurationError)

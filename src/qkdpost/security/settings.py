@@ -22,29 +22,32 @@ VARIABLE_LENGTH = "variable-length"
 class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The security parameter, the bound, and what was set for it before the data were seen.
 
+    Args:
+        epsilon: total security parameter of a block's key, 10^-30 ... 0.1: secrecy, correctness and authentication
+            together.
+        bound: the security proof that gives the length of the key: "variable-length", for every kind; or a published
+            fixed-length one that the kind offers: "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round,
+            "wiesemann-2026" for decoy states with two or three intensities. Published formulas that are no bounds
+            (lim-2014, rusca-2018) are not offered here, nor is tlgr-2012, which its successors improve on. For
+            single-photon sources, and where a sample of both bases is disclosed, no fixed-length form is published that
+            is a bound: use `planned_key_bits`.
+        acceptance: the thresholds of a fixed-length bound, set before the data are seen: a `QubitAcceptance` or, for
+            "wiesemann-2026", a `DecoyAcceptance` (both in `qkdpost.security`). Each host enforces them on what it saw
+            itself. `planning.plan_fixed_length` makes them.
+        planned_key_bits: 0: the length follows from the counts (variable-length); else the length that was set before
+            any data were seen: a block gives exactly that many bits if the variable-length bound allows them, or none.
+            The first 384 of them return to the pool of authentication key.
+        concentration: the tail bound inside "variable-length": "hypergeometric" (exact) or "serfling".
+
     Raises:
         ConfigurationError: a value out of range, or values that contradict each other.
     """
 
     epsilon: float = 1e-10
-    """Total security parameter of a block's key, 10^-30 ... 0.1: secrecy, correctness and authentication together."""
     bound: str = VARIABLE_LENGTH
-    """The security proof that gives the length of the key: "variable-length", for every kind; or a published
-    fixed-length one that the kind offers: "tomamichel-leverrier-2017" or "lim-2021" for one qubit a round,
-    "wiesemann-2026" for decoy states with two or three intensities. Published formulas that are no bounds (lim-2014,
-    rusca-2018) are not offered here, nor is tlgr-2012, which its successors improve on. For single-photon sources, and
-    where a sample of both bases is disclosed, no fixed-length form is published that is a bound: use
-    `planned_key_bits`."""
     acceptance: Acceptance | None = None
-    """The thresholds of a fixed-length bound, set before the data are seen: a `QubitAcceptance` or, for
-    "wiesemann-2026", a `DecoyAcceptance` (both in `qkdpost.security`). Each host enforces them on what it saw itself.
-    `planning.plan_fixed_length` makes them."""
     planned_key_bits: int = 0
-    """0: the length follows from the counts (variable-length); else the length that was set before any data were seen:
-    a block gives exactly that many bits if the variable-length bound allows them, or none. The first 384 of them return
-    to the pool of authentication key."""
     concentration: Concentration = "hypergeometric"
-    """The tail bound inside "variable-length": "hypergeometric" (exact) or "serfling"."""
 
     def __post_init__(self) -> None:
         keep(self, "epsilon", real_number("epsilon", self.epsilon, least=1e-30, most=0.1, error=ConfigurationError))
