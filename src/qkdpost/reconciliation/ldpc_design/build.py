@@ -1,4 +1,4 @@
-"""Designing the shipped family of codes: from the searches of `code_family` to tables and manifest, and back.
+"""Designing the shipped family of codes: from the searches of `family` to tables and manifest, and back.
 
 Not needed at run time. The commands of ``python -m qkdpost.reconciliation.ldpc_design.build``:
 

@@ -22,7 +22,7 @@ class DecoyBoundSettings:
     """The choice of a bound, how it estimates single photons, and the thresholds of a fixed-length one.
 
     Args:
-        bound: "variable-length", or one of `published_lengths.PUBLISHED`, which are fixed-length.
+        bound: "variable-length", or one of `published.lengths.PUBLISHED`, which are fixed-length.
         method: "linear-program" over all photon numbers, or "analytic". For the variable-length bound.
         intervals: of the mean counts: "clopper-pearson", "kullback-leibler" or "hoeffding". For the same.
         concentration: "hypergeometric", exact, or "serfling". For the same.
