@@ -16,6 +16,8 @@ import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols import PROTOCOLS, Protocol, ProtocolSettings
+from qkdpost.reconciliation.method import METHODS
+from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 
 PERMILLES = (900, 700, 500, 300, 200, 100, 30, 10, 1)
@@ -141,6 +143,11 @@ BB84: dict[str, Any] = {"protocol": {"kind": "bb84"}}
         (None, "must be a mapping"),
         ({"protocol": "bb84"}, "protocol must be a mapping"),
         ({"protocol": {}}, r"protocol\.kind must be one of"),
+        ({"kind": "bb84"}, "found 'kind', which is a field of protocol"),
+        (BB84 | {"epsilon": 1e-9}, "found 'epsilon', which is a field of security"),
+        (BB84 | {"frame_bits": 2**14}, "found 'frame_bits', which is a field of correction or blocks"),
+        (BB84 | {"blocks": {"frame_bit": 64}}, "`frame_bit`; its fields are detections, .*, frame_bits"),
+        (BB84 | {"correction": {"method": "ldpc", "fallback": "drop"}}, r"fallback: Expected `mapping \| null`"),
         ({"protocol": {"kind": "e91"}}, r"protocol\.kind must be one of.*found 'e91'"),
         ({"protocol": {"kind": ["bb84"]}}, r"protocol\.kind must be one of"),
         ({"protocol": {"kind": "bb84", "intensities": [0.5, 0.1]}}, "protocol: .*unknown field `intensities`"),
@@ -278,3 +285,18 @@ def test_a_kind_from_outside_decodes_too(monkeypatch: pytest.MonkeyPatch) -> Non
         dull.to_toml()
     with pytest.raises(ConfigurationError, match=r"protocol\.colours\[0\]: "):
         LinkConfig.from_dict({"protocol": {"kind": "toy", "colours": [1]}})
+
+
+def test_a_method_from_outside_stands_under_its_own_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another name its link would be made, written down, and not read again."""
+
+    class Mine(CorrectionSettings, frozen=True, kw_only=True, tag="mine"):
+        """Settings of a method that the package does not know."""
+
+    method = dataclasses.replace(METHODS["cascade"], settings=Mine)
+    monkeypatch.setitem(METHODS, "other", method)
+    with pytest.raises(ConfigurationError, match="each in METHODS under its own tag"):
+        LinkConfig(protocol=qp.BB84(), correction=Mine())
+    monkeypatch.setitem(METHODS, "mine", method)
+    link = LinkConfig(protocol=qp.BB84(), correction=Mine())
+    assert list(again(link)) == [link] * 5

@@ -29,6 +29,16 @@ MAX_VALUE_CHARACTERS = 256
 class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a link; both hosts must hold the same.
 
+    Args:
+        protocol: the kind of QKD and its settings, as `qkdpost.BB84()`; the others are `BBM92`,
+            `BBM92TimeTags`, `DecoyBB84`, `SinglePhotonBB84`, or a kind of your own in `qkdpost.protocols.PROTOCOLS`.
+        correction: how errors are corrected: `Cascade` (least disclosed, many rounds), `Ldpc` (few rounds) or `Auto`
+            (chosen for each block).
+        security: the security parameter and the proof.
+        blocks: the sizes of blocks and frames.
+        record_limits: what a host tolerates in its own records before it gives their block up: a dead detector, bits or
+            bases that repeat, shares that change.
+
     Raises:
         ConfigurationError: a part is of another type, or parts contradict each other; each part checks itself before.
 
@@ -39,17 +49,10 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     protocol: ProtocolSettings
-    """The kind of QKD and its settings, as `qkdpost.BB84()`; the other kinds are in `qkdpost.protocols`."""
     correction: CorrectionSettings = Cascade()
-    """How errors are corrected: `Cascade` (least disclosed, many rounds), `Ldpc` (few rounds) or `Auto` (chosen for
-    each block)."""
     security: Security = Security()
-    """The security parameter and the proof."""
     blocks: Blocks = Blocks()
-    """The sizes of blocks and frames."""
     record_limits: RecordLimits = RecordLimits()
-    """What a host tolerates in its own records before it gives their block up: a dead detector, bits or bases that
-    repeat, shares that change."""
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -68,16 +71,22 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         self._check_greeting()
 
     def _check_types(self) -> None:
-        if type(self.correction) not in [method.settings for method in METHODS.values()]:
+        tag = self.correction.__struct_config__.tag if isinstance(self.correction, CorrectionSettings) else None
+        method = METHODS.get(str(tag))
+        if method is None or type(self.correction) is not method.settings:
             offered = ", ".join(method.settings.__name__ for method in METHODS.values())
-            raise ConfigurationError(f"correction must be one of {offered}; found {described(self.correction)}")
+            raise ConfigurationError(
+                f"correction must be one of {offered}, each in METHODS under its own tag; "
+                f"found {described(self.correction)}"
+            )
         for name, part, kind in (
             ("security", self.security, Security),
             ("blocks", self.blocks, Blocks),
             ("record_limits", self.record_limits, RecordLimits),
         ):
-            instance(name, part, kind, error=ConfigurationError)
-        hint = "It names the kind of QKD, as protocol=BB84()"
+            hint = f"Write {name}={kind.__name__}(...)"
+            instance(name, part, kind, hint=hint, error=ConfigurationError)
+        hint = "Write the settings of a kind of QKD, as protocol=BB84()"
         instance("protocol", self.protocol, ProtocolSettings, hint=hint, error=ConfigurationError)
         protocol_of(self.protocol)  # which refuses the settings of no kind
 

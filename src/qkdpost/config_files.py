@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from qkdpost.blocks import Blocks
-from qkdpost.checks import described
+from qkdpost.checks import described, instance
 from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.protocols.protocol import ProtocolSettings
@@ -46,11 +46,29 @@ def decoded(content: object) -> dict[str, Any]:
     parts = _mapping("the configuration", content)
     unknown = parts.keys() - _PARTS.keys()
     if unknown:
-        raise ConfigurationError(f"a link has the parts {', '.join(_PARTS)}; found {described(min(unknown, key=str))}")
+        name = min(unknown, key=str)
+        raise ConfigurationError(f"a link has the parts {', '.join(_PARTS)}; found {described(name)}{_home(name)}")
     if "protocol" not in parts:
         raise ConfigurationError("protocol is missing: it names the kind of QKD, as {'kind': 'bb84'}")
     protocol = _protocol(parts["protocol"])
     return {name: protocol if name == "protocol" else _PARTS[name](value, protocol) for name, value in parts.items()}
+
+
+def _home(name: object) -> str:
+    """Say to which part a name belongs that stands outside of all."""
+    kinds, methods = [row.settings for row in PROTOCOLS.values()], [row.settings for row in METHODS.values()]
+    homes = [
+        part
+        for part, tag, owners in (
+            ("protocol", "kind", kinds),
+            ("correction", "method", methods),
+            ("security", None, [Security]),
+            ("blocks", None, [Blocks]),
+            ("record_limits", None, [RecordLimits]),
+        )
+        if name == tag or any(name in owner.__struct_fields__ for owner in owners)
+    ]
+    return f", which is a field of {' or '.join(homes)}" if homes else ""
 
 
 def _protocol(content: object) -> ProtocolSettings:
@@ -116,17 +134,21 @@ def _convert(path: str, content: object, kind: Any) -> Any:
     try:
         return msgspec.convert(dict(_mapping(path, content)), kind)
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `$")
+        text, _, place = str(error).replace("`object", "`mapping").partition(" - at `$")
         place = place.rstrip("`")
-        raise ConfigurationError(f"{path}{place}: {text}{_choices(kind, place)}") from None
+        offered = _choices(kind, place, unknown_field="unknown field" in text)
+        raise ConfigurationError(f"{path}{place}: {text}{offered}") from None
 
 
-def _choices(kind: Any, place: str) -> str:
-    """Say what is offered at a place of a struct where only some values are."""
+def _choices(kind: Any, place: str, *, unknown_field: bool) -> str:
+    """Say what is offered at a place of a struct: its fields, or the values where only some are."""
     offered = kind
     for name in re.findall(r"\w+", place):
         inside = [part for part in (offered, *get_args(offered)) if hasattr(part, "__struct_fields__")]
         offered = get_type_hints(inside[0]).get(name) if inside else None
+    if unknown_field:
+        inside = [part for part in (offered, *get_args(offered)) if hasattr(part, "__struct_fields__")]
+        return f"; its fields are {', '.join(inside[0].__struct_fields__)}" if inside else ""
     names = get_args(offered) if get_origin(offered) is Literal else ()
     return f"; it must be one of {', '.join(map(str, names))}" if names else ""
 
@@ -166,6 +188,7 @@ def read_toml(text: str) -> Mapping[str, object]:
     Raises:
         ConfigurationError: it is no TOML.
     """
+    instance("a configuration in TOML", text, str, hint="Hand over the text of the file", error=ConfigurationError)
     try:
         content = tomllib.loads(text)
         return {name: _without_none(value) for name, value in content.items()}
