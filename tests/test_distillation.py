@@ -110,6 +110,7 @@ def test_no_key_shows_in_anything_printed() -> None:
     result = qp.distill(*bb84_records(), small_link())
     digits = "".join(str(bit) for bit in np.asarray(result.key)[:24])
     printed = repr(result) + str(result) + repr(result.report) + str(result.report)
+    assert repr(result) == f"Distillation(key_bits={len(result.key)}, blocks={len(result.reports)})"
     assert digits not in printed
     assert result.key.to_bytes()[:4].hex() not in printed
 

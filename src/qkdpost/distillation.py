@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from qkdpost.bits import Bits, concatenate
@@ -26,7 +26,7 @@ POOL_BYTES = 2**16
 """Enough authentication key for a thousand blocks even if none of them gives key back."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Distillation:
     """What two hosts made of their records.
 
@@ -37,7 +37,7 @@ class Distillation:
         peer_reports: Bob's.
     """
 
-    key: Bits = field(repr=False)
+    key: Bits
     reports: tuple[BlockReport, ...]
     peer_reports: tuple[BlockReport, ...]
 
@@ -45,6 +45,9 @@ class Distillation:
     def report(self) -> BlockReport:
         """Alice's report of the first block: the only one, where one record was given."""
         return self.reports[0]
+
+    def __repr__(self) -> str:
+        return f"Distillation(key_bits={len(self.key)}, blocks={len(self.reports)})"
 
     def __str__(self) -> str:
         return "\n\n".join(str(report) for report in self.reports)
