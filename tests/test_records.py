@@ -300,3 +300,14 @@ def test_pulses_without_intensities_say_what_the_link_has(intensities: tuple[Any
     pulses = PreparedPulses(bases=[0, 1], bits=[1, 1])
     with pytest.raises(InputError, match="one of 2"):
         pulses.check_for(qp.DecoyBB84(intensities=intensities, probabilities=(0.5, 0.5)))
+
+
+def test_a_shallow_copy_is_another_record_of_the_same_arrays() -> None:
+    """A block of 10^8 detections has slots of a gigabyte."""
+    detections = Detections(pulses=9, slots=[0, 2, 5], bases=[0, 0, 1], outcomes=[1, 0, 1])
+    tags = TimeTags(ticks=[1, 5, 9], channels=[0, 1, 2], tick_ps=10.0)
+    for record, array in ((detections, "slots"), (tags, "ticks")):
+        other = copy.copy(record)
+        assert other == record
+        assert other is not record
+        assert getattr(other, array) is getattr(record, array)

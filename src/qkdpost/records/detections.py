@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,13 @@ class Detections:
 
     def check_for(self, settings: object) -> None:
         """Detections suit all links: everything was checked when the record was made."""
+
+    def __copy__(self) -> Detections:
+        """Return another record of the same arrays, which nobody can write to; `__reduce__` would copy them."""
+        other = object.__new__(Detections)
+        for item in fields(self):
+            object.__setattr__(other, item.name, getattr(self, item.name))
+        return other
 
     def __reduce__(self) -> tuple[Callable[..., Detections], tuple[Any, ...]]:
         """Pickle what it is made of: what is unpickled is checked, and its arrays are read-only again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,13 @@ class TimeTags:
         own.flags.writeable = False
         object.__setattr__(self, "channels", own)
         object.__setattr__(self, "tick_ps", real_number("tick_ps", tick_ps, above=0.0, unit="picoseconds"))
+
+    def __copy__(self) -> TimeTags:
+        """Return another record of the same arrays, which nobody can write to; `__reduce__` would copy them."""
+        other = object.__new__(TimeTags)
+        for item in fields(self):
+            object.__setattr__(other, item.name, getattr(self, item.name))
+        return other
 
     def __reduce__(self) -> tuple[Callable[..., TimeTags], tuple[Any, ...]]:
         """Pickle what it is made of: what is unpickled is checked, and its arrays are read-only again."""
