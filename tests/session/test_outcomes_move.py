@@ -98,7 +98,7 @@ def test_what_was_hashed_is_gone_before_the_last_tag_comes(monkeypatch: pytest.M
 
     def amplified(agreed: AgreedLength) -> Bits:
         program = sys._getframe(1).f_code.co_name
-        duty = Duty.REFERENCE if program == release.lead.__name__ else Duty.CORRECTOR
+        duty = Duty.REFERENCE if program == release.reference.__name__ else Duty.CORRECTOR
         hashed[duty] = [weakref.ref(agreed.key._words), weakref.ref(agreed.seed._words)]
         return amplify(agreed)
 

@@ -48,7 +48,7 @@ def estimation(choose: Choose, *, check: Callable[[Block, SiftedKey], None] = ch
         come of it.
     """
 
-    def lead(block: Block, sifted: SiftedKey) -> Program[ComparedKey]:
+    def reference(block: Block, sifted: SiftedKey) -> Program[ComparedKey]:
         """Draw the sample, disclose first, and stop the block where no key could come of it."""
         check(block, sifted)
         seed = block.random_source(SEED_BYTES)
@@ -58,7 +58,7 @@ def estimation(choose: Choose, *, check: Callable[[Block, SiftedKey], None] = ch
         peer = expect((yield RECEIVE), ComparedBits)
         return (yield from _compare(block, sifted, own, peer))
 
-    def follow(block: Block, sifted: SiftedKey) -> Program[ComparedKey]:
+    def corrector(block: Block, sifted: SiftedKey) -> Program[ComparedKey]:
         """Take the sample, disclose the same rounds, and stop the block as the reference does."""
         check(block, sifted)
         drawn = expect((yield RECEIVE), SampleSeed)
@@ -74,8 +74,8 @@ def estimation(choose: Choose, *, check: Callable[[Block, SiftedKey], None] = ch
 
     return Stage(
         name="estimation",
-        reference=lead,
-        corrector=follow,
+        reference=reference,
+        corrector=corrector,
         reference_hears=frozenset({ComparedBits}),
         corrector_hears=frozenset({SampleSeed, ComparedBits}),
     )

@@ -21,7 +21,7 @@ from qkdpost.stages.stage import Stage
 __all__ = ["LENGTH_AGREEMENT"]
 
 
-def lead(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
+def reference(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
     """Propose the length that both hosts' bounds allow: they may differ by rounding, and less is always allowed."""
     length = min(verified.own_bound_bits, verified.peer_bound_bits)
     if length <= AUTHENTICATION_BITS:
@@ -31,7 +31,7 @@ def lead(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
     return AgreedLength(key=verified.key, seed=seed, length_bits=length)
 
 
-def follow(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
+def corrector(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
     """Accept a length up to this host's own bound, if both ledgers are equal."""
     proposal = expect((yield RECEIVE), LengthProposal)
     if proposal.ledger != block.ledger.to_tuple():
@@ -59,5 +59,5 @@ def _draw_seed(block: Block, count: int) -> Bits:
 
 
 LENGTH_AGREEMENT = Stage(
-    name="length agreement", reference=lead, corrector=follow, corrector_hears=frozenset({LengthProposal})
+    name="length agreement", reference=reference, corrector=corrector, corrector_hears=frozenset({LengthProposal})
 )

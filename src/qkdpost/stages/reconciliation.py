@@ -24,7 +24,7 @@ MAX_QBER_PPM = 499_999
 Outcome = TypeVar("Outcome")
 
 
-def lead(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
+def reference(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
     """Propose method, error rate, and the seed of what is random in it; then disclose."""
     qber_ppm = min(max(compared.qber_ppm, MIN_QBER_PPM), MAX_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
@@ -34,7 +34,7 @@ def lead(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
     return (yield from _correct(block, compared, plan, seed))
 
 
-def follow(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
+def corrector(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
     """Take the proposal within its bounds, then correct."""
     start = expect((yield RECEIVE), CorrectionStart)
     if not MIN_QBER_PPM <= start.qber_ppm <= MAX_QBER_PPM:
@@ -127,8 +127,8 @@ def _correct(block: Block, compared: ComparedKey, plan: CorrectionPlan, seed: by
 
 RECONCILIATION = Stage(
     name="reconciliation",
-    reference=lead,
-    corrector=follow,
+    reference=reference,
+    corrector=corrector,
     reference_hears=frozenset({CorrectionRound}),
     corrector_hears=frozenset({CorrectionStart, CorrectionRound}),
 )

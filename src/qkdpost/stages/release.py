@@ -29,7 +29,7 @@ from qkdpost.stages.stage import Stage
 __all__ = ["RELEASE"]
 
 
-def lead(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
+def reference(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
     """Confirm, check the peer's confirmation, release, and say so."""
     _check_forgery_bound(block)
     yield _confirm(block, 0)
@@ -41,7 +41,7 @@ def lead(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
     return (yield from _release(block, amplified))
 
 
-def follow(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
+def corrector(block: Block, agreed: AgreedLength) -> Program[SecretKey]:
     """Check the peer's confirmation, confirm, and release when the peer has released."""
     _check_forgery_bound(block)
     _check(block, expect((yield RECEIVE), Confirmation), 0)
@@ -102,8 +102,8 @@ def _release(block: Block, bits: Bits) -> Program[SecretKey]:
 
 RELEASE = Stage(
     name="release",
-    reference=lead,
-    corrector=follow,
+    reference=reference,
+    corrector=corrector,
     reference_hears=frozenset({Confirmation}),
     corrector_hears=frozenset({Confirmation}),
 )

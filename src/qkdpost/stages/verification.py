@@ -27,7 +27,7 @@ __all__ = ["VERIFICATION"]
 HASH_KEY_BYTES = 32
 
 
-def lead(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
+def reference(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
     """Send tags of every frame, hear which are equal, and send the tag of the block."""
     hash_key = block.random_source(HASH_KEY_BYTES)
     tags = _frame_tags(block, corrected, hash_key)
@@ -48,7 +48,7 @@ def lead(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
     return VerifiedKey(key=key, secret=secret, peer_bound_bits=answer.bound_bits)
 
 
-def follow(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
+def corrector(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
     """Compare the peer's tags with this side's."""
     sent = expect((yield RECEIVE), FrameTags)
     own = _frame_tags(block, corrected, sent.hash_key)
@@ -135,8 +135,8 @@ def _accept(equal: bool) -> None:
 
 VERIFICATION = Stage(
     name="verification",
-    reference=lead,
-    corrector=follow,
+    reference=reference,
+    corrector=corrector,
     reference_hears=frozenset({FrameVerdict, BlockVerdict}),
     corrector_hears=frozenset({FrameTags, BlockTag}),
 )

@@ -4,7 +4,7 @@ numba looks only at the file of a kernel to tell whether its compiled code is fr
 another file would then run the old callee for ever, so here the stamp is a digest of the kernel's module and of
 every module of `_kernels` that it names, directly or through another.
 Code that the environment changes (the path of carry-less multiplication, bounds checks) is kept apart by name.
-Imported by `_jit` when the first kernel is called; it brings numba along.
+Imported by `decorators` when the first kernel is called; it brings numba along.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The LLVM code behind `frame_lanes`. numba and llvmlite are imported when code is generated, not before."""
+"""The LLVM code behind `lanes`. numba and llvmlite are imported when code is generated, not before."""
 
 from __future__ import annotations
 
