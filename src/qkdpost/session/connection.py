@@ -79,7 +79,7 @@ class Connection(SingleUse):
 
     def _work(self) -> None:
         """Take a frame, and more until there is something to send; when there are none, let what paused go on."""
-        while self.alive:
+        while self.state < ConnectionState.CLOSED:
             frame = self._buffer.next_frame()
             if frame is None:
                 self._resume()

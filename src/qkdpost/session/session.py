@@ -168,8 +168,8 @@ class Session(SingleUse):
             raise LocalProtocolError("the connection is gone; connect() starts the next")
         if self.state is ConnectionState.CLOSED:
             raise RemoteProtocolError("the peer went on after the connection had ended in good order")
-        with self._settled():
-            self._connection.receive(data)
+        connection = self._connection
+        self._act(lambda: connection.receive(data))
 
     def data_to_send(self) -> bytes:
         """Return what must be sent to the peer now, and forget it; call it until it returns nothing.
@@ -185,8 +185,7 @@ class Session(SingleUse):
         outgoing = self._connection.line.outgoing
         try:
             if not outgoing and self._connection.alive:
-                with self._settled():
-                    self._connection.work()
+                self._act(self._connection.work)
         finally:
             self._save()
         data = bytes(outgoing)
@@ -201,10 +200,8 @@ class Session(SingleUse):
     def connection_lost(self) -> None:
         """Say that the connection is gone: every block in flight is dead, and what it spent stays spent."""
         if self._connection.alive:
-            with self._settled():
-                self._connection.break_off(
-                    AbortReason.CONNECTION_LOST, "the connection ended while the block was in flight"
-                )
+            lost = "the connection ended while the block was in flight"
+            self._act(lambda: self._connection.break_off(AbortReason.CONNECTION_LOST, lost))
 
     @property
     def state(self) -> ConnectionState:
@@ -251,18 +248,17 @@ class Session(SingleUse):
         return connection
 
     def _resume_or_break(self) -> None:
-        with contextlib.suppress(RemoteProtocolError, AuthenticationError), self._settled():
-            self._connection.resume()
+        with contextlib.suppress(RemoteProtocolError, AuthenticationError):
+            self._act(self._connection.resume)
 
-    @contextlib.contextmanager
-    def _settled(self) -> Iterator[None]:
-        """Whatever was done to the connection: if it ended, let go of the pool.
+    def _act(self, action: Callable[[], None]) -> None:
+        """Do something to the connection; if it ends with that, let go of the pool.
 
         After a wrong tag the pool is saved at once: no pad may check a second tag after a restart. What cannot be
         stored then raises from the next `data_to_send`.
         """
         try:
-            yield
+            action()
         except AuthenticationError:
             with contextlib.suppress(Exception):
                 self._save()

@@ -16,6 +16,7 @@ from qkdpost.stages.stage import Hears, Stage, heard_from
 
 __all__ = ["BlockRun", "Host", "Traffic"]
 
+_WAITS = (Wait, NeedRecord, AllHeld)
 MESSAGE_OVERHEAD_BYTES = 256
 """About what a message takes in memory besides its content."""
 
@@ -61,10 +62,13 @@ class BlockRun(SingleUse):
     _inbox_bytes: int = 0
     _waiting: Wait | NeedRecord | AllHeld | None = None
     _program: Program[Any] | None = field(default=None, repr=False)
+    _hears: tuple[Hears, ...] = ()
+    """What each stage hears."""
     _heard: tuple[Hears, ...] = ()
     """For each stage what it or a later one hears."""
 
     def __post_init__(self) -> None:
+        self._hears = tuple(stage.hears(self.block.duty) for stage in self.stages)
         self._heard = heard_from(self.stages, self.block.duty)
 
     @property
@@ -100,9 +104,9 @@ class BlockRun(SingleUse):
             AbortBlock: the block ends without key.
         """
         self.note_received(message, frame)
-        stage = self.stages[self.completed]
         if type(message) not in self._heard[self.completed]:
-            raise RemoteProtocolError(f"{type(message).__name__} has no place after {stage.name}")
+            name = self.stages[self.completed].name
+            raise RemoteProtocolError(f"{type(message).__name__} has no place after {name}")
         size = len(frame) + MESSAGE_OVERHEAD_BYTES
         self._inbox_bytes += size
         if self._inbox_bytes > self.max_inbox_bytes:
@@ -114,7 +118,8 @@ class BlockRun(SingleUse):
 
     def advance(self) -> None:
         """Go on until a message or a record is missing, or the last stage is complete."""
-        while not self.done:
+        last = len(self.stages)
+        while self.completed < last:
             if self._program is None:
                 self._begin_stage()
             ready, value = self._awaited()
@@ -126,10 +131,13 @@ class BlockRun(SingleUse):
                 self.outcome = stop.value
                 self._complete_stage()
                 continue
-            self._waiting = request if isinstance(request, Wait | NeedRecord | AllHeld) else None
+            if isinstance(request, _WAITS):
+                self._waiting = request
+                continue
+            self._waiting = None
             if isinstance(request, Facts):
                 self.facts.append(request)
-            elif not isinstance(request, Wait | NeedRecord | AllHeld):
+            else:
                 self.send(request)
 
     def _begin_stage(self) -> None:
@@ -141,22 +149,25 @@ class BlockRun(SingleUse):
     def _awaited(self) -> tuple[bool, Any]:
         if self._waiting is None:
             return True, None
+        if self._waiting is Wait.RECEIVE:
+            return self._heard_next()
         if isinstance(self._waiting, NeedRecord):
             record = self.host.fetch(self._waiting.number)
             return record is not None, record
         if isinstance(self._waiting, AllHeld):
             healths = self.host.all_held(self._waiting.numbers)
             return healths is not None, healths
-        if self._waiting is Wait.PAUSE:
-            # A peer that has gone on has heard what was said; and it may count on this side's having done so, too.
-            return bool(self._inbox) or self.host.all_is_sent(), None
+        # A peer that has gone on has heard what was said; and it may count on this side's having done so, too.
+        return bool(self._inbox) or self.host.all_is_sent(), None
+
+    def _heard_next(self) -> tuple[bool, Any]:
         if not self._inbox:
             return False, None
         message, size = self._inbox.popleft()
         self._inbox_bytes -= size
-        stage = self.stages[self.completed]
-        if type(message) not in stage.hears(self.block.duty):
-            raise RemoteProtocolError(f"{type(message).__name__} has no place in {stage.name}")
+        if type(message) not in self._hears[self.completed]:
+            name = self.stages[self.completed].name
+            raise RemoteProtocolError(f"{type(message).__name__} has no place in {name}")
         return True, message
 
     def _complete_stage(self) -> None:
