@@ -351,3 +351,10 @@ def test_numbers_of_numpy_plan_the_same() -> None:
     assert planning.expected_length(other, pulses=10**10, method="analytic").bits == (
         planning.expected_length(same, pulses=10**10, method="analytic").bits
     )
+
+
+def test_pulses_may_be_a_whole_float_and_no_other() -> None:
+    link = BBM92Link()
+    assert planning.expected_length(link, pulses=1e9) == planning.expected_length(link, pulses=10**9)
+    with pytest.raises(InputError, match=r"pulses must be a whole number; found 1\.5"):
+        planning.expected_length(link, pulses=1.5)

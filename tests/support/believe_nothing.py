@@ -13,7 +13,7 @@ import qkdpost as qp
 from qkdpost import planning, security, sifting, simulation
 from qkdpost.statistics import concentration, sampling
 from qkdpost.statistics import error_rate as estimation
-from support.disguises import Kind, bits, count, counts, integers, raw, real, reals, text, thing
+from support.disguises import Kind, bits, count, counts, integers, raw, real, reals, text, thing, whole
 from support.link import small_link
 
 __all__ = ["CALLS", "Call"]
@@ -516,7 +516,7 @@ PLANNING = [
         "expected_length",
         planning.expected_length,
         link=thing(planning.DecoyBB84Link(), planning.BBM92Link(), planning.SinglePhotonBB84Link()),
-        pulses=count(st.sampled_from([10**6, 10**9])),
+        pulses=whole(st.sampled_from([10**6, 10**9])),
         epsilon=real(1e-10),
         efficiency=real(1.25),
     ),
@@ -524,7 +524,7 @@ PLANNING = [
         "optimise",
         planning.optimise,
         link=thing(planning.BBM92Link()),
-        pulses=count(10**9),
+        pulses=whole(10**9),
         epsilon=real(1e-10),
         efficiency=real(1.25),
         max_evaluations=count(3),

@@ -131,6 +131,20 @@ def count(values: st.SearchStrategy[int] | int, *, optional: bool = False) -> Ki
     return Kind(_strategy(values), _scalars_of_integer, nonsense, OUT_OF_RANGE)
 
 
+def whole(values: Any) -> Kind:
+    """Return a count that may also be a whole float, as 1e9 is."""
+    kind = count(values)
+    floats = [maker for maker in kind.nonsense if _is_whole_float(maker())]
+    others = [maker for maker in kind.nonsense if maker not in floats]
+    return Kind(kind.plain, kind.disguises, others, [*kind.maybe, *floats])
+
+
+def _is_whole_float(value: object) -> bool:
+    if isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind == "f":
+        value = float(value)
+    return isinstance(value, float | np.floating) and float(value).is_integer()
+
+
 def real(values: st.SearchStrategy[float] | float, *, optional: bool = False) -> Kind:
     """A finite number."""
     wrong = [*NOT_NUMBERS, lambda: math.inf, lambda: -math.inf, lambda: 10**400, lambda: Decimal(1)]

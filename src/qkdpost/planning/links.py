@@ -295,12 +295,15 @@ MAX_EFFICIENCY = 1e6
 
 
 def check_pulses(name: str, pulses: float) -> int:
-    """Return a number of pulses as an integer; a float is allowed, for people write 1e9.
+    """Return a number of pulses as an integer; a whole float is allowed, for people write 1e9.
 
     Raises:
-        InputError: it is not in 1 ... 2^53.
+        InputError: it is not a whole number in 1 ... 2^53.
     """
-    return int(real_number(name, pulses, least=1, most=2.0**53))
+    number = real_number(name, pulses, least=1, most=2.0**53)
+    if not number.is_integer():
+        raise InputError(f"{name} must be a whole number; found {number!r}")
+    return int(number)
 
 
 def check_link(link: AnyLink) -> AnyLink:
