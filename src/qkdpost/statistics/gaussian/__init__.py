@@ -1,0 +1,1 @@
+"""Sums of continuous outcomes, and limits on the variances and gains behind them."""
