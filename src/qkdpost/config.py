@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from qkdpost.blocks import Blocks
-from qkdpost.checks import described, instance
+from qkdpost.checks import described, instance, keep
 from qkdpost.config_files import decoded, plain, read_json, read_toml, write_json, write_toml
 from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.protocols.table import protocol_of
 from qkdpost.reconciliation.method import METHODS
-from qkdpost.reconciliation.settings import Cascade, CorrectionSettings
+from qkdpost.reconciliation.settings import CorrectionSettings, KindsOwn
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
 
 __all__ = ["LinkConfig"]
@@ -33,7 +33,8 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         protocol: the kind of QKD and its settings, as `qkdpost.BB84()`; the others are `BBM92`,
             `BBM92TimeTags`, `DecoyBB84`, `SinglePhotonBB84`, or a kind of your own in `qkdpost.protocols.PROTOCOLS`.
         correction: how errors are corrected: `Cascade` (least disclosed, many rounds), `Ldpc` (few rounds) or `Auto`
-            (chosen for each block).
+            (chosen for each block). A kind whose stages correct otherwise has methods of its own. Left out: the kind's
+            default, which for bits is `Cascade`.
         security: the security parameter and the proof.
         blocks: the sizes of blocks and frames.
         record_limits: what a host tolerates in its own records before it gives their block up: a dead detector, bits or
@@ -49,7 +50,7 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     protocol: ProtocolSettings
-    correction: CorrectionSettings = Cascade()
+    correction: CorrectionSettings = KindsOwn()
     security: Security = Security()
     blocks: Blocks = Blocks()
     record_limits: RecordLimits = RecordLimits()
@@ -71,14 +72,6 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         self._check_greeting()
 
     def _check_types(self) -> None:
-        tag = self.correction.__struct_config__.tag if isinstance(self.correction, CorrectionSettings) else None
-        method = METHODS.get(str(tag))
-        if method is None or type(self.correction) is not method.settings:
-            offered = ", ".join(method.settings.__name__ for method in METHODS.values())
-            raise ConfigurationError(
-                f"correction must be one of {offered}, each in METHODS under its own tag; "
-                f"found {described(self.correction)}"
-            )
         for name, part, kind in (
             ("security", self.security, Security),
             ("blocks", self.blocks, Blocks),
@@ -89,6 +82,20 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         hint = "Write the settings of a kind of QKD, as protocol=BB84()"
         instance("protocol", self.protocol, ProtocolSettings, hint=hint, error=ConfigurationError)
         protocol_of(self.protocol)  # which refuses the settings of no kind
+        if type(self.correction) is KindsOwn:
+            keep(self, "correction", self.protocol.default_correction)
+        offered = self._offered_methods()
+        method = METHODS.get(_tag_of(self.correction))
+        if type(self.correction) not in offered or method is None or method.settings is not type(self.correction):
+            raise ConfigurationError(
+                f"correction must be one of {', '.join(kind.__name__ for kind in offered)} for kind "
+                f"{self.protocol.kind!r}, each in METHODS under its own tag; found {described(self.correction)}"
+            )
+
+    def _offered_methods(self) -> list[type[CorrectionSettings]]:
+        """Return the methods that the kind's own stages correct by, or else all that correct bits."""
+        own = [type(settings) for settings in self.protocol.corrections]
+        return own or [method.settings for method in METHODS.values() if method.plan is not None]
 
     def _check_bound(self) -> None:
         """Check that the kind has the bound, with these settings, and a fixed-length bound its thresholds."""
@@ -176,6 +183,10 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: a field of a kind from outside is the text "none".
         """
         return write_toml(self.to_dict())
+
+
+def _tag_of(settings: object) -> str:
+    return str(settings.__struct_config__.tag) if isinstance(settings, CorrectionSettings) else ""
 
 
 def _fields(path: str, value: object) -> Iterator[tuple[str, str]]:

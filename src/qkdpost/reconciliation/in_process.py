@@ -88,7 +88,7 @@ def reconcile(
     Args:
         reference_bits: the string that is kept (`Bits`, or a vector of 0 and 1); secret.
         noisy_bits: the string to correct, of the same length; secret.
-        method: one of `METHODS`.
+        method: one of `METHODS` that corrects bits.
         qber: the error rate as estimated beforehand, 0 to 0.5; taken to the nearest part per million. Rather too
             high than too low: LDPC makes up for an estimate that is far too low by more rounds and by Cascade, at a
             price that is charged.
@@ -113,7 +113,8 @@ def reconcile(
         raise InputError(
             f"reference_bits and noisy_bits must be of one length; found {len(reference)} and {len(noisy)}"
         )
-    method = choice("method", method, METHODS)
+    plans = {name: row.plan for name, row in METHODS.items() if row.plan is not None}
+    method = choice("method", method, plans)
     if frame_bits is not None:
         frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     settings = _settings(
@@ -131,7 +132,7 @@ def reconcile(
         uncertainty_permille=_UNCERTAINTY_PERMILLE,
         frame_bits=_CASCADE_FRAME_BITS if frame_bits is None or method == "ldpc" else frame_bits,
     )
-    plan = METHODS[method].plan(settings, task)
+    plan = plans[method](settings, task)
     ours, theirs = _both_sides(reference, noisy, plan, os.urandom(SEED_BYTES) if seed is None else _seed(seed))
     leakage_bits = _charged(ours)
     return Reconciled(

@@ -74,22 +74,26 @@ class CorrectionMethod:
     Args:
         settings: the class of its settings, whose tag is the method's name in `METHODS`.
         plan: makes of settings and a task the plan that both hosts follow; raises `NoSuitableCode` where the method
-            cannot correct the block.
+            cannot correct the block. None: it corrects no strings of bits, but what a kind of QKD has in their place,
+            by stages of that kind's own.
     """
 
     settings: type[CorrectionSettings]
-    plan: Callable[[Any, CorrectionTask], CorrectionPlan]
+    plan: Callable[[Any, CorrectionTask], CorrectionPlan] | None
 
 
 def plan_correction(settings: CorrectionSettings, task: CorrectionTask) -> CorrectionPlan:
     """Return how a block is corrected: by the method of the settings, or by Cascade where no LDPC code will do.
 
     Raises:
-        ConfigurationError: no method of `METHODS` has settings of this class.
+        ConfigurationError: no method of `METHODS` that corrects bits has settings of this class.
         InputError: a number of the task lies outside its range.
     """
+    plan = _method_of(settings).plan
+    if plan is None:
+        raise ConfigurationError(f"{type(settings).__name__} corrects no strings of bits; choose another method")
     try:
-        return _method_of(settings).plan(settings, task)
+        return plan(settings, task)
     except NoSuitableCode:
         return _plan_cascade(settings.cascade, task)
 

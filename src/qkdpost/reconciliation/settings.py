@@ -16,7 +16,7 @@ from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
 
-__all__ = ["Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "Ldpc"]
+__all__ = ["Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "KindsOwn", "Ldpc"]
 
 CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
@@ -51,6 +51,10 @@ class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     def may_be_one_way(self) -> bool:
         """Whether a block may be corrected without its error pattern being published."""
         return False
+
+
+class KindsOwn(CorrectionSettings, frozen=True, kw_only=True, tag="kinds-own"):
+    """Stands for the method that a kind of QKD corrects by unless told otherwise; a link puts that in its place."""
 
 
 class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from qkdpost.reconciliation.settings import CorrectionSettings
+from qkdpost.reconciliation.settings import Cascade, CorrectionSettings
 from qkdpost.security.decoy.tally import Intensity
 from qkdpost.security.settings import Security
 
@@ -48,6 +48,16 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     def needs_one_way(self) -> bool:
         """Whether the bound holds for one-way correction only."""
         return False
+
+    @property
+    def corrections(self) -> tuple[CorrectionSettings, ...]:
+        """Methods of its own stages, as settings that may be changed, the default first; none: those for bits."""
+        return ()
+
+    @property
+    def default_correction(self) -> CorrectionSettings:
+        """How errors are corrected where the link does not say."""
+        return self.corrections[0] if self.corrections else Cascade()
 
     def stated_test_probability(self, role: Literal["alice", "bob"]) -> float:
         """Return how probably a side chooses the test basis by these settings; 0 where they do not say."""
