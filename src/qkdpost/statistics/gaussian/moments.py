@@ -53,7 +53,7 @@ class QuadratureMoments:
     lagged: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _keep_checked(self, {**_LENGTHS, "lagged": 4 * LAGS})
+        _keep_checked(self, self.lengths())
         sent, measured, products = self.sent_squares, self.measured_squares, self.products
         _not_negative("sent_squares", sent[:2])
         _not_negative("measured_squares", measured[:2])
@@ -67,6 +67,20 @@ class QuadratureMoments:
             ("products[3]", products[3], sent[1], measured[0]),
         ):
             _within_cauchy_schwarz(name, value, first, second)
+
+    @staticmethod
+    def lengths() -> dict[str, int]:
+        """Return how many numbers each field holds, in the order in which they are announced."""
+        return {
+            "counts": 2,
+            "sent": 2,
+            "measured": 2,
+            "sent_squares": 3,
+            "measured_squares": 3,
+            "products": 4,
+            "fourth_powers": 2,
+            "lagged": 4 * LAGS,
+        }
 
     def __add__(self, other: QuadratureMoments) -> QuadratureMoments:
         """Return the sums over the symbols of both."""
@@ -93,10 +107,15 @@ class CalibrationMoments:
     lagged: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _keep_checked(self, {"counts": 2, "measured": 2, "measured_squares": 3, "lagged": 2 * LAGS})
+        _keep_checked(self, self.lengths())
         squares = self.measured_squares
         _not_negative("measured_squares", squares[:2])
         _within_cauchy_schwarz("measured_squares[2]", squares[2], squares[0], squares[1])
+
+    @staticmethod
+    def lengths() -> dict[str, int]:
+        """Return how many numbers each field holds, in the order in which they are announced."""
+        return {"counts": 2, "measured": 2, "measured_squares": 3, "lagged": 2 * LAGS}
 
     def __add__(self, other: CalibrationMoments) -> CalibrationMoments:
         """Return the sums over both records."""
@@ -131,15 +150,6 @@ class Whitening:
         return first * fourth - second * third
 
 
-_LENGTHS = {
-    "counts": 2,
-    "sent": 2,
-    "measured": 2,
-    "sent_squares": 3,
-    "measured_squares": 3,
-    "products": 4,
-    "fourth_powers": 2,
-}
 _MOST = 1e60
 """No sum of squares of outcomes is larger, and products of two such sums are still finite."""
 _ROUNDING = 1e-9
