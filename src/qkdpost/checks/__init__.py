@@ -6,6 +6,7 @@ array, which may be key.
 """
 
 from qkdpost.checks.orders import increasing
+from qkdpost.checks.reals import real_array
 from qkdpost.checks.scalars import (
     MAX_COUNT,
     byte_string,
@@ -35,6 +36,7 @@ __all__ = [
     "keep",
     "listed",
     "numbers",
+    "real_array",
     "real_number",
     "small_integers",
     "small_vector",

@@ -1,0 +1,1 @@
+"""Outcomes of quadrature measurements: rotations, dither, whitening, sums."""

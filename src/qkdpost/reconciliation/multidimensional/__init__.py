@@ -1,0 +1,15 @@
+"""Multidimensional reconciliation: bits that Bob draws, made known to Alice by rotations of his outcomes."""
+
+from __future__ import annotations
+
+from qkdpost.reconciliation.multidimensional.channel import rebuild_outcomes, rotation_messages, virtual_channel
+from qkdpost.reconciliation.multidimensional.message import DIMENSIONS, Dimension, RotationMessage
+
+__all__ = [
+    "DIMENSIONS",
+    "Dimension",
+    "RotationMessage",
+    "rebuild_outcomes",
+    "rotation_messages",
+    "virtual_channel",
+]
