@@ -9,14 +9,19 @@ from __future__ import annotations
 from qkdpost.planning.acceptance import FixedLengthPlan, plan_fixed_length
 from qkdpost.planning.links import AnyLink, BBM92Link, DecoyBB84Link, SinglePhotonBB84Link, expected_length
 from qkdpost.planning.optimisation import Plan, optimise, rate_curve, repeaterless_limit, time_to_collect
+from qkdpost.security.gaussian.constellations import Constellation
+from qkdpost.security.gaussian.discrete_modulation import DiscreteModulationRate, asymptotic_discrete_rate
 
 __all__ = [
     "AnyLink",
     "BBM92Link",
+    "Constellation",
     "DecoyBB84Link",
+    "DiscreteModulationRate",
     "FixedLengthPlan",
     "Plan",
     "SinglePhotonBB84Link",
+    "asymptotic_discrete_rate",
     "expected_length",
     "optimise",
     "plan_fixed_length",

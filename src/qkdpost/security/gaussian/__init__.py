@@ -1,0 +1,1 @@
+"""Bounds for Gaussian-modulated coherent states; rates for planning other constellations."""
