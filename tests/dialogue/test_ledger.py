@@ -11,7 +11,7 @@ def test_every_cause_but_the_correctors_parities_is_charged() -> None:
     ledger = Ledger()
     for number, cause in enumerate(Cause):
         ledger.disclose(cause, 10**number)
-    assert ledger.charged_bits == 1111_1111 - 10
+    assert ledger.charged_bits == 1_1111_1111 - 10
     assert ledger.to_tuple() == tuple(10**number for number in range(len(Cause)))
 
 

@@ -40,7 +40,7 @@ def outside(kind: Any) -> Iterator[object]:
             yield from () if kind.le is None else (kind.le + 1,)
             yield "1"
         case inspect.FloatType():
-            yield from () if kind.ge is None else (kind.ge - 1.0,)
+            yield from () if kind.ge is None else (kind.ge - max(1.0, abs(kind.ge)),)
             yield from () if kind.le is None else (kind.le * 2.0,)
             yield float("nan")
         case inspect.BytesType():
@@ -65,6 +65,13 @@ def outside_of_nested(kind: Any) -> Iterator[object]:
             yield [next(inside(kind.item_type))] * (kind.max_length + 1)
             for value in outside(kind.item_type):
                 yield [value]
+        case inspect.TupleType():
+            good = [next(inside(item)) for item in kind.item_types]
+            yield good[:-1]
+            yield [*good, good[-1]]
+            for place, item in enumerate(kind.item_types):
+                for value in outside(item):
+                    yield [*good[:place], value, *good[place + 1 :]]
         case inspect.DictType():
             yield {f"name {number}": "" for number in range(kind.max_length + 1)}
             yield {"x" * (kind.key_type.max_length + 1): ""}
@@ -82,6 +89,8 @@ def inside(kind: Any) -> Iterator[object]:
     match kind:
         case msgspec.inspect.IntType():
             yield max(kind.ge or 0, 0)
+        case msgspec.inspect.FloatType():
+            yield max(kind.ge or 0.0, 0.0)
         case msgspec.inspect.BytesType():
             yield bytes(kind.min_length or 0)
         case msgspec.inspect.StructType():

@@ -37,6 +37,8 @@ class Cause(IntEnum):
     """All bits of frames that were given up, less what is known to be charged of them already: charged."""
     REVEALED_BITS = 7
     """Punctured bits sent in the clear in blind rounds, each of which discloses one syndrome bit more: charged."""
+    STATISTICS = 8
+    """Numbers announced for the bound that hang on outcomes which make key: charged, each with all its bits."""
 
 
 _NOT_CHARGED = frozenset({Cause.CORRECTOR_PARITIES})

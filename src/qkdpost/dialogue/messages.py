@@ -13,11 +13,32 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from qkdpost.dialogue.message_fields import (
+    AccumulatedEpsilon,
+    BlockNumber,
+    Count,
+    Octets16,
+    Octets32,
+    PartsPerMillion,
+    Tick,
+)
+from qkdpost.dialogue.quadrature_messages import (
+    AnnouncedMoments,
+    DisclosedSymbols,
+    FrameFlags,
+    FrameRotations,
+    FrameSyndrome,
+    QuadratureChoices,
+    ReversePlan,
+    SymbolRequest,
+)
+
 __all__ = [
     "PROTOCOL_VERSION",
     "UNFIT_RECORD",
     "Abort",
     "AbortReason",
+    "AnnouncedMoments",
     "BlockMessage",
     "BlockOpen",
     "BlockTag",
@@ -29,28 +50,27 @@ __all__ = [
     "CorrectionRound",
     "CorrectionStart",
     "DetectionReport",
+    "DisclosedSymbols",
+    "FrameFlags",
+    "FrameRotations",
+    "FrameSyndrome",
     "FrameTags",
     "FrameVerdict",
     "Hello",
     "LengthProposal",
     "Message",
+    "QuadratureChoices",
     "Ready",
     "RecordsHeld",
+    "ReversePlan",
     "SampleSeed",
     "SegmentEntry",
     "SiftReply",
+    "SymbolRequest",
     "WindowChoice",
 ]
 
 PROTOCOL_VERSION = 2
-
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
-Tick: TypeAlias = Annotated[int, Meta(ge=-(2**62), le=2**62)]
-BlockNumber: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
-Octets16: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
-Octets32: TypeAlias = Annotated[bytes, Meta(min_length=32, max_length=32)]
-AccumulatedEpsilon: TypeAlias = Annotated[float, Meta(ge=0.0, le=2.0**53)]
-PartsPerMillion: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class AbortReason(IntEnum):
@@ -342,5 +362,13 @@ BlockMessage: TypeAlias = (
     | LengthProposal
     | Confirmation
     | WindowChoice
+    | SymbolRequest
+    | QuadratureChoices
+    | DisclosedSymbols
+    | ReversePlan
+    | FrameRotations
+    | FrameSyndrome
+    | FrameFlags
+    | AnnouncedMoments
 )
 Message: TypeAlias = Hello | Ready | Close | BlockMessage
