@@ -207,9 +207,9 @@ def test_each_host_alone_answers_the_recorded_peer(name: str, role: str) -> None
 
 
 def test_the_conversations_say_every_message() -> None:
-    """But for those of continuous outcomes: their numbers are floating-point results, which may differ in the last place.
+    """But for those of continuous outcomes: floating-point results, which may differ in the last place.
 
-    tests/session/test_gaussian_cv.py holds their order.
+    The session tests of that kind hold their order.
     """
     said = {frame["type"] for name in conversations.SCENES for frame in recorded(f"session_{name}.json")["frames"]}
     of_bits = {kind for kind in messages.all_types() if kind.__module__ != "qkdpost.dialogue.quadrature_messages"}

@@ -33,7 +33,7 @@ from qkdpost.reconciliation.correction import CorrectionPlan
 from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
-from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc
+from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc, Multidimensional
 
 __all__ = [
     "METHODS",
@@ -165,5 +165,6 @@ METHODS: dict[str, CorrectionMethod] = {
     "cascade": CorrectionMethod(settings=Cascade, plan=_plan_cascade),
     "ldpc": CorrectionMethod(settings=Ldpc, plan=_plan_ldpc),
     "auto": CorrectionMethod(settings=Auto, plan=_plan_by_rule),
+    "multidimensional": CorrectionMethod(settings=Multidimensional, plan=None),
 }
 """The methods by name; a plain dict, to which others may be added."""

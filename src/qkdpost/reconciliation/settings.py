@@ -6,7 +6,7 @@ which LDPC if by any, and whether the error pattern becomes public.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -16,7 +16,18 @@ from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
 
-__all__ = ["Auto", "Cascade", "CascadeSet", "CorrectionSettings", "FirstFailures", "FrameBits", "KindsOwn", "Ldpc"]
+__all__ = [
+    "Auto",
+    "Cascade",
+    "CascadeSet",
+    "CorrectionSettings",
+    "Dimension",
+    "FirstFailures",
+    "FrameBits",
+    "KindsOwn",
+    "Ldpc",
+    "Multidimensional",
+]
 
 CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
@@ -24,6 +35,9 @@ FrameBits = Literal[16384, 65536, 262144, 1048576]
 """The frame lengths of the shipped LDPC codes."""
 FirstFailures = Literal[900, 700, 500, 300, 200, 100, 30, 10, 1]
 """The keys of `qkdpost.reconciliation.ldpc.disclosure.FAILURE_WIDTHS`."""
+
+Dimension = Literal[1, 2, 4, 8]
+"""In how many dimensions outcomes can be rotated onto bits: those of the numbers with a norm."""
 
 
 class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
@@ -183,3 +197,46 @@ def _one_of(name: str, value: object, offered: tuple[int, ...]) -> int:
     if number not in offered:
         raise ConfigurationError(f"{name} must be one of {', '.join(map(str, offered))}; found {number}")
     return number
+
+
+class Multidimensional(CorrectionSettings, frozen=True, kw_only=True, tag="multidimensional"):
+    """Reverse reconciliation of continuous outcomes: rotated onto bits, and corrected by one family of codes.
+
+    Nothing but syndromes, rotations and verdicts on frames is said, all by the side whose string is kept or charged to
+    it: correction is one-way.
+
+    Args:
+        dimension: outcomes that are rotated together, 1, 2, 4 or 8; the more, the less is lost at high signal-to-noise
+            ratios. With heterodyne detection at least 2.
+        decoder: of the corrector, "layered" or the name of one that was registered in
+            `qkdpost.reconciliation.raptor.decoders.RAPTOR_DECODERS` before the session began.
+        batch_frames: how many frames are corrected side by side, 1 ... 64. It bounds memory: some 20 bytes for each
+            outcome of a batch.
+
+    Raises:
+        ConfigurationError: a number that is not offered.
+    """
+
+    dimension: Dimension = 8
+    decoder: str = "layered"
+    batch_frames: int = 16
+
+    def __post_init__(self) -> None:
+        keep(self, "dimension", _one_of("dimension", self.dimension, get_args(Dimension)))
+        frames = whole_number("batch_frames", self.batch_frames, least=1, most=64, error=ConfigurationError)
+        keep(self, "batch_frames", frames)
+        if not isinstance(self.decoder, str) or not self.decoder.isprintable() or self.decoder in ("", "none"):
+            raise ConfigurationError(
+                f"decoder must be the name of a decoder, which 'none' is not; found {described(self.decoder)}"
+            )
+        keep(self, "decoder", str(self.decoder))
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether no error pattern is published: none ever is."""
+        return True
+
+    @property
+    def may_be_one_way(self) -> bool:
+        """Whether a block may be corrected without its error pattern being published: each is."""
+        return True

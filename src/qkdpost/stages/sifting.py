@@ -32,7 +32,7 @@ from qkdpost.stages.block import Block, Duty
 from qkdpost.stages.facts import OwnRecordFacts, SiftingFacts
 from qkdpost.stages.stage import Hears, Stage, StageProgram
 
-__all__ = ["MIN_SIFTED_BITS", "Sift", "sifting"]
+__all__ = ["MIN_SIFTED_BITS", "Sift", "own_records", "sifting"]
 
 MIN_SIFTED_BITS = 256
 """Below so few bits no form of the bound leaves key; the block ends before it costs a round trip."""
@@ -64,13 +64,13 @@ def sifting(
     """
 
     def report(block: Block, nothing: None) -> Program[SiftedKey]:
-        healths = yield from _own_records(block)
+        healths = yield from own_records(block)
         if answerer_measures:
             expect((yield RECEIVE), RecordsHeld)
         return (yield from _sift(block, healths, reporting))
 
     def answer(block: Block, nothing: None) -> Program[SiftedKey]:
-        healths = yield from _own_records(block)
+        healths = yield from own_records(block)
         if answerer_measures:
             yield RecordsHeld(block=block.number, nonce=block.random_source(NONCE_BYTES))
         return (yield from _sift(block, healths, answering))
@@ -89,7 +89,7 @@ def sifting(
     )
 
 
-def _own_records(block: Block) -> Program[tuple[RecordHealth, ...]]:
+def own_records(block: Block) -> Program[tuple[RecordHealth, ...]]:
     """Wait until all records are in; give the block up if they show that this host's devices are not in order."""
     healths: tuple[RecordHealth, ...] = yield AllHeld(block.record_numbers)
     findings = judge(
