@@ -13,7 +13,7 @@ import qkdpost as qp
 from qkdpost import planning, security, sifting, simulation
 from qkdpost.statistics import concentration, sampling
 from qkdpost.statistics import error_rate as estimation
-from support.disguises import Kind, bits, count, counts, integers, raw, real, reals, text, thing, whole
+from support.disguises import Kind, bits, count, counts, integers, pairs, raw, real, reals, text, thing, whole
 from support.link import small_link
 
 __all__ = ["CALLS", "Call"]
@@ -47,6 +47,7 @@ DETECTED = qp.Detections(pulses=6, slots=[1, 2, 5], bases=[1, 0, 1], outcomes=[1
 RECEIVER = simulation.TaggingReceiver(transmittance=0.5)
 TAGS = simulation.bbm92_time_tags(duration_s=0.02, pair_rate_hz=1e5, rng=3, alice=RECEIVER, bob=RECEIVER)
 LINK = small_link()
+SYMBOLS = np.random.default_rng(4).normal(0.0, 2.0, (200, 2)).round(6)
 THREE = ((0.5, 0.15, 0.0), (0.5, 0.25, 0.25))
 
 
@@ -246,6 +247,16 @@ RECORDS = [
     ),
     call(
         "TimeTags", qp.TimeTags, ticks=integers([-3, 9, 9, 99]), channels=integers([0, 3, 2, 1]), tick_ps=real(78.125)
+    ),
+    call("CoherentStates", qp.CoherentStates, symbols=pairs(SYMBOLS), modulation_variance=real(4.0)),
+    call(
+        "QuadratureOutcomes",
+        qp.QuadratureOutcomes,
+        values=pairs(2 * SYMBOLS),
+        electronic_shot=pairs(SYMBOLS[:150]),
+        efficiency=real(0.625),
+        electronic=pairs(0.5 * SYMBOLS[:110], optional=True),
+        adc_step=real(0.25, optional=True),
     ),
     call("Labels", qp.Labels.from_array, labels=integers([0, 7, 3])),
     call("Bits.from_array", qp.Bits.from_array, array=bits(st.lists(st.integers(0, 1), min_size=2, max_size=90))),

@@ -168,6 +168,30 @@ def bits(values: st.SearchStrategy[list[int]] | list[int]) -> Kind:
     return Kind(_strategy(values), _vectors_of_bits, nonsense)
 
 
+def pairs(values: np.ndarray[Any, Any], *, optional: bool = False) -> Kind:
+    """An array of real numbers of shape (n, 2)."""
+    wrong: list[Callable[[], Any]] = [
+        lambda: "0101",
+        lambda: values[:, 0],
+        lambda: values.T[:, :7],
+        lambda: values[:, 0] + 1j * values[:, 1],
+        lambda: values > 0,
+        lambda: np.where(values > 0, np.nan, values),
+        lambda: np.where(values > 0, np.inf, values),
+        lambda: values.astype(str),
+        lambda: np.ma.masked_array(values, mask=values > 0),
+        lambda: 1,
+        lambda: {},
+        object,
+        lambda: [[1, 2], [3]],
+    ]
+    return Kind(
+        st.just(values),
+        lambda given: [given.tolist(), np.asfortranarray(given), given.astype(np.longdouble), tuple(map(tuple, given))],
+        wrong if optional else [*wrong, lambda: None],
+    )
+
+
 def integers(values: st.SearchStrategy[list[int]] | list[int]) -> Kind:
     """A vector of integers, as slots or ticks."""
     nonsense = [*NOT_VECTORS, lambda: None, lambda: [0.0, 1.0], lambda: [0, 2**70], lambda: np.array([0.0, 1.0])]

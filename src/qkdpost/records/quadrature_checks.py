@@ -1,0 +1,99 @@
+"""What records of continuous variables can be held to when they are made: variances, and steps of a converter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost._kernels.quadratures.scans import scan_values
+
+__all__ = ["FALSE_ALARM_BITS", "in_columns", "lattice_step", "same_content", "variance_range", "variances"]
+
+FALSE_ALARM_BITS = 40
+"""What is refused by its statistics would be so with probability 2^-40 at most, were it in order."""
+_DEPENDENCE = 2.0
+"""Filters of a receiver make neighbours alike: variances are taken to be as uncertain as those of half the values."""
+_SAMPLE = 2**13
+_FEWEST = 32
+_MAX_STEPS = 2.0**16
+"""Values are on a lattice if it has at most this number of steps within their standard deviation. On a finer one the
+rounding of rotations to int16 is a dither of more than a step; the lattice of float32 itself has some 2^23."""
+_NEAR = 8.0
+_ON_LATTICE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variances:
+    """Sample variances of a record, by quadrature.
+
+    Args:
+        count: of values of each.
+        values: the variances.
+    """
+
+    count: int
+    values: tuple[float, ...]
+
+
+def in_columns(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of shape (n,) as one of shape (n, 1), and one of shape (n, 2) as it is."""
+    return values.reshape(len(values), 1 if values.ndim == 1 else values.shape[1])
+
+
+def variances(values: NDArray[Any]) -> Variances:
+    """Return the sample variances of the columns of a record, float32 or int16, shape (n,) or (n, 2)."""
+    table = in_columns(values)
+    count, columns = table.shape
+    if not count:
+        return Variances(count=0, values=(0.0,) * columns)
+    sums = np.zeros((columns, 4))
+    scan_values(table, sums, np.zeros((columns, 2)), np.zeros((columns, 3), dtype=np.int64))
+    centred = sums[:, 1] - sums[:, 0] * sums[:, 0] / count
+    return Variances(count=count, values=tuple(max(0.0, float(value)) / max(1, count - 1) for value in centred))
+
+
+def variance_range(sample: float, count: int) -> tuple[float, float]:
+    """Return limits of a variance by that of a normal sample, each wrong with probability 2^-40 at most.
+
+    By Laurent and Massart, Ann. Stat. 28, 1302 (2000), lemma 1: chi^2 with n degrees of freedom lies within
+    n - 2 sqrt(n x) and n + 2 sqrt(n x) + 2 x, but with probability e^-x on either side.
+    """
+    degrees = max(1.0, (count - 1) / _DEPENDENCE)
+    root = math.sqrt(FALSE_ALARM_BITS * math.log(2.0) / degrees)
+    below = 1.0 - 2.0 * root
+    return sample / (1.0 + 2.0 * root + 2.0 * root * root), sample / below if below > 0.0 else math.inf
+
+
+def lattice_step(values: NDArray[Any]) -> float | None:
+    """Return the step of the lattice on which values lie, as those of a converter do; None if they lie on none.
+
+    Looks at some thousands of values of the first quadrature. Values drawn from a continuous law lie on none: their
+    smallest distance is no divisor of the others.
+    """
+    column = in_columns(values)[:, 0]
+    sample = np.concatenate([column[:_SAMPLE], column[-_SAMPLE:]]).astype(np.float64)
+    gaps = np.diff(np.unique(sample))
+    if sample.size < _FEWEST or not gaps.size:
+        return None
+    # The smallest gap is rounded; those near to it tell the step well enough to count the steps of all.
+    near = gaps[gaps < _NEAR * gaps.min()]
+    rough = float(near.sum() / np.rint(near / gaps.min()).sum())
+    steps = np.rint(gaps / rough)
+    step = float(gaps.sum() / steps.sum())
+    if step * _MAX_STEPS < float(sample.std()):
+        return None
+    on_it = np.abs(gaps - steps * step) < _ON_LATTICE * step
+    return step if on_it.all() else None
+
+
+def same_content(first: NDArray[Any] | None, second: NDArray[Any] | None) -> bool:
+    """Tell whether two contiguous arrays hold the same bytes."""
+    if first is None or second is None:
+        return first is second
+    if first.dtype != second.dtype or first.shape != second.shape:
+        return False
+    return bool(np.array_equal(first.reshape(-1).view(np.uint8), second.reshape(-1).view(np.uint8)))

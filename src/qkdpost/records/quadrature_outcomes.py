@@ -1,0 +1,211 @@
+"""The record of a side that measures quadratures, with the calibration of its detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qkdpost.bits import Bits, BitsLike
+from qkdpost.checks import described, real_array, real_number
+from qkdpost.errors import InputError
+from qkdpost.records.quadrature_checks import Variances, lattice_step, same_content, variance_range, variances
+
+__all__ = ["MIN_CALIBRATION", "QuadratureOutcomes"]
+
+MIN_CALIBRATION = 100
+"""A calibration record of fewer outcomes says nothing; a bound needs about as many as there are symbols."""
+MAX_DRIFT = 0.01
+"""By this part the noise of a detector may have changed between calibration and use, before units must be wrong."""
+_QUADRATURES = "0 for x, 1 for p"
+_RAW = "Give outcomes in raw units of the converter or the signal processing, all three records in the same"
+_CALIBRATE = (
+    "record it with the local oscillator on and the signal off, through the same signal processing: it is the unit in "
+    "which a bound counts noise"
+)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
+class QuadratureOutcomes:
+    """What a receiving side with continuous variables measured, symbol by symbol, in raw units.
+
+    Raw units are any that are the same in all three records: those of the converter or of the signal processing behind
+    it. Nothing is converted to shot-noise units here; a bound does so with the uncertainty of the calibration.
+
+    Args:
+        values: outcomes of every symbol, in order, with pilots and synchronisation removed: float32 or int16, shape
+            (n, 2) where x and p were both measured (heterodyne), (n,) where one was (homodyne). Kept without a copy
+            where they are that already. Secret.
+        electronic_shot: outcomes with the local oscillator on and the signal off, of the same form.
+        quadratures: which quadrature was measured in each symbol, 0 for x and 1 for p, chosen at random by this side;
+            homodyne only. Public after measurement.
+        electronic: outcomes with the local oscillator off; None if there are none, and no credit is taken for them.
+        efficiency: of the detector, above 0 and at most 1, as it was calibrated.
+        adc_step: the distance of neighbouring values where they lie on a lattice, as integers do; None else. Values on
+            a lattice get a Gaussian of this standard deviation added (dither) before anything else is made of them:
+            without, a third of the key would be public.
+
+    Raises:
+        InputError: another shape or dtype, NaN, no calibration, values on a lattice without its step, or a variance
+            below that of the calibration beyond what statistics and 1 % of drift allow: units or records are mixed up.
+    """
+
+    values: NDArray[Any] = field(repr=False)
+    quadratures: Bits | None = field(repr=False)
+    electronic_shot: NDArray[Any] = field(repr=False)
+    electronic: NDArray[Any] | None = field(repr=False)
+    efficiency: float
+    adc_step: float | None
+
+    def __init__(
+        self,
+        *,
+        values: ArrayLike,
+        electronic_shot: ArrayLike,
+        efficiency: float,
+        quadratures: BitsLike | None = None,
+        electronic: ArrayLike | None = None,
+        adc_step: float | None = None,
+    ) -> None:
+        columns = 2 if quadratures is None else None
+        form = "(n, 2) are outcomes of both quadratures; those of one, (n,), need quadratures, " + _QUADRATURES
+        kept = real_array("values", values, columns=columns, integers=True, hint=form)
+        object.__setattr__(self, "values", kept)
+        chosen = None if quadratures is None else Bits.coerce(quadratures, name="quadratures", hint=_QUADRATURES)
+        if chosen is not None and len(chosen) != len(kept):
+            raise InputError(f"quadratures must have one entry per symbol; found {len(chosen)} for {len(kept)} symbols")
+        object.__setattr__(self, "quadratures", chosen)
+        for name, record in (("electronic_shot", electronic_shot), ("electronic", electronic)):
+            object.__setattr__(self, name, _calibration(name, record, columns))
+        object.__setattr__(self, "efficiency", real_number("efficiency", efficiency, above=0.0, most=1.0))
+        step = None if adc_step is None else real_number("adc_step", adc_step, above=0.0, most=1e30)
+        object.__setattr__(self, "adc_step", step)
+        self._check_lattice()
+        self._check_units()
+
+    @property
+    def events(self) -> int:
+        """The number of symbols."""
+        return len(self.values)
+
+    @property
+    def detection(self) -> Literal["heterodyne", "homodyne"]:
+        """Whether both quadratures of a symbol were measured, or one."""
+        return "heterodyne" if self.quadratures is None else "homodyne"
+
+    def check_for(self, settings: object) -> None:
+        """Check that the detector is that of the link.
+
+        Args:
+            settings: with `detection`, `efficiency` and `efficiency_tolerance`, relative.
+
+        Raises:
+            InputError: the record is of the other detection, or its efficiency is off by more than the tolerance.
+        """
+        detection: str | None = getattr(settings, "detection", None)
+        if detection is not None and detection != self.detection:
+            raise InputError(f"the record is of {self.detection} detection; this link has {detection} detection")
+        efficiency: float | None = getattr(settings, "efficiency", None)
+        tolerance: float = getattr(settings, "efficiency_tolerance", 0.0)
+        if efficiency is not None and abs(self.efficiency - efficiency) > tolerance * efficiency * (1.0 + 1e-9):
+            raise InputError(
+                f"the record has an efficiency of {self.efficiency:g}; this link has {efficiency:g}, with a tolerance "
+                f"of {tolerance:.3g} of it"
+            )
+
+    def _check_lattice(self) -> None:
+        records = {"values": self.values, "electronic_shot": self.electronic_shot, "electronic": self.electronic}
+        for name, record in records.items():
+            if record is None:
+                continue
+            if record.dtype == np.int16 and self.adc_step is None:
+                raise InputError(
+                    f"{name} are integers: adc_step must say how far apart neighbouring values are, as 1. Without "
+                    "dither of that size a third of the key would be public"
+                )
+            step = lattice_step(record)
+            if step is not None and step > (self.adc_step or 0.0) * 1.01:
+                raise InputError(
+                    f"{name} lie on a lattice of step {step:.6g}; adc_step must be that, found {self.adc_step}. "
+                    "Without dither of that size a third of the key would be public"
+                )
+
+    def _check_units(self) -> None:
+        shot = variances(self.electronic_shot)
+        if min(shot.values) <= 0.0:
+            raise InputError(f"electronic_shot must vary; found one value in all outcomes. {_RAW}")
+        _not_below("values", variances(self.values), "electronic_shot", shot)
+        if self.electronic is not None:
+            _not_below("electronic_shot", shot, "electronic", variances(self.electronic))
+
+    def __repr__(self) -> str:
+        return (
+            f"QuadratureOutcomes(symbols={self.events}, detection={self.detection!r}, efficiency={self.efficiency}, "
+            f"adc_step={self.adc_step})"
+        )
+
+    def __copy__(self) -> QuadratureOutcomes:
+        """Return another record of the same arrays, which nobody can write to; `__reduce__` would copy them."""
+        other = object.__new__(QuadratureOutcomes)
+        for item in fields(self):
+            object.__setattr__(other, item.name, getattr(self, item.name))
+        return other
+
+    def __reduce__(self) -> tuple[Callable[..., QuadratureOutcomes], tuple[Any, ...]]:
+        """Pickle what it is made of: what is unpickled is checked, and its arrays are read-only again."""
+        return _quadrature_outcomes, tuple(getattr(self, item.name) for item in fields(self))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuadratureOutcomes):
+            return NotImplemented
+        plain = (self.quadratures, self.efficiency, self.adc_step)
+        arrays = ("values", "electronic_shot", "electronic")
+        return plain == (other.quadratures, other.efficiency, other.adc_step) and all(
+            same_content(getattr(self, name), getattr(other, name)) for name in arrays
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _quadrature_outcomes(
+    values: ArrayLike,
+    quadratures: Bits | None,
+    electronic_shot: ArrayLike,
+    electronic: ArrayLike | None,
+    efficiency: float,
+    adc_step: float | None,
+) -> QuadratureOutcomes:
+    return QuadratureOutcomes(
+        values=values,
+        quadratures=quadratures,
+        electronic_shot=electronic_shot,
+        electronic=electronic,
+        efficiency=efficiency,
+        adc_step=adc_step,
+    )
+
+
+def _calibration(name: str, values: ArrayLike | None, columns: int | None) -> NDArray[Any] | None:
+    if values is None:
+        if name == "electronic":
+            return None
+        raise InputError(f"{name}, the calibration, is missing: {_CALIBRATE}")
+    kept = real_array(name, values, columns=columns, integers=True, hint="A calibration has the form of values")
+    if len(kept) < MIN_CALIBRATION:
+        raise InputError(f"{name} must have at least {MIN_CALIBRATION} outcomes; found {described(kept)}. {_CALIBRATE}")
+    return kept
+
+
+def _not_below(name: str, larger: Variances, than: str, smaller: Variances) -> None:
+    """Check that a variance is not smaller than one that is part of it."""
+    for sample, least in zip(larger.values, smaller.values, strict=True):
+        _, most = variance_range(sample, larger.count)
+        lower, _ = variance_range(least, smaller.count)
+        if larger.count > 1 and most < lower * (1.0 - MAX_DRIFT):
+            raise InputError(
+                f"the variance of {name} must not be below that of {than}, which is part of it; found {sample:.5g} and "
+                f"{least:.5g}. {_RAW}"
+            )
