@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,7 @@ TAIL = real(st.sampled_from([1e-10, 1e-3]))
 METHODS = text("linear-program", "analytic")
 OPTIONS = {"concentration": text("hypergeometric", "serfling"), "verification_bits": count(64, optional=True)}
 FLAG = thing(True, False)
+NOT_A_NOISE: list[Callable[[], Any]] = [lambda: None, lambda: "0.01", lambda: True, lambda: math.nan, lambda: (0.01,)]
 
 TALLIES = [
     call("Tally", qp.Tally, **QUBITS),
@@ -519,6 +521,35 @@ SIMULATIONS = [
     call("ImperfectPhotonSource", simulation.ImperfectPhotonSource, mean_photons=real(0.5), g2=real(0.0)),
     call(
         "WeakCoherentSource", simulation.WeakCoherentSource, intensities=reals(THREE[0]), probabilities=reals(THREE[1])
+    ),
+    call(
+        "gaussian_cv",
+        simulation.gaussian_cv,
+        symbols=count(st.integers(0, 100)),
+        rng=count(1),
+        modulation_variance=real(4.0),
+        fibre_km=real(st.sampled_from([0.0, 25.0])),
+        excess_noise=Kind(real(0.015625).plain, real(0.015625).disguises, NOT_A_NOISE),
+        efficiency=real(0.5),
+        electronic_noise=real(st.sampled_from([0.0, 0.125])),
+        detection=text("heterodyne", "homodyne"),
+        phase_variance=real(st.sampled_from([0.0, 0.015625])),
+        counts_per_shot_noise=real(128.0),
+        calibration_symbols=count(st.integers(100, 120), optional=True),
+        imperfections=thing(simulation.CoherentImperfections(), simulation.CoherentImperfections(adc_bits=8)),
+    ),
+    call(
+        "CoherentImperfections",
+        simulation.CoherentImperfections,
+        phase_correlation=real(0.5),
+        rotation_rad=real(0.25),
+        imbalance=real(0.125),
+        offset=reals((0.5, -0.25)),
+        intersymbol=real(0.0625),
+        transmittance_drift=real(0.125),
+        calibration_gain=real(1.0),
+        adc_bits=count(8, optional=True),
+        integers=FLAG,
     ),
 ]
 

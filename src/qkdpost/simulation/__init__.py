@@ -12,12 +12,16 @@ from qkdpost.simulation.devices import (
     TaggingReceiver,
     WeakCoherentSource,
 )
+from qkdpost.simulation.gaussian_cv import simulate_gaussian_cv as gaussian_cv
+from qkdpost.simulation.gaussian_cv import simulate_gaussian_cv_records as gaussian_cv_records
+from qkdpost.simulation.gaussian_devices import CoherentImperfections
 from qkdpost.simulation.pulsed import PulsedTimeTags
 from qkdpost.simulation.pulsed import simulate_pulsed_time_tags as pulsed_time_tags
 from qkdpost.simulation.pulsed_devices import LaserClock, PulsedReceiver
 from qkdpost.simulation.single_photon import simulate_single_photon_bb84 as single_photon_bb84
 
 __all__ = [
+    "CoherentImperfections",
     "Fibre",
     "GatedDetectors",
     "ImperfectPhotonSource",
@@ -31,6 +35,8 @@ __all__ = [
     "bbm92",
     "bbm92_time_tags",
     "decoy_bb84",
+    "gaussian_cv",
+    "gaussian_cv_records",
     "pulsed_time_tags",
     "single_photon_bb84",
 ]
