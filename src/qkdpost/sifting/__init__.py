@@ -15,6 +15,7 @@ from qkdpost.sifting.pulse_numbering import (
 from qkdpost.sifting.slots.coding import decode_slots, decode_times, encode_slots, encode_times
 from qkdpost.sifting.slots.coincident import SlotMatch, match_detections
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
+from qkdpost.sifting.symbol_files import load_coherent_states, load_quadrature_outcomes
 from qkdpost.sifting.tag_files import load_own_time_tags, load_time_tags, sort_time_tags, unwrap_ticks
 from qkdpost.sifting.time_tags.clock import ClockModel, NoCoincidencePeak
 from qkdpost.sifting.time_tags.matching import PairedTags, pair_time_tags
@@ -35,7 +36,9 @@ __all__ = [
     "decode_times",
     "encode_slots",
     "encode_times",
+    "load_coherent_states",
     "load_own_time_tags",
+    "load_quadrature_outcomes",
     "load_time_tags",
     "match_detections",
     "match_prepared",
