@@ -17,11 +17,13 @@ import numpy as np
 
 from qkdpost._kernels.jit.environment import JIT_ENABLED
 
-__all__ = ["intrinsic", "kernel", "lean_kernel", "registered_kernels"]
+__all__ = ["intrinsic", "kernel", "lean_kernel", "registered_kernels", "summing_kernel"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_ANY_ORDER = frozenset({"reassoc", "nsz", "contract"})
 
 _lock = threading.RLock()
 _pending: list[_Deferred[..., Any]] = []
@@ -87,6 +89,16 @@ def lean_kernel(function: Function) -> Function:
     return cast("Function", _Deferred(function, functools.partial(_build_kernel, _nrt=False)))
 
 
+def summing_kernel(function: Function) -> Function:
+    """Compile `function` as `kernel` does, with its sums of floats taken in any order, hence in vector registers.
+
+    What it returns may differ in the last bits between processors; NaN and infinity are what they are.
+    """
+    if not JIT_ENABLED:
+        return _interpreted(function)
+    return cast("Function", _Deferred(function, functools.partial(_build_kernel, fastmath=set(_ANY_ORDER))))
+
+
 def intrinsic(lowering: Callable[..., Any]) -> Callable[[Function], Function]:
     """Let compiled kernels call `function` through code that `lowering` generates.
 
@@ -148,7 +160,7 @@ def _replace_deferred(function: Callable[..., Any]) -> None:
             cell.cell_contents = cell.cell_contents._built
 
 
-def _build_kernel(function: Callable[..., Any], **options: bool) -> Any:
+def _build_kernel(function: Callable[..., Any], **options: Any) -> Any:
     import numba  # noqa: PLC0415
 
     from qkdpost._kernels.jit.cache import enable_cache  # noqa: PLC0415
