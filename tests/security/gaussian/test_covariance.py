@@ -9,6 +9,7 @@ import pytest
 
 from qkdpost.errors import InputError
 from qkdpost.security.gaussian.covariance import entropy_of_modes, holevo_of_covariance, symplectic_eigenvalues
+from support.eavesdropper import holevo_information
 
 # V_A, T, xi, eta, v: trusted and untrusted receiver, heterodyne, then homodyne detection. From an independent program.
 POINTS = [
@@ -43,6 +44,30 @@ def test_gaussian_modulation_as_published(point: tuple[float, ...], expected: tu
         for receiver in ("trusted", "untrusted")
     ]
     assert found == pytest.approx(expected, abs=3e-12)
+
+
+@pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
+def test_the_detector_purified_in_full(detection: str) -> None:
+    """A receiver of efficiency eta and noise v, purified mode by mode, is the beam splitter of eta / (1 + v)."""
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        variance, passed, noise = rng.uniform(0.1, 20.0), rng.uniform(0.01, 1.0), rng.uniform(0.0, 0.2)
+        efficiency, electronic = rng.uniform(0.1, 0.99), rng.uniform(0.0, 0.5)
+        found = holevo_of_covariance(
+            *gaussian(variance, passed, noise),
+            efficiency=efficiency,
+            electronic_noise=electronic,
+            detection=detection,  # type: ignore[arg-type]
+        )
+        expected = holevo_information(
+            modulation_variance=variance,
+            transmittance=passed,
+            excess_noise=noise,
+            efficiency=efficiency,
+            electronic_noise=electronic,
+            detection=detection,
+        )
+        assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_nobody_listens_to_a_line_without_loss_and_noise() -> None:
