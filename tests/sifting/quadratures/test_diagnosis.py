@@ -1,0 +1,131 @@
+"""Each test sees what it is for, and honest outcomes raise no more alarms than it says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qkdpost.bits import Bits
+from qkdpost.errors import InputError
+from qkdpost.sifting.quadratures import MomentSums, calibration_moments, diagnose_drift, diagnose_outcomes
+from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments
+
+Array = np.ndarray[Any, Any]
+COUNT = 40_000
+GENERATOR = np.random.default_rng(11)
+X = GENERATOR.normal(0.0, 2.0, (COUNT, 2))
+Y = 0.3 * X + GENERATOR.normal(0.0, 1.0, (COUNT, 2))
+
+
+def moments(y: Array, x: Array | None = None) -> QuadratureMoments:
+    sums = MomentSums("heterodyne")
+    sums.add(np.zeros_like(y) if x is None else x, y)
+    return sums.result()
+
+
+def found(y: Array) -> dict[str, str]:
+    return {one.name: one.severity for one in diagnose_outcomes(moments(y))}
+
+
+def spilled(y: Array, share: float) -> Array:
+    return np.asarray(y + share * np.roll(y, 1, axis=0))
+
+
+def turned(y: Array, share: float) -> Array:
+    """As a frequency that is off does: x of a symbol goes with p of the next."""
+    later = np.roll(y, 1, axis=0)
+    return np.asarray(y + share * np.column_stack((later[:, 1], -later[:, 0])))
+
+
+def test_honest_outcomes_are_in_order() -> None:
+    assert found(Y) == {}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (Y * (1.0, 1.05), {"anisotropy": "warning"}),
+        (Y * (1.0, 1.4), {"anisotropy": "refusal"}),
+        (Y + 0.04 * Y[:, ::-1], {"anisotropy": "warning"}),
+        (Y + 0.4 * Y[:, ::-1], {"anisotropy": "refusal"}),
+        (Y + np.array([0.04, 0.0]), {"offset": "warning"}),
+        (Y + np.array([0.0, -0.3]), {"offset": "refusal"}),
+        (spilled(Y, 0.04), {"autocorrelation": "warning"}),
+        (spilled(Y, 0.15), {"autocorrelation": "refusal"}),
+        (turned(Y, 0.04), {"autocorrelation": "warning"}),
+        (turned(Y, 0.15), {"autocorrelation": "refusal"}),
+        (np.clip(Y, -3.0, 3.0), {"kurtosis": "warning"}),
+        (np.clip(Y, -1.5, 1.5), {"kurtosis": "refusal"}),
+        (Y * np.where(GENERATOR.random((COUNT, 1)) < 0.02, 3.0, 1.0), {"kurtosis": "refusal"}),
+    ],
+)
+def test_what_is_wrong_is_named(outcomes: Array, expected: dict[str, str]) -> None:
+    assert found(outcomes) == expected
+
+
+def test_words_show_no_outcome() -> None:
+    (one,) = diagnose_outcomes(moments(Y * (1.0, 1.4)))
+    assert str(one).startswith("anisotropy of the outcomes is 0.3")
+    assert "false alarms of 2^-40" in str(one)
+    assert one.false_alarm == 2.0**-40
+
+
+def test_one_quadrature_each() -> None:
+    choices = Bits.from_array(GENERATOR.integers(0, 2, COUNT))
+    for series, expected in (
+        (Y[:, 0], {}),
+        (Y[:, 0] + 0.15 * np.roll(Y[:, 0], 1), {"autocorrelation": "refusal"}),
+        (np.where(np.asarray(choices) == 1, 1.4, 1.0) * Y[:, 0], {"anisotropy": "refusal"}),
+    ):
+        sums = MomentSums("homodyne")
+        sums.add(np.zeros(COUNT), series, choices)
+        named = {one.name: one.severity for one in diagnose_outcomes(sums.result())}
+        named.pop("kurtosis", None)  # a mixture of two variances has some
+        assert named == expected
+
+
+def test_few_outcomes_are_not_judged() -> None:
+    assert found(3.0 + np.abs(Y[:900])) == {}
+    assert diagnose_outcomes(moments(np.ones((5000, 2)))) == ()
+    for wrong in (None, 3, moments):
+        with pytest.raises(InputError, match="QuadratureMoments"):
+            diagnose_outcomes(wrong)  # type: ignore[arg-type]
+
+
+def calibrated(scale: float, seed: int, count: int = 200_000) -> CalibrationMoments:
+    return calibration_moments(np.random.default_rng(seed).normal(3.0, scale, (count, 2)), None)
+
+
+@pytest.mark.parametrize(("scale", "severities"), [(20.0, []), (20.2, ["warning"]), (20.7, ["refusal"])])
+def test_drift_between_calibrations(scale: float, severities: list[str]) -> None:
+    drift = diagnose_drift(calibrated(20.0, 1), calibrated(scale, 2))
+    assert [one.severity for one in drift] == severities
+    assert all(one.value == pytest.approx(math.sqrt(8.0) * math.log(scale / 20.0), abs=0.02) for one in drift)
+
+
+def test_recorded_symbols(data_directory: Path) -> None:
+    """In the second file each quadrature goes with the other one of the next symbol; the first is in order."""
+    named = {}
+    for name in ("after_dsp", "result_basic"):
+        symbols = np.load(data_directory / "qosst_symbols" / f"qosst_bob_{name}.npz")["result"]
+        named[name] = found(np.column_stack((symbols.real, symbols.imag)))
+    assert named == {"after_dsp": {}, "result_basic": {"autocorrelation": "warning"}}
+
+
+def test_a_negative_excess_noise_is_no_finding(data_directory: Path) -> None:
+    data = np.load(data_directory / "cv_synthetic" / "synthetic_gmcs_het.npz")
+    white = data["bob_raw"] / data["bob_raw"].std()
+    assert diagnose_outcomes(moments(white, data["alice_snu"])) == ()
+
+
+@pytest.mark.slow
+def test_false_alarms_are_as_rare_as_they_say() -> None:
+    """Four tests of 1000 records, each wrong with 0.001: more than 26 alarms have probability 1e-12 (Poisson of 4)."""
+    generator = np.random.default_rng(12)
+    alarms = [one for _ in range(1000) for one in diagnose_outcomes(moments(generator.normal(size=(10_000, 2))))]
+    assert len(alarms) <= 26
+    assert all(one.severity == "warning" for one in alarms)
