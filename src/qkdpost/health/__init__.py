@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from qkdpost.health.judgement import FALSE_ALARM_BITS, Finding, judge
 from qkdpost.health.limits import RecordLimits
+from qkdpost.health.quadratures import QuadratureHealth
 from qkdpost.health.sequences import SequenceHealth
 from qkdpost.health.shown import OwnRecord, show
 from qkdpost.health.summary import RecordHealth, add_up, summarise
@@ -19,6 +20,7 @@ __all__ = [
     "FALSE_ALARM_BITS",
     "Finding",
     "OwnRecord",
+    "QuadratureHealth",
     "RecordHealth",
     "RecordLimits",
     "SequenceHealth",

@@ -17,6 +17,7 @@ import numpy as np
 
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.health.limits import RecordLimits
+from qkdpost.health.quadratures import quadrature_faults
 from qkdpost.health.sequences import MAX_LAG, PARTS, WINDOW_BITS, SequenceHealth
 from qkdpost.health.statistics import excess_bits, relative_entropy, share_interval, shortfall_bits
 from qkdpost.health.summary import RecordHealth, add_up
@@ -72,6 +73,7 @@ def judge(
         *_changed_bases(healths, limits, bits, test_probability),
         *_changed_intensities(healths, whole, limits, bits, intensity_probabilities),
         *_patterns(whole, limits, bits),
+        *_unfit_quadratures(whole, limits, bits),
     )
 
 
@@ -80,7 +82,8 @@ def _number_of_tests(records: int, whole: RecordHealth) -> int:
     of_sequences = (2 * MAX_LAG + 6) * (len(whole.sequences) + 1)
     of_shares = 4 * (records + 2) * (1 + len(whole.intensities))
     of_parts = 4 * PARTS * records
-    return 8 + of_sequences + of_shares + of_parts
+    of_quadratures = 16 + 4 * len(whole.quadratures.pieces) if whole.quadratures is not None else 0
+    return of_quadratures + 8 + of_sequences + of_shares + of_parts
 
 
 # Shares.
@@ -195,6 +198,18 @@ def _unlike_stated(shares: Sequence[tuple[int, int]], stated: float, drift: floa
 def _tolerance(share: float, drift: float) -> float:
     """Return how far a share may drift; the odds of a rare one by the same factor as those of 1/2."""
     return 4.0 * drift * share * (1.0 - share)
+
+
+# Continuous variables.
+
+
+def _unfit_quadratures(whole: RecordHealth, limits: RecordLimits, bits: float) -> Iterator[Finding]:
+    if whole.quadratures is None:
+        return
+    what = "symbols" if whole.prepared else "outcomes"
+    reason = AbortReason.BITS_NOT_RANDOM if whole.prepared else AbortReason.DETECTOR_UNFIT
+    for text in quadrature_faults(whole.quadratures, limits, prepared=whole.prepared, bits=bits):
+        yield Finding(reason=reason, text=f"{what} cannot be those of devices in order: {text}")
 
 
 # Order.

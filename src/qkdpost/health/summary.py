@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.bits.runs import compare_by_distance
 from qkdpost.bits import Bits, concatenate
+from qkdpost.health.quadratures import QuadratureHealth
 from qkdpost.health.sequences import SequenceHealth, no_lags
 from qkdpost.labels import LABEL_PLANES, Labels
-from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
+from qkdpost.records import (
+    CoherentStates,
+    Detections,
+    PreparedPulses,
+    QuadratureOutcomes,
+    RawRecord,
+    TimeTags,
+)
 
 __all__ = ["RecordHealth", "add_up", "summarise"]
 
@@ -40,6 +48,7 @@ class RecordHealth:
         slot_pairs: of detections in numbered slots, how many pairs of them lie 1 ... `MAX_LAG` slots apart; int64,
             shape (MAX_LAG,).
         slot_disagreements: in how many of these the bases differ.
+        quadratures: of records of continuous variables, which have no bits; else None.
     """
 
     prepared: bool
@@ -49,6 +58,7 @@ class RecordHealth:
     sequences: Mapping[str, SequenceHealth] = field(default_factory=dict, repr=False)
     slot_pairs: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
     slot_disagreements: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
+    quadratures: QuadratureHealth | None = field(default=None, repr=False)
 
     @property
     def total(self) -> int:
@@ -71,7 +81,12 @@ class RecordHealth:
             sequences={name: own + other.sequences[name] for name, own in self.sequences.items()},
             slot_pairs=self.slot_pairs + other.slot_pairs,
             slot_disagreements=self.slot_disagreements + other.slot_disagreements,
+            quadratures=_both(self.quadratures, other.quadratures),
         )
+
+
+def _both(first: QuadratureHealth | None, second: QuadratureHealth | None) -> QuadratureHealth | None:
+    return first if second is None else second if first is None else first + second
 
 
 def add_up(healths: Iterable[RecordHealth]) -> RecordHealth:
@@ -121,6 +136,22 @@ def _summarise_prepared(record: PreparedPulses) -> RecordHealth:
         outcomes=_count_outcomes(record.bases, record.bits),
         intensities=intensities,
         sequences=sequences,
+    )
+
+
+@summarise.register
+def _summarise_states(record: CoherentStates) -> RecordHealth:
+    return RecordHealth(prepared=True, outcomes=(0, 0, 0, 0), quadratures=QuadratureHealth.of(record.symbols))
+
+
+@summarise.register
+def _summarise_outcomes(record: QuadratureOutcomes) -> RecordHealth:
+    choices = {} if record.quadratures is None else {"quadrature bases": SequenceHealth.of(record.quadratures)}
+    return RecordHealth(
+        prepared=False,
+        outcomes=(0, 0, 0, 0),
+        sequences=choices,
+        quadratures=QuadratureHealth.of(record.values),
     )
 
 

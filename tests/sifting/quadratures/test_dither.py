@@ -103,11 +103,12 @@ def told_bits(values: Array, rms: float, smoothing: Callable[[Array], Array]) ->
 def test_dithered_integers_tell_nothing_by_their_direction(rms: float) -> None:
     """Posteriors over all 256 candidates, by the law of the dithered outcomes itself.
 
-    What is left are the 0.12 (step / sigma)^2 of any law that is no longer normal, and the scatter of 300 numbers.
+    What is left is the scatter of 300 numbers: 1.5e-5 at rms 3, 2e-7 at rms 20 with these seeds. Uniform dither, which
+    tells (step / sigma)^2 / (3 ln 2) bit, 0.0012 at rms 20, shows that the test would see it.
     """
     generator = np.random.default_rng(4)
     raw = np.rint(generator.normal(0.0, rms, 8 * 300)).astype(np.int16)
-    assert abs(told_bits(dithered(raw, 1.0, source(5)), rms, gaussian)) < 1e-3
+    assert abs(told_bits(dithered(raw, 1.0, source(5)), rms, gaussian)) < 1e-4
     with_box = (raw + generator.uniform(-0.5, 0.5, raw.size)).astype(np.float32)
     with np.errstate(divide="ignore"):
         assert told_bits(with_box, rms, box) > 5e-4
