@@ -95,7 +95,7 @@ def test_frames_that_cannot_be_found_are_given_up_and_charged_whole() -> None:
     assert reference.disclosed[Cause.REVEALED_BITS] == revealed
     assert reference.disclosed[Cause.DROPPED_FRAMES] == length - SYNDROMES - revealed
     verdicts = reference.disclosed[Cause.FRAME_VERDICTS]
-    assert verdicts == 2 * (3 + 1 + 1)
+    assert verdicts == 2 * (3 + len(REVEALS))
 
 
 def test_frames_that_verification_finds_wrong_are_given_up_later() -> None:

@@ -23,9 +23,9 @@ CODED_LEVELS = 3
 """Of a label's bits, as many from the lowest on have a syndrome. Higher ones need none."""
 
 _TABLES = "qkdpost.reconciliation.slice_codes"
-_OWN_ROWS, _OWN_COLUMNS, _OWN_SIZE = 16, 512, 512
-_OWN_DIGEST = "8c2419b5b15d23b56b4b8589f620448513d1ffa8c96b912d197907f4dcc38de5"
-_OWN_NAME = "qs016-0512"
+_OWN_ROWS, _OWN_COLUMNS, _OWN_SIZE = 17, 512, 512
+_OWN_DIGEST = "65180e6bb1e9a5c1f81c214a556343f25fdc8f4c0793fe4daf7bbc6aa78f37cf"
+_OWN_NAME = "qs017-0512"
 _PARITY_SIZE = 64
 
 
@@ -52,9 +52,9 @@ class LevelCodes:
 
 
 _CHOSEN: dict[int, tuple[str, str, float]] = {
-    1 << 14: ("qc156-0064", "qc012-0064", 2.84),
+    1 << 14: ("qc156-0064", "qc012-0064", 2.80),
     1 << 16: ("qc156-0256", "qc020-0128", 2.78),
-    1 << 18: ("qc156-1024", _OWN_NAME, 2.74),
+    1 << 18: ("qc156-1024", _OWN_NAME, 2.73),
 }
 """Codes of the first two bits and the width of a cell, by the reals of a frame: as measured, see
 benchmarks/quality/slices_curve.py."""
@@ -87,9 +87,9 @@ def _load(name: str) -> QuasiCyclicCode:
 
 @cache
 def _own_code() -> QuasiCyclicCode:
-    """Return the code of rate 31/32 that is not among those for discrete variables.
+    """Return the code with 17 checks for 512 bits that is not among those for discrete variables.
 
-    It is ``lift(16, {2: 15, 3: 397, 7: 100}, 512, seed=1)`` of `qkdpost.reconciliation.ldpc_design.lifting`.
+    It is ``lift(17, {2: 8, 3: 404, 7: 100}, 512, seed=1)`` of `qkdpost.reconciliation.ldpc_design.lifting`.
     """
     try:
         data = resources.files(_TABLES).joinpath(f"{_OWN_NAME}.bin").read_bytes()

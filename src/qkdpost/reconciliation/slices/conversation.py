@@ -2,7 +2,7 @@
 
 The method. Multilevel coding with multistage decoding of a quantised real (sliced error correction: Van Assche,
 Cardinal and Cerf, IEEE Trans. Inf. Theory 50, 394 (2004); multistage: Bloch et al., arXiv cs/0509041), with the lowest
-slices disclosed in the clear. Here the line of outcomes is cut into cells of width w = 2.74 standard deviations of the
+slices disclosed in the clear. Here the line of outcomes is cut into cells of width w = 2.73 standard deviations of the
 noise. The place within the cell is what would be the low slices: public, and no part of the key. The number of the cell
 modulo 2^levels is the label, the key; its bits are coded from the lowest on, each from the symbol and the bits below
 it. Since the cells that are left lie 2^l w apart, what level l must disclose hangs on w over the noise alone, not on
@@ -10,11 +10,11 @@ the signal:
 
     w / deviation   lost in the place   H of bit 0   of bit 1   of bit 2 (wrong once in)
     2.70            0.0064              0.592        0.0281     1.5e7
-    2.74            0.0075              0.576        0.0249     2.4e7
+    2.73            0.0072              0.580        0.0257     2.1e7
     2.80            0.0094              0.550        0.0208     4.7e7
 
 in bits of a real, H being the entropy that is left given the symbol and the lower bits. So one width and one set of
-codes serve every signal: a code with 0.609 checks a bit at level 0, one with 0.031 at level 1, and 64 parities of a
+codes serve every signal: a code with 0.609 checks a bit at level 0, one with 0.033 at level 1, and 64 parities of a
 frame at level 2. A code of lower rate at level 0 would allow narrower cells and lose less there.
 
 Rounds, in each of which both sides speak, if only an empty payload:
@@ -72,8 +72,8 @@ from qkdpost.shared_random import permutation
 
 __all__ = ["REVEALS", "SliceBatch", "give_up", "slices_corrector", "slices_reference", "take_given_up"]
 
-REVEALS = (16, 32)
-"""Of 1024 bits of level 0, how many more are revealed after the first verdict that asks for it, and after the next."""
+REVEALS = (8, 8, 16, 32)
+"""Of 1024 bits of level 0, how many more are revealed after each verdict that asks for it."""
 
 _NOTHING = Bits.zeros(0)
 _SEED = bytes(32)

@@ -128,7 +128,7 @@ def plan_slices(
 
     >>> plan = plan_slices(outcome_variance=1.0, noise_variance=0.25)
     >>> plan.levels, round(plan.width, 3)
-    (3, 1.37)
+    (3, 1.365)
 
     Args:
         outcome_variance: of the outcomes, about.
