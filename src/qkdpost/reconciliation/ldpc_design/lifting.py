@@ -15,20 +15,21 @@ from qkdpost._kernels.ldpc.lifting import measure_distances
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 
-__all__ = ["base_graph", "count_short_cycles", "lift"]
+__all__ = ["Stream", "base_graph", "count_short_cycles", "lift"]
 
 _WORD = (1 << 64) - 1
 _LOW_DEGREE = 3
 _LARGE = 1 << 16
 
 
-class _Stream:
+class Stream:
     """Numbers from a seed: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
 
     def __init__(self, seed: int) -> None:
         self._state = seed & _WORD
 
     def draw(self) -> int:
+        """Return the next word of 64 bits."""
         self._state = (self._state + 0x9E3779B97F4A7C15) & _WORD
         word = self._state
         word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
@@ -36,6 +37,7 @@ class _Stream:
         return word ^ (word >> 31)
 
     def below(self, bound: int) -> int:
+        """Return a number from 0 to `bound` - 1."""
         return (self.draw() * bound) >> 64
 
 
@@ -51,7 +53,7 @@ def base_graph(rows: int, columns: Mapping[int, int], seed: int) -> list[list[in
     chain = columns.get(2, 0)
     if chain >= rows or max(columns) > rows or min(columns) < 2:
         raise InputError("degrees must be 2 to the number of rows, with fewer columns of degree 2 than rows")
-    stream = _Stream(seed)
+    stream = Stream(seed)
     filled = [0] * rows
     graph = [[link, link + 1] for link in range(chain)]
     for link in range(chain):
@@ -84,7 +86,7 @@ def lift(rows: int, columns: Mapping[int, int], size: int, seed: int, depth: int
     """
     graph = base_graph(rows, columns, seed)
     growing = _Growing(rows, graph, size)
-    stream = _Stream(seed ^ size << 32)
+    stream = Stream(seed ^ size << 32)
     edges = []
     for column in sorted(range(len(graph)), key=lambda place: _turn(len(graph[place]))):
         column_rows = graph[column]

@@ -1,0 +1,1 @@
+"""How the raptor-like codes were made; never imported at run time."""
