@@ -266,6 +266,40 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
     assert refused > len(data) // 97 * 0.9
 
 
+def test_an_archive_that_points_before_its_beginning(tmp_path: Path) -> None:
+    path = saved(tmp_path, None, "a.npz", symbols=COMPLEX)
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 12 : end + 16] = struct.pack("<I", len(data))  # the directory is as long as all of the file
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="unpacked"):
+        read_reals("path", path, columns=2)
+
+
+def test_files_changed_at_random_are_read_or_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    files = []
+    for stored in (PAIRS[:40], COMPLEX[:40], np.asfortranarray(PAIRS[:40]), PAIRS[:40, 0]):
+        for save in (np.save, np.savez, np.savez_compressed):
+            buffer = io.BytesIO()
+            save(buffer, stored)
+            files.append(buffer.getvalue())
+    path = tmp_path / "changed"
+    for _ in range(500):
+        data = bytearray(files[rng.integers(len(files))])
+        for _ in range(rng.integers(1, 4)):
+            place = int(rng.integers(len(data)))
+            data[place : place + int(rng.integers(2))] = rng.bytes(int(rng.integers(3)))
+        path.write_bytes(data)
+        for columns in (1, 2):
+            try:
+                found = read_reals("path", path, columns=columns)
+            except InputError as error:
+                assert len(str(error)) < 1000
+            else:
+                assert found.size <= 80
+
+
 def test_an_array_of_an_archive_is_named(tmp_path: Path) -> None:
     path = saved(tmp_path, None, "a.npz", alice=COMPLEX, bob=COMPLEX)
     with pytest.raises(InputError, match="'alice', 'bob'"):

@@ -5,6 +5,7 @@ What a file says of itself is believed only as far as its size bears it out, bef
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import zipfile
@@ -191,10 +192,11 @@ def _member(path: str, name: str, opened: IO[bytes], member: str | None) -> Iter
                 )
             info = archive.getinfo(f"{chosen}.npy")
             stream = stack.enter_context(archive.open(info))
-        except (InputError, OSError):
-            raise
         except Exception as error:
-            # zipfile raises what its parsers raise, half a dozen classes.
+            # zipfile raises what its parsers raise, half a dozen classes; where a directory sends it to a place before
+            # the file's beginning, that is EINVAL. Other errors of the system are the disk's.
+            if isinstance(error, InputError) or (isinstance(error, OSError) and error.errno != errno.EINVAL):
+                raise
             raise InputError(f"{name}: {path} cannot be unpacked: {type(error).__name__}. Copy it again") from None
         yield stream, info.file_size
 
