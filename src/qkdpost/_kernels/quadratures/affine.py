@@ -83,18 +83,16 @@ def choose_quadratures(symbols: Reals, words: Words, output: Reals) -> None:
 
 
 def warm() -> None:
-    """Compile every kernel of this file, for arrays that may be written to and for those that may not."""
+    """Compile every kernel of this file."""
     words = np.zeros(1, dtype=np.uint64)
     uniform = np.zeros(4, dtype=np.uint32)
     words.flags.writeable = uniform.flags.writeable = False
     centre, matrix = np.zeros(2, dtype=np.float32), np.zeros(4, dtype=np.float32)
     for dtype in (np.float32, np.int16):
-        for frozen in (False, True):
-            values = np.zeros((2, 2), dtype=dtype)
-            values.flags.writeable = not frozen
-            output = np.zeros((2, 2), dtype=np.float32)
-            add_dither(values.reshape(4), uniform, 1.0, output.reshape(4))
-            whiten_both(values, centre, matrix, output)
-            whiten_one(values.reshape(4), words, centre, matrix, output.reshape(4))
-            if dtype == np.float32:
-                choose_quadratures(values, words, output[0])
+        values, output = np.zeros((2, 2), dtype=dtype), np.zeros((2, 2), dtype=np.float32)
+        values.flags.writeable = False
+        add_dither(values.reshape(4), uniform, 1.0, output.reshape(4))
+        whiten_both(values, centre, matrix, output)
+        whiten_one(values.reshape(4), words, centre, matrix, output.reshape(4))
+        if dtype == np.float32:
+            choose_quadratures(values, words, output[0])

@@ -21,11 +21,12 @@ __all__ = [
     "load_numbers",
     "load_signs",
     "multiply_tiles",
+    "store_scaled",
 ]
 
 Tile = NDArray[np.float32]
 
-TILE = 128
+TILE = 256
 """How many numbers are side by side in a tile: three of them, and what they are made of, stay in the first cache."""
 
 
@@ -70,9 +71,11 @@ def multiply_tiles(
 @kernel
 def load_numbers(values: NDArray[np.float32], start: int, dimension: int, count: int, tile: Tile) -> None:
     """Bring `count` numbers, whose reals lie one after another in `values` from `start` on, into a tile."""
+    # Where an index might be negative, numba asks; those of a table of this shape cannot be.
+    numbers = values[start : start + dimension * count].reshape((count, dimension))
     for place in range(count):
         for row in range(dimension):
-            tile[row, place] = values[start + dimension * place + row]
+            tile[row, place] = numbers[place, row]
 
 
 @kernel
@@ -84,3 +87,13 @@ def load_signs(words: NDArray[np.uint64], start: int, dimension: int, count: int
         word = words[bit >> np.uint64(6)] >> (bit & np.uint64(63))
         for row in range(dimension):
             tile[row, place] = np.float32(1.0) - np.float32(2.0) * np.float32((word >> np.uint64(row)) & one)
+
+
+@kernel
+def store_scaled(tile: Tile, scales: NDArray[np.float32], start: int, output: NDArray[np.float32]) -> None:
+    """Write the numbers of a tile, each times its scale, one after another to `output` from real `start` on."""
+    dimension, count = tile.shape[0], scales.size
+    numbers = output[start : start + dimension * count].reshape((count, dimension))
+    for place in range(count):
+        for row in range(dimension):
+            numbers[place, row] = scales[place] * tile[row, place]

@@ -23,6 +23,7 @@ from qkdpost._kernels.quadratures.products import (
     load_numbers,
     load_signs,
     multiply_tiles,
+    store_scaled,
 )
 
 __all__ = [
@@ -68,7 +69,8 @@ def make_rotations(
     products = np.empty((dimension, TILE), dtype=np.float32)
     squares = np.empty(TILE, dtype=np.float32)
     scales = np.empty(TILE, dtype=np.float32)
-    nothing = np.empty(TILE, dtype=np.float32)
+    nothing = np.empty(TILE, dtype=np.int16)
+    rounded = np.empty((dimension, TILE), dtype=np.int16)
     least = np.float32(MIN_NORM * MIN_NORM)
     most = np.float32(MAX_NORM * MAX_NORM)
     length = np.float32(RADIUS / np.sqrt(float(dimension)))
@@ -89,18 +91,18 @@ def make_rotations(
             norm = np.sqrt(least if empty else square)
             norms[start + place] = norm
             scales[place] = np.float32(0.0) if empty else length / norm
-            nothing[place] = np.float32(RADIUS) if empty else np.float32(0.0)
+            nothing[place] = RADIUS if empty else 0
         if not sound:
             return False
-        for place in range(count):
-            products[0, place] = products[0, place] * scales[place] + nothing[place]
-        for row in range(1, dimension):
+        for row in range(dimension):
             for place in range(count):
-                products[row, place] *= scales[place]
-        first = start * dimension
+                rounded[row, place] = np.int16(np.rint(products[row, place] * scales[place]))
+        for place in range(count):
+            rounded[0, place] += nothing[place]
+        numbers = rotations[start * dimension : (start + count) * dimension].reshape((count, dimension))
         for place in range(count):
             for row in range(dimension):
-                rotations[first + dimension * place + row] = np.int16(np.rint(products[row, place]))
+                numbers[place, row] = rounded[row, place]
     return True
 
 
@@ -122,6 +124,7 @@ def rotated_likelihoods(
     sent = np.empty((dimension, TILE), dtype=np.float32)
     rotation = np.empty((dimension, TILE), dtype=np.float32)
     products = np.empty((dimension, TILE), dtype=np.float32)
+    scales = np.empty(TILE, dtype=np.float32)
     scale = np.float32(factor / RADIUS)
     for start in range(0, norms.size, TILE):
         count = min(TILE, norms.size - start)
@@ -130,9 +133,8 @@ def rotated_likelihoods(
         load_numbers(rotations, first, dimension, count, rotation)  # type: ignore[arg-type]
         multiply_tiles(signs, rotation, sent, products, dimension, count)
         for place in range(count):
-            by = scale * norms[start + place]
-            for row in range(dimension):
-                output[first + dimension * place + row] = by * products[row, place]
+            scales[place] = scale * norms[start + place]
+        store_scaled(products, scales[:count], first, output)
 
 
 @kernel
@@ -152,6 +154,7 @@ def rebuild_values(
     rotation = np.empty((dimension, TILE), dtype=np.float32)
     targets = np.empty((dimension, TILE), dtype=np.float32)
     products = np.empty((dimension, TILE), dtype=np.float32)
+    scales = np.empty(TILE, dtype=np.float32)
     scale = np.float32(1.0 / (RADIUS * np.sqrt(float(dimension))))
     for start in range(0, norms.size, TILE):
         count = min(TILE, norms.size - start)
@@ -160,9 +163,8 @@ def rebuild_values(
         load_signs(words, first, dimension, count, targets)
         multiply_tiles(signs, rotation, targets, products, dimension, count)
         for place in range(count):
-            by = scale * norms[start + place]
-            for row in range(dimension):
-                output[first + dimension * place + row] = by * products[row, place]
+            scales[place] = scale * norms[start + place]
+        store_scaled(products, scales[:count], first, output)
 
 
 @kernel
@@ -185,17 +187,13 @@ def unsound_rotation(rotations: Rotations, norms: Reals, dimension: int, least: 
 
 
 def warm() -> None:
-    """Compile every kernel of this file, for arrays that may be written to and for those that may not."""
+    """Compile every kernel of this file."""
     bits = np.zeros(1, dtype=np.uint64)
-    bits.flags.writeable = False
-    for frozen in (False, True):
-        values, norms, rotations = np.ones(8, dtype=np.float32), np.ones(1, dtype=np.float32), np.zeros(8, np.int16)
-        output = np.ones(8, dtype=np.float32)
-        if frozen:
-            values.flags.writeable = False
-        make_rotations(values, bits, SECOND_CONJUGATED, 8, rotations, norms)
-        if frozen:
-            rotations.flags.writeable = norms.flags.writeable = False
-        rotated_likelihoods(values, rotations, norms, PLAIN, 8, 1.0, output)
-        rebuild_values(rotations, norms, bits, FIRST_CONJUGATED, 8, output)
-        unsound_rotation(rotations, norms, 8, 0, 2**31)
+    values, norms, rotations = np.ones(8, dtype=np.float32), np.ones(1, dtype=np.float32), np.zeros(8, np.int16)
+    output = np.ones(8, dtype=np.float32)
+    bits.flags.writeable = values.flags.writeable = False
+    make_rotations(values, bits, SECOND_CONJUGATED, 8, rotations, norms)
+    rotations.flags.writeable = norms.flags.writeable = False
+    rotated_likelihoods(values, rotations, norms, PLAIN, 8, 1.0, output)
+    rebuild_values(rotations, norms, bits, FIRST_CONJUGATED, 8, output)
+    unsound_rotation(rotations, norms, 8, 0, 2**31)

@@ -112,8 +112,10 @@ def calibration_moments(
     kept = real_array("record", record, columns=2 if both else None, integers=True)
     sums = MomentSums("heterodyne" if both else "homodyne")
     nothing = np.zeros((0, 2) if both else 0, dtype=np.float32)
+    nothing.flags.writeable = False
     for start in range(0, len(kept), _CHUNK):
         piece = dithered(kept[start : start + _CHUNK], adc_step, random_source)
+        piece.flags.writeable = False  # as all arrays are that come here: kernels are compiled for one kind
         sums._add(nothing, piece, None if both else Bits.zeros(len(piece)))
     found = sums.result()
     x, p = (0, 1) if both else (0, 0)
