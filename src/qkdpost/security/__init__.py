@@ -41,7 +41,7 @@ Data for choosing the correction
 
 from __future__ import annotations
 
-from qkdpost.security import single_photon
+from qkdpost.security import gaussian, single_photon
 from qkdpost.security.decoy import bound as decoy_bb84
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
@@ -50,6 +50,9 @@ from qkdpost.security.decoy.settings import DecoyBoundSettings
 from qkdpost.security.decoy.tally import DecoyTally
 from qkdpost.security.disclosed import Bound, Disclosed
 from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
+from qkdpost.security.gaussian.acceptance import GaussianAcceptance
+from qkdpost.security.gaussian.settings import GaussianBoundSettings
+from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.security.qubits import bb84, bbm92
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.settings import QubitBoundSettings
@@ -69,6 +72,9 @@ __all__ = [
     "Epsilon",
     "EpsilonLedger",
     "EpsilonTerm",
+    "GaussianAcceptance",
+    "GaussianBoundSettings",
+    "GaussianTally",
     "IntensitySensitivity",
     "QubitAcceptance",
     "QubitBoundSettings",
@@ -83,6 +89,7 @@ __all__ = [
     "bbm92",
     "binary_entropy",
     "decoy_bb84",
+    "gaussian",
     "intensity_sensitivity",
     "inverse_binary_entropy",
     "single_photon",

@@ -52,7 +52,7 @@ class SecretLength:
         bound: the name of the bound.
         form: "variable-length": the length may be chosen from what was observed; "fixed-length": only for
             thresholds that were set before the data were seen.
-        attacks: the attacks that it holds against.
+        attacks: the class of attacks that it holds against, in full, as "coherent".
         rigorous: whether it is a bound at all; published formulas that are kept for comparison may not be.
         assumptions: what it takes for granted.
         terms: what makes the length, in the order of the formula; a last term pays for floating-point rounding.
@@ -163,6 +163,7 @@ def secret_length_of_terms(
     key_bits: int,
     abort: str = "",
     unproven: Sequence[str] = (),
+    attacks: str = "coherent",
 ) -> SecretLength:
     """Add the terms of a bound up, safely, and say why if nothing is left; see the module for what is refused.
 
@@ -181,6 +182,7 @@ def secret_length_of_terms(
         key_bits: how many bits the key is made of.
         abort: why the block was not accepted, if it was not.
         unproven: on which steps it rests that no published proof covers.
+        attacks: the class of attacks that it holds against, in full, to be followed by the word attacks.
     """
     magnitude = math.fsum(abs(term.bits) for term in terms)
     margin = max(1e-6, magnitude * 2.0**-48)
@@ -197,7 +199,7 @@ def secret_length_of_terms(
         bits=bits,
         bound=bound,
         form=form,
-        attacks="coherent",
+        attacks=attacks,
         rigorous=rigorous,
         assumptions=tuple(assumptions),
         terms=lines,

@@ -1,1 +1,8 @@
-"""Bounds for Gaussian-modulated coherent states; rates for planning other constellations."""
+"""Bounds for Gaussian modulation with continuous outcomes, and rates of other modulations for planning."""
+
+from __future__ import annotations
+
+from qkdpost.security.gaussian.holevo import asymptotic_rate, holevo_information, mutual_information
+from qkdpost.security.gaussian.secret_length import apply_bound, secret_length
+
+__all__ = ["apply_bound", "asymptotic_rate", "holevo_information", "mutual_information", "secret_length"]

@@ -1,0 +1,1 @@
+"""Limits on channel, calibration and directions, from the sums of a block."""

@@ -1,0 +1,110 @@
+"""Settings of the bounds for Gaussian modulation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from qkdpost.checks import choice, instance, real_number, whole_number
+from qkdpost.errors import ConfigurationError
+from qkdpost.security.gaussian.acceptance import GaussianAcceptance
+from qkdpost.security.gaussian.holevo import Detection, Receiver
+from qkdpost.security.gaussian.tally import DIMENSIONS
+
+__all__ = ["FIXED_LENGTH", "Attacks", "Detection", "GaussianBoundSettings", "Receiver"]
+
+Attacks = Literal["gaussian-collective", "phase-insensitive-gaussian-collective"]
+
+FIXED_LENGTH = {"fixed-length": GaussianAcceptance, "second-order": GaussianAcceptance}
+"""The fixed-length bounds, with their thresholds."""
+
+_COMPARISON = ("york", "lgg-2010")
+_REFUSED = ("coherent", "general", "coherent attacks", "general attacks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaussianBoundSettings:
+    """What both hosts agreed on before the block: devices with tolerances, the class of attacks, and the bound.
+
+    Args:
+        modulation_variance: V_A, of Alice's x and of her p, in units of shot noise.
+        modulation_tolerance: by what part of itself it may be off, 0 ... 0.5; the end that gives less key is taken.
+        efficiency: of Bob's receiver, all of it, above 0 and at most 1. What is above 1 with the tolerance counts as 1.
+        efficiency_tolerance: by what part of itself it may be off, 0 ... 1; the upper end is taken.
+        detection: "heterodyne" or "homodyne".
+        receiver: "trusted": the receiver's loss and electronic noise are nobody's; "untrusted": the eavesdropper's.
+        attacks: "gaussian-collective": that the channel treats both quadratures alike is tested on the block, and the
+            limits are made for what may pass; "phase-insensitive-gaussian-collective": it is taken for granted, and
+            said so in the result.
+        dimension: that of the rotations, which the tally must then have; None takes that of the tally.
+        bound: "variable-length"; or "fixed-length" or "second-order", with `acceptance`.
+        acceptance: for a fixed-length bound: the thresholds that were set before the data were seen.
+
+    Raises:
+        ConfigurationError: a name or number that cannot be, thresholds where none belong, or none where they do.
+    """
+
+    modulation_variance: float
+    modulation_tolerance: float = 0.0
+    efficiency: float
+    efficiency_tolerance: float = 0.0
+    detection: Detection = "heterodyne"
+    receiver: Receiver = "trusted"
+    attacks: Attacks = "gaussian-collective"
+    dimension: int | None = None
+    bound: str = "variable-length"
+    acceptance: GaussianAcceptance | None = None
+
+    def __post_init__(self) -> None:
+        self._keep_number("modulation_variance", above=0.0, most=1e4)
+        self._keep_number("modulation_tolerance", least=0.0, most=0.5)
+        self._keep_number("efficiency", above=0.0, most=1.0)
+        self._keep_number("efficiency_tolerance", least=0.0, most=1.0)
+        choice("detection", self.detection, get_args(Detection), error=ConfigurationError)
+        choice("receiver", self.receiver, get_args(Receiver), error=ConfigurationError)
+        if isinstance(self.attacks, str) and self.attacks in _REFUSED:
+            raise ConfigurationError(
+                f"attacks {self.attacks!r}: nothing is claimed against general attacks. What is known to lift a bound "
+                "for Gaussian collective attacks to them needs an energy test on modes of its own and a random unitary "
+                "that both hosts apply to their data before rotation, and this library has neither step; use "
+                "'gaussian-collective'"
+            )
+        choice("attacks", self.attacks, get_args(Attacks), error=ConfigurationError)
+        if self.dimension is not None:
+            dimension = whole_number("dimension", self.dimension, least=1, most=8, error=ConfigurationError)
+            if dimension not in DIMENSIONS:
+                raise ConfigurationError(f"dimension must be 1, 2, 4 or 8; found {dimension}")
+            object.__setattr__(self, "dimension", dimension)
+        self._check_bound()
+
+    def _keep_number(self, name: str, *, most: float, least: float = -math.inf, above: float = -math.inf) -> None:
+        number = real_number(name, getattr(self, name), least=least, most=most, above=above, error=ConfigurationError)
+        object.__setattr__(self, name, number)
+
+    def _check_bound(self) -> None:
+        if isinstance(self.bound, str) and self.bound in _COMPARISON:
+            raise ConfigurationError(
+                f"bound {self.bound!r} is a published formula, kept in qkdpost.security.gaussian.published for "
+                "comparison with its authors' numbers; it gives no key"
+            )
+        choice("bound", self.bound, ("variable-length", *FIXED_LENGTH), error=ConfigurationError)
+        if self.acceptance is not None:
+            instance("acceptance", self.acceptance, GaussianAcceptance, error=ConfigurationError)
+        if (self.bound == "variable-length") != (self.acceptance is None):
+            raise ConfigurationError(
+                "a fixed-length bound needs acceptance, thresholds that were set before the data were seen, and a "
+                f"variable-length one takes none; found bound {self.bound!r} and acceptance "
+                f"{'None' if self.acceptance is None else 'given'}"
+            )
+
+    @property
+    def modulation_variances(self) -> tuple[float, float]:
+        """The ends of the interval of V_A."""
+        off = self.modulation_tolerance * self.modulation_variance
+        return self.modulation_variance - off, self.modulation_variance + off
+
+    @property
+    def largest_efficiency(self) -> float:
+        """The upper end of the interval of the efficiency."""
+        return min(1.0, self.efficiency * (1.0 + self.efficiency_tolerance))
