@@ -23,6 +23,7 @@ from qkdpost.reconciliation.slices.conversation import (
 )
 from qkdpost.reconciliation.slices.decoding import SliceDecoders
 from qkdpost.reconciliation.slices.frames import give_up_bits, key_bits, labels_of_key, slice_outcomes
+from qkdpost.reconciliation.slices.messages import decode_first
 from qkdpost.reconciliation.slices.plan import LENGTH_UNITS, SlicePlan, plan_slices
 from qkdpost.statistics.gaussian.wrapped import cell_entropy
 
@@ -96,6 +97,18 @@ def test_frames_that_cannot_be_found_are_given_up_and_charged_whole() -> None:
     assert reference.disclosed[Cause.DROPPED_FRAMES] == length - SYNDROMES - revealed
     verdicts = reference.disclosed[Cause.FRAME_VERDICTS]
     assert verdicts == 2 * (3 + len(REVEALS))
+
+
+def test_a_frame_whose_second_bits_are_not_found_reveals_nothing_more() -> None:
+    """Expectations that are off by two cells have the right first bits, and the wrong second ones."""
+    outcomes, expected = _link(2)
+    expected[: REALS // 5] += np.float32(2 * PLAN.width)
+    reference, corrector = _both(outcomes, expected)
+    _agree(reference, corrector)
+    assert reference.given_up.tolist() == [True, False]
+    assert reference.disclosed[Cause.REVEALED_BITS] == 0
+    assert reference.disclosed[Cause.FRAME_VERDICTS] == 2 * 2
+    assert reference.key() == corrector.key()
 
 
 def test_frames_that_verification_finds_wrong_are_given_up_later() -> None:
@@ -214,6 +227,21 @@ def test_first_messages_that_cannot_be_are_refused(damage: Callable[[bytes], Pay
     next(corrector)
     with pytest.raises(InvalidPayload):
         corrector.send(damage(_first()))
+
+
+def test_damaged_first_messages_are_read_or_refused_and_nothing_else() -> None:
+    """Bytes of turns are changed at random, and lengths; places and syndromes may be any."""
+    generator, first = np.random.default_rng(7), _first()
+    for _ in range(300):
+        damaged = bytearray(first)
+        for place in generator.integers(_TURNS_AT, _TURNS_AT + 30, 2):
+            damaged[place] = generator.integers(256)
+        cut = int(generator.integers(0, 3)) * int(generator.integers(0, 100))
+        try:
+            message = decode_first(bytes(damaged[: len(damaged) - cut]), 2, PLAN)
+        except InvalidPayload:
+            continue
+        assert all(np.all(turned < REALS) for turned in message.sliced.turned)
 
 
 @pytest.mark.parametrize(
