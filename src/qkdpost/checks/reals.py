@@ -17,7 +17,13 @@ _COMPLEX = "Give real columns: np.column_stack((z.real, z.imag)), scaled to your
 
 
 def real_array(
-    name: str, values: object, *, columns: int | None = None, integers: bool = False, hint: str = ""
+    name: str,
+    values: object,
+    *,
+    columns: int | None = None,
+    integers: bool = False,
+    finite: bool = True,
+    hint: str = "",
 ) -> NDArray[Any]:
     """Return real numbers as a read-only, contiguous float32 array; a view of `values` if they were that already.
 
@@ -26,6 +32,7 @@ def real_array(
         values: a list or array of finite numbers; no bools, no complex numbers.
         columns: how many there must be; None for a vector, of shape (n,).
         integers: whether integers that fit into int16 are returned as such.
+        finite: False where the caller finds NaN and infinity by what it makes of the numbers, and saves a pass.
         hint: what an error adds.
 
     Raises:
@@ -50,7 +57,7 @@ def real_array(
         raise InputError(f"{wanted}; found {described(array)}{more}")
     kept: NDArray[Any] | None = _as_int16(array) if integers and array.dtype.kind in "iu" else None
     if kept is None:
-        kept = _as_float32(name, array)
+        kept = _as_float32(name, array, finite)
     kept = np.ascontiguousarray(kept).view(np.ndarray).view()
     kept.flags.writeable = False
     return kept
@@ -65,10 +72,10 @@ def _as_int16(array: NDArray[Any]) -> NDArray[np.int16] | None:
     return array.astype(np.int16)
 
 
-def _as_float32(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
+def _as_float32(name: str, array: NDArray[Any], finite: bool) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         kept = array.astype(np.float32, copy=False)
-    for start in range(0, len(kept), _ROWS):
+    for start in range(0, len(kept) if finite else 0, _ROWS):
         piece = kept[start : start + _ROWS]
         if not np.isfinite(piece).all():
             row = start + int(np.flatnonzero(~np.isfinite(piece).reshape(len(piece), -1).all(axis=1))[0])

@@ -129,8 +129,14 @@ def test_what_does_not_fit_is_refused() -> None:
         one.add(x[:, 0], y[:, 0])
     with pytest.raises(InputError, match="one entry for each"):
         one.add(x[:9, 0], y[:9, 0], choices)
-    with pytest.raises(InputError, match="NaN"):
-        both.add(x, np.full((10, 2), np.nan))
+    for wrong in (np.nan, np.inf, -np.inf, 1e300):
+        for place in (0, 9):
+            spoilt = y.astype(np.float64)
+            spoilt[place, 1] = wrong
+            with pytest.raises(InputError, match="NaN"):
+                MomentSums("heterodyne").add(x, spoilt)
+            with pytest.raises(InputError, match="NaN"):
+                MomentSums("heterodyne").add(spoilt, y)
     with pytest.raises(InputError, match="detection must be one of"):
         MomentSums("both")  # type: ignore[arg-type]
 

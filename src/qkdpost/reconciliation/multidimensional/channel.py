@@ -67,7 +67,7 @@ def rotation_messages(values: Any, bits: Bits, dimension: int) -> RotationMessag
     [[0, 1, 1, 0]]
     """
     checked = dimension_of(dimension)
-    series = _series("values", values, checked)
+    series = _series("values", values, checked, finite=False)  # the kernel looks at every norm
     if len(instance("bits", bits, Bits)) != series.size:
         raise InputError(f"there must be one bit for each of {series.size} outcomes; found {len(bits)}")
     rotations = np.empty(series.size, dtype=np.int16)
@@ -131,12 +131,12 @@ def rebuild_outcomes(message: RotationMessage, bits: Bits) -> NDArray[np.float32
     return output
 
 
-def _series(name: str, values: Any, dimension: int) -> NDArray[np.float32]:
+def _series(name: str, values: Any, dimension: int, *, finite: bool = True) -> NDArray[np.float32]:
     """Return outcomes as a vector, x and p by turns, without a copy of what is contiguous float32."""
     both = getattr(values, "ndim", 1) == 2
     if both and dimension == 1:
         raise InputError(f"{name} of both quadratures need a dimension of 2 or more: a symbol lies within one number")
-    array = real_array(name, values, columns=2 if both else None)
+    array = real_array(name, values, columns=2 if both else None, finite=finite)
     if array.size > MAX_REALS or array.size % dimension:
         raise InputError(
             f"{name} must be whole numbers of {dimension} reals, at most 2^30 reals; found {described(array)}"

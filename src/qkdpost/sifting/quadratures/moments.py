@@ -53,14 +53,18 @@ class MomentSums:
             quadratures: which it was, where one was.
 
         Raises:
-            InputError: shapes that do not fit the detection or each other.
+            InputError: shapes that do not fit the detection or each other, or NaN or infinity, after which these sums
+                are of no use.
         """
         columns = 2 if self._both else None
-        sent = real_array("symbols", symbols, columns=columns)
-        measured = real_array("outcomes", outcomes, columns=columns)
+        sent = real_array("symbols", symbols, columns=columns, finite=False)
+        measured = real_array("outcomes", outcomes, columns=columns, finite=False)
         if len(sent) != len(measured):
             raise InputError(f"there must be as many symbols as outcomes; found {len(sent)} and {len(measured)}")
         self._add(sent, measured, quadratures)
+        # Any NaN or infinity is in a sum of squares, and stays there.
+        if not np.isfinite(self._totals).all():
+            raise InputError("symbols and outcomes must be finite numbers; found NaN, infinity or more than 1e38")
 
     def _add(self, sent: NDArray[np.float32], measured: NDArray[np.float32], quadratures: Bits | None) -> None:
         if self._both:
