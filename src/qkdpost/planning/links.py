@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from qkdpost.checks import described, instance, real_number
 from qkdpost.errors import InputError
+from qkdpost.planning.coherent_link import MAX_PULSES, GaussianLink
 from qkdpost.planning.expectation import (
     coherent_rates,
     one_or_two_photon_rates,
@@ -28,7 +29,7 @@ from qkdpost.security.result import SecretLength
 from qkdpost.security.single_photon.tally import SinglePhotonTally
 from qkdpost.simulation.devices import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
 
-__all__ = ["AnyLink", "BBM92Link", "DecoyBB84Link", "SinglePhotonBB84Link", "expected_length"]
+__all__ = ["AnyLink", "BBM92Link", "DecoyBB84Link", "GaussianLink", "SinglePhotonBB84Link", "expected_length"]
 
 
 LASER = WeakCoherentSource()
@@ -267,11 +268,11 @@ _BIASES = (0.5, 0.3, 0.15, 0.07, 0.03, 0.01, 0.003)
 _INTENSITIES = ((0.5, 0.4), (0.5, 0.2), (0.35, 0.5))
 """The strongest intensity, and the next as a part of it."""
 
-AnyLink: TypeAlias = DecoyBB84Link | SinglePhotonBB84Link | BBM92Link
+AnyLink: TypeAlias = DecoyBB84Link | SinglePhotonBB84Link | BBM92Link | GaussianLink
 
 
 def expected_length(
-    link: AnyLink, *, pulses: int, epsilon: Epsilon | float = 1e-10, efficiency: float = 1.1, **options: Any
+    link: AnyLink, *, pulses: int, epsilon: Epsilon | float = 1e-10, efficiency: float | None = None, **options: Any
 ) -> SecretLength:
     """Return the secret length of the tally that a link is expected to give, by the bound that a session would use.
 
@@ -279,17 +280,24 @@ def expected_length(
         link: the devices and choices.
         pulses: how many pulses make a block.
         epsilon: the budget, or a total.
-        efficiency: f of error correction: it discloses f n h(error rate).
+        efficiency: f of error correction: it discloses f n h(error rate); None for 1.1. A `GaussianLink` has a
+            reconciliation_efficiency of its own.
         options: for the kind's `secret_length`, as ``method="analytic"``.
 
     Raises:
         InputError: pulses or efficiency out of range, or `link` is not a link to be planned.
     """
-    link = check_link(link)
-    efficiency = real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
-    return link.secret_length(check_pulses("pulses", pulses), efficiency, Epsilon.coerce(epsilon), **options)
+    link, budget = check_link(link), Epsilon.coerce(epsilon)
+    if efficiency is not None:
+        efficiency = real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
+    if isinstance(link, GaussianLink):
+        return link.secret_length(check_pulses("pulses", pulses), efficiency, budget, **options)
+    factor = DEFAULT_EFFICIENCY if efficiency is None else efficiency
+    return link.secret_length(check_pulses("pulses", pulses), factor, budget, **options)
 
 
+DEFAULT_EFFICIENCY = 1.1
+"""Of error correction of qubits."""
 MAX_EFFICIENCY = 1e6
 """Of error correction: far above that of any code, and far from overflow when it is multiplied."""
 
@@ -306,21 +314,26 @@ def check_pulses(name: str, pulses: float) -> int:
     return int(number)
 
 
+def largest_block(link: AnyLink) -> int:
+    """Return how many pulses a block of a link may have at most."""
+    return MAX_PULSES if isinstance(link, GaussianLink) else 2**53
+
+
 def check_link(link: AnyLink) -> AnyLink:
     """Return a link to be planned.
 
     Raises:
         InputError: it is not one.
     """
-    if not isinstance(link, DecoyBB84Link | SinglePhotonBB84Link | BBM92Link):
+    if not isinstance(link, DecoyBB84Link | SinglePhotonBB84Link | BBM92Link | GaussianLink):
         raise InputError(
-            f"link must be a DecoyBB84Link, SinglePhotonBB84Link or BBM92Link; found {described(link)}. A LinkConfig "
-            "is what two hosts agree on; a link to be planned has its devices"
+            f"link must be a DecoyBB84Link, SinglePhotonBB84Link, BBM92Link or GaussianLink; found {described(link)}. "
+            "A LinkConfig is what two hosts agree on; a link to be planned has its devices"
         )
     return link
 
 
-def _check_link(link: AnyLink, detectors: tuple[str, ...]) -> None:
+def _check_link(link: DecoyBB84Link | SinglePhotonBB84Link | BBM92Link, detectors: tuple[str, ...]) -> None:
     """Check what every link has."""
     hint = "One length of fibre makes one link: for several, ask for each, or use rate_curve(distances_km=...)"
     instance("fibre", link.fibre, Fibre, hint=hint)

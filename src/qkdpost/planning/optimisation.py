@@ -13,7 +13,14 @@ from scipy import optimize
 
 from qkdpost.checks import numbers, real_number, whole_number
 from qkdpost.errors import ConfigurationError, QkdpostError
-from qkdpost.planning.links import AnyLink, DecoyBB84Link, check_link, check_pulses, expected_length
+from qkdpost.planning.links import (
+    AnyLink,
+    DecoyBB84Link,
+    check_link,
+    check_pulses,
+    expected_length,
+    largest_block,
+)
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 
@@ -63,7 +70,7 @@ def optimise(
     *,
     pulses: int,
     epsilon: Epsilon | float = 1e-10,
-    efficiency: float = 1.1,
+    efficiency: float | None = None,
     max_evaluations: int = 450,
     progress: Progress | None = None,
     **options: Any,
@@ -80,7 +87,7 @@ def optimise(
         link: devices, and choices to start from.
         pulses: in a block.
         epsilon: the budget, or a total.
-        efficiency: f of error correction.
+        efficiency: f of error correction, as in `expected_length`.
         max_evaluations: how many choices the long search may judge; each of the others a third of that.
         progress: called with a line of text now and then.
         options: for the kind's `secret_length`, in the search and in the answer.
@@ -99,7 +106,8 @@ def optimise(
     settings = dict(options)
     if isinstance(link, DecoyBB84Link) and options.get("bound", "variable-length") == "variable-length":
         settings["method"] = "analytic"
-    search = _Search(lambda at, times: _sum(judge(at, times, **settings)), pulses, progress)
+    ratio = min(_MAX_PULSE_RATIO, largest_block(link) / pulses)
+    search = _Search(lambda at, times: _sum(judge(at, times, **settings)), ratio, progress)
     best = search.best(link, max_evaluations)
     result = judge(best, **options)
     if _sum(result) <= _sum(found):
@@ -157,7 +165,8 @@ def time_to_collect(
         ConfigurationError: even `max_pulses` give fewer.
     """
     secret_bits = check_pulses("secret_bits", secret_bits)
-    link, max_pulses = check_link(link), check_pulses("max_pulses", max_pulses)
+    link = check_link(link)
+    max_pulses = min(check_pulses("max_pulses", max_pulses), largest_block(link))
     low, high = 3.0, math.log10(max_pulses)
     plan = optimise(link, pulses=max_pulses, **settings)
     if plan.result.bits < secret_bits:
@@ -196,10 +205,10 @@ def _sum(result: SecretLength) -> float:
 class _Search:
     """A search for the best choices of a link."""
 
-    def __init__(self, bits: Callable[[AnyLink, float], float], pulses: int, progress: Progress | None) -> None:
+    def __init__(self, bits: Callable[[AnyLink, float], float], max_ratio: float, progress: Progress | None) -> None:
         """Search by `bits`, which returns the length, not clipped at zero, of a link with a multiple of the pulses."""
         self._bits = bits
-        self._max_pulse_ratio = min(_MAX_PULSE_RATIO, 2.0**53 / pulses)
+        self._max_pulse_ratio = max_ratio
         self._progress = progress
         self._count = 0
 
