@@ -29,10 +29,10 @@ A frame that is found may still be wrong: verification by a universal hash comes
 is disclosed likewise (`give_up`, `take_given_up`).
 
 What is charged. All announcements are a function f of the data; Hoelder's inequality over f with weights 2^-l(f) whose
-sum is at most 1, for every value of the places and turns, shows that a bound on the key, given places, is paid for
-by subtracting l(f) (argued in `qkdpost.security.gaussian.slices`). The weights here: two bits for each open frame and
-verdict; the bits by which turns are said; for a frame that is kept, its syndromes and the bits of level 0 that it
-revealed; for a frame that is given up, the length of its labels in the prefix code of the plan, of which all else that
+sum is at most 1, for every value of the places, shows that what is announced is paid for by subtracting l(f) from the
+length (argued in `qkdpost.security.gaussian.slices.bound`). The weights here: two bits for each open frame and verdict;
+the bits by which turns are said; for a frame that is kept, its syndromes and the bits of level 0 that it revealed; for
+a frame that is given up, the length of its labels in the prefix code of the plan, of which all else that
 was said of it is a function, and never less than what was charged of it before. How the labels are sent, and that their
 code is longer, is no matter: given f the message is a function of it.
 
