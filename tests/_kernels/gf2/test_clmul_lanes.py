@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.gf2 import clmul_lanes as lanes
 from qkdpost._kernels.gf2 import clmul_lowering as code
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost._kernels.jit.processor import CLMUL_PATHS, _features, clmul_path
+from qkdpost._kernels.jit.processor import CLMUL_PATHS, clmul_path, processor_features
 from reference.polynomials import integer_of, product
 from support.hashing_digest import digest
 
@@ -107,7 +107,7 @@ def test_shuffles_undo_each_other() -> None:
 
 
 def available_paths() -> list[str]:
-    return [path for path, needed in CLMUL_PATHS.items() if needed <= _features()]
+    return [path for path, needed in CLMUL_PATHS.items() if needed <= processor_features()]
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}, reason="nothing is compiled")

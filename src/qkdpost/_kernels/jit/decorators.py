@@ -99,6 +99,16 @@ def summing_kernel(function: Function) -> Function:
     return cast("Function", _Deferred(function, functools.partial(_build_kernel, fastmath=set(_ANY_ORDER))))
 
 
+def inlined_kernel(function: Function) -> Function:
+    """Compile `function` as `lean_kernel` does, into every kernel that calls it.
+
+    Left to itself the compiler calls what is longer than a few instructions, and hands vector registers over in memory.
+    """
+    if not JIT_ENABLED:
+        return _interpreted(function)
+    return cast("Function", _Deferred(function, functools.partial(_build_kernel, _nrt=False, forceinline=True)))
+
+
 def intrinsic(lowering: Callable[..., Any]) -> Callable[[Function], Function]:
     """Let compiled kernels call `function` through code that `lowering` generates.
 

@@ -1,4 +1,4 @@
-"""Which carry-less multiplication the processor offers."""
+"""What the processor offers, and which carry-less multiplication above all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 from qkdpost._kernels.jit.environment import JIT_ENABLED
 
-__all__ = ["CLMUL_PATHS", "clmul_path"]
+__all__ = ["CLMUL_PATHS", "clmul_path", "processor_features"]
 
 CLMUL_PATHS = {
     "vpclmul512": frozenset({"vpclmulqdq", "avx512f", "avx512vl"}),
@@ -31,14 +31,14 @@ def clmul_path() -> str:
         raise RuntimeError(f"QKDPOST_CLMUL must be one of {', '.join(CLMUL_PATHS)}; found {forced!r}")
     if not JIT_ENABLED:
         return "portable"
-    features = _features()
+    features = processor_features()
     if forced and not CLMUL_PATHS[forced] <= features:
         missing = ", ".join(sorted(CLMUL_PATHS[forced] - features))
         raise RuntimeError(f"QKDPOST_CLMUL={forced} needs {missing}, which this processor lacks")
     return forced or next(path for path, needed in CLMUL_PATHS.items() if needed <= features)
 
 
-def _features() -> frozenset[str]:
+def processor_features() -> frozenset[str]:
     """Return the features that numba generates code for: the host's, unless numba is told otherwise."""
     from numba.core import codegen, config  # noqa: PLC0415
 

@@ -1,0 +1,1 @@
+"""Decoding of raptor-like codes, a register of frames side by side."""
