@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
+from qkdpost.security.gaussian.acceptance import GaussianAcceptance
 from qkdpost.security.gaussian.limits.box import (
     half_width_if_tested,
     largest_information,
@@ -20,6 +22,7 @@ from qkdpost.security.gaussian.limits.box import (
     untested_limits,
 )
 from qkdpost.security.gaussian.limits.isotropy import direction_leak
+from qkdpost.security.gaussian.second_order import second_order_terms
 from qkdpost.security.gaussian.secret_length import EVENTS, apply_bound, finite_size_cost, secret_length
 from qkdpost.security.gaussian.settings import GaussianBoundSettings
 from qkdpost.verification import tag_bits_for
@@ -242,3 +245,50 @@ def test_the_charge_for_correlation_in_time() -> None:
     charged = next(-term.bits for term in there.terms if term.name == "correlation in time")
     assert charged == pytest.approx(0.7213 * 0.0127**2 * 10**8 / 2, rel=1e-3)
     assert here.bits - there.bits == pytest.approx(charged, abs=1)
+
+
+def test_a_vector_of_the_second_order() -> None:
+    """With the limits and the leakage of another derivation, and its third of 1e-10 for each limit."""
+    terms = second_order_terms(block("D1").expected(), TENTH)
+    length_found = 10**9 * (1 - 0.406134748788 / 2) + math.fsum(term.bits for term in terms) - 765045192
+    assert length_found == pytest.approx(30311173.4451, abs=2e-3)
+
+
+@pytest.mark.parametrize("name", ["fixed-length", "second-order"])
+def test_fixed_lengths(name: str) -> None:
+    tally, leak = link().expected(), leak_at(10**8)
+    free = bound(tally, leak)
+    found = dict(free.evidence)["holevo_information"]
+    thresholds = {
+        "key_reals": 10**8,
+        "holevo_information": 1.01 * found,
+        "direction_bits": 1000.0,
+        "leakage_bits": leak + 99,
+    }
+
+    def fixed(leak: int = leak, tally: Any = tally, **changes: Any) -> Any:
+        return bound(tally, leak, bound=name, acceptance=GaussianAcceptance(**(thresholds | changes)))
+
+    here = fixed()
+    assert here.form == "fixed-length"
+    assert 0 < here.bits < free.bits
+    assert here.bits == fixed(leak - 10_000).bits  # never that of the data
+    assert fixed(leak + 100).reason.startswith("not accepted: the leakage")
+    assert fixed(holevo_information=0.99 * found).reason.startswith("not accepted: the Holevo information")
+    assert fixed(direction_bits=1.0).reason.startswith("not accepted: the charge for directions")
+    assert fixed(key_reals=10**8 - 8).reason.startswith("not accepted: the block has")
+    assert fixed(tally=link(xi=0.05).expected()).bits == 0
+    with pytest.raises(ConfigurationError, match="needs acceptance"):
+        bound(tally, leak, bound=name)
+
+
+def test_quadratures_that_are_treated_differently() -> None:
+    """What the test of the class lets pass costs key, and a block that it does not let pass has none."""
+    plain = link()
+    squeezed = replace(plain, noise=plain.noise @ np.diag([1.05, 0.95]))
+    strong = replace(plain, noise=plain.noise @ np.diag([1.2, 0.8]))
+    turned = replace(plain, gains=plain.gains @ np.array([[1.0, 0.3], [0.3, 1.0]]))
+    leak = leak_at(10**8)
+    assert 0 < bound(squeezed.expected(), leak).bits <= bound(plain.expected(), leak).bits
+    for block_of in (strong, turned, replace(plain, gains=plain.gains @ np.diag([1.1, 0.9]))):
+        assert "does not treat both quadratures alike" in bound(block_of.expected(), leak).reason
