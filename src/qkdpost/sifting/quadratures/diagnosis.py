@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from qkdpost.checks import instance
+from qkdpost.checks import instance, whole_number
 from qkdpost.statistics.gaussian.moments import LAGS, CalibrationMoments, QuadratureMoments
 
 __all__ = ["REFUSAL_PROBABILITY", "WARNING_PROBABILITY", "Diagnosis", "diagnose_drift", "diagnose_outcomes"]
@@ -75,18 +75,21 @@ class Diagnosis:
         )
 
 
-def diagnose_outcomes(moments: QuadratureMoments) -> tuple[Diagnosis, ...]:
+def diagnose_outcomes(moments: QuadratureMoments, *, whitened_by: int | None = None) -> tuple[Diagnosis, ...]:
     """Return what sums over a block say against its outcomes; nothing, if they are in order.
 
     It knows nothing of excess noise, whose estimate may well be negative.
 
     Args:
         moments: of the block; the symbols sent are not looked at.
+        whitened_by: from how many symbols the whitening was made, whose own errors show in outcomes that are in order;
+            None if it is exact.
 
     Raises:
-        InputError: no moments.
+        InputError: no moments, or a number of symbols that is none.
     """
     kept = instance("moments", moments, QuadratureMoments)
+    spread = 0.0 if whitened_by is None else 1.0 / whole_number("whitened_by", whitened_by, least=1)
     if min(kept.counts) < MIN_OUTCOMES:
         return ()
     means = [total / count for total, count in zip(kept.measured, kept.counts, strict=True)]
@@ -97,8 +100,8 @@ def diagnose_outcomes(moments: QuadratureMoments) -> tuple[Diagnosis, ...]:
     if min(variances) <= 0.0:
         return ()
     return (
-        *_anisotropy(kept, means, variances),
-        *_offset(kept, means, variances),
+        *_anisotropy(kept, means, variances, spread),
+        *_offset(kept, means, variances, spread),
         *_autocorrelation(kept, means, variances),
         *_kurtosis(kept),
     )
@@ -128,19 +131,24 @@ def diagnose_drift(before: CalibrationMoments, after: CalibrationMoments) -> tup
     return tuple(_judged("drift", math.hypot(*change), error, TOLERATED_DRIFT, 2))
 
 
-def _anisotropy(moments: QuadratureMoments, means: list[float], variances: list[float]) -> Iterator[Diagnosis]:
+def _anisotropy(
+    moments: QuadratureMoments, means: list[float], variances: list[float], spread: float
+) -> Iterator[Diagnosis]:
     whole = sum(variances)
     difference = (variances[0] - variances[1]) / whole
     # Where quadratures take turns there is no product of both.
     both = moments.measured_squares[2] / moments.counts[0] - means[0] * means[1]
     correlation = 2.0 * both / whole if moments.measured_squares[2] else 0.0
-    error = math.sqrt(sum(0.5 / count for count in moments.counts))
+    error = math.sqrt(sum(0.5 / count for count in moments.counts) + spread)
     yield from _judged("anisotropy", math.hypot(difference, correlation), error, TOLERATED_ANISOTROPY, 2)
 
 
-def _offset(moments: QuadratureMoments, means: list[float], variances: list[float]) -> Iterator[Diagnosis]:
+def _offset(
+    moments: QuadratureMoments, means: list[float], variances: list[float], spread: float
+) -> Iterator[Diagnosis]:
     lengths = [mean / math.sqrt(variance) for mean, variance in zip(means, variances, strict=True)]
-    yield from _judged("offset", math.hypot(*lengths), 1.0 / math.sqrt(min(moments.counts)), TOLERATED_OFFSET, 2)
+    error = math.sqrt(1.0 / min(moments.counts) + spread)
+    yield from _judged("offset", math.hypot(*lengths), error, TOLERATED_OFFSET, 2)
 
 
 def _autocorrelation(moments: QuadratureMoments, means: list[float], variances: list[float]) -> Iterator[Diagnosis]:

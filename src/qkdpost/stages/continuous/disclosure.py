@@ -1,0 +1,229 @@
+"""Disclosure: some symbols become public, to set correction up; they make no key, and no bound rests on them.
+
+The reference holds its outcomes of the block when it opens it, and the corrector says that it holds its symbols, so
+that nobody can act upon what is disclosed any more. From the disclosed symbols the reference makes the whitening of its
+outcomes, and chooses the rate of the code. Both are announced before a frame is disclosed, and never changed: another
+map for the same outcomes would be another choice that an eavesdropper may have steered.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.dialogue.messages import (
+    AbortReason,
+    DisclosedSymbols,
+    QuadratureChoices,
+    RecordsHeld,
+    ReversePlan,
+    SymbolRequest,
+)
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer
+from qkdpost.errors import InputError, RemoteProtocolError
+from qkdpost.reconciliation.raptor.plan import FramePlan, plan_frames
+from qkdpost.records import CoherentStates, QuadratureOutcomes
+from qkdpost.shared_random import SEED_BYTES, sample_positions
+from qkdpost.sifting.quadratures.diagnosis import diagnose_drift
+from qkdpost.sifting.quadratures.dither import dithered
+from qkdpost.sifting.quadratures.moments import calibration_moments
+from qkdpost.sifting.quadratures.whitening import estimate_channel, measured_quadratures
+from qkdpost.stages.block import Block
+from qkdpost.stages.continuous.facts import DisclosureFacts
+from qkdpost.stages.continuous.findings import notices_of
+from qkdpost.stages.continuous.outcomes import OpenFrames, Setting
+from qkdpost.stages.continuous.parts import hear_choices, hear_symbols, say_choices, say_symbols
+from qkdpost.stages.continuous.stream import SymbolStream, rows_at
+from qkdpost.stages.sifting import NONCE_BYTES, own_records
+from qkdpost.stages.stage import Stage
+from qkdpost.statistics.gaussian.moments import CalibrationMoments, Whitening
+
+__all__ = ["DISCLOSURE"]
+
+LABEL = b"disclosed symbols"
+LARGEST_DEVIATIONS = 40.0
+"""A symbol further out than so many standard deviations is none of a Gaussian modulation."""
+
+
+def reference(block: Block, nothing: None) -> Program[OpenFrames]:
+    """Ask for symbols, and say how frames will be corrected."""
+    yield from own_records(block)
+    expect((yield RECEIVE), RecordsHeld)
+    records: list[QuadratureOutcomes] = yield from _records(block)
+    parts, total = [record.values for record in records], sum(record.events for record in records)
+    seed = block.random_source(SEED_BYTES)
+    positions = _positions(block, seed, total)
+    yield SymbolRequest(block=block.number, symbols=total, seed=seed)
+    choices = None
+    if block.settings.detection == "homodyne":  # type: ignore[attr-defined]
+        choices = concatenate(record.quadratures for record in records if record.quadratures is not None)
+        yield from say_choices(block, choices)
+    symbols = yield from hear_symbols(len(positions), _largest(block))
+    step = max((record.adc_step for record in records if record.adc_step is not None), default=None)
+    estimate = _estimate(
+        block, symbols, dithered(rows_at(parts, positions), step, block.random_source), choices, positions
+    )
+    plan = _plan(estimate.signal_to_noise)
+    setting = _setting(block, plan, total - len(positions), estimate.whitening, estimate.gain, estimate.noise_variance)
+    yield _announcement(block, setting)
+    yield _facts(block, setting, total, estimate.signal_to_noise)
+    return OpenFrames(
+        setting=setting,
+        values=SymbolStream.of(parts, positions),
+        choices=None if choices is None else SymbolStream.of([choices], positions),
+        adc_step=step,
+        calibration=_calibration(block, records),
+    )
+
+
+def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
+    """Disclose the symbols that are asked for, and hear how frames will be corrected."""
+    yield from own_records(block)
+    yield RecordsHeld(block=block.number, nonce=block.random_source(NONCE_BYTES))
+    records: list[CoherentStates] = yield from _records(block)
+    parts, total = [record.symbols for record in records], sum(record.events for record in records)
+    request = expect((yield RECEIVE), SymbolRequest)
+    if request.symbols != total:
+        raise AbortBlock(
+            AbortReason.RECORDS_DISAGREE,
+            f"the peer holds outcomes of {request.symbols} symbols, this host sent {total}",
+        )
+    positions = _positions(block, request.seed, total)
+    choices = None
+    if block.settings.detection == "homodyne":  # type: ignore[attr-defined]
+        choices = yield from hear_choices(total)
+    yield from say_symbols(block, rows_at(parts, positions))
+    heard = expect((yield RECEIVE), ReversePlan)
+    with from_peer("plan of correction"):
+        plan = FramePlan.of(heard.rows)
+        whitening = Whitening(centre=heard.centre, matrix=heard.matrix)
+    if not (heard.gain > 0.0 and heard.noise_variance > 0.0):
+        raise RemoteProtocolError("gain and noise variance of the peer's plan must be above 0")
+    setting = _setting(block, plan, total - len(positions), whitening, heard.gain, heard.noise_variance)
+    modulation: float = block.settings.modulation_variance  # type: ignore[attr-defined]
+    yield _facts(block, setting, total, heard.gain**2 * modulation / heard.noise_variance)
+    return OpenFrames(
+        setting=setting,
+        values=SymbolStream.of(parts, positions),
+        choices=None if choices is None else SymbolStream.of([choices], positions),
+        adc_step=None,
+        calibration=None,
+    )
+
+
+def _records(block: Block) -> Program[list[Any]]:
+    records = []
+    for number in block.record_numbers:
+        records.append((yield NeedRecord(number)))
+    return records
+
+
+def _positions(block: Block, seed: bytes, total: int) -> NDArray[np.int64]:
+    """Return which symbols are disclosed."""
+    wanted: int = block.settings.disclosed_symbols  # type: ignore[attr-defined]
+    if total < 2 * wanted:
+        raise AbortBlock(
+            AbortReason.TOO_FEW_BITS,
+            f"{total} symbols, of which {wanted} would be disclosed to set correction up; at least twice as many are "
+            "needed",
+        )
+    return sample_positions(seed, LABEL, total, wanted)
+
+
+def _largest(block: Block) -> float:
+    variance: float = block.settings.modulation_variance  # type: ignore[attr-defined]
+    return LARGEST_DEVIATIONS * float(np.sqrt(variance))
+
+
+def _estimate(
+    block: Block,
+    symbols: NDArray[np.float32],
+    outcomes: NDArray[np.float32],
+    choices: Bits | None,
+    positions: NDArray[np.int64],
+) -> Any:
+    try:
+        if choices is None:
+            return estimate_channel(symbols, outcomes)
+        of_these = choices.take(positions)
+        return estimate_channel(measured_quadratures(symbols, of_these), outcomes, of_these)
+    except InputError as error:
+        raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"the disclosed symbols show no channel: {error}") from None
+
+
+def _plan(signal_to_noise: float) -> FramePlan:
+    """Return how long frames are, or give the block up where no code has a rate low enough."""
+    try:
+        return plan_frames(signal_to_noise)
+    except InputError as error:
+        raise AbortBlock(AbortReason.NO_KEY_LEFT, f"by the disclosed symbols, {error}") from None
+
+
+def _setting(
+    block: Block, plan: FramePlan, symbols: int, whitening: Whitening, gain: float, noise_variance: float
+) -> Setting:
+    both = block.settings.detection == "heterodyne"  # type: ignore[attr-defined]
+    frames = symbols * (2 if both else 1) // plan.frame_bits
+    if not frames:
+        raise AbortBlock(AbortReason.TOO_FEW_BITS, f"{symbols} symbols fill no frame of {plan.frame_bits} outcomes")
+    return Setting(plan=plan, gain=gain, noise_variance=noise_variance, whitening=whitening, frames=frames)
+
+
+def _announcement(block: Block, setting: Setting) -> ReversePlan:
+    return ReversePlan(
+        block=block.number,
+        rows=setting.plan.extension_rows,
+        gain=setting.gain,
+        noise_variance=setting.noise_variance,
+        centre=setting.whitening.centre,
+        matrix=setting.whitening.matrix,
+    )
+
+
+def _facts(block: Block, setting: Setting, total: int, snr: float) -> DisclosureFacts:
+    return DisclosureFacts(
+        rounds=total,
+        disclosed_symbols=block.settings.disclosed_symbols,  # type: ignore[attr-defined]
+        estimated_snr=snr,
+        code_rate=1.0 - setting.plan.syndrome_bits / setting.plan.frame_bits,
+        frame_reals=setting.plan.frame_bits,
+    )
+
+
+def _calibration(
+    block: Block, records: list[QuadratureOutcomes]
+) -> tuple[CalibrationMoments, CalibrationMoments | None]:
+    """Return the moments of all calibration records; of electronic noise only where every record has them.
+
+    Raises:
+        AbortBlock: the noise of the receiver changed from one record to the next by more than can be tolerated.
+    """
+    shot = [calibration_moments(record.electronic_shot, record.adc_step, block.random_source) for record in records]
+    alone = [
+        calibration_moments(record.electronic, record.adc_step, block.random_source)
+        for record in records
+        if record.electronic is not None
+    ]
+    for before, after in pairwise(shot):
+        notices_of(diagnose_drift(before, after))
+    return _sum_of(shot), _sum_of(alone) if len(alone) == len(records) else None
+
+
+def _sum_of(moments: list[CalibrationMoments]) -> CalibrationMoments:
+    total = moments[0]
+    for more in moments[1:]:
+        total = total + more
+    return total
+
+
+DISCLOSURE = Stage(
+    name="disclosure",
+    reference=reference,
+    corrector=corrector,
+    reference_hears=frozenset({RecordsHeld, DisclosedSymbols}),
+    corrector_hears=frozenset({SymbolRequest, QuadratureChoices, ReversePlan}),
+)

@@ -1,0 +1,147 @@
+"""Correction at the reference: it draws secret bits, and discloses what lets the corrector find them.
+
+For each vector of outcomes the reference draws bits of its own, and says by which rotation the direction of outcomes
+becomes the direction that stands for the bits; see `qkdpost.reconciliation.multidimensional.channel` for why that tells
+nothing of them. The bits come from the random source of the session; they are the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkdpost.bits import Bits, concatenate
+from qkdpost.dialogue.messages import FrameFlags, FrameRotations, FrameSyndrome, FrameTags
+from qkdpost.dialogue.program import PAUSE, RECEIVE, Program, expect, peer_bits
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.reconciliation.multidimensional import rotation_messages
+from qkdpost.reconciliation.raptor.syndromes import syndrome_of_increment, syndromes_of
+from qkdpost.sifting.quadratures.dither import dithered
+from qkdpost.sifting.quadratures.moments import MomentSums
+from qkdpost.sifting.quadratures.whitening import whiten
+from qkdpost.stages.block import Block
+from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of, settings_of
+from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
+from qkdpost.stages.continuous.parts import slices
+from qkdpost.verification import frame_tags
+
+__all__ = ["reference"]
+
+HASH_KEY_BYTES = 32
+
+
+@dataclass(slots=True)
+class _Sender:
+    """The reference while it goes through the frames of a block."""
+
+    block: Block
+    opened: OpenFrames
+    batches: Batches
+    costs: FrameCosts
+    sums: MomentSums
+    kept: list[Bits] = field(default_factory=list, repr=False)
+
+    def send_batch(self, numbers: range) -> Program[None]:
+        """Disclose a batch, step by step, until each frame is well or disclosed whole."""
+        plan, ledger = self.batches.setting.plan, self.block.ledger
+        words = np.empty((len(numbers), plan.frame_bits // 64), dtype=np.uint64)
+        for row, number in enumerate(numbers):
+            yield from self._send_frame(number, words[row])
+        self.costs.open_batch(ledger, len(numbers))
+        standing = Standing(len(numbers))
+        yield from self._hear_verdict(numbers, 0, standing, standing.rows)
+        for step in range(1, plan.max_steps + 1):
+            rows = standing.rows
+            if not rows.size:
+                break
+            for row, part in zip(rows, syndrome_of_increment(plan, words[rows], step), strict=True):
+                yield self._disclose(numbers[row], step, part)
+            standing.steps[rows] = step
+            self.costs.increment(ledger, step, rows.size)
+            yield from self._hear_verdict(numbers, step, standing, rows)
+        yield from self._give_up(numbers, words, standing, standing.rows, after_comparison=False)
+        yield from self._compare(numbers, words, standing)
+
+    def _send_frame(self, number: int, words: NDArray[np.uint64]) -> Program[None]:
+        """Draw the secret bits of a frame, and say rotations and syndrome."""
+        plan = self.batches.setting.plan
+        bits = Bits.from_bytes(self.block.random_source(plan.frame_bits // 8), plan.frame_bits)
+        words[:] = bits.words
+        outcomes = self._outcomes_of_a_frame()
+        dimension = settings_of(self.block.correction).dimension
+        for part, begin, end in slices(plan.frame_bits, PART_REALS):
+            message = rotation_messages(outcomes[begin:end], bits[begin:end], dimension)
+            yield FrameRotations(block=self.block.number, frame=number, part=part, data=message.to_bytes())
+        yield self._disclose(number, 0, syndromes_of(plan, words[None])[0])
+        yield PAUSE
+
+    def _outcomes_of_a_frame(self) -> NDArray[np.float32]:
+        """Return the whitened outcomes of the next frame in one row, those of a symbol side by side; add them up."""
+        count = self.batches.symbols_of_a_frame
+        raw = dithered(self.opened.values.take(count), self.opened.adc_step, self.block.random_source)
+        choices = self.opened.choices_of_next(count)
+        outcomes = whiten(raw, self.batches.setting.whitening, choices)
+        self.sums.add(np.zeros_like(outcomes), outcomes, choices)
+        return outcomes.ravel()
+
+    def _disclose(self, number: int, step: int, words: NDArray[np.uint64]) -> FrameSyndrome:
+        data = words.astype("<u8", copy=False).tobytes()
+        return FrameSyndrome(block=self.block.number, frame=number, step=step, data=data)
+
+    def _hear_verdict(self, numbers: range, step: int, standing: Standing, rows: NDArray[np.int64]) -> Program[None]:
+        heard = expect((yield RECEIVE), FrameFlags)
+        if (heard.first_frame, heard.step) != (numbers[0], step):
+            raise RemoteProtocolError(
+                f"expected the verdict on step {step} of the batch at frame {numbers[0]}; the peer sent that on step "
+                f"{heard.step} of frame {heard.first_frame}"
+            )
+        flags = peer_bits(heard.flags, rows.size, "verdicts on frames")
+        standing.settle(rows, np.asarray(flags, dtype=np.bool_))
+
+    def _give_up(
+        self,
+        numbers: range,
+        words: NDArray[np.uint64],
+        standing: Standing,
+        rows: NDArray[np.int64],
+        *,
+        after_comparison: bool,
+    ) -> Program[None]:
+        """Disclose frames whole: they make no key, and their outcomes count."""
+        for row in rows:
+            yield self._disclose(numbers[row], self.batches.setting.plan.max_steps + 1, words[row])
+            self.costs.give_up(self.block.ledger, int(standing.steps[row]), after_comparison=after_comparison)
+
+    def _compare(self, numbers: range, words: NDArray[np.uint64], standing: Standing) -> Program[None]:
+        """Tag the frames that the corrector calls well, and keep those that it finds equal."""
+        plan, tag_bits, rows = self.batches.setting.plan, self.block.blocks.frame_tag_bits, standing.well
+        if not rows.size:
+            return
+        cores = cores_of(plan, words[rows])
+        hash_key = self.block.random_source(HASH_KEY_BYTES)
+        tags = frame_tags(cores, plan.core_bits, hash_key, tag_bits)
+        yield FrameTags(block=self.block.number, hash_key=hash_key, tags=tags.to_bytes())
+        self.costs.compare(self.block.ledger, tag_bits, rows.size)
+        yield from self._hear_verdict(numbers, plan.max_steps + 1, standing, rows)
+        different = rows[standing.open[rows]]
+        yield from self._give_up(numbers, words, standing, different, after_comparison=True)
+        self.kept.append(cores_of(plan, words[standing.well]))
+
+
+def reference(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
+    """Disclose all frames, batch by batch."""
+    batches = Batches.of(block, opened.setting)
+    sender = _Sender(
+        block=block,
+        opened=opened,
+        batches=batches,
+        costs=FrameCosts(plan=opened.setting.plan),
+        sums=MomentSums(batches.detection),
+    )
+    for numbers in batches:
+        yield from sender.send_batch(numbers)
+    key = concatenate(sender.kept)
+    yield sender.costs.facts(opened.setting.frames, len(key))
+    return ReverseKey(key=key, setting=opened.setting, moments=sender.sums.result(), calibration=opened.calibration)
