@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from qkdpost.protocols.bbm92 import BBM92
     from qkdpost.protocols.bbm92_time_tags import BBM92TimeTags
     from qkdpost.protocols.decoy_bb84 import DecoyBB84
+    from qkdpost.protocols.gaussian_cv import GaussianCV
     from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84
     from qkdpost.reconciliation import Reconciled, reconcile
-    from qkdpost.reconciliation.settings import Auto, Cascade, Ldpc
+    from qkdpost.reconciliation.settings import Auto, Cascade, Ldpc, Multidimensional
     from qkdpost.records import (
         DOUBLE_CLICK,
         KEY_BASIS,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         TimeTags,
     )
     from qkdpost.security.decoy.tally import DecoyTally
+    from qkdpost.security.gaussian.tally import GaussianTally
     from qkdpost.security.qubits.tally import SampledTally, Tally
     from qkdpost.security.settings import Security
     from qkdpost.security.single_photon.tally import SinglePhotonTally
@@ -96,6 +98,8 @@ __all__ = [
     "DecoyTally",
     "Detections",
     "Distillation",
+    "GaussianCV",
+    "GaussianTally",
     "HandshakeCompleted",
     "InputError",
     "KeyPool",
@@ -106,6 +110,7 @@ __all__ = [
     "Ledger",
     "LinkConfig",
     "LocalProtocolError",
+    "Multidimensional",
     "PreparedPulses",
     "QkdpostError",
     "QuadratureOutcomes",
@@ -158,6 +163,8 @@ _HOMES = {
     "DecoyTally": "qkdpost.security.decoy.tally",
     "Detections": "qkdpost.records",
     "Distillation": "qkdpost.distillation",
+    "GaussianCV": "qkdpost.protocols.gaussian_cv",
+    "GaussianTally": "qkdpost.security.gaussian.tally",
     "HandshakeCompleted": "qkdpost.session.events",
     "InputError": "qkdpost.errors",
     "KEY_BASIS": "qkdpost.records",
@@ -169,6 +176,7 @@ _HOMES = {
     "Ledger": "qkdpost.dialogue.ledger",
     "LinkConfig": "qkdpost.config",
     "LocalProtocolError": "qkdpost.errors",
+    "Multidimensional": "qkdpost.reconciliation.settings",
     "PreparedPulses": "qkdpost.records",
     "QkdpostError": "qkdpost.errors",
     "QuadratureOutcomes": "qkdpost.records",

@@ -6,7 +6,7 @@ from typing import Any
 
 from qkdpost.checks import described
 from qkdpost.errors import ConfigurationError
-from qkdpost.protocols import bb84, bbm92, bbm92_time_tags, decoy_bb84, single_photon_bb84
+from qkdpost.protocols import bb84, bbm92, bbm92_time_tags, decoy_bb84, gaussian_cv, single_photon_bb84
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
 
 __all__ = ["PROTOCOLS", "protocol_of"]
@@ -17,6 +17,7 @@ PROTOCOLS: dict[str, Protocol[Any, Any, Any]] = {
     "bbm92-time-tags": bbm92_time_tags.PROTOCOL,
     "decoy-bb84": decoy_bb84.PROTOCOL,
     "single-photon-bb84": single_photon_bb84.PROTOCOL,
+    "gaussian-cv": gaussian_cv.PROTOCOL,
 }
 """Each kind by the name that its settings have as their tag; register a kind of your own before you build its link."""
 

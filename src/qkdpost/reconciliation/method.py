@@ -33,6 +33,7 @@ from qkdpost.reconciliation.correction import CorrectionPlan
 from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
+from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
 from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc, Multidimensional
 
 __all__ = [
@@ -115,6 +116,10 @@ def check_decoder(settings: CorrectionSettings) -> None:
     ldpc = settings.ldpc
     if ldpc is not None and ldpc.decoder not in DECODERS:
         raise ConfigurationError(f"decoder of LDPC must be one of {', '.join(DECODERS)}; found {ldpc.decoder!r}")
+    if isinstance(settings, Multidimensional) and settings.decoder not in RAPTOR_DECODERS:
+        raise ConfigurationError(
+            f"decoder of raptor-like codes must be one of {', '.join(RAPTOR_DECODERS)}; found {settings.decoder!r}"
+        )
 
 
 def cascade_rounds(qber_ppm: int) -> int:

@@ -9,6 +9,8 @@ from qkdpost.dialogue.messages import PROTOCOL_VERSION, Hello, SegmentEntry
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.keys import KeyPool, SegmentState
 from qkdpost.reconciliation.ldpc.codes import manifest_digest
+from qkdpost.reconciliation.raptor.code import manifest_digest as raptor_codes_digest
+from qkdpost.reconciliation.settings import Multidimensional
 
 __all__ = ["check_hello", "make_hello", "peer_segments"]
 
@@ -35,6 +37,8 @@ def _agreed_fields(link: LinkConfig) -> dict[str, str]:
     fields = link.to_fields()
     if link.correction.ldpc is not None:
         fields["installed LDPC codes"] = manifest_digest()
+    if isinstance(link.correction, Multidimensional):
+        fields["installed raptor codes"] = raptor_codes_digest()
     return fields
 
 

@@ -179,8 +179,23 @@ class BlockReport:
             text = " ".join(f"{100 * share:.1f}" for share in shares) + " % in each tenth"
         return [("events matched", text)]
 
+    def _bits_in_words(self) -> list[tuple[str, str]]:
+        """Return what there is to say of clicks and error rates; kinds whose outcomes are continuous have neither."""
+        return [
+            ("own double / cross clicks", f"{self.double_clicks:,} / {self.cross_clicks:,} events"),
+            *(self.own_record.rows() if self.own_record is not None else []),
+            *self._matched_in_words(),
+            ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
+            *([("discarded above the set sizes", f"{self.surplus_bits:,} bits")] if self.surplus_bits else []),
+            ("QBER of test rounds", _rate_in_words(self.test_errors, self.test_bits)),
+            ("QBER of the set-up sample", _rate_in_words(self.setup_errors, self.setup_bits)),
+            ("QBER of the key, exact", self._key_errors_in_words()),
+        ]
+
     def _efficiency_in_words(self) -> str:
-        return NOT_MEASURED if self.efficiency is None else f"{self.efficiency:.4f}"
+        if self.frames and not self.key_bits:
+            return ""
+        return f", efficiency {NOT_MEASURED if self.efficiency is None else f'{self.efficiency:.4f}'}"
 
     def _key_errors_in_words(self) -> str:
         if not self.key_bits:
@@ -192,17 +207,10 @@ class BlockReport:
     def __str__(self) -> str:
         rows = [
             ("rounds seen by both sides", f"{self.rounds:,}"),
-            ("own double / cross clicks", f"{self.double_clicks:,} / {self.cross_clicks:,} events"),
-            *(self.own_record.rows() if self.own_record is not None else []),
-            *self._matched_in_words(),
-            ("sifted: key / test basis", f"{self.sifted_key_bits:,} / {self.sifted_test_bits:,} bits"),
-            *([("discarded above the set sizes", f"{self.surplus_bits:,} bits")] if self.surplus_bits else []),
-            ("QBER of test rounds", _rate_in_words(self.test_errors, self.test_bits)),
-            ("QBER of the set-up sample", _rate_in_words(self.setup_errors, self.setup_bits)),
-            ("QBER of the key, exact", self._key_errors_in_words()),
+            *(self._bits_in_words() if self.frames == 0 or self.key_bits else []),
             ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
             *self._ldpc_in_words(),
-            ("correction", f"{self.reconciliation_rounds:,} rounds, efficiency {self._efficiency_in_words()}"),
+            ("correction", f"{self.reconciliation_rounds:,} rounds{self._efficiency_in_words()}"),
         ]
         rows += [
             (f"disclosed: {cause.replace('_', ' ')}", f"{bits:,} bits")

@@ -1,0 +1,324 @@
+"""Continuous variables between two sessions: order, frames that fail, and what a peer or a line may do to messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+import qkdpost as qp
+from qkdpost.dialogue.ledger import Cause
+from qkdpost.dialogue.messages import (
+    AbortReason,
+    AnnouncedMoments,
+    DisclosedSymbols,
+    FrameFlags,
+    FrameRotations,
+    FrameSyndrome,
+    FrameTags,
+    Message,
+    QuadratureChoices,
+    ReversePlan,
+    SymbolRequest,
+)
+from qkdpost.errors import RemoteProtocolError
+from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
+from qkdpost.session.codec import decode, encode
+from support.link import Pair
+
+SYMBOLS = 150_000
+DISCLOSED = 2**13
+
+
+def link(detection: str = "heterodyne", **correction: Any) -> qp.LinkConfig:
+    """Two frames or three, in two batches; too few for a key, but the conversation goes on to the bound."""
+    return qp.LinkConfig(
+        protocol=qp.GaussianCV(
+            modulation_variance=4.0,
+            efficiency=0.6,
+            detection=detection,  # type: ignore[arg-type]
+            disclosed_symbols=DISCLOSED,
+        ),
+        correction=qp.Multidimensional(**{"batch_frames": 2} | correction),
+        blocks=qp.Blocks(detections=1),
+    )
+
+
+@cache
+def small_records(detection: str = "heterodyne") -> tuple[qp.CoherentStates, qp.QuadratureOutcomes]:
+    return qp.simulation.gaussian_cv(
+        symbols=SYMBOLS * (1 if detection == "heterodyne" else 2),
+        rng=np.random.default_rng(1),
+        modulation_variance=4.0,
+        transmittance=0.5,
+        efficiency=0.6,
+        electronic_noise=0.1,
+        detection=detection,  # type: ignore[arg-type]
+    )
+
+
+def talk(config: qp.LinkConfig, alter: Callable[[str, int, bytes], list[bytes]] | None = None) -> Pair:
+    pair = Pair(config)
+    pair.submit(*small_records(config.protocol.detection))  # type: ignore[arg-type, attr-defined]
+    pair.finish()
+    pair.run(alter)
+    return pair
+
+
+def said(pair: Pair, role: str) -> list[Message]:
+    return [decode(frame) for frame in pair.sent[role]]
+
+
+def reports(pair: Pair) -> list[qp.BlockReport]:
+    return [event.report for role in ("alice", "bob") for event in pair.events[role] if hasattr(event, "report")]
+
+
+@pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
+def test_both_hosts_hold_the_same_ledger_and_the_same_bound(detection: str) -> None:
+    pair = talk(link(detection))
+    alice, bob = reports(pair)
+    assert alice.completed_stages[:4] == (
+        "disclosure",
+        "reverse reconciliation",
+        "estimation after correction",
+        "verification",
+    )
+    assert alice.ledger.to_tuple() == bob.ledger.to_tuple()
+    assert alice.secret is not None
+    assert alice.secret == bob.secret
+    assert not alice.ledger.two_way
+
+
+def test_the_order_is_that_of_the_page() -> None:
+    pair = talk(link("homodyne"))
+    names = list(dict.fromkeys(type(message).__name__ for message in said(pair, "bob")))
+    assert names[names.index("BlockOpen") + 1 :][:8] == [
+        "SymbolRequest",
+        "QuadratureChoices",
+        "ReversePlan",
+        "FrameRotations",
+        "FrameSyndrome",
+        "FrameTags",
+        "AnnouncedMoments",
+        "BlockTag",
+    ]
+
+
+def test_every_bit_that_is_disclosed_is_in_the_ledger() -> None:
+    pair = talk(link())
+    (alice, _), bob = reports(pair), said(pair, "bob")
+    syndromes = [message for message in bob if isinstance(message, FrameSyndrome)]
+    tags = [message for message in bob if isinstance(message, FrameTags)]
+    flags = [message for message in said(pair, "alice") if isinstance(message, FrameFlags)]
+    moments = [
+        message for role in ("alice", "bob") for message in said(pair, role) if isinstance(message, AnnouncedMoments)
+    ]
+    assert alice.ledger.bits(Cause.REFERENCE_PARITIES) == 8 * sum(len(message.data) for message in syndromes)
+    assert alice.ledger.bits(Cause.FRAME_TAGS) == 8 * sum(len(message.tags) for message in tags)
+    assert alice.ledger.bits(Cause.FRAME_VERDICTS) == 2 * alice.frames + alice.other_facts["increments"]
+    assert len(flags) == alice.reconciliation_rounds
+    assert alice.ledger.bits(Cause.STATISTICS) == 64 * sum(len(m.counts) + len(m.sums) for m in moments)
+
+
+class Faulty:
+    """Decodes as "layered" does, but calls frames that it was told to undecoded, or wrong ones well."""
+
+    def __init__(self, *, undecoded: int = 0, wrong: int = 0) -> None:
+        self.undecoded, self.wrong = undecoded, wrong
+
+    def compile(self, code: Any, extension_rows: int) -> Any:
+        right, faulty = RAPTOR_DECODERS["layered"].compile(code, extension_rows), self
+
+        class Compiled:
+            def decode(self, syndromes: Any, channel: Any, increments: int = 0) -> Any:
+                decoded = right.decode(syndromes, channel, increments)
+                if faulty.undecoded:
+                    faulty.undecoded -= 1
+                    decoded.converged[0] = False
+                elif faulty.wrong and decoded.converged[0]:
+                    faulty.wrong -= 1
+                    decoded.words[0, 0] ^= np.uint64(1)
+                return decoded
+
+        return Compiled()
+
+
+def test_a_frame_that_needs_more_gets_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RAPTOR_DECODERS, "faulty", Faulty(undecoded=2))
+    pair = talk(link(decoder="faulty"))
+    alice, bob = reports(pair)
+    steps = [message.step for message in said(pair, "bob") if isinstance(message, FrameSyndrome)]
+    assert {1, 2} <= set(steps)
+    assert alice.other_facts["increments"] == bob.other_facts["increments"] >= 2
+    assert alice.other_facts["frames_given_up"] == 0
+    assert alice.ledger.to_tuple() == bob.ledger.to_tuple()
+    assert alice.secret == bob.secret is not None
+
+
+def test_a_frame_that_never_decodes_is_disclosed_whole_and_stays_in_the_statistics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = reports(talk(link()))[0]
+    monkeypatch.setitem(RAPTOR_DECODERS, "faulty", Faulty(undecoded=100))
+    pair = talk(link(decoder="faulty", batch_frames=1))
+    alice, bob = reports(pair)
+    assert alice.frames == alice.other_facts["frames_given_up"]
+    assert alice.abort_reason == "verification_failed"
+    disclosed = alice.ledger.bits(Cause.REFERENCE_PARITIES) + alice.ledger.bits(Cause.DROPPED_FRAMES)
+    assert disclosed == alice.frames * alice.other_facts["frame_reals"]
+    assert bob.ledger.to_tuple() == alice.ledger.to_tuple()
+    assert whole.frames == alice.frames
+
+
+def test_a_wrong_frame_is_found_by_its_tag_and_its_outcomes_still_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = reports(talk(link()))[0]
+    monkeypatch.setitem(RAPTOR_DECODERS, "faulty", Faulty(wrong=1))
+    pair = talk(link(decoder="faulty"))
+    alice, bob = reports(pair)
+    assert alice.dropped_frames == bob.dropped_frames == 1
+    assert alice.corrected_bits < right.corrected_bits
+    parities = sum(alice.ledger.bits(cause) for cause in (Cause.REFERENCE_PARITIES, Cause.DROPPED_FRAMES))
+    assert parities >= alice.other_facts["frame_reals"] + (alice.frames - 1) * right.ledger.bits(
+        Cause.REFERENCE_PARITIES
+    ) // (2 * right.frames)
+    assert alice.ledger.bits(Cause.DROPPED_FRAMES) > 0
+    moments = [message for message in said(pair, "alice") if isinstance(message, AnnouncedMoments)]
+    first = [message for message in said(talk(link()), "alice") if isinstance(message, AnnouncedMoments)]
+    assert moments[0].counts == first[0].counts
+    assert np.allclose(moments[0].sums, first[0].sums, rtol=1e-12, atol=1e-6)
+
+
+def replaced(kind: type[Message], change: Callable[[Any], Any]) -> Callable[[str, int, bytes], list[bytes]]:
+    """Change the first message of a kind: a peer that is authentic and wrong sends it so."""
+    done = []
+
+    def alter(source: str, number: int, frame: bytes) -> list[bytes]:
+        message = decode(frame)
+        if not isinstance(message, kind) or done:
+            return [frame]
+        done.append(number)
+        return [encode(change(message))]
+
+    return alter
+
+
+def with_field(**changes: Any) -> Callable[[Any], Any]:
+    return lambda message: msgspec.structs.replace(message, **changes)
+
+
+def with_floats(name: str, *values: float) -> Callable[[Any], Any]:
+    """Put numbers in the place of the first of those in a field of bytes."""
+
+    def change(message: Any) -> Any:
+        data = bytearray(getattr(message, name))
+        new = np.array(values, dtype="<f4").tobytes()
+        data[: len(new)] = new
+        return msgspec.structs.replace(message, **{name: bytes(data)})
+
+    return change
+
+
+NONSENSE: dict[str, tuple[type[Message], Callable[[Any], Any], str]] = {
+    "disclosed: NaN": (DisclosedSymbols, with_floats("symbols", float("nan")), "within"),
+    "disclosed: too far out": (DisclosedSymbols, with_floats("symbols", 1e9), "within"),
+    "disclosed: one too few": (DisclosedSymbols, lambda m: with_field(symbols=m.symbols[:-8])(m), "symbols take"),
+    "disclosed: another part": (DisclosedSymbols, with_field(part=3), "part"),
+    "plan: no such code": (ReversePlan, with_field(rows=10**6), "rows"),
+    "plan: no gain": (ReversePlan, with_field(gain=0.0), "above 0"),
+    "plan: no noise": (ReversePlan, with_field(noise_variance=-1.0), "above 0"),
+    "plan: no inverse": (ReversePlan, with_field(matrix=(1.0, 1.0, 1.0, 1.0)), "inverse"),
+    "rotations: NaN norm": (FrameRotations, with_floats("data", float("nan")), "norms"),
+    "rotations: infinite norm": (FrameRotations, with_floats("data", float("inf")), "norms"),
+    "rotations: negative norm": (FrameRotations, with_floats("data", -1.0), "norms"),
+    "rotations: off the sphere": (FrameRotations, lambda m: with_field(data=m.data[:-2] + b"\xff\x7f")(m), "sphere"),
+    "rotations: cut": (FrameRotations, lambda m: with_field(data=m.data[:-4])(m), "take"),
+    "rotations: another frame": (FrameRotations, with_field(frame=1), "frame"),
+    "rotations: another part": (FrameRotations, with_field(part=1), "part"),
+    "syndrome: cut": (FrameSyndrome, lambda m: with_field(data=m.data[:-8])(m), "syndrome"),
+    "syndrome: another step": (FrameSyndrome, with_field(step=1), "step"),
+    "flags: too many": (FrameFlags, lambda m: with_field(flags=m.flags + b"\0")(m), "verdicts"),
+    "flags: another step": (FrameFlags, with_field(step=7), "step"),
+    "moments: too few": (AnnouncedMoments, lambda m: with_field(sums=m.sums[:-1])(m), "moments"),
+    "moments: too many": (AnnouncedMoments, lambda m: with_field(sums=(*m.sums, 0.0))(m), "too many"),
+    "moments: other counts": (AnnouncedMoments, with_field(counts=(1, 1)), "counted"),
+    "moments: impossible": (
+        AnnouncedMoments,
+        lambda m: with_field(sums=(*m.sums[:4], -1.0, *m.sums[5:]))(m),
+        "moments",
+    ),
+    "moments: not these outcomes": (
+        AnnouncedMoments,
+        lambda m: with_field(sums=tuple(1.01 * number for number in m.sums))(m),
+        "another sum",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_of_the_peer_ends_the_connection_and_releases_nothing(name: str) -> None:
+    kind, change, message = NONSENSE[name]
+    pair = Pair(link())
+    pair.submit(*small_records())  # type: ignore[arg-type]
+    pair.finish()
+    with pytest.raises(RemoteProtocolError, match=message):
+        pair.run(replaced(kind, change))
+    pair.collect()
+    assert pair.keys("alice") == pair.keys("bob") == {}
+
+
+def test_choices_of_quadratures_must_be_one_each() -> None:
+    pair = Pair(link("homodyne"))
+    pair.submit(*small_records("homodyne"))  # type: ignore[arg-type]
+    pair.finish()
+    with pytest.raises(RemoteProtocolError, match="quadratures"):
+        pair.run(replaced(QuadratureChoices, lambda m: with_field(choices=m.choices + b"\0")(m)))
+
+
+def test_another_number_of_symbols_ends_the_block() -> None:
+    pair = talk(link(), replaced(SymbolRequest, with_field(symbols=SYMBOLS - 1)))
+    assert [event.reason for event in pair.aborts("alice")] == [AbortReason.RECORDS_DISAGREE]
+
+
+def test_symbols_of_another_run_end_the_block() -> None:
+    pair = Pair(link())
+    (alice, _), (_, bob) = (
+        small_records(),
+        qp.simulation.gaussian_cv(
+            symbols=SYMBOLS, rng=np.random.default_rng(9), modulation_variance=4.0, transmittance=0.5, efficiency=0.6
+        ),
+    )
+    pair.submit(alice, bob)  # type: ignore[arg-type]
+    pair.finish()
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") == {}
+    assert pair.aborts("bob")[0].reason in (AbortReason.RECORDS_DISAGREE, AbortReason.NO_KEY_LEFT)
+
+
+def test_one_dimension_tears_a_symbol_apart_in_heterodyne_detection() -> None:
+    with pytest.raises(qp.ConfigurationError, match="at least 2"):
+        link(dimension=1)
+    link("homodyne", dimension=1)
+
+
+def test_methods_for_bits_correct_no_outcomes_and_the_other_way_round() -> None:
+    with pytest.raises(qp.ConfigurationError, match="Multidimensional"):
+        qp.LinkConfig(protocol=qp.GaussianCV(modulation_variance=4.0, efficiency=0.6), correction=qp.Cascade())
+    with pytest.raises(qp.ConfigurationError, match="Cascade, Ldpc, Auto"):
+        qp.LinkConfig(protocol=qp.BB84(), correction=qp.Multidimensional())  # type: ignore[arg-type]
+
+
+def test_the_decoder_of_the_link_must_be_there() -> None:
+    with pytest.raises(qp.ConfigurationError, match="raptor-like codes must be one of layered"):
+        Pair(link(decoder="unheard-of"))
+
+
+def test_settings_go_to_text_and_back() -> None:
+    config = link("homodyne", dimension=4)
+    assert qp.LinkConfig.from_toml(config.to_toml()) == config
+    plain = qp.LinkConfig(protocol=config.protocol)
+    assert isinstance(plain.correction, qp.Multidimensional)
+    assert qp.LinkConfig.from_json(plain.to_json()) == plain
