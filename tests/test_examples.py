@@ -101,6 +101,13 @@ def test_time_tags(data_directory: Path) -> None:
     assert "both hosts hold the same key" in output
 
 
+def test_coherent_states() -> None:
+    output = run("gaussian_cv.py", "--symbols", "1200000", "--fibre-km", "3")
+    assert "bits per symbol expected" in output
+    assert "key delivered" in output
+    assert "against Gaussian, i.i.d. collective attacks" in output
+
+
 def test_notebook_in_five_lines() -> None:
     assert "key delivered" in run("notebook_five_lines.py")
 
