@@ -6,7 +6,7 @@ which LDPC if by any, and whether the error pattern becomes public.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -15,13 +15,13 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
+from qkdpost.reconciliation.multidimensional.dimensions import Dimension, dimension_of
 
 __all__ = [
     "Auto",
     "Cascade",
     "CascadeSet",
     "CorrectionSettings",
-    "Dimension",
     "FirstFailures",
     "FrameBits",
     "KindsOwn",
@@ -35,9 +35,6 @@ FrameBits = Literal[16384, 65536, 262144, 1048576]
 """The frame lengths of the shipped LDPC codes."""
 FirstFailures = Literal[900, 700, 500, 300, 200, 100, 30, 10, 1]
 """The keys of `qkdpost.reconciliation.ldpc.disclosure.FAILURE_WIDTHS`."""
-
-Dimension = Literal[1, 2, 4, 8]
-"""In how many dimensions outcomes can be rotated onto bits: those of the numbers with a norm."""
 
 
 class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
@@ -222,7 +219,7 @@ class Multidimensional(CorrectionSettings, frozen=True, kw_only=True, tag="multi
     batch_frames: int = 16
 
     def __post_init__(self) -> None:
-        keep(self, "dimension", _one_of("dimension", self.dimension, get_args(Dimension)))
+        keep(self, "dimension", dimension_of(self.dimension, error=ConfigurationError))
         frames = whole_number("batch_frames", self.batch_frames, least=1, most=64, error=ConfigurationError)
         keep(self, "batch_frames", frames)
         if not isinstance(self.decoder, str) or not self.decoder.isprintable() or self.decoder in ("", "none"):

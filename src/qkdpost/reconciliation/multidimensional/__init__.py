@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qkdpost.reconciliation.multidimensional.channel import rebuild_outcomes, rotation_messages, virtual_channel
-from qkdpost.reconciliation.multidimensional.message import DIMENSIONS, Dimension, RotationMessage
+from qkdpost.reconciliation.multidimensional.dimensions import DIMENSIONS, Dimension
+from qkdpost.reconciliation.multidimensional.message import RotationMessage
 
 __all__ = [
     "DIMENSIONS",

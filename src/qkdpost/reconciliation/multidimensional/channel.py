@@ -38,7 +38,8 @@ from qkdpost.bits import Bits
 from qkdpost.checks import described, instance, real_array, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import LogLikelihoods
-from qkdpost.reconciliation.multidimensional.message import MAX_REALS, RotationMessage, dimension_of
+from qkdpost.reconciliation.multidimensional.dimensions import dimension_of
+from qkdpost.reconciliation.multidimensional.message import MAX_REALS, RotationMessage
 
 __all__ = ["rebuild_outcomes", "rotation_messages", "virtual_channel"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from qkdpost._kernels.quadratures.rotations import RADIUS, unsound_rotation
 from qkdpost.checks import byte_string, described, whole_number
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.multidimensional.dimensions import Dimension, dimension_of
 
-__all__ = ["DIMENSIONS", "Dimension", "RotationMessage", "dimension_of"]
+__all__ = ["RotationMessage"]
 
-Dimension = Literal[1, 2, 4, 8]
-DIMENSIONS = (1, 2, 4, 8)
-"""Of the numbers that outcomes are taken for: real, complex, quaternions, octonions."""
 MAX_REALS = 2**30
 """Of one message; one of a batch of frames has some millions."""
 _SLACK = 0.05
@@ -104,18 +102,6 @@ class RotationMessage:
             rotations=rotations.astype(np.int16, copy=False),
             norms=norms.astype(np.float32, copy=False),
         )
-
-
-def dimension_of(value: object) -> Dimension:
-    """Return a dimension that there is.
-
-    Raises:
-        InputError: it is none.
-    """
-    number = whole_number("dimension", value, least=1, most=8)
-    if number not in DIMENSIONS:
-        raise InputError(f"dimension must be 1, 2, 4 or 8; found {described(value)}")
-    return cast("Dimension", number)
 
 
 def _vector(name: str, values: object, dtype: type[Any]) -> NDArray[Any]:

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from qkdpost.checks import choice, instance, real_number, whole_number
+from qkdpost.checks import choice, instance, real_number
 from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation.multidimensional.dimensions import dimension_of
 from qkdpost.security.gaussian.acceptance import GaussianAcceptance
 from qkdpost.security.gaussian.holevo import Detection, Receiver
-from qkdpost.security.gaussian.tally import DIMENSIONS
 
 __all__ = ["FIXED_LENGTH", "Attacks", "Detection", "GaussianBoundSettings", "Receiver"]
 
@@ -72,10 +72,7 @@ class GaussianBoundSettings:
             )
         choice("attacks", self.attacks, get_args(Attacks), error=ConfigurationError)
         if self.dimension is not None:
-            dimension = whole_number("dimension", self.dimension, least=1, most=8, error=ConfigurationError)
-            if dimension not in DIMENSIONS:
-                raise ConfigurationError(f"dimension must be 1, 2, 4 or 8; found {dimension}")
-            object.__setattr__(self, "dimension", dimension)
+            object.__setattr__(self, "dimension", dimension_of(self.dimension, error=ConfigurationError))
         self._check_bound()
 
     def _keep_number(self, name: str, *, most: float, least: float = -math.inf, above: float = -math.inf) -> None:

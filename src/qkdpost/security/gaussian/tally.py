@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from qkdpost.checks import choice, instance, whole_number
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.multidimensional.dimensions import dimension_of
 from qkdpost.security.gaussian.holevo import Detection
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments, Whitening
 
-__all__ = ["DIMENSIONS", "Dimension", "GaussianTally"]
-
-Dimension = Literal[1, 2, 4, 8]
-DIMENSIONS: tuple[int, ...] = get_args(Dimension)
-"""Of the rotations of multidimensional reconciliation: how many reals are turned together."""
+__all__ = ["GaussianTally"]
 
 LEAST_OUTCOMES = 100
 """Of either quadrature, in the block and in calibration records: with fewer there are no limits worth the name."""
@@ -53,9 +50,7 @@ class GaussianTally:
         instance("shot_electronic", self.shot_electronic, CalibrationMoments)
         if self.electronic is not None:
             instance("electronic", self.electronic, CalibrationMoments, hint="None says that there is no such record")
-        dimension = whole_number("dimension", self.dimension, least=1, most=8)
-        if dimension not in DIMENSIONS:
-            raise InputError(f"dimension must be 1, 2, 4 or 8; found {dimension}")
+        dimension = dimension_of(self.dimension)
         object.__setattr__(self, "dimension", dimension)
         key_reals = whole_number("key_reals", self.key_reals)
         object.__setattr__(self, "key_reals", key_reals)
