@@ -16,9 +16,10 @@ from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.sifting.quadratures.whitening import measured_quadratures
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.decoding import BatchDecoder
-from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of, settings_of
+from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.parts import slices
+from qkdpost.stages.continuous.settings import correction_of
 from qkdpost.verification import frame_tags
 
 __all__ = ["corrector"]
@@ -48,7 +49,7 @@ class _Receiver:
     def hear_batch(self, numbers: range) -> Program[None]:
         """Correct a batch, step by step, until each frame is well or disclosed whole."""
         plan, ledger = self.batches.setting.plan, self.block.ledger
-        decoder = BatchDecoder.of(plan, len(numbers), settings_of(self.block.correction).decoder)
+        decoder = BatchDecoder.of(plan, len(numbers), correction_of(self.block).decoder)
         frames = _Frames()
         for row, number in enumerate(numbers):
             decoder.base[row] = yield from self._hear_frame(number, frames, decoder.likelihoods[row])
@@ -96,7 +97,7 @@ class _Receiver:
                 f"expected part {part} of frame {number}; the peer sent part {heard.part} of frame {heard.frame}"
             )
         with from_peer("rotations"):
-            return RotationMessage.from_bytes(heard.data, reals, settings_of(self.block.correction).dimension)
+            return RotationMessage.from_bytes(heard.data, reals, correction_of(self.block).dimension)
 
     def _hear_bits(self, number: int, step: int, bits: int) -> Program[NDArray[np.uint64]]:
         """Hear so many bits of a frame."""

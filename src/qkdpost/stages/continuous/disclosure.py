@@ -8,6 +8,7 @@ map for the same outcomes would be another choice that an eavesdropper may have 
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -31,12 +32,13 @@ from qkdpost.shared_random import SEED_BYTES, sample_positions
 from qkdpost.sifting.quadratures.diagnosis import diagnose_drift
 from qkdpost.sifting.quadratures.dither import dithered
 from qkdpost.sifting.quadratures.moments import calibration_moments
-from qkdpost.sifting.quadratures.whitening import estimate_channel, measured_quadratures
+from qkdpost.sifting.quadratures.whitening import ChannelEstimate, estimate_channel, measured_quadratures
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import DisclosureFacts
 from qkdpost.stages.continuous.findings import notices_of
 from qkdpost.stages.continuous.outcomes import OpenFrames, Setting
 from qkdpost.stages.continuous.parts import hear_choices, hear_symbols, say_choices, say_symbols
+from qkdpost.stages.continuous.settings import settings_of
 from qkdpost.stages.continuous.stream import SymbolStream, rows_at
 from qkdpost.stages.sifting import NONCE_BYTES, own_records
 from qkdpost.stages.stage import Stage
@@ -59,7 +61,7 @@ def reference(block: Block, nothing: None) -> Program[OpenFrames]:
     positions = _positions(block, seed, total)
     yield SymbolRequest(block=block.number, symbols=total, seed=seed)
     choices = None
-    if block.settings.detection == "homodyne":  # type: ignore[attr-defined]
+    if settings_of(block).detection == "homodyne":
         choices = concatenate(record.quadratures for record in records if record.quadratures is not None)
         yield from say_choices(block, choices)
     symbols = yield from hear_symbols(len(positions), _largest(block))
@@ -94,7 +96,7 @@ def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
         )
     positions = _positions(block, request.seed, total)
     choices = None
-    if block.settings.detection == "homodyne":  # type: ignore[attr-defined]
+    if settings_of(block).detection == "homodyne":
         choices = yield from hear_choices(total)
     yield from say_symbols(block, rows_at(parts, positions))
     heard = expect((yield RECEIVE), ReversePlan)
@@ -104,7 +106,7 @@ def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
     if not (heard.gain > 0.0 and heard.noise_variance > 0.0):
         raise RemoteProtocolError("gain and noise variance of the peer's plan must be above 0")
     setting = _setting(block, plan, total - len(positions), whitening, heard.gain, heard.noise_variance)
-    modulation: float = block.settings.modulation_variance  # type: ignore[attr-defined]
+    modulation = settings_of(block).modulation_variance
     yield _facts(block, setting, total, heard.gain**2 * modulation / heard.noise_variance)
     return OpenFrames(
         setting=setting,
@@ -124,7 +126,7 @@ def _records(block: Block) -> Program[list[Any]]:
 
 def _positions(block: Block, seed: bytes, total: int) -> NDArray[np.int64]:
     """Return which symbols are disclosed."""
-    wanted: int = block.settings.disclosed_symbols  # type: ignore[attr-defined]
+    wanted = settings_of(block).disclosed_symbols
     if total < 2 * wanted:
         raise AbortBlock(
             AbortReason.TOO_FEW_BITS,
@@ -135,8 +137,7 @@ def _positions(block: Block, seed: bytes, total: int) -> NDArray[np.int64]:
 
 
 def _largest(block: Block) -> float:
-    variance: float = block.settings.modulation_variance  # type: ignore[attr-defined]
-    return LARGEST_DEVIATIONS * float(np.sqrt(variance))
+    return LARGEST_DEVIATIONS * math.sqrt(settings_of(block).modulation_variance)
 
 
 def _estimate(
@@ -145,7 +146,7 @@ def _estimate(
     outcomes: NDArray[np.float32],
     choices: Bits | None,
     positions: NDArray[np.int64],
-) -> Any:
+) -> ChannelEstimate:
     try:
         if choices is None:
             return estimate_channel(symbols, outcomes)
@@ -166,7 +167,7 @@ def _plan(signal_to_noise: float) -> FramePlan:
 def _setting(
     block: Block, plan: FramePlan, symbols: int, whitening: Whitening, gain: float, noise_variance: float
 ) -> Setting:
-    both = block.settings.detection == "heterodyne"  # type: ignore[attr-defined]
+    both = settings_of(block).detection == "heterodyne"
     frames = symbols * (2 if both else 1) // plan.frame_bits
     if not frames:
         raise AbortBlock(AbortReason.TOO_FEW_BITS, f"{symbols} symbols fill no frame of {plan.frame_bits} outcomes")
@@ -187,7 +188,7 @@ def _announcement(block: Block, setting: Setting) -> ReversePlan:
 def _facts(block: Block, setting: Setting, total: int, snr: float) -> DisclosureFacts:
     return DisclosureFacts(
         rounds=total,
-        disclosed_symbols=block.settings.disclosed_symbols,  # type: ignore[attr-defined]
+        disclosed_symbols=settings_of(block).disclosed_symbols,
         estimated_snr=snr,
         code_rate=1.0 - setting.plan.syndrome_bits / setting.plan.frame_bits,
         frame_reals=setting.plan.frame_bits,

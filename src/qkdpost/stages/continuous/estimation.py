@@ -18,8 +18,8 @@ from qkdpost.sifting.quadratures.diagnosis import diagnose_outcomes
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import NoticeFacts
 from qkdpost.stages.continuous.findings import notices_of
-from qkdpost.stages.continuous.frames import settings_of
 from qkdpost.stages.continuous.outcomes import MeasuredKey, ReverseKey
+from qkdpost.stages.continuous.settings import correction_of, settings_of
 from qkdpost.stages.stage import Stage
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments
 
@@ -103,19 +103,19 @@ def _measured(
     block: Block, corrected: ReverseKey, moments: QuadratureMoments, calibration: Calibration
 ) -> Program[MeasuredKey]:
     """Judge the outcomes by their sums, and hand the key on with what the bound counts."""
-    setting, settings = corrected.setting, block.settings
-    disclosed: int = settings.disclosed_symbols  # type: ignore[attr-defined]
-    by_each = disclosed if settings.detection == "heterodyne" else disclosed // 3  # type: ignore[attr-defined]
+    setting, settings = corrected.setting, settings_of(block)
+    disclosed = settings.disclosed_symbols
+    by_each = disclosed if settings.detection == "heterodyne" else disclosed // 3  # hardly fewer of either
     yield NoticeFacts(notices=notices_of(diagnose_outcomes(moments, whitened_by=by_each)))
     with from_peer("moments"):
         tally = GaussianTally(
-            detection=settings.detection,  # type: ignore[attr-defined]
+            detection=settings.detection,
             moments=moments,
             whitening=setting.whitening,
             shot_electronic=calibration[0],
             electronic=calibration[1],
             key_reals=setting.frames * setting.plan.frame_bits,
-            dimension=settings_of(block.correction).dimension,
+            dimension=correction_of(block).dimension,
         )
     return MeasuredKey(key=corrected.key, tally=tally)
 

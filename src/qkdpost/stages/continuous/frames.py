@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
-from qkdpost.checks import instance
 from qkdpost.dialogue.ledger import Cause, Ledger
-from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.raptor.plan import FramePlan
-from qkdpost.reconciliation.settings import CorrectionSettings, Multidimensional
+from qkdpost.security.gaussian.holevo import Detection
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import CorrectionFacts
 from qkdpost.stages.continuous.outcomes import Setting
+from qkdpost.stages.continuous.settings import correction_of, settings_of
 
-__all__ = ["PART_REALS", "Batches", "FrameCosts", "Standing", "cores_of", "settings_of"]
+__all__ = ["PART_REALS", "Batches", "FrameCosts", "Standing", "cores_of"]
 
 PART_REALS = 2**17
 """How many outcomes the rotations in one message are of; in any dimension these are no more than a message may hold."""
@@ -37,13 +35,16 @@ class Batches:
 
     setting: Setting
     batch_frames: int
-    detection: Literal["heterodyne", "homodyne"]
+    detection: Detection
 
     @classmethod
     def of(cls, block: Block, setting: Setting) -> Batches:
         """Return the batches of a block."""
-        detection = block.settings.detection  # type: ignore[attr-defined]
-        return cls(setting=setting, batch_frames=settings_of(block.correction).batch_frames, detection=detection)
+        return cls(
+            setting=setting,
+            batch_frames=correction_of(block).batch_frames,
+            detection=settings_of(block).detection,
+        )
 
     def __iter__(self) -> Iterator[range]:
         """Yield the numbers of the frames of each batch."""
@@ -134,12 +135,3 @@ def cores_of(plan: FramePlan, words: NDArray[np.uint64]) -> Bits:
     """Return the bits of the cores of frames, one after another; the words of a frame are a row."""
     cores = np.ascontiguousarray(words[:, : plan.core_bits // 64])
     return Bits(cores.ravel(), len(words) * plan.core_bits)
-
-
-def settings_of(correction: CorrectionSettings) -> Multidimensional:
-    """Return the settings of a link's correction, which for these kinds are of one class.
-
-    Raises:
-        ConfigurationError: they are of another.
-    """
-    return instance("correction", correction, Multidimensional, error=ConfigurationError)

@@ -22,9 +22,10 @@ from qkdpost.sifting.quadratures.dither import dithered
 from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.sifting.quadratures.whitening import whiten
 from qkdpost.stages.block import Block
-from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of, settings_of
+from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.parts import slices
+from qkdpost.stages.continuous.settings import correction_of
 from qkdpost.verification import frame_tags
 
 __all__ = ["reference"]
@@ -70,7 +71,7 @@ class _Sender:
         bits = Bits.from_bytes(self.block.random_source(plan.frame_bits // 8), plan.frame_bits)
         words[:] = bits.words
         outcomes = self._outcomes_of_a_frame()
-        dimension = settings_of(self.block.correction).dimension
+        dimension = correction_of(self.block).dimension
         for part, begin, end in slices(plan.frame_bits, PART_REALS):
             message = rotation_messages(outcomes[begin:end], bits[begin:end], dimension)
             yield FrameRotations(block=self.block.number, frame=number, part=part, data=message.to_bytes())
