@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -93,6 +95,31 @@ def test_both_hosts_hold_the_same_ledger_and_the_same_bound(detection: str) -> N
     assert not alice.ledger.two_way
 
 
+def test_a_report_has_symbols_and_no_rates_of_bits() -> None:
+    alice, bob = reports(talk(link()))
+    for report in (alice, bob):
+        text = str(report)
+        assert re.search(rf"symbols of the block +{SYMBOLS:,}\n +disclosed symbols +{DISCLOSED:,}\n", text)
+        assert not any(word in text for word in ("QBER", "clicks", "sifted", "detectors 0"))
+        told = json.loads(json.dumps(report.to_dict()))
+        assert told["continuous"] is True
+        assert told["own_record"] is told["efficiency"] is told["qber_key"] is None
+
+
+def test_a_block_that_ends_early_says_nothing_of_clicks_and_bits() -> None:
+    pair = Pair(link())
+    alice, bob = small_records()
+    stuck = np.array(alice.symbols)
+    stuck[200:300, 0] = stuck[200, 0]
+    pair.submit(qp.CoherentStates(symbols=stuck, modulation_variance=4.0), bob)  # type: ignore[arg-type]
+    pair.finish()
+    pair.run()
+    report = pair.aborts("alice")[0].report
+    assert "one value came 100 times in a row" in str(report.abort_detail)
+    assert report.own_record is None
+    assert not any(word in str(report) for word in ("QBER", "clicks", "sifted", "own bits"))
+
+
 def test_the_order_is_that_of_the_page() -> None:
     pair = talk(link("homodyne"))
     names = list(dict.fromkeys(type(message).__name__ for message in said(pair, "bob")))
@@ -169,7 +196,7 @@ def test_a_frame_that_never_decodes_is_disclosed_whole_and_stays_in_the_statisti
     assert alice.frames == alice.other_facts["frames_given_up"]
     assert alice.abort_reason == "verification_failed"
     disclosed = alice.ledger.bits(Cause.REFERENCE_PARITIES) + alice.ledger.bits(Cause.DROPPED_FRAMES)
-    assert disclosed == alice.frames * alice.other_facts["frame_reals"]
+    assert disclosed == alice.frames * alice.other_facts["frame_outcomes"]
     assert bob.ledger.to_tuple() == alice.ledger.to_tuple()
     assert whole.frames == alice.frames
 
@@ -182,7 +209,7 @@ def test_a_wrong_frame_is_found_by_its_tag_and_its_outcomes_still_count(monkeypa
     assert alice.dropped_frames == bob.dropped_frames == 1
     assert alice.corrected_bits < right.corrected_bits
     parities = sum(alice.ledger.bits(cause) for cause in (Cause.REFERENCE_PARITIES, Cause.DROPPED_FRAMES))
-    assert parities >= alice.other_facts["frame_reals"] + (alice.frames - 1) * right.ledger.bits(
+    assert parities >= alice.other_facts["frame_outcomes"] + (alice.frames - 1) * right.ledger.bits(
         Cause.REFERENCE_PARITIES
     ) // (2 * right.frames)
     assert alice.ledger.bits(Cause.DROPPED_FRAMES) > 0

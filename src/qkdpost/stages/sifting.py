@@ -99,7 +99,8 @@ def own_records(block: Block) -> Program[tuple[RecordHealth, ...]]:
         intensity_probabilities=block.settings.probabilities,
     )
     if findings:
-        yield _show(block, healths, None)
+        if healths[0].quadratures is None:  # which have no bits to count
+            yield _show(block, healths, None)
         raise AbortBlock(findings[0].reason, "; ".join(finding.text for finding in findings))
     return healths
 

@@ -33,7 +33,10 @@ class BlockReport:
         block: the number of the block.
         role: "alice" or "bob".
         kind: the kind of QKD.
-        rounds: rounds that both sides recorded, before sifting (matched pairs where both detect).
+        continuous: whether outcomes are numbers, as with continuous variables; then all that is said here of clicks,
+            bits and errors before correction is 0 or None.
+        rounds: rounds that both sides recorded, before sifting (matched pairs where both detect); symbols of continuous
+            variables.
         double_clicks: events of this side's records, sifted or not, in which both detectors of a basis clicked.
         cross_clicks: and those in which detectors of both bases did; a proof for a passive receiver must bound them.
         sifted_key_bits: sifted rounds that may become key.
@@ -46,7 +49,7 @@ class BlockReport:
         key_bits: bits that went into correction.
         key_errors: errors found in them, known exactly after correction; None on a side that does not learn them, as
             Alice does not by LDPC.
-        frames: frames that short tags verify, which are those of Cascade.
+        frames: frames that short tags verify: those of Cascade, and all of continuous outcomes.
         dropped_frames: frames given up because their tags differed.
         ldpc_frames: frames of LDPC; 0 where Cascade corrected the block.
         ldpc_failed_frames: of these, how many it did not correct; the fallback says what became of them.
@@ -73,12 +76,13 @@ class BlockReport:
         matched_by_tenth: of time tags, how many events were reported and how many of these both hosts keep, for each
             tenth of each record in turn; the same on both sides.
         notices: where coincidences vanished or events are missing, and which jumps of a clock were corrected.
-        own_record: what this host counted in its own records; None before it has sifted.
+        own_record: what this host counted in its own records; None before it has sifted, and of continuous outcomes.
     """
 
     block: int
     role: str
     kind: str
+    continuous: bool = False
     rounds: int = 0
     double_clicks: int = 0
     cross_clicks: int = 0
@@ -193,7 +197,7 @@ class BlockReport:
         ]
 
     def _efficiency_in_words(self) -> str:
-        if self.frames and not self.key_bits:
+        if self.continuous:
             return ""
         return f", efficiency {NOT_MEASURED if self.efficiency is None else f'{self.efficiency:.4f}'}"
 
@@ -206,8 +210,9 @@ class BlockReport:
 
     def __str__(self) -> str:
         rows = [
-            ("rounds seen by both sides", f"{self.rounds:,}"),
-            *(self._bits_in_words() if self.frames == 0 or self.key_bits else []),
+            ("symbols of the block" if self.continuous else "rounds seen by both sides", f"{self.rounds:,}"),
+            *([] if self.continuous else self._bits_in_words()),
+            *((name.replace("_", " "), _fact_in_words(value)) for name, value in self.other_facts.items()),
             ("frames / dropped", f"{self.frames:,} / {self.dropped_frames:,}"),
             *self._ldpc_in_words(),
             ("correction", f"{self.reconciliation_rounds:,} rounds{self._efficiency_in_words()}"),
@@ -228,7 +233,6 @@ class BlockReport:
             rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
             rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {_rounded_up(self.epsilon_total)}"))
         rows.append(("epsilon of all blocks so far", _rounded_up(self.accumulated_epsilon)))
-        rows += [(name.replace("_", " "), str(value)) for name, value in self.other_facts.items()]
         rows += [("notice", notice) for notice in self.notices]
         rows += [("hint", hint) for hint in self.hints]
         width = max(len(name) for name, _ in rows)
@@ -260,6 +264,17 @@ def report_of(run: BlockRun, *, role: str, kind: str) -> BlockReport:
 
 def _rate_in_words(errors: int, compared: int) -> str:
     return str(estimate_error_rate(errors, compared)) if compared else NOT_MEASURED
+
+
+def _fact_in_words(value: object) -> str:
+    match value:
+        case bool():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.6g}"
+    return str(value)
 
 
 def _rounded_up(epsilon: float) -> str:

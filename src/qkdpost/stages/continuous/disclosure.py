@@ -34,7 +34,7 @@ from qkdpost.sifting.quadratures.dither import dithered
 from qkdpost.sifting.quadratures.moments import calibration_moments
 from qkdpost.sifting.quadratures.whitening import ChannelEstimate, estimate_channel, measured_quadratures
 from qkdpost.stages.block import Block
-from qkdpost.stages.continuous.facts import DisclosureFacts
+from qkdpost.stages.continuous.facts import DisclosureFacts, KindFacts
 from qkdpost.stages.continuous.findings import notices_of
 from qkdpost.stages.continuous.outcomes import OpenFrames, Setting
 from qkdpost.stages.continuous.parts import hear_choices, hear_symbols, say_choices, say_symbols
@@ -53,6 +53,7 @@ LARGEST_DEVIATIONS = 40.0
 
 def reference(block: Block, nothing: None) -> Program[OpenFrames]:
     """Ask for symbols, and say how frames will be corrected."""
+    yield KindFacts()
     yield from own_records(block)
     expect((yield RECEIVE), RecordsHeld)
     records: list[QuadratureOutcomes] = yield from _records(block)
@@ -84,6 +85,7 @@ def reference(block: Block, nothing: None) -> Program[OpenFrames]:
 
 def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
     """Disclose the symbols that are asked for, and hear how frames will be corrected."""
+    yield KindFacts()
     yield from own_records(block)
     yield RecordsHeld(block=block.number, nonce=block.random_source(NONCE_BYTES))
     records: list[CoherentStates] = yield from _records(block)
@@ -191,7 +193,7 @@ def _facts(block: Block, setting: Setting, total: int, snr: float) -> Disclosure
         disclosed_symbols=settings_of(block).disclosed_symbols,
         estimated_snr=snr,
         code_rate=1.0 - setting.plan.syndrome_bits / setting.plan.frame_bits,
-        frame_reals=setting.plan.frame_bits,
+        frame_outcomes=setting.plan.frame_bits,
     )
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from qkdpost.dialogue.program import Facts
 
-__all__ = ["CorrectionFacts", "DisclosureFacts", "NoticeFacts"]
+__all__ = ["CorrectionFacts", "DisclosureFacts", "KindFacts", "NoticeFacts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindFacts(Facts):
+    """That outcomes are numbers: of bits, clicks and error rates there is nothing to say. Said before all else."""
+
+    continuous: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +24,7 @@ class DisclosureFacts(Facts):
     disclosed_symbols: int
     estimated_snr: float
     code_rate: float
-    frame_reals: int
+    frame_outcomes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
