@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from qkdpost.security import SecretLength, bb84, bbm92, decoy_bb84, single_photon
+from qkdpost.security import SecretLength, bb84, bbm92, decoy_bb84, gaussian, single_photon
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
 from qkdpost.security.decoy.tally import DecoyTally
+from qkdpost.security.gaussian.settings import GaussianBoundSettings
 from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.single_photon.tally import SinglePhotonTally
+from reference.gaussian_blocks import Block
 
 QUBITS = Tally(key_bits=10**6, test_bits=10**5, test_errors=1_000)
 SAMPLED = SampledTally(key_counts=(10**6, 10**5), test_counts=(10**5, 10**4), test_errors=(1_000, 100))
@@ -120,6 +123,35 @@ def test_what_unequal_detectors_would_do_is_said_until_they_are_told() -> None:
     assert worse == pytest.approx(mismatch.phase_error_rate, abs=2e-3)
     assert not any("were the receiver's two detectors" in line for line in mismatch.assumptions)
     assert any("Serfling" in step for step in mismatch.unproven)
+
+
+def coherent_states(**options: Any) -> SecretLength:
+    settings = GaussianBoundSettings(modulation_variance=4.0, efficiency=0.9, **options)
+    tally = Block.plain(4.0, math.sqrt(0.9 * 0.9 / 2), 1.02, 0.015, 10**9).expected()
+    return gaussian.secret_length(tally, settings=settings, leakage_bits=10**8, epsilon=1e-10)
+
+
+def test_coherent_states_say_their_class_of_attacks_and_no_more() -> None:
+    tested, trusting = coherent_states(), coherent_states(attacks="phase-insensitive-gaussian-collective")
+    for result in (tested, trusting):
+        said = "\n".join(result.assumptions)
+        assert "Nothing is claimed against general attacks" in said
+        assert "hash key that stays secret for ever" in said
+        assert "epsilons of all blocks add up" in said
+        assert "calibration records went through the same filters" in said
+        assert result.to_dict()["unproven"] == list(result.unproven) != []
+        assert all(step in str(result) for step in result.unproven)
+    assert "collective" in tested.attacks
+    assert "phase-insensitive" not in tested.attacks
+    assert "phase-insensitive" in trusting.attacks
+    assert 0 < tested.bits < trusting.bits
+
+
+def test_who_holds_the_receiver_s_loss_is_said_and_costs_key() -> None:
+    trusted, untrusted = coherent_states(), coherent_states(receiver="untrusted")
+    assert 0 < untrusted.bits < trusted.bits
+    only = set(trusted.assumptions) - set(untrusted.assumptions)
+    assert any("loss and electronic noise of the receiver are nobody's" in line for line in only)
 
 
 @pytest.mark.parametrize("method", ["linear-program", "analytic"])
