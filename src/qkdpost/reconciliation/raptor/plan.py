@@ -19,7 +19,7 @@ MAX_EXTENSION_ROWS = 3920
 
 _LOWEST_SNR = 1e-3
 _LARGEST_SNR = 1e3
-_EFFICIENCY = ((0.0, 0.925), (0.022, 0.935), (0.055, 0.93), (0.11, 0.925), (0.22, 0.90), (0.4, 0.85), (1.0, 0.85))
+_EFFICIENCY = ((0.0, 0.925), (0.022, 0.935), (0.055, 0.93), (0.11, 0.925), (0.22, 0.91), (0.4, 0.85), (1.0, 0.85))
 """Pairs of ln(1 + SNR) / (2 ln 2) and the efficiency at which few frames need an increment, straight lines between:
 what the family decodes by `RAPTOR_DECODERS["layered"]`, less what rotations of 8 outcomes lose."""
 
