@@ -17,7 +17,7 @@ from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.sifting.quadratures.diagnosis import diagnose_outcomes
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import NoticeFacts
-from qkdpost.stages.continuous.findings import notices_of
+from qkdpost.stages.continuous.findings import notices_of, notices_of_rate
 from qkdpost.stages.continuous.outcomes import MeasuredKey, ReverseKey
 from qkdpost.stages.continuous.settings import correction_of, settings_of
 from qkdpost.stages.stage import Stage
@@ -106,7 +106,11 @@ def _measured(
     setting, settings = corrected.setting, settings_of(block)
     disclosed = settings.disclosed_symbols
     by_each = disclosed if settings.detection == "heterodyne" else disclosed // 3  # hardly fewer of either
-    yield NoticeFacts(notices=notices_of(diagnose_outcomes(moments, whitened_by=by_each)))
+    signal_to_noise = setting.gain**2 * settings.modulation_variance / setting.noise_variance
+    yield NoticeFacts(
+        notices=notices_of(diagnose_outcomes(moments, whitened_by=by_each))
+        + notices_of_rate(setting.plan, signal_to_noise)
+    )
     with from_peer("moments"):
         tally = GaussianTally(
             detection=settings.detection,

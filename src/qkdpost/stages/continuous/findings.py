@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.dialogue.program import AbortBlock
+from qkdpost.reconciliation.raptor.plan import MIN_EXTENSION_ROWS, FramePlan
 from qkdpost.sifting.quadratures.diagnosis import Diagnosis
 
-__all__ = ["notices_of"]
+__all__ = ["notices_of", "notices_of_rate"]
+
+STRONG_SIGNAL = 0.75
+"""A signal-to-noise ratio well above that for which the highest code rate is chosen, about 0.58."""
 
 
 def notices_of(findings: Sequence[Diagnosis]) -> tuple[str, ...]:
@@ -21,3 +25,17 @@ def notices_of(findings: Sequence[Diagnosis]) -> tuple[str, ...]:
     if refusals:
         raise AbortBlock(AbortReason.NO_KEY_LEFT, "; ".join(refusals))
     return tuple(str(finding) for finding in findings)
+
+
+def notices_of_rate(plan: FramePlan, signal_to_noise: float) -> tuple[str, ...]:
+    """Return a warning where the signal is so strong that even the highest rate of the codes wastes much of it.
+
+    The key is shorter for it, and no less secure: more is disclosed than would have to be, and all of it is charged.
+    """
+    if plan.extension_rows > MIN_EXTENSION_ROWS or signal_to_noise < STRONG_SIGNAL:
+        return ()
+    rate = 1.0 - plan.syndrome_bits / plan.frame_bits
+    return (
+        f"a signal-to-noise ratio of {signal_to_noise:.3g} is more than the highest code rate, {rate:.3f}, is for: "
+        "with a lower modulation variance more key is left",
+    )
