@@ -24,7 +24,7 @@ class GaussianCV(ProtocolSettings, frozen=True, kw_only=True, tag="gaussian-cv")
 
     Args:
         modulation_variance: variance of either quadrature of the states that are sent, twice their mean photon number,
-            as calibrated; above 0, at most 1000.
+            as calibrated; above 0, at most 1000. Records state theirs, and the tolerance is what they may differ by.
         efficiency: of the receiver, above 0, at most 1: detection and all losses that nobody else can reach.
         detection: "heterodyne", both quadratures of every state; or "homodyne", one that Bob chooses at random and
             announces afterwards.
@@ -40,6 +40,11 @@ class GaussianCV(ProtocolSettings, frozen=True, kw_only=True, tag="gaussian-cv")
 
     Raises:
         ConfigurationError: a value out of range.
+
+    >>> import qkdpost as qp
+    >>> link = qp.LinkConfig(protocol=qp.GaussianCV(modulation_variance=4.0, efficiency=0.6, receiver="untrusted"))
+    >>> type(link.correction).__name__, qp.LinkConfig.from_toml(link.to_toml()) == link
+    ('Multidimensional', True)
     """
 
     modulation_variance: float
