@@ -325,3 +325,10 @@ def test_an_array_of_an_archive_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_coherent_states(tmp_path / "none.npy", units="shot-noise", mean_photons=1.0)
+
+
+def test_the_argument_that_is_no_path_is_named(tmp_path: Path) -> None:
+    plain = saved(tmp_path, COMPLEX)
+    for wrong in (3, (3, "bob"), b"a.npy", "ftp://a.npy", "a\0b"):
+        with pytest.raises(InputError, match=r"^electronic_shot must"):
+            load_quadrature_outcomes(plain, electronic_shot=wrong, efficiency=0.5)  # type: ignore[arg-type]

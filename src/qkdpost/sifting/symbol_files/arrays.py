@@ -168,12 +168,12 @@ def _opened(name: str, file: ArrayFile) -> Iterator[_Stored]:
 
 def _path_and_name(name: str, file: ArrayFile) -> tuple[str, str | None]:
     if not isinstance(file, tuple):
-        return checked_path(file), None
+        return checked_path(file, name), None
     if len(file) != 2 or not isinstance(file[1], str):
         raise InputError(
             f"{name} must be a path, or a pair of a path and the name of an array; found {described(file)}"
         )
-    return checked_path(file[0]), file[1]
+    return checked_path(file[0], name), file[1]
 
 
 @contextmanager

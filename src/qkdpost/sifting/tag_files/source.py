@@ -18,22 +18,22 @@ from qkdpost.errors import InputError
 __all__ = ["Source", "checked_path", "open_source"]
 
 
-def checked_path(path: str | PathLike[str]) -> str:
-    """Return the path of a file as text.
+def checked_path(path: str | PathLike[str], name: str = "path") -> str:
+    """Return the path of a file as text; `name` is that of the argument.
 
     Raises:
         InputError: something else, or an address on the network.
     """
     if not isinstance(path, str | PathLike) or not isinstance(os.fspath(path), str):
-        raise InputError(f"path must be the path of a file; found {described(path)}")
+        raise InputError(f"{name} must be the path of a file; found {described(path)}")
     text = os.fspath(path)
     if "://" in text:
-        raise InputError(f"path must be that of a file here, not an address: download {text} first")
+        raise InputError(f"{name} must be that of a file here, not an address: download {text} first")
     try:
         if b"\0" in os.fsencode(text):
-            raise InputError("path must not hold a zero byte")
+            raise InputError(f"{name} must not hold a zero byte")
     except UnicodeEncodeError:
-        raise InputError("path must be of characters that the file system can encode") from None
+        raise InputError(f"{name} must be of characters that the file system can encode") from None
     return text
 
 
