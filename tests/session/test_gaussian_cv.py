@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -349,3 +351,7 @@ def test_settings_go_to_text_and_back() -> None:
     plain = qp.LinkConfig(protocol=config.protocol)
     assert isinstance(plain.correction, qp.Multidimensional)
     assert qp.LinkConfig.from_json(plain.to_json()) == plain
+
+
+def test_the_example_of_the_settings_runs() -> None:
+    assert doctest.testmod(importlib.import_module("qkdpost.protocols.gaussian_cv")).failed == 0
