@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import qkdpost as qp
 from qkdpost import planning, security, sifting, simulation
 from qkdpost.statistics import concentration, sampling
 from qkdpost.statistics import error_rate as estimation
+from reference.gaussian_blocks import Block
 from support.disguises import Kind, bits, count, counts, integers, pairs, raw, real, reals, text, thing, whole
 from support.link import small_link
 
@@ -39,6 +42,12 @@ def call(name: str, function: Callable[..., Any], **arguments: Kind) -> Call:
     return Call(name, function, arguments)
 
 
+def stored(*, optional: bool = False) -> Kind:
+    """The path of a file of symbols. A file that is not there is the operating system's to refuse."""
+    wrong = [lambda: 1, lambda: [1, "a"], object, lambda: math.nan, lambda: np.array([1, 2]), lambda: int]
+    return Kind(st.just(STORED), lambda path: [Path(path)], wrong if optional else [*wrong, lambda: None])
+
+
 SMALL = st.integers(0, 120)
 """Fits the narrowest integers."""
 PRESHARED = bytes(range(256)) * 4
@@ -48,7 +57,11 @@ DETECTED = qp.Detections(pulses=6, slots=[1, 2, 5], bases=[1, 0, 1], outcomes=[1
 RECEIVER = simulation.TaggingReceiver(transmittance=0.5)
 TAGS = simulation.bbm92_time_tags(duration_s=0.02, pair_rate_hz=1e5, rng=3, alice=RECEIVER, bob=RECEIVER)
 LINK = small_link()
+COHERENT = Block.plain(4.0, 0.3, 1.11, 0.1, 10_000).expected()
 SYMBOLS = np.random.default_rng(4).normal(0.0, 2.0, (200, 2)).round(6)
+FILES = TemporaryDirectory(prefix="qkdpost-tests-")
+STORED = str(Path(FILES.name) / "symbols.npy")
+np.save(STORED, SYMBOLS)
 THREE = ((0.5, 0.15, 0.0), (0.5, 0.25, 0.25))
 
 
@@ -110,6 +123,30 @@ TALLIES = [
     call("SampledTally", qp.SampledTally, **SAMPLED),
     call("DecoyTally", qp.DecoyTally, **DECOYS),
     call("SinglePhotonTally", qp.SinglePhotonTally, **SINGLE),
+    call(
+        "GaussianBoundSettings",
+        qp.security.gaussian.settings.GaussianBoundSettings,
+        modulation_variance=real(4.0),
+        modulation_tolerance=real(0.015625),
+        efficiency=real(0.5),
+        efficiency_tolerance=real(0.0),
+        detection=text("heterodyne", "homodyne"),
+        receiver=text("trusted", "untrusted"),
+        attacks=text("gaussian-collective", "phase-insensitive-gaussian-collective"),
+        dimension=count(st.sampled_from([1, 2, 4, 8]), optional=True),
+        bound=text("variable-length"),
+    ),
+    call(
+        "GaussianTally",
+        qp.GaussianTally,
+        detection=text("heterodyne"),
+        moments=thing(COHERENT.moments),
+        whitening=thing(COHERENT.whitening),
+        shot_electronic=thing(COHERENT.shot_electronic),
+        electronic=thing(COHERENT.electronic, optional=True),
+        key_reals=count(st.sampled_from([96, 10_000])),
+        dimension=count(st.sampled_from([2, 4, 8])),
+    ),
 ]
 
 BOUNDS = [
@@ -298,6 +335,25 @@ LINKS = [
         blocks=thing(qp.Blocks()),
         record_limits=thing(qp.RecordLimits()),
     ),
+    call(
+        "GaussianCV",
+        qp.GaussianCV,
+        modulation_variance=real(4.0),
+        efficiency=real(0.5),
+        detection=text("heterodyne", "homodyne"),
+        receiver=text("trusted", "untrusted"),
+        attacks=text("gaussian-collective", "phase-insensitive-gaussian-collective"),
+        modulation_tolerance=real(0.015625),
+        efficiency_tolerance=real(0.0),
+        disclosed_symbols=count(2**14),
+    ),
+    call(
+        "Multidimensional",
+        qp.Multidimensional,
+        dimension=count(st.sampled_from([1, 2, 4, 8])),
+        decoder=thing("layered"),
+        batch_frames=count(16),
+    ),
     call("BB84", qp.BB84, test=text("basis", "sample"), sample_fraction=real(0.125)),
     call("BBM92", qp.BBM92, test=text("basis", "sample"), sample_fraction=real(0.125)),
     call(
@@ -361,6 +417,21 @@ LINKS = [
 ]
 
 FUNCTIONS = [
+    call(
+        "load_coherent_states",
+        sifting.load_coherent_states,
+        path=stored(),
+        units=text("shot-noise"),
+        modulation_variance=real(4.0),
+    ),
+    call(
+        "load_quadrature_outcomes",
+        sifting.load_quadrature_outcomes,
+        outcomes=stored(),
+        electronic_shot=stored(),
+        electronic=stored(optional=True),
+        efficiency=real(0.5),
+    ),
     call(
         "toeplitz_hash",
         qp.toeplitz_hash,
@@ -458,7 +529,7 @@ SIMULATIONS = [
         pulses=count(st.integers(0, 120)),
         rng=count(7),
         fibre_km=real(1.0),
-        source=thing(simulation.SinglePhotonSource()),
+        values=thing(simulation.SinglePhotonSource()),
         detectors=thing(simulation.GatedDetectors()),
         test_probability=real(0.5),
     ),
@@ -468,7 +539,7 @@ SIMULATIONS = [
         pulses=count(100),
         rng=count(7),
         test_probabilities=reals((0.5, 0.5)),
-        source=thing(simulation.WeakCoherentSource()),
+        values=thing(simulation.WeakCoherentSource()),
     ),
     call(
         "simulation.single_photon_bb84",
@@ -476,7 +547,7 @@ SIMULATIONS = [
         pulses=count(100),
         rng=count(7),
         test_probabilities=reals((0.5, 0.5)),
-        source=thing(simulation.ImperfectPhotonSource()),
+        values=thing(simulation.ImperfectPhotonSource()),
     ),
     call(
         "simulation.bbm92",
@@ -620,7 +691,7 @@ PLANNING = [
     call(
         "DecoyBB84Link",
         planning.DecoyBB84Link,
-        source=thing(simulation.WeakCoherentSource()),
+        values=thing(simulation.WeakCoherentSource()),
         fibre=thing(simulation.Fibre()),
         detectors=thing(simulation.GatedDetectors()),
         test_probability=real(0.125),

@@ -61,8 +61,8 @@ class GaussianBoundSettings:
         self._keep_number("modulation_tolerance", least=0.0, most=0.5)
         self._keep_number("efficiency", above=0.0, most=1.0)
         self._keep_number("efficiency_tolerance", least=0.0, most=1.0)
-        choice("detection", self.detection, get_args(Detection), error=ConfigurationError)
-        choice("receiver", self.receiver, get_args(Receiver), error=ConfigurationError)
+        self._keep_choice("detection", get_args(Detection))
+        self._keep_choice("receiver", get_args(Receiver))
         if isinstance(self.attacks, str) and self.attacks in _REFUSED:
             raise ConfigurationError(
                 f"attacks {self.attacks!r}: nothing is claimed against general attacks. What is known to lift a bound "
@@ -70,7 +70,7 @@ class GaussianBoundSettings:
                 "that both hosts apply to their data before rotation, and this library has neither step; use "
                 "'gaussian-collective'"
             )
-        choice("attacks", self.attacks, get_args(Attacks), error=ConfigurationError)
+        self._keep_choice("attacks", get_args(Attacks))
         if self.dimension is not None:
             object.__setattr__(self, "dimension", dimension_of(self.dimension, error=ConfigurationError))
         self._check_bound()
@@ -79,13 +79,16 @@ class GaussianBoundSettings:
         number = real_number(name, getattr(self, name), least=least, most=most, above=above, error=ConfigurationError)
         object.__setattr__(self, name, number)
 
+    def _keep_choice(self, name: str, offered: tuple[str, ...]) -> None:
+        object.__setattr__(self, name, choice(name, getattr(self, name), offered, error=ConfigurationError))
+
     def _check_bound(self) -> None:
         if isinstance(self.bound, str) and self.bound in _COMPARISON:
             raise ConfigurationError(
                 f"bound {self.bound!r} is a published formula, kept in qkdpost.security.gaussian.published for "
                 "comparison with its authors' numbers; it gives no key"
             )
-        choice("bound", self.bound, ("variable-length", *FIXED_LENGTH), error=ConfigurationError)
+        self._keep_choice("bound", ("variable-length", *FIXED_LENGTH))
         if self.acceptance is not None:
             instance("acceptance", self.acceptance, GaussianAcceptance, error=ConfigurationError)
         if (self.bound == "variable-length") != (self.acceptance is None):

@@ -44,7 +44,7 @@ class GaussianTally:
     dimension: int
 
     def __post_init__(self) -> None:
-        choice("detection", self.detection, get_args(Detection))
+        object.__setattr__(self, "detection", choice("detection", self.detection, get_args(Detection)))
         moments = instance("moments", self.moments, QuadratureMoments)
         instance("whitening", self.whitening, Whitening)
         instance("shot_electronic", self.shot_electronic, CalibrationMoments)
