@@ -42,11 +42,11 @@ def drawn(count: int, seed: int) -> tuple[NDArray[np.float32], Bits]:
 
 def test_the_vector_of_an_independent_program() -> None:
     message = rotation_messages(Y, Bits.from_array(BITS), 8)
-    assert message.norms[0] == pytest.approx(3.195309061734092, rel=1e-7)
+    assert message.norms[0] == pytest.approx(3.195309061734092, rel=2.0**-12)
     assert message.rotations / 32767 == pytest.approx(np.array(ROTATION), abs=0.51 / 32767)
     found = virtual_channel(X, message, gain=0.9, noise_variance=0.3).values
-    assert found[0] == pytest.approx(np.array(RATIOS), abs=1e-3)
-    assert rebuild_outcomes(message, Bits.from_array(BITS)) == pytest.approx(Y, abs=2e-4)
+    assert found[0] == pytest.approx(np.array(RATIOS), rel=3e-4)
+    assert rebuild_outcomes(message, Bits.from_array(BITS)) == pytest.approx(Y, abs=5e-4)
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)
@@ -61,7 +61,8 @@ def test_everything_as_by_the_recipe(dimension: int, numbers: int) -> None:
         place = slice(dimension * number, dimension * (number + 1))
         own = list(bits[place])
         rotation, norm = hypercomplex.rotation(values[place], own)
-        assert message.norms[number] == pytest.approx(norm, rel=1e-6)
+        assert message.norms[number] == pytest.approx(norm, rel=2.0**-12 + 1e-6)
+        norm = float(message.norms[number])
         assert np.abs(message.rotations[place] - 32767 * rotation).max() < 0.55
         rounded = message.rotations[place] / 32767
         turned = hypercomplex.multiply(rounded, sent[place])
@@ -77,7 +78,9 @@ def test_round_trip_with_any_values(dimension: int, seed: int, numbers: int, sca
     message = rotation_messages(values, bits, dimension)
     again = RotationMessage.from_bytes(message.to_bytes(), values.size, dimension)
     norms = np.repeat(message.norms, dimension)
-    assert np.abs(rebuild_outcomes(again, bits) - values).max() <= (norms * np.sqrt(dimension) / 32767).max()
+    assert (
+        np.abs(rebuild_outcomes(again, bits) - values).max() <= (norms * (np.sqrt(dimension) / 32767 + 2.0**-12)).max()
+    )
     # The rotation takes the outcomes themselves to the bits.
     ratios = virtual_channel(values, again, gain=1.0, noise_variance=1.0).values[0]
     assert Bits.from_array(ratios < 0) == bits
@@ -164,3 +167,15 @@ def test_wrong_symbols_are_refused() -> None:
         virtual_channel(X, message, 1.0, 1.0, frames=3)
     with pytest.raises(InputError, match="one bit"):
         rebuild_outcomes(message, Bits.zeros(7))
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_norms_say_nothing_of_the_lattice_of_float32(dimension: int) -> None:
+    values, bits = drawn(4000 * dimension, seed=5)
+    norms = rotation_messages(values, bits, dimension).norms
+    assert not (norms.view(np.uint32) & np.uint32(0xFFF)).any()
+    exact = np.sqrt(np.square(values.reshape(-1, dimension).astype(np.float64)).sum(axis=1))
+    off = norms / exact - 1.0
+    assert np.abs(off).max() <= 2.0**-12 + 1e-6
+    # To the nearest: 4000 errors of at most 2^-12 have a mean beyond this with a probability below 1e-9 (Hoeffding).
+    assert abs(off.mean()) < 2.0**-12 * np.sqrt(2.0 * np.log(2e9) / 4000)
