@@ -139,3 +139,20 @@ def test_limits_of_a_variance_hold(count: int) -> None:
     for sample in samples.tolist():
         least, most = variance_range(sample, min(count, 300))
         assert least <= 1.0 <= most
+
+
+def test_outcomes_far_from_zero_lie_on_the_lattice_of_float32() -> None:
+    """At 30,000 float32 has steps of 1/512: with a dither of one step outcomes are on a lattice all the same."""
+    far = np.rint(GENERATOR.normal(30_000.0, 20.0, (20_000, 2))).astype(np.int16)
+    for values, step in ((far, 1.0), (VALUES + np.float32(1e5), 2.0**-7), (VALUES * np.float32([1, -1]) + 400, None)):
+        with pytest.raises(InputError, match="16 standard deviations"):
+            QuadratureOutcomes(**GOOD | {"values": values, "adc_step": step})
+    QuadratureOutcomes(**GOOD | {"values": VALUES + np.float32(300.0)})
+
+
+def test_a_lattice_in_one_quadrature_is_one() -> None:
+    for column in (0, 1):
+        values = VALUES.copy()
+        values[:, column] = np.rint(values[:, column])
+        with pytest.raises(InputError, match="lattice of step 1"):
+            QuadratureOutcomes(**GOOD | {"values": values})

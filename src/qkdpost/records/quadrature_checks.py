@@ -33,10 +33,12 @@ class Variances:
     Args:
         count: of values of each.
         values: the variances.
+        means: the sample means.
     """
 
     count: int
     values: tuple[float, ...]
+    means: tuple[float, ...]
 
 
 def in_columns(values: NDArray[Any]) -> NDArray[Any]:
@@ -49,11 +51,15 @@ def variances(values: NDArray[Any]) -> Variances:
     table = in_columns(values)
     count, columns = table.shape
     if not count:
-        return Variances(count=0, values=(0.0,) * columns)
+        return Variances(count=0, values=(0.0,) * columns, means=(0.0,) * columns)
     sums = np.zeros((columns, 4))
     scan_values(table, sums, np.zeros((columns, 2)), np.zeros((columns, 3), dtype=np.int64))
     centred = sums[:, 1] - sums[:, 0] * sums[:, 0] / count
-    return Variances(count=count, values=tuple(max(0.0, float(value)) / max(1, count - 1) for value in centred))
+    return Variances(
+        count=count,
+        values=tuple(max(0.0, float(value)) / max(1, count - 1) for value in centred),
+        means=tuple(float(total) / count for total in sums[:, 0]),
+    )
 
 
 def variance_range(sample: float, count: int) -> tuple[float, float]:
@@ -71,10 +77,14 @@ def variance_range(sample: float, count: int) -> tuple[float, float]:
 def lattice_step(values: NDArray[Any]) -> float | None:
     """Return the step of the lattice on which values lie, as those of a converter do; None if they lie on none.
 
-    Looks at some thousands of values of the first quadrature. Values drawn from a continuous law lie on none: their
-    smallest distance is no divisor of the others.
+    Looks at some thousands of values of either quadrature; where both lie on one, the wider step counts. Values drawn
+    from a continuous law lie on none: their smallest distance is no divisor of the others.
     """
-    column = in_columns(values)[:, 0]
+    steps = [_step_of(column) for column in in_columns(values).T]
+    return max((step for step in steps if step is not None), default=None)
+
+
+def _step_of(column: NDArray[Any]) -> float | None:
     sample = np.concatenate([column[:_SAMPLE], column[-_SAMPLE:]]).astype(np.float64)
     gaps = np.diff(np.unique(sample))
     if sample.size < _FEWEST or not gaps.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -20,6 +21,9 @@ MIN_CALIBRATION = 100
 """A calibration record of fewer outcomes says nothing; a bound needs about as many as there are symbols."""
 MAX_DRIFT = 0.01
 """By this part the noise of a detector may have changed between calibration and use, before units must be wrong."""
+MAX_OFFSET = 16.0
+"""Deviations that the mean of outcomes may be from zero. Steps of float32 grow with the numbers: further out they would
+be a lattice themselves, which no dither can cover."""
 _QUADRATURES = "0 for x, 1 for p"
 _RAW = "Give outcomes in raw units of the converter or the signal processing, all three records in the same"
 _CALIBRATE = (
@@ -49,8 +53,9 @@ class QuadratureOutcomes:
             without, a third of the key would be public.
 
     Raises:
-        InputError: another shape or dtype, NaN, no calibration, values on a lattice without its step, or a variance
-            below that of the calibration beyond what statistics and 1 % of drift allow: units or records are mixed up.
+        InputError: another shape or dtype, NaN, no calibration, values on a lattice without its step, a mean more than
+            16 standard deviations from zero, or a variance below that of the calibration beyond what statistics and 1 %
+            of drift allow: units or records are mixed up.
     """
 
     values: NDArray[Any] = field(repr=False)
@@ -137,7 +142,15 @@ class QuadratureOutcomes:
         shot = variances(self.electronic_shot)
         if min(shot.values) <= 0.0:
             raise InputError(f"electronic_shot must vary; found one value in all outcomes. {_RAW}")
-        _not_below("values", variances(self.values), "electronic_shot", shot)
+        values = variances(self.values)
+        for sample, mean in zip(values.values, values.means, strict=True):
+            if values.count > 1 and abs(mean) > MAX_OFFSET * math.sqrt(sample):
+                raise InputError(
+                    f"the mean of values must not be more than {MAX_OFFSET:g} standard deviations from zero, or the "
+                    f"steps of float32 would be a lattice; found {mean:.5g} and {math.sqrt(sample):.5g}. Take a "
+                    "constant off all of them that was fixed before they were measured"
+                )
+        _not_below("values", values, "electronic_shot", shot)
         if self.electronic is not None:
             _not_below("electronic_shot", shot, "electronic", variances(self.electronic))
 
