@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.gaussian.acceptance import GaussianAcceptance
+from qkdpost.security.gaussian.holevo import holevo_of_gain
 from qkdpost.security.gaussian.limits.box import (
     half_width_if_tested,
     largest_information,
@@ -25,6 +27,7 @@ from qkdpost.security.gaussian.limits.isotropy import direction_leak
 from qkdpost.security.gaussian.second_order import second_order_terms
 from qkdpost.security.gaussian.secret_length import EVENTS, apply_bound, finite_size_cost, secret_length
 from qkdpost.security.gaussian.settings import GaussianBoundSettings
+from qkdpost.sifting.quadratures.diagnosis import diagnose_drift, diagnose_outcomes
 from qkdpost.verification import tag_bits_for
 from reference.gaussian_blocks import Block
 
@@ -292,3 +295,82 @@ def test_quadratures_that_are_treated_differently() -> None:
     assert 0 < bound(squeezed.expected(), leak).bits <= bound(plain.expected(), leak).bits
     for block_of in (strong, turned, replace(plain, gains=plain.gains @ np.diag([1.1, 0.9]))):
         assert "does not treat both quadratures alike" in bound(block_of.expected(), leak).reason
+
+
+def test_quadratures_that_are_measured_unequally_often() -> None:
+    """Where x is measured in 6 symbols of 10, an eavesdropper may know more of x than of both on average."""
+    n, weight = 10**8, 1.2
+    even = link(2 * n, detection="homodyne").expected()
+
+    def thinned(values: tuple[float, ...], shares: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(value * share for value, share in zip(values, shares, strict=True))
+
+    shares = (weight, 2.0 - weight)
+    uneven = replace(
+        even,
+        moments=replace(
+            even.moments,
+            counts=(int(n * weight), int(n * (2.0 - weight))),
+            sent_squares=thinned(even.moments.sent_squares, (*shares, 1.0)),
+            measured_squares=thinned(even.moments.measured_squares, (*shares, 1.0)),
+            products=thinned(even.moments.products, (*shares, 1.0, 1.0)),
+            fourth_powers=thinned(even.moments.fourth_powers, shares),
+        ),
+    )
+    assert (even.weight, uneven.weight) == (1.0, weight)
+    results = [bound(tally, 0, detection="homodyne") for tally in (even, uneven)]
+    told = [{term.name: term.bits for term in result.terms} for result in results]
+    assert told[1]["Holevo information"] < weight * told[0]["Holevo information"]
+    assert told[1]["directions"] < weight * told[0]["directions"]
+    part = replace(even, key_reals=n)  # all of them may be x
+    assert part.weight == 2.0
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_sums_a_peer_announces_there_is_an_answer(data: Any) -> None:
+    """Sums up to 10^60, and whitening by any factor: no other exception, no warning, and no key that is none."""
+    detection = data.draw(st.sampled_from(["heterodyne", "homodyne"]))
+    good = link(10**8, detection=detection).expected()
+    wild = st.sampled_from([0.0, 1e-300, 1e-160, 1e-30, 1e30, 1e55, 1e60, -1e30, -1e60])
+    sound = st.sampled_from([1e-9, 1e-5, 0.5, 2.0, 1e5])
+
+    def spoiled(moments: Any) -> Any:
+        names = [name for name in moments.lengths() if name != "counts"]
+        for name in data.draw(st.lists(st.sampled_from(names), max_size=3)):
+            numbers = list(getattr(moments, name))
+            place = data.draw(st.integers(0, len(numbers) - 1))
+            numbers[place] = data.draw(st.one_of(wild, sound.map(lambda factor, old=numbers[place]: factor * old)))
+            with suppress(InputError):
+                moments = replace(moments, **{name: tuple(numbers)})
+        return moments
+
+    size = data.draw(st.sampled_from([1e-160, 1e-120, 1e-60, 1e-30, 1e-4, 1.0, 1.0, 1.0, 1e4, 1e60]))
+    matrix = tuple(size * number for number in good.whitening.matrix)
+    parts = {name: spoiled(getattr(good, name)) for name in ("moments", "shot_electronic", "electronic")}
+    try:
+        tally = replace(good, whitening=replace(good.whitening, matrix=matrix), **parts)
+    except InputError:
+        return  # refused before any bound sees it
+    options = {
+        "detection": detection,
+        "receiver": data.draw(st.sampled_from(["trusted", "untrusted"])),
+        "attacks": data.draw(st.sampled_from(["gaussian-collective", "phase-insensitive-gaussian-collective"])),
+    }
+    result = bound(tally, 1000, **options)
+    assert 0 <= result.bits <= tally.key_reals
+    assert (result.bits == 0) == bool(result.reason)
+    diagnose_outcomes(tally.moments)
+    diagnose_drift(tally.shot_electronic, good.shot_electronic)
+
+
+def test_a_top_just_inside_an_end_is_seen() -> None:
+    """Over a coarse interval of gains the most lies between points, next to an end as well as between others."""
+    options = (4.0, 1.02, 0.6, "heterodyne")
+    gains = np.linspace(0.001, 0.547, 4001)
+    chi = np.array([holevo_of_gain(options[0], gain, *options[1:]) for gain in gains])
+    top = int(chi.argmax())
+    for below in (1, 5, 20, 60):
+        low, high = gains[top - below], gains[min(top + 600, 4000)]
+        found = largest_information(options[0], low, high, *options[1:])
+        assert found >= chi[top - below : top + 600].max()

@@ -87,6 +87,19 @@ class GaussianTally:
         return 2 if self.detection == "heterodyne" else 1
 
     @property
+    def weight(self) -> float:
+        """By what averages over both quadratures fall short at most, where one was measured more often.
+
+        What holds on average over x and p, as the information of an eavesdropper and what directions tell, has parts
+        c_x and c_p of which it is half the sum. Of n_x and n_p outcomes that make m reals they are n_x c_x + n_p c_p at
+        most, and that is at most 2 max(n_x, n_p) (c_x + c_p) / 2: this is 2 max(n_x, n_p) / m. It is 1 for heterodyne
+        detection.
+        """
+        if self.detection == "heterodyne" or not self.key_reals:
+            return 1.0
+        return max(1.0, min(2.0, 2.0 * max(self.moments.counts) / self.key_reals))
+
+    @property
     def unit_reals(self) -> int:
         """How many reals are the independent unit of the proof: those rotated together, and whole symbols."""
         return max(self.dimension, self.outcomes_per_symbol)

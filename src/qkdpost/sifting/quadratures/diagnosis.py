@@ -166,7 +166,7 @@ def _autocorrelation(moments: QuadratureMoments, means: list[float], variances: 
                 found.append((moments.lagged[4 * lag] / total - mean * mean) / variance)
             else:
                 product = moments.lagged[4 * lag + place] / total - means[one] * means[other]
-                found.append(product / math.sqrt(variances[one] * variances[other]))
+                found.append(product / math.sqrt(variances[one]) / math.sqrt(variances[other]))
         lengths.append(math.hypot(*found))
     # The longest of all distances, each with its share of the probability; one number is taken for two.
     error = 1.0 / math.sqrt(total)
@@ -175,7 +175,7 @@ def _autocorrelation(moments: QuadratureMoments, means: list[float], variances: 
 
 def _kurtosis(moments: QuadratureMoments) -> Iterator[Diagnosis]:
     excess = [
-        fourth * count / (squares * squares) - 3.0
+        fourth / squares * (count / squares) - 3.0
         for fourth, squares, count in zip(moments.fourth_powers, moments.measured_squares, moments.counts, strict=False)
     ]
     error = math.sqrt(24.0 / min(moments.counts))
@@ -185,7 +185,7 @@ def _kurtosis(moments: QuadratureMoments) -> Iterator[Diagnosis]:
 def _calibrated(moments: CalibrationMoments) -> list[float]:
     """Return the variances of both quadratures."""
     triples = zip(moments.measured_squares, moments.measured, moments.counts, strict=False)
-    return [squares / count - (total / count) ** 2 for squares, total, count in triples]
+    return [squares / count - (total / count) * (total / count) for squares, total, count in triples]
 
 
 def _widened(moments: CalibrationMoments) -> float:
@@ -196,7 +196,7 @@ def _widened(moments: CalibrationMoments) -> float:
         squares = 0.0
         for lag in range(LAGS):
             product = moments.lagged[2 * lag + quadrature] / moments.counts[quadrature] - mean * mean
-            squares += min(1.0, product / variance) ** 2
+            squares += max(-1.0, min(1.0, product / variance)) ** 2
         widest = max(widest, 1.0 + 2.0 * squares)
     return widest
 

@@ -197,14 +197,16 @@ def largest_information(
     """Return the largest chi, in bits a symbol, over gains from `low` to `high`, not rounded.
 
     It rises with the gain over long lines and falls over short ones, and is smooth: ends and inner points are tried,
-    and the largest second difference is added, which is eight times what a parabola may rise above its points.
+    and the largest second difference is added, which is eight times what a parabola may rise above its points, unless
+    an end is the largest by more than that difference: then the parabola's top lies beyond the end.
     """
     step = (high - low) / (_GRID - 1)
     gains = [low + step * place for place in range(_GRID - 1)] + [high]
     found = [holevo_of_gain(modulation_variance, gain, noise, efficiency, detection) for gain in gains]
     bends = max(abs(found[i - 1] - 2.0 * found[i] + found[i + 1]) for i in range(1, _GRID - 1))
-    inner = max(found) not in (found[0], found[-1])
-    return max(found) + (bends if inner else 0.0)
+    falls, rises = found[0] - found[1] > bends, found[-1] - found[-2] > bends
+    most = max(found)
+    return most + (0.0 if (falls and most == found[0]) or (rises and most == found[-1]) else bends)
 
 
 def worst_information(box: Box, settings: GaussianBoundSettings) -> float:

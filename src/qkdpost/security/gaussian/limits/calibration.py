@@ -141,5 +141,6 @@ def _widening(record: CalibrationMoments, quadrature: int, squares: float, proba
     total = 0.0
     for lag in range(LAGS):
         product = record.lagged[2 * lag + quadrature] - count * mean * mean
-        total += (abs(product) / squares + uncertain) ** 2
+        correlation = abs(product) / squares + uncertain
+        total += correlation * correlation
     return math.sqrt(1.0 + 2.0 * total)

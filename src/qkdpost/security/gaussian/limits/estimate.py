@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from qkdpost.errors import InputError
 from qkdpost.security.gaussian.holevo import holevo_of_gain
 from qkdpost.security.gaussian.limits.box import Box, channel_box, worst_information
 from qkdpost.security.gaussian.limits.calibration import Contradiction, receiver_units
@@ -25,7 +28,7 @@ class Estimate:
     """What a block says of its channel and of Bob's directions.
 
     Args:
-        information: the limit of chi, bits a symbol.
+        information: the limit of chi, bits a symbol, with the weight that the quadratures of the tally ask for.
         likely_information: chi at the estimates themselves.
         direction_bits: what rotations tell, at most.
         correlation_bits: the charge for correlation in time.
@@ -49,14 +52,23 @@ def estimate_block(tally: GaussianTally, settings: GaussianBoundSettings, probab
     if reason:
         return _nothing(tally, reason)
     try:
-        sums = block_sums(tally)
-        _check_symbols(sums, settings)
-        units = receiver_units(tally, settings, probability)
-        box = channel_box(sums, units, settings, tally.detection, probability)
-        leak = direction_leak(tally, probability)
+        with np.errstate(all="ignore"):  # sums that a peer announced may be anything
+            return _estimate(tally, settings, probability)
     except Contradiction as why:
         return _nothing(tally, str(why))
-    information = worst_information(box, settings)
+    except (InputError, ArithmeticError, np.linalg.LinAlgError):
+        return _nothing(tally, "sums are beyond those of any device")
+
+
+def _estimate(tally: GaussianTally, settings: GaussianBoundSettings, probability: float) -> Estimate:
+    sums = block_sums(tally)
+    _check_symbols(sums, settings)
+    units = receiver_units(tally, settings, probability)
+    box = channel_box(sums, units, settings, tally.detection, probability)
+    leak = direction_leak(tally, probability)
+    information = worst_information(box, settings) * tally.weight
+    if not math.isfinite(information + leak.bits + leak.correlation_bits + box.noise + box.gain):
+        raise Contradiction("sums are beyond those of any device")
     cap = math.sqrt(units.likely_efficiency / tally.outcomes_per_symbol)
     likely = holevo_of_gain(
         settings.modulation_variance,

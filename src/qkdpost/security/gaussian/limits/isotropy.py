@@ -13,7 +13,8 @@ The charge
     where delta = (C_00 - C_11) / tr C and rho = 2 C_01 / tr C = (C_+ - C_-) / tr C, C_+ and C_- being the variances of
     (y_0 +- y_1) / sqrt(2). For m reals, two a symbol, that makes (m / 4) log2(...). With homodyne detection, where the
     quadrature is announced and drawn with probability 1/2 each, the average over x and p has the same form with
-    rho = 0. All four variances have chi-square limits about their means, both means normal ones: twelve events.
+    rho = 0; it is multiplied by the weight of the quadrature that was measured more often (`GaussianTally.weight`). All
+four variances have chi-square limits about their means, both means normal ones: twelve events.
 
 Correlation in time
     is outside of what the bound assumes, and charged all the same where it shows: normal reals whose correlation is r
@@ -89,7 +90,7 @@ def direction_leak(tally: GaussianTally, probability: float) -> DirectionLeak:
             f"{kappa:.3g} and that of the offset {offset:.3g}, at most {MOST_KAPPA:g} is allowed. Whiten them anew, or "
             "use larger blocks"
         )
-    bits = tally.key_reals / 4.0 * (2.0 * math.log1p(offset) - math.log1p(-kappa)) / math.log(2.0)
+    bits = tally.weight * tally.key_reals / 4.0 * (2.0 * math.log1p(offset) - math.log1p(-kappa)) / math.log(2.0)
     charged, largest = _in_time(tally, [float(squares[j, j]) / counts[j] for j in (0, 1)])
     return DirectionLeak(bits=bits, correlation_bits=charged, kappa=kappa, offset=offset, largest_correlation=largest)
 
