@@ -259,6 +259,8 @@ NONSENSE: dict[str, tuple[type[Message], Callable[[Any], Any], str]] = {
     "plan: no such code": (ReversePlan, with_field(rows=10**6), "rows"),
     "plan: no gain": (ReversePlan, with_field(gain=0.0), "above 0"),
     "plan: no noise": (ReversePlan, with_field(noise_variance=-1.0), "above 0"),
+    "plan: a gain of no outcomes": (ReversePlan, with_field(gain=1e30), "within"),
+    "plan: a noise of no outcomes": (ReversePlan, with_field(noise_variance=1e-30), "within"),
     "plan: no inverse": (ReversePlan, with_field(matrix=(1.0, 1.0, 1.0, 1.0)), "inverse"),
     "rotations: NaN norm": (FrameRotations, with_floats("data", float("nan")), "norms"),
     "rotations: infinite norm": (FrameRotations, with_floats("data", float("inf")), "norms"),

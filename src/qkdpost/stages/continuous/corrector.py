@@ -179,4 +179,6 @@ def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
         yield from receiver.hear_batch(numbers)
     key = concatenate(receiver.kept)
     yield receiver.costs.facts(opened.setting.frames, len(key))
-    return ReverseKey(key=key, setting=opened.setting, moments=receiver.sums.result(), calibration=None)
+    with from_peer("rotations"):  # whose norms may be such that sums of powers are none
+        moments = receiver.sums.result()
+    return ReverseKey(key=key, setting=opened.setting, moments=moments, calibration=None)

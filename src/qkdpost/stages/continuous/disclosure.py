@@ -9,7 +9,8 @@ map for the same outcomes would be another choice that an eavesdropper may have 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+import secrets
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,13 @@ from qkdpost.stages.sifting import NONCE_BYTES, own_records
 from qkdpost.stages.stage import Stage
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, Whitening
 
-__all__ = ["DISCLOSURE"]
+__all__ = ["DISCLOSURE", "calibration_of"]
 
 LABEL = b"disclosed symbols"
 LARGEST_DEVIATIONS = 40.0
 """A symbol further out than so many standard deviations is none of a Gaussian modulation."""
+BEYOND_UNITS = 1e9
+"""Whitened outcomes have variance 1: no gain or noise of theirs is so large, or so small."""
 
 
 def reference(block: Block, nothing: None) -> Program[OpenFrames]:
@@ -79,7 +82,7 @@ def reference(block: Block, nothing: None) -> Program[OpenFrames]:
         values=SymbolStream.of(parts, positions),
         choices=None if choices is None else SymbolStream.of([choices], positions),
         adc_step=step,
-        calibration=_calibration(block, records),
+        calibration=calibration_of(records, block.random_source),
     )
 
 
@@ -107,6 +110,8 @@ def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
         whitening = Whitening(centre=heard.centre, matrix=heard.matrix)
     if not (heard.gain > 0.0 and heard.noise_variance > 0.0):
         raise RemoteProtocolError("gain and noise variance of the peer's plan must be above 0")
+    if max(heard.gain, heard.noise_variance, 1.0 / heard.gain, 1.0 / heard.noise_variance) > BEYOND_UNITS:
+        raise RemoteProtocolError(f"gain and noise variance of the peer's plan must be within {BEYOND_UNITS:g} of 1")
     setting = _setting(block, plan, total - len(positions), whitening, heard.gain, heard.noise_variance)
     modulation = settings_of(block).modulation_variance
     yield _facts(block, setting, total, heard.gain**2 * modulation / heard.noise_variance)
@@ -197,30 +202,54 @@ def _facts(block: Block, setting: Setting, total: int, snr: float) -> Disclosure
     )
 
 
-def _calibration(
-    block: Block, records: list[QuadratureOutcomes]
+def calibration_of(
+    records: list[QuadratureOutcomes], random_source: Callable[[int], bytes] = secrets.token_bytes
 ) -> tuple[CalibrationMoments, CalibrationMoments | None]:
     """Return the moments of all calibration records; of electronic noise only where every record has them.
 
+    Args:
+        records: of the block.
+        random_source: for the dither.
+
     Raises:
-        AbortBlock: the noise of the receiver changed from one record to the next by more than can be tolerated.
+        AbortBlock: the noise of the receiver in one record differs from that of all by more than can be tolerated.
     """
-    shot = [calibration_moments(record.electronic_shot, record.adc_step, block.random_source) for record in records]
+    shot = [calibration_moments(record.electronic_shot, record.adc_step, random_source) for record in records]
     alone = [
-        calibration_moments(record.electronic, record.adc_step, block.random_source)
+        calibration_moments(record.electronic, record.adc_step, random_source)
         for record in records
         if record.electronic is not None
     ]
-    for before, after in pairwise(shot):
-        notices_of(diagnose_drift(before, after))
-    return _sum_of(shot), _sum_of(alone) if len(alone) == len(records) else None
+    whole = _sum_of(shot)
+    for one in shot:
+        notices_of(diagnose_drift(whole, one))
+    return whole, _sum_of(alone) if len(alone) == len(records) else None
 
 
 def _sum_of(moments: list[CalibrationMoments]) -> CalibrationMoments:
-    total = moments[0]
+    """Return the sums over all records, each about its own mean: a mean that moves between records is no shot noise.
+
+    One outcome is taken off the count for each mean beyond the first; the degrees of freedom are one less than that.
+    """
+    total = _about_its_mean(moments[0], 0)
     for more in moments[1:]:
-        total = total + more
+        total = total + _about_its_mean(more, 1)
     return total
+
+
+def _about_its_mean(moments: CalibrationMoments, taken_off: int) -> CalibrationMoments:
+    x, p = (total / count for total, count in zip(moments.measured, moments.counts, strict=True))
+    squares, (of_x, of_p) = moments.measured_squares, moments.counts
+    return CalibrationMoments(
+        counts=(of_x - taken_off, of_p - taken_off),
+        measured=(0.0, 0.0),
+        measured_squares=(
+            max(0.0, squares[0] - of_x * x * x),
+            max(0.0, squares[1] - of_p * p * p),
+            squares[2] - of_x * x * p if squares[2] else 0.0,
+        ),
+        lagged=tuple(sum_ - (of_p * p * p if place % 2 else of_x * x * x) for place, sum_ in enumerate(moments.lagged)),
+    )
 
 
 DISCLOSURE = Stage(
