@@ -374,3 +374,11 @@ def test_a_top_just_inside_an_end_is_seen() -> None:
         low, high = gains[top - below], gains[min(top + 600, 4000)]
         found = largest_information(options[0], low, high, *options[1:])
         assert found >= chi[top - below : top + 600].max()
+
+
+def test_the_share_of_a_symbol_s_information_that_an_outcome_takes_is_told() -> None:
+    """A half with heterodyne detection, which has two outcomes for each symbol; all of it with homodyne."""
+    for detection, words in (("heterodyne", "-m chi / 2, "), ("homodyne", "-m chi, ")):
+        tally = replace(link(), detection=detection).expected()
+        (term,) = (term for term in bound(tally, 10, detection=detection).terms if term.name == "Holevo information")
+        assert term.explanation.startswith(words)

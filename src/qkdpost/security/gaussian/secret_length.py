@@ -278,6 +278,7 @@ def _ledger(budget: Epsilon, limits: float, amplification: float, smoothing: flo
 
 def _entropy_terms(tally: GaussianTally, estimate: Estimate, accepted: GaussianAcceptance | None) -> tuple[Term, ...]:
     m, q = tally.key_reals, tally.outcomes_per_symbol
+    share = "-m chi" if q == 1 else f"-m chi / {q}"
     information = estimate.information if accepted is None else accepted.holevo_information
     directions, in_time = estimate.direction_bits, estimate.correlation_bits
     if accepted is not None:
@@ -287,7 +288,7 @@ def _entropy_terms(tally: GaussianTally, estimate: Estimate, accepted: GaussianA
         Term(
             name="Holevo information",
             bits=-m * information / q,
-            explanation=f"-m chi / {q}, chi = {information:.9f} bits a symbol: the most within the limits",
+            explanation=f"{share}, chi = {information:.9f} bits a symbol: the most within the limits",
         ),
         Term(name="directions", bits=-directions, explanation="what rotations tell where outcomes are not isotropic"),
         Term(name="correlation in time", bits=-in_time, explanation="beyond independent symbols, where it shows"),
