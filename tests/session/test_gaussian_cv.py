@@ -357,3 +357,29 @@ def test_settings_go_to_text_and_back() -> None:
 
 def test_the_example_of_the_settings_runs() -> None:
     assert doctest.testmod(importlib.import_module("qkdpost.protocols.gaussian_cv")).failed == 0
+
+
+@pytest.mark.parametrize("steps", range(1, 9))
+def test_a_line_that_breaks_anywhere_costs_no_more_than_the_block(steps: int) -> None:
+    """The records, where both still have theirs, go into one more block; no block is opened again and again."""
+    pair = Pair(link())
+    pair.submit(*small_records())  # type: ignore[arg-type]
+    pair.finish()
+    for _ in range(steps):
+        pair.step("alice", "bob")
+        pair.step("bob", "alice")
+    pair.reconnect()
+    pair.run()
+    for role in ("alice", "bob"):
+        assert len(pair.aborts(role)) <= 2
+        assert AbortReason.KEY_POOL_EXHAUSTED not in [event.reason for event in pair.aborts(role)]
+    rotations = [message for message in said(pair, "bob") if isinstance(message, FrameRotations)]
+    assert len({message.data for message in rotations}) == len(rotations)
+
+
+def test_a_record_that_the_peer_never_had_is_claimed_once() -> None:
+    pair = Pair(link())
+    pair.sessions["bob"].submit(small_records()[1])
+    pair.finish()
+    pair.run()
+    assert [event.reason for event in pair.aborts("bob")] == [AbortReason.RECORDS_DISAGREE]

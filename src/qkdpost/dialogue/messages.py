@@ -115,9 +115,11 @@ UNFIT_RECORD = frozenset(
         AbortReason.BASES_NOT_RANDOM,
         AbortReason.INTENSITIES_NOT_RANDOM,
         AbortReason.RECORD_UNUSABLE,
+        AbortReason.RECORDS_DISAGREE,
     }
 )
-"""Why a host does not take its own record; nor will any other block."""
+"""Why a host does not take its own record; nor will any other block. If the peer has none under that number, it never
+will: to claim the record again and again would use up the authentication key."""
 
 
 class SegmentEntry(Struct, frozen=True, array_like=True):

@@ -91,9 +91,10 @@ def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
     yield KindFacts()
     yield from own_records(block)
     yield RecordsHeld(block=block.number, nonce=block.random_source(NONCE_BYTES))
+    request = expect((yield RECEIVE), SymbolRequest)
+    # Taken now, and no earlier: the peer has taken its own, so that neither asks for them again if the line breaks.
     records: list[CoherentStates] = yield from _records(block)
     parts, total = [record.symbols for record in records], sum(record.events for record in records)
-    request = expect((yield RECEIVE), SymbolRequest)
     if request.symbols != total:
         raise AbortBlock(
             AbortReason.RECORDS_DISAGREE,
