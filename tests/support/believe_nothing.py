@@ -503,7 +503,7 @@ FUNCTIONS = [
         reporting=thing(TAGS[1]),
         dead_time_ps=real(0.0),
         window_ps=real(500.0, optional=True),
-        search_ps=real(1e8),
+        search_ps=real(1e8, optional=True),
         max_drift_ppm=real(10.0),
     ),
     call(
