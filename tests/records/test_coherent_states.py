@@ -91,3 +91,23 @@ def test_honest_symbols_are_taken() -> None:
         for _ in range(400):
             record = CoherentStates(symbols=generator.normal(0.0, 2.0, (count, 2)), modulation_variance=4.0)
             record.check_for(SimpleNamespace(modulation_variance=4.0, modulation_tolerance=0.0))
+
+
+@pytest.mark.parametrize("levels", [2, 4, 8])
+def test_a_constellation_is_no_normal_modulation(levels: int) -> None:
+    """The bound is for Gaussian modulation: the same variance from a grid would be taken for it, to too much key."""
+    rng = np.random.default_rng(7)
+    settings = SimpleNamespace(modulation_variance=4.0, modulation_tolerance=0.01)
+    grid = 2.0 * rng.binomial(levels - 1, 0.5, (100_000, 2)) - (levels - 1)
+    symbols = 2.0 * grid / np.sqrt(levels - 1)
+    with pytest.raises(InputError, match="normal distribution"):
+        CoherentStates(symbols=symbols, modulation_variance=4.0).check_for(settings)
+
+
+def test_a_converter_of_eight_bits_is_fine_enough() -> None:
+    """False alarms of 2^-40 a quadrature."""
+    rng = np.random.default_rng(8)
+    settings = SimpleNamespace(modulation_variance=4.0, modulation_tolerance=0.01)
+    step = 16.0 / 256.0
+    symbols = np.clip(np.round(rng.normal(0.0, 2.0, (300_000, 2)) / step) * step, -8.0, 8.0)
+    CoherentStates(symbols=symbols, modulation_variance=4.0).check_for(settings)

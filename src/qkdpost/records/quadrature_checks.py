@@ -11,13 +11,22 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.quadratures.scans import scan_values
 
-__all__ = ["FALSE_ALARM_BITS", "in_columns", "lattice_step", "same_content", "variance_range", "variances"]
+__all__ = [
+    "FALSE_ALARM_BITS",
+    "distance_from_normal",
+    "in_columns",
+    "lattice_step",
+    "same_content",
+    "variance_range",
+    "variances",
+]
 
 FALSE_ALARM_BITS = 40
 """What is refused by its statistics would be so with probability 2^-40 at most, were it in order."""
 _DEPENDENCE = 2.0
 """Filters of a receiver make neighbours alike: variances are taken to be as uncertain as those of half the values."""
 _SAMPLE = 2**13
+_NORMAL_SAMPLE = 2**16
 _FEWEST = 32
 _MAX_STEPS = 2.0**16
 """Values are on a lattice if it has at most this number of steps within their standard deviation. On a finer one the
@@ -72,6 +81,21 @@ def variance_range(sample: float, count: int) -> tuple[float, float]:
     root = math.sqrt(FALSE_ALARM_BITS * math.log(2.0) / degrees)
     below = 1.0 - 2.0 * root
     return sample / (1.0 + 2.0 * root + 2.0 * root * root), sample / below if below > 0.0 else math.inf
+
+
+def distance_from_normal(values: NDArray[Any], variance: float) -> tuple[float, float]:
+    """Return how far the distribution of values is from the normal one of mean 0, and how far chance takes it.
+
+    The largest difference of the distribution functions at points 1/8 of a standard deviation apart, over up to 2^16
+    values spread over the record. By Dvoretzky, Kiefer, Wolfowitz and Massart, Ann. Probab. 18, 1269 (1990), it exceeds
+    sqrt(ln(2 / p) / (2 n)) for n independent normal values with probability p at most; here p = 2^-40.
+    """
+    sample = np.sort(values[:: max(1, len(values) // _NORMAL_SAMPLE)][:_NORMAL_SAMPLE])
+    points = np.arange(-24, 25) / 8.0
+    expected = [0.5 * (1.0 + math.erf(point / math.sqrt(2.0))) for point in points]
+    found = np.searchsorted(sample, points * math.sqrt(variance), side="right") / len(sample)
+    chance = math.sqrt((FALSE_ALARM_BITS + 1) * math.log(2.0) / (2.0 * len(sample)))
+    return float(np.abs(found - expected).max()), chance
 
 
 def lattice_step(values: NDArray[Any]) -> float | None:
