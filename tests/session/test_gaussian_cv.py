@@ -329,6 +329,12 @@ def test_symbols_of_another_run_end_the_block() -> None:
     assert pair.aborts("bob")[0].reason in (AbortReason.RECORDS_DISAGREE, AbortReason.NO_KEY_LEFT)
 
 
+def test_homodyne_detection_discloses_enough_of_each_quadrature() -> None:
+    with pytest.raises(qp.ConfigurationError, match="disclosed_symbols must be an integer in 4096"):
+        qp.GaussianCV(modulation_variance=4.0, efficiency=0.6, detection="homodyne", disclosed_symbols=2**11)
+    qp.GaussianCV(modulation_variance=4.0, efficiency=0.6, disclosed_symbols=2**11)
+
+
 def test_one_dimension_tears_a_symbol_apart_in_heterodyne_detection() -> None:
     with pytest.raises(qp.ConfigurationError, match="at least 2"):
         link(dimension=1)

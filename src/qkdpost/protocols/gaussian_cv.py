@@ -35,8 +35,9 @@ class GaussianCV(ProtocolSettings, frozen=True, kw_only=True, tag="gaussian-cv")
         modulation_tolerance: how far the true variance may lie from `modulation_variance`, as a part of it; the bound
             takes the worse end.
         efficiency_tolerance: the same of `efficiency`.
-        disclosed_symbols: how many symbols of a block are disclosed to set up correction, 2^10 ... 2^24. They make no
-            key, and no part of the bound rests on them.
+        disclosed_symbols: how many symbols of a block are disclosed to set up correction, 2^10 ... 2^24; with homodyne
+            detection at least 2^12, so that there are enough of either quadrature. They make no key, and no part of the
+            bound rests on them.
 
     Raises:
         ConfigurationError: a value out of range.
@@ -66,8 +67,9 @@ class GaussianCV(ProtocolSettings, frozen=True, kw_only=True, tag="gaussian-cv")
         for name, offered in (("detection", Detection), ("receiver", Receiver), ("attacks", Attacks)):
             chosen = choice(name, getattr(self, name), get_args(offered), error=ConfigurationError)
             keep(self, name, chosen)
+        least = 2**10 if self.detection == "heterodyne" else 2**12
         disclosed = whole_number(
-            "disclosed_symbols", self.disclosed_symbols, least=2**10, most=2**24, error=ConfigurationError
+            "disclosed_symbols", self.disclosed_symbols, least=least, most=2**24, error=ConfigurationError
         )
         keep(self, "disclosed_symbols", disclosed)
 

@@ -37,7 +37,9 @@ class QuadratureOutcomes:
     """What a receiving side with continuous variables measured, symbol by symbol, in raw units.
 
     Raw units are any that are the same in all three records: those of the converter or of the signal processing behind
-    it. Nothing is converted to shot-noise units here; a bound does so with the uncertainty of the calibration.
+    it. Nothing is converted to shot-noise units here; a bound does so with the uncertainty of the calibration. Phases
+    are to be corrected before: of a phase theta that is left, sin^2 theta of the signal counts as noise, which is safe
+    and costs key; a quadrature that is mirrored leaves none.
 
     Args:
         values: outcomes of every symbol, in order, with pilots and synchronisation removed: float32 or int16, shape
