@@ -529,7 +529,7 @@ SIMULATIONS = [
         pulses=count(st.integers(0, 120)),
         rng=count(7),
         fibre_km=real(1.0),
-        values=thing(simulation.SinglePhotonSource()),
+        source=thing(simulation.SinglePhotonSource()),
         detectors=thing(simulation.GatedDetectors()),
         test_probability=real(0.5),
     ),
@@ -539,7 +539,7 @@ SIMULATIONS = [
         pulses=count(100),
         rng=count(7),
         test_probabilities=reals((0.5, 0.5)),
-        values=thing(simulation.WeakCoherentSource()),
+        source=thing(simulation.WeakCoherentSource()),
     ),
     call(
         "simulation.single_photon_bb84",
@@ -547,7 +547,7 @@ SIMULATIONS = [
         pulses=count(100),
         rng=count(7),
         test_probabilities=reals((0.5, 0.5)),
-        values=thing(simulation.ImperfectPhotonSource()),
+        source=thing(simulation.ImperfectPhotonSource()),
     ),
     call(
         "simulation.bbm92",
@@ -691,7 +691,7 @@ PLANNING = [
     call(
         "DecoyBB84Link",
         planning.DecoyBB84Link,
-        values=thing(simulation.WeakCoherentSource()),
+        source=thing(simulation.WeakCoherentSource()),
         fibre=thing(simulation.Fibre()),
         detectors=thing(simulation.GatedDetectors()),
         test_probability=real(0.125),
