@@ -12,11 +12,11 @@ from qkdpost.dialogue.messages import FrameFlags, FrameRotations, FrameSyndrome,
 from qkdpost.dialogue.program import PAUSE, RECEIVE, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.reconciliation.multidimensional import RotationMessage, rebuild_outcomes, virtual_channel
-from qkdpost.sifting.quadratures.moments import MomentSums
+from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS, CompiledRaptorDecoder
 from qkdpost.sifting.quadratures.whitening import measured_quadratures
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.decoding import BatchDecoder
-from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of
+from qkdpost.stages.continuous.frames import PART_REALS, BlockOfFrames, Standing, cores_of
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.parts import slices
 from qkdpost.stages.continuous.settings import correction_of
@@ -35,21 +35,17 @@ class _Frames:
     words: NDArray[np.uint64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint64), repr=False)
 
 
-@dataclass(slots=True)
-class _Receiver:
+@dataclass(slots=True, kw_only=True)
+class _Receiver(BlockOfFrames):
     """The corrector while it goes through the frames of a block."""
 
-    block: Block
-    opened: OpenFrames
-    batches: Batches
-    costs: FrameCosts
-    sums: MomentSums
-    kept: list[Bits] = field(default_factory=list, repr=False)
+    compiled: CompiledRaptorDecoder
+    """Made ready for the code once; it decodes every batch."""
 
     def hear_batch(self, numbers: range) -> Program[None]:
         """Correct a batch, step by step, until each frame is well or disclosed whole."""
         plan, ledger = self.batches.setting.plan, self.block.ledger
-        decoder = BatchDecoder.of(plan, len(numbers), correction_of(self.block).decoder)
+        decoder = BatchDecoder.of(plan, len(numbers), self.compiled)
         frames = _Frames()
         for row, number in enumerate(numbers):
             decoder.base[row] = yield from self._hear_frame(number, frames, decoder.likelihoods[row])
@@ -167,15 +163,10 @@ class _Receiver:
 
 def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     """Correct all frames, batch by batch."""
-    batches = Batches.of(block, opened.setting)
-    receiver = _Receiver(
-        block=block,
-        opened=opened,
-        batches=batches,
-        costs=FrameCosts(plan=opened.setting.plan),
-        sums=MomentSums(batches.detection),
-    )
-    for numbers in batches:
+    plan = opened.setting.plan
+    decoder = RAPTOR_DECODERS[correction_of(block).decoder]
+    receiver = _Receiver.begin(block, opened, compiled=decoder.compile(plan.code, plan.extension_rows))
+    for numbers in receiver.batches:
         yield from receiver.hear_batch(numbers)
     key = concatenate(receiver.kept)
     yield receiver.costs.facts(opened.setting.frames, len(key))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.reconciliation.channel import LogLikelihoods
-from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS, CompiledRaptorDecoder
+from qkdpost.reconciliation.raptor.decoders import CompiledRaptorDecoder
 from qkdpost.reconciliation.raptor.plan import FramePlan
 from qkdpost.reconciliation.raptor.syndromes import complete_frames
 from qkdpost.single_use import SingleUse
@@ -39,11 +39,11 @@ class BatchDecoder(SingleUse):
     cores: Words = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint64), repr=False)
 
     @classmethod
-    def of(cls, plan: FramePlan, frames: int, decoder: str) -> BatchDecoder:
+    def of(cls, plan: FramePlan, frames: int, decoder: CompiledRaptorDecoder) -> BatchDecoder:
         """Return one for so many frames of which nothing is known yet."""
         return cls(
             plan=plan,
-            decoder=RAPTOR_DECODERS[decoder].compile(plan.code, plan.extension_rows),
+            decoder=decoder,
             likelihoods=np.zeros((frames, plan.frame_bits), dtype=np.float32),
             base=np.zeros((frames, plan.syndrome_bits // 64), dtype=np.uint64),
             cores=np.zeros((frames, plan.core_bits // 64), dtype=np.uint64),

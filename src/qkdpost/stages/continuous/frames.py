@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,13 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.reconciliation.raptor.plan import FramePlan
 from qkdpost.security.gaussian.holevo import Detection
+from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import CorrectionFacts
-from qkdpost.stages.continuous.outcomes import Setting
+from qkdpost.stages.continuous.outcomes import OpenFrames, Setting
 from qkdpost.stages.continuous.settings import correction_of, settings_of
 
-__all__ = ["PART_REALS", "Batches", "FrameCosts", "Standing", "cores_of"]
+__all__ = ["PART_REALS", "Batches", "BlockOfFrames", "FrameCosts", "Standing", "cores_of"]
 
 PART_REALS = 2**17
 """How many outcomes the rotations in one message are of; in any dimension these are no more than a message may hold."""
@@ -128,6 +130,32 @@ class FrameCosts:
             increments=self.increments,
             reconciliation_rounds=self.rounds,
             corrected_bits=corrected_bits,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class BlockOfFrames:
+    """What either side keeps while it goes through the frames of a block."""
+
+    block: Block
+    opened: OpenFrames
+    batches: Batches
+    costs: FrameCosts
+    sums: MomentSums
+    kept: list[Bits] = field(default_factory=list, repr=False)
+    """Cores of the frames that are well. Secret."""
+
+    @classmethod
+    def begin(cls, block: Block, opened: OpenFrames, **parts: Any) -> Self:
+        """Return what is kept before the first batch."""
+        batches = Batches.of(block, opened.setting)
+        return cls(
+            block=block,
+            opened=opened,
+            batches=batches,
+            costs=FrameCosts(plan=opened.setting.plan),
+            sums=MomentSums(batches.detection),
+            **parts,
         )
 
 

@@ -7,8 +7,6 @@ nothing of them. The bits come from the random source of the session; they are t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +17,9 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.reconciliation.multidimensional import rotation_messages
 from qkdpost.reconciliation.raptor.syndromes import syndrome_of_increment, syndromes_of
 from qkdpost.sifting.quadratures.dither import dithered
-from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.sifting.quadratures.whitening import whiten
 from qkdpost.stages.block import Block
-from qkdpost.stages.continuous.frames import PART_REALS, Batches, FrameCosts, Standing, cores_of
+from qkdpost.stages.continuous.frames import PART_REALS, BlockOfFrames, Standing, cores_of
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.parts import slices
 from qkdpost.stages.continuous.settings import correction_of
@@ -33,16 +30,10 @@ __all__ = ["reference"]
 HASH_KEY_BYTES = 32
 
 
-@dataclass(slots=True)
-class _Sender:
+class _Sender(BlockOfFrames):
     """The reference while it goes through the frames of a block."""
 
-    block: Block
-    opened: OpenFrames
-    batches: Batches
-    costs: FrameCosts
-    sums: MomentSums
-    kept: list[Bits] = field(default_factory=list, repr=False)
+    __slots__ = ()
 
     def send_batch(self, numbers: range) -> Program[None]:
         """Disclose a batch, step by step, until each frame is well or disclosed whole."""
@@ -133,15 +124,8 @@ class _Sender:
 
 def reference(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     """Disclose all frames, batch by batch."""
-    batches = Batches.of(block, opened.setting)
-    sender = _Sender(
-        block=block,
-        opened=opened,
-        batches=batches,
-        costs=FrameCosts(plan=opened.setting.plan),
-        sums=MomentSums(batches.detection),
-    )
-    for numbers in batches:
+    sender = _Sender.begin(block, opened)
+    for numbers in sender.batches:
         yield from sender.send_batch(numbers)
     key = concatenate(sender.kept)
     yield sender.costs.facts(opened.setting.frames, len(key))
