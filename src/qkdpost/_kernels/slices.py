@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["MAX_TURN", "PLACES", "count_labels", "cut", "rebuild", "soft_values", "warm"]
+__all__ = ["MAX_TURN", "count_labels", "cut", "rebuild", "soft_values", "warm"]
 
-PLACES = 65536
-"""Places in a cell."""
 MAX_TURN = 127
 
 
