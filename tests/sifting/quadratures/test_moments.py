@@ -157,3 +157,14 @@ def test_the_record_of_another_program(data_directory: Path) -> None:
     assert estimate.signal_to_noise == pytest.approx(expected["t_hat"] ** 2 * 4.0 / expected["sigma2_hat"], rel=2e-3)
     whitened = whiten(data["bob_raw"], estimate.whitening).astype(np.float64)
     assert np.cov(whitened.T) == pytest.approx(np.eye(2), abs=1e-3)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_outcomes_alone_add_up_as_beside_symbols_of_zero(both: bool) -> None:
+    rng = np.random.default_rng(12)
+    outcomes = rng.normal(size=(1001, 2) if both else 1001).astype(np.float32)
+    quadratures = None if both else Bits.from_array(rng.integers(0, 2, 1001))
+    alone, beside = (MomentSums("heterodyne" if both else "homodyne") for _ in range(2))
+    alone.add_outcomes(outcomes, quadratures)
+    beside.add(np.zeros_like(outcomes), outcomes, quadratures)
+    assert alone.result() == beside.result()

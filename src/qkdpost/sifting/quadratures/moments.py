@@ -66,6 +66,20 @@ class MomentSums:
         if not np.isfinite(self._totals).all():
             raise InputError("symbols and outcomes must be finite numbers; found NaN, infinity or more than 1e38")
 
+    def add_outcomes(self, outcomes: Any, quadratures: Bits | None = None) -> None:
+        """Add outcomes of which the symbols are not known here: sums with symbols stay as they are.
+
+        Args:
+            outcomes: y, as for `add`.
+            quadratures: as for `add`.
+
+        Raises:
+            InputError: as `add`.
+        """
+        measured = real_array("outcomes", outcomes, columns=2 if self._both else None)
+        nothing = np.zeros((0, 2) if self._both else 0, dtype=np.float32)
+        self._add(nothing, measured, quadratures)
+
     def _add(self, sent: NDArray[np.float32], measured: NDArray[np.float32], quadratures: Bits | None) -> None:
         if self._both:
             if quadratures is not None:
@@ -120,7 +134,7 @@ def calibration_moments(
     for start in range(0, len(kept), _CHUNK):
         piece = dithered(kept[start : start + _CHUNK], adc_step, random_source)
         piece.flags.writeable = False  # as all arrays are that come here: kernels are compiled for one kind
-        sums._add(nothing, piece, None if both else Bits.zeros(len(piece)))
+        sums.add_outcomes(piece, None if both else Bits.zeros(len(piece)))
     found = sums.result()
     x, p = (0, 1) if both else (0, 0)
     return CalibrationMoments(

@@ -75,7 +75,7 @@ class _Sender(BlockOfFrames):
         raw = dithered(self.opened.values.take(count), self.opened.adc_step, self.block.random_source)
         choices = self.opened.choices_of_next(count)
         outcomes = whiten(raw, self.batches.setting.whitening, choices)
-        self.sums.add(np.zeros_like(outcomes), outcomes, choices)
+        self.sums.add_outcomes(outcomes, choices)
         return outcomes.ravel()
 
     def _disclose(self, number: int, step: int, words: NDArray[np.uint64]) -> FrameSyndrome:
