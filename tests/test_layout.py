@@ -37,6 +37,7 @@ ORDER = [
     "config",
     "session",
     "distillation",
+    "network",
     "transport",
     "simulation",
     "planning",
