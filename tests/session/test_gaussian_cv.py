@@ -256,7 +256,7 @@ NONSENSE: dict[str, tuple[type[Message], Callable[[Any], Any], str]] = {
     "disclosed: too far out": (DisclosedSymbols, with_floats("symbols", 1e9), "within"),
     "disclosed: one too few": (DisclosedSymbols, lambda m: with_field(symbols=m.symbols[:-8])(m), "symbols take"),
     "disclosed: another part": (DisclosedSymbols, with_field(part=3), "part"),
-    "plan: no such code": (ReversePlan, with_field(rows=10**6), "rows"),
+    "plan: no such code": (ReversePlan, with_field(plan=(10**6).to_bytes(4, "little")), "rows"),
     "plan: no gain": (ReversePlan, with_field(gain=0.0), "above 0"),
     "plan: no noise": (ReversePlan, with_field(noise_variance=-1.0), "above 0"),
     "plan: a gain of no outcomes": (ReversePlan, with_field(gain=1e30), "within"),

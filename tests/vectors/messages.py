@@ -108,7 +108,7 @@ SAMPLES: tuple[Message, ...] = (
     DisclosedSymbols(block=1, part=0, symbols=bytes.fromhex("0000803f000000c0")),
     ReversePlan(
         block=1,
-        rows=160,
+        plan=bytes.fromhex("a0000000"),
         gain=0.3125,
         noise_variance=0.75,
         centre=(0.5, -0.25),

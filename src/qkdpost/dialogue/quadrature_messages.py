@@ -54,13 +54,13 @@ class DisclosedSymbols(Struct, frozen=True, array_like=True, tag=22):
 class ReversePlan(Struct, frozen=True, array_like=True, tag=23):
     """How frames will be corrected, all of it from the disclosed symbols, and fixed before a frame is disclosed.
 
-    `rows` is how many extension rows the code has. `gain` and `noise_variance` are those of the whitened outcomes, in
-    the unit of the symbols; they scale log-likelihoods and say nothing about security. `centre` and `matrix` are the
-    whitening.
+    `plan` is that of the method of correction: codes, and how outcomes become bits. `gain` and `noise_variance` are
+    those of the whitened outcomes, in the unit of the symbols; they scale log-likelihoods and say nothing about
+    security. `centre` and `matrix` are the whitening.
     """
 
     block: BlockNumber
-    rows: Count
+    plan: Annotated[bytes, Meta(max_length=256)]
     gain: Real
     noise_variance: Real
     centre: tuple[Real, Real]

@@ -24,6 +24,7 @@ __all__ = [
     "CorrectionSettings",
     "FirstFailures",
     "FrameBits",
+    "FrameCorrection",
     "KindsOwn",
     "Ldpc",
     "Multidimensional",
@@ -123,11 +124,7 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
             keep(self, name, _one_of(name, getattr(self, name), offered))
         rounds = whole_number("blind_rounds", self.blind_rounds, most=len(FIRST_WIDTHS) - 1, error=ConfigurationError)
         keep(self, "blind_rounds", rounds)
-        if not isinstance(self.decoder, str) or not self.decoder.isprintable() or self.decoder in ("", "none"):
-            raise ConfigurationError(
-                f"decoder must be the name of a decoder, which 'none' is not; found {described(self.decoder)}"
-            )
-        keep(self, "decoder", str(self.decoder))
+        keep(self, "decoder", _decoder_name(self.decoder))
         if self.fallback is not None:
             instance("fallback", self.fallback, Cascade, hint="None gives failed frames up", error=ConfigurationError)
 
@@ -196,7 +193,34 @@ def _one_of(name: str, value: object, offered: tuple[int, ...]) -> int:
     return number
 
 
-class Multidimensional(CorrectionSettings, frozen=True, kw_only=True, tag="multidimensional"):
+class FrameCorrection(CorrectionSettings, frozen=True, kw_only=True):
+    """What methods have in common that correct frames of continuous outcomes: all say nothing of an error pattern.
+
+    Args:
+        batch_frames: how many frames are corrected side by side, 1 ... 64.
+
+    Raises:
+        ConfigurationError: a number that is not offered.
+    """
+
+    batch_frames: int = 16
+
+    def __post_init__(self) -> None:
+        frames = whole_number("batch_frames", self.batch_frames, least=1, most=64, error=ConfigurationError)
+        keep(self, "batch_frames", frames)
+
+    @property
+    def corrects_one_way(self) -> bool:
+        """Whether no error pattern is published: none ever is."""
+        return True
+
+    @property
+    def may_be_one_way(self) -> bool:
+        """Whether a block may be corrected without its error pattern being published: each is."""
+        return True
+
+
+class Multidimensional(FrameCorrection, frozen=True, kw_only=True, tag="multidimensional"):
     """Reverse reconciliation of continuous outcomes: rotated onto bits, and corrected by one family of codes.
 
     Nothing but syndromes, rotations and verdicts on frames is said, all by the side whose string is kept or charged to
@@ -216,24 +240,16 @@ class Multidimensional(CorrectionSettings, frozen=True, kw_only=True, tag="multi
 
     dimension: Dimension = 8
     decoder: str = "layered"
-    batch_frames: int = 16
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         keep(self, "dimension", dimension_of(self.dimension, error=ConfigurationError))
-        frames = whole_number("batch_frames", self.batch_frames, least=1, most=64, error=ConfigurationError)
-        keep(self, "batch_frames", frames)
-        if not isinstance(self.decoder, str) or not self.decoder.isprintable() or self.decoder in ("", "none"):
-            raise ConfigurationError(
-                f"decoder must be the name of a decoder, which 'none' is not; found {described(self.decoder)}"
-            )
-        keep(self, "decoder", str(self.decoder))
+        keep(self, "decoder", _decoder_name(self.decoder))
 
-    @property
-    def corrects_one_way(self) -> bool:
-        """Whether no error pattern is published: none ever is."""
-        return True
 
-    @property
-    def may_be_one_way(self) -> bool:
-        """Whether a block may be corrected without its error pattern being published: each is."""
-        return True
+def _decoder_name(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or value in ("", "none"):
+        raise ConfigurationError(
+            f"decoder must be the name of a decoder, which 'none' is not; found {described(value)}"
+        )
+    return str(value)

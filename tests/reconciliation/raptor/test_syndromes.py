@@ -74,7 +74,7 @@ def test_core_and_syndrome_give_the_frame(rows: int) -> None:
 @pytest.mark.parametrize("rows", [59, 3921, -1, 320.5, True, None, "320", float("nan")])
 def test_a_plan_that_is_none_is_refused(rows: object) -> None:
     with pytest.raises(InputError, match="extension_rows"):
-        FramePlan.of(rows)  # type: ignore[arg-type]
+        FramePlan(rows)  # type: ignore[arg-type]
 
 
 def test_plans_leave_an_efficiency_below_one() -> None:

@@ -28,5 +28,5 @@ def test_settings_and_corrections_for_bits_are_refused() -> None:
     wrong = block(qp.BB84(), qp.Cascade())
     with pytest.raises(ConfigurationError, match="modulation_variance, detection and disclosed_symbols; found"):
         settings_of(wrong)
-    with pytest.raises(ConfigurationError, match="correction must be a Multidimensional"):
+    with pytest.raises(ConfigurationError, match="correction must be a FrameCorrection"):
         correction_of(wrong)

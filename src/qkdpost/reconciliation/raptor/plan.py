@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from qkdpost.checks import real_number, whole_number
+from qkdpost.checks import byte_string, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.raptor.code import RaptorCode, load_family
 
@@ -17,6 +17,7 @@ MIN_EXTENSION_ROWS = 60
 MAX_EXTENSION_ROWS = 3920
 """Rate 0.01."""
 
+_PLAN_BYTES = 4
 _LOWEST_SNR = 1e-3
 _LARGEST_SNR = 1e3
 _EFFICIENCY = ((0.0, 0.925), (0.022, 0.935), (0.055, 0.93), (0.11, 0.925), (0.22, 0.91), (0.4, 0.85), (1.0, 0.85))
@@ -45,14 +46,18 @@ class FramePlan:
         rows = whole_number("extension_rows", self.extension_rows, least=MIN_EXTENSION_ROWS, most=MAX_EXTENSION_ROWS)
         object.__setattr__(self, "extension_rows", rows)
 
+    def to_bytes(self) -> bytes:
+        """Return the plan as the reference says it to the corrector."""
+        return self.extension_rows.to_bytes(_PLAN_BYTES, "little")
+
     @classmethod
-    def of(cls, rows: int) -> FramePlan:
-        """Return the plan with so many extension rows, which the peer may have named.
+    def from_bytes(cls, data: bytes) -> FramePlan:
+        """Read a plan of the peer's.
 
         Raises:
-            InputError: there is none.
+            InputError: it is none.
         """
-        return cls(rows)
+        return cls(int.from_bytes(byte_string("data", data, count=_PLAN_BYTES), "little"))
 
     @property
     def code(self) -> RaptorCode:
@@ -63,6 +68,16 @@ class FramePlan:
     def frame_bits(self) -> int:
         """Bits of a frame, one for each outcome."""
         return self.code.frame_bits(self.extension_rows)
+
+    @property
+    def frame_reals(self) -> int:
+        """Outcomes of a frame."""
+        return self.frame_bits
+
+    @property
+    def rate(self) -> float:
+        """The part of a frame's bits that its syndrome leaves."""
+        return 1.0 - self.syndrome_bits / self.frame_bits
 
     @property
     def core_bits(self) -> int:

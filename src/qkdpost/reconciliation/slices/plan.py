@@ -92,6 +92,11 @@ class SlicePlan:
         """Bits of key that a frame holds: all bits of its labels."""
         return self.levels * self.frame_reals
 
+    @property
+    def rate(self) -> float:
+        """Bits of a label, less what the syndromes tell of it."""
+        return self.levels - sum(self.codes.syndrome_bits) / self.frame_reals
+
     def to_bytes(self) -> bytes:
         """Return the plan as the reference says it to the corrector."""
         head = _HEAD.pack(self.frame_reals, self.levels, round(self.width * _GRID), round(self.deviation * _GRID))

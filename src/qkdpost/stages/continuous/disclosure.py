@@ -27,7 +27,6 @@ from qkdpost.dialogue.messages import (
 )
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer
 from qkdpost.errors import InputError, RemoteProtocolError
-from qkdpost.reconciliation.raptor.plan import FramePlan, plan_frames
 from qkdpost.records import CoherentStates, QuadratureOutcomes
 from qkdpost.shared_random import SEED_BYTES, sample_positions
 from qkdpost.sifting.quadratures.diagnosis import diagnose_drift
@@ -37,10 +36,11 @@ from qkdpost.sifting.quadratures.whitening import ChannelEstimate, estimate_chan
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import DisclosureFacts, KindFacts
 from qkdpost.stages.continuous.findings import notices_of
-from qkdpost.stages.continuous.outcomes import OpenFrames, Setting
+from qkdpost.stages.continuous.outcomes import FramesPlan, OpenFrames, Setting
 from qkdpost.stages.continuous.parts import hear_choices, hear_symbols, say_choices, say_symbols
-from qkdpost.stages.continuous.settings import settings_of
+from qkdpost.stages.continuous.settings import correction_of, settings_of
 from qkdpost.stages.continuous.stream import SymbolStream, rows_at
+from qkdpost.stages.continuous.table import method_of
 from qkdpost.stages.sifting import NONCE_BYTES, own_records
 from qkdpost.stages.stage import Stage
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, Whitening
@@ -73,7 +73,7 @@ def reference(block: Block, nothing: None) -> Program[OpenFrames]:
     estimate = _estimate(
         block, symbols, dithered(rows_at(parts, positions), step, block.random_source), choices, positions
     )
-    plan = _plan(estimate.signal_to_noise)
+    plan = _plan(block, estimate)
     setting = _setting(block, plan, total - len(positions), estimate.whitening, estimate.gain, estimate.noise_variance)
     yield _announcement(block, setting)
     yield _facts(block, setting, total, estimate.signal_to_noise)
@@ -107,7 +107,7 @@ def corrector(block: Block, nothing: None) -> Program[OpenFrames]:
     yield from say_symbols(block, rows_at(parts, positions))
     heard = expect((yield RECEIVE), ReversePlan)
     with from_peer("plan of correction"):
-        plan = FramePlan.of(heard.rows)
+        plan = method_of(block).read_plan(correction_of(block), heard.plan)
         whitening = Whitening(centre=heard.centre, matrix=heard.matrix)
     if not (heard.gain > 0.0 and heard.noise_variance > 0.0):
         raise RemoteProtocolError("gain and noise variance of the peer's plan must be above 0")
@@ -164,28 +164,28 @@ def _estimate(
         raise AbortBlock(AbortReason.RECORDS_DISAGREE, f"the disclosed symbols show no channel: {error}") from None
 
 
-def _plan(signal_to_noise: float) -> FramePlan:
-    """Return how long frames are, or give the block up where no code has a rate low enough."""
+def _plan(block: Block, estimate: ChannelEstimate) -> FramesPlan:
+    """Return how frames are corrected, or give the block up where no code can."""
     try:
-        return plan_frames(signal_to_noise)
+        return method_of(block).plan(correction_of(block), estimate)
     except InputError as error:
         raise AbortBlock(AbortReason.NO_KEY_LEFT, f"by the disclosed symbols, {error}") from None
 
 
 def _setting(
-    block: Block, plan: FramePlan, symbols: int, whitening: Whitening, gain: float, noise_variance: float
+    block: Block, plan: FramesPlan, symbols: int, whitening: Whitening, gain: float, noise_variance: float
 ) -> Setting:
     both = settings_of(block).detection == "heterodyne"
-    frames = symbols * (2 if both else 1) // plan.frame_bits
+    frames = symbols * (2 if both else 1) // plan.frame_reals
     if not frames:
-        raise AbortBlock(AbortReason.TOO_FEW_BITS, f"{symbols} symbols fill no frame of {plan.frame_bits} outcomes")
+        raise AbortBlock(AbortReason.TOO_FEW_BITS, f"{symbols} symbols fill no frame of {plan.frame_reals} outcomes")
     return Setting(plan=plan, gain=gain, noise_variance=noise_variance, whitening=whitening, frames=frames)
 
 
 def _announcement(block: Block, setting: Setting) -> ReversePlan:
     return ReversePlan(
         block=block.number,
-        rows=setting.plan.extension_rows,
+        plan=setting.plan.to_bytes(),
         gain=setting.gain,
         noise_variance=setting.noise_variance,
         centre=setting.whitening.centre,
@@ -198,8 +198,8 @@ def _facts(block: Block, setting: Setting, total: int, snr: float) -> Disclosure
         rounds=total,
         disclosed_symbols=settings_of(block).disclosed_symbols,
         estimated_snr=snr,
-        code_rate=1.0 - setting.plan.syndrome_bits / setting.plan.frame_bits,
-        frame_outcomes=setting.plan.frame_bits,
+        code_rate=setting.plan.rate,
+        frame_outcomes=setting.plan.frame_reals,
     )
 
 

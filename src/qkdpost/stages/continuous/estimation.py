@@ -17,9 +17,10 @@ from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.sifting.quadratures.diagnosis import diagnose_outcomes
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import NoticeFacts
-from qkdpost.stages.continuous.findings import notices_of, notices_of_rate
+from qkdpost.stages.continuous.findings import notices_of
 from qkdpost.stages.continuous.outcomes import MeasuredKey, ReverseKey
-from qkdpost.stages.continuous.settings import correction_of, settings_of
+from qkdpost.stages.continuous.settings import settings_of
+from qkdpost.stages.continuous.table import method_of
 from qkdpost.stages.stage import Stage
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments
 
@@ -103,24 +104,25 @@ def _measured(
     block: Block, corrected: ReverseKey, moments: QuadratureMoments, calibration: Calibration
 ) -> Program[MeasuredKey]:
     """Judge the outcomes by their sums, and hand the key on with what the bound counts."""
-    setting, settings = corrected.setting, settings_of(block)
+    setting, settings, method = corrected.setting, settings_of(block), method_of(block)
     disclosed = settings.disclosed_symbols
     by_each = disclosed if settings.detection == "heterodyne" else disclosed // 3  # hardly fewer of either
     signal_to_noise = setting.gain**2 * settings.modulation_variance / setting.noise_variance
     yield NoticeFacts(
         notices=notices_of(diagnose_outcomes(moments, whitened_by=by_each))
-        + notices_of_rate(setting.plan, signal_to_noise)
+        + method.notices(setting.plan, signal_to_noise)
     )
     with from_peer("moments"):
-        tally = GaussianTally(
+        sums = GaussianTally(
             detection=settings.detection,
             moments=moments,
             whitening=setting.whitening,
             shot_electronic=calibration[0],
             electronic=calibration[1],
-            key_reals=setting.frames * setting.plan.frame_bits,
-            dimension=correction_of(block).dimension,
+            key_reals=setting.frames * setting.plan.frame_reals,
+            dimension=method.dimension(block),
         )
+        tally = method.tally(setting.plan, sums)
     return MeasuredKey(key=corrected.key, tally=tally)
 
 

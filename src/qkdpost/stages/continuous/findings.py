@@ -34,8 +34,7 @@ def notices_of_rate(plan: FramePlan, signal_to_noise: float) -> tuple[str, ...]:
     """
     if plan.extension_rows > MIN_EXTENSION_ROWS or signal_to_noise < STRONG_SIGNAL:
         return ()
-    rate = 1.0 - plan.syndrome_bits / plan.frame_bits
     return (
-        f"a signal-to-noise ratio of {signal_to_noise:.3g} is more than the highest code rate, {rate:.3f}, is for: "
-        "with a lower modulation variance more key is left",
+        f"a signal-to-noise ratio of {signal_to_noise:.3g} is more than the highest code rate, {plan.rate:.3f}, is "
+        "for: with a lower modulation variance more key is left",
     )

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from qkdpost.bits import Bits
 from qkdpost.reconciliation.raptor.plan import FramePlan
+from qkdpost.reconciliation.slices.plan import SlicePlan
+from qkdpost.security.gaussian.slices.bound import SlicedTally
 from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.single_use import SingleUse
 from qkdpost.stages.continuous.stream import SymbolStream
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments, Whitening
 
-__all__ = ["MeasuredKey", "OpenFrames", "ReverseKey", "Setting"]
+__all__ = ["FramesPlan", "MeasuredKey", "OpenFrames", "ReverseKey", "Setting"]
+
+
+FramesPlan: TypeAlias = FramePlan | SlicePlan
+"""How the frames of a block become bits of key, by the one method or the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +26,14 @@ class Setting:
     """How frames are corrected, as both hosts know it. All public.
 
     Args:
-        plan: the code, its length and its increments.
+        plan: the codes and the length of frames.
         gain: of the whitened outcomes, in the unit of the symbols.
         noise_variance: of the whitened outcomes around that.
         whitening: fixed before a frame is disclosed.
         frames: how many frames there are.
     """
 
-    plan: FramePlan
+    plan: FramesPlan
     gain: float
     noise_variance: float
     whitening: Whitening
@@ -61,7 +68,7 @@ class ReverseKey(SingleUse):
     """The outcome of correction.
 
     Args:
-        key: bits of the cores of all frames that are kept. Secret.
+        key: of all frames that are kept. Secret.
         setting: how they were corrected.
         moments: over all symbols of all frames, at the corrector; at the reference over its outcomes alone, which the
             corrector's are held against.
@@ -79,4 +86,4 @@ class MeasuredKey(SingleUse):
     """The outcome of estimation: the key, and what the bound counts."""
 
     key: Bits = field(repr=False)
-    tally: GaussianTally
+    tally: GaussianTally | SlicedTally

@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 
 from qkdpost.checks import described, instance
 from qkdpost.errors import ConfigurationError
-from qkdpost.reconciliation.settings import Multidimensional
+from qkdpost.reconciliation.settings import FrameCorrection, Multidimensional
 from qkdpost.security.gaussian.holevo import Detection
 from qkdpost.stages.block import Block
 
-__all__ = ["SymbolSettings", "correction_of", "settings_of"]
+__all__ = ["SymbolSettings", "correction_of", "rotations_of", "settings_of"]
 
 
 @runtime_checkable
@@ -48,8 +48,17 @@ def settings_of(block: Block) -> SymbolSettings:
     return settings
 
 
-def correction_of(block: Block) -> Multidimensional:
-    """Return the settings of a block's correction, which for these kinds are of one class.
+def correction_of(block: Block) -> FrameCorrection:
+    """Return the settings of a block's correction, which for these kinds is one of frames.
+
+    Raises:
+        ConfigurationError: they are of another.
+    """
+    return instance("correction", block.correction, FrameCorrection, error=ConfigurationError)
+
+
+def rotations_of(block: Block) -> Multidimensional:
+    """Return the settings of correction by rotations.
 
     Raises:
         ConfigurationError: they are of another.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from qkdpost.dialogue.messages import FrameFlags, FrameRotations, FrameSyndrome, FrameTags
-from qkdpost.stages.continuous.corrector import corrector
 from qkdpost.stages.continuous.disclosure import DISCLOSURE
 from qkdpost.stages.continuous.estimation import LATE_ESTIMATION
-from qkdpost.stages.continuous.reference import reference
+from qkdpost.stages.continuous.table import corrector, reference
 from qkdpost.stages.continuous.verification import BLOCK_VERIFICATION
 from qkdpost.stages.length_agreement import LENGTH_AGREEMENT
 from qkdpost.stages.release import RELEASE

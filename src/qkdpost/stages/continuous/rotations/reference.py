@@ -11,33 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.dialogue.messages import FrameFlags, FrameRotations, FrameSyndrome, FrameTags
-from qkdpost.dialogue.program import PAUSE, RECEIVE, Program, expect, peer_bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.checks import instance
+from qkdpost.dialogue.messages import FrameRotations, FrameSyndrome
+from qkdpost.dialogue.program import PAUSE, Program
+from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.multidimensional import rotation_messages
+from qkdpost.reconciliation.raptor.plan import FramePlan
 from qkdpost.reconciliation.raptor.syndromes import syndrome_of_increment, syndromes_of
-from qkdpost.sifting.quadratures.dither import dithered
-from qkdpost.sifting.quadratures.whitening import whiten
 from qkdpost.stages.block import Block
-from qkdpost.stages.continuous.frames import PART_REALS, BlockOfFrames, Standing, cores_of
+from qkdpost.stages.continuous.comparison import hear_verdict, say_tags
+from qkdpost.stages.continuous.frames import BlockOfFrames
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.parts import slices
-from qkdpost.stages.continuous.settings import correction_of
-from qkdpost.verification import frame_tags
+from qkdpost.stages.continuous.rotations.frames import PART_REALS, RotationCosts, Standing, cores_of
+from qkdpost.stages.continuous.settings import rotations_of
 
 __all__ = ["reference"]
 
-HASH_KEY_BYTES = 32
 
-
-class _Sender(BlockOfFrames):
+class _Sender(BlockOfFrames[FramePlan, RotationCosts]):
     """The reference while it goes through the frames of a block."""
 
     __slots__ = ()
 
     def send_batch(self, numbers: range) -> Program[None]:
         """Disclose a batch, step by step, until each frame is well or disclosed whole."""
-        plan, ledger = self.batches.setting.plan, self.block.ledger
+        plan, ledger = self.plan, self.block.ledger
         words = np.empty((len(numbers), plan.frame_bits // 64), dtype=np.uint64)
         for row, number in enumerate(numbers):
             yield from self._send_frame(number, words[row])
@@ -58,39 +57,24 @@ class _Sender(BlockOfFrames):
 
     def _send_frame(self, number: int, words: NDArray[np.uint64]) -> Program[None]:
         """Draw the secret bits of a frame, and say rotations and syndrome."""
-        plan = self.batches.setting.plan
+        plan = self.plan
         bits = Bits.from_bytes(self.block.random_source(plan.frame_bits // 8), plan.frame_bits)
         words[:] = bits.words
-        outcomes = self._outcomes_of_a_frame()
-        dimension = correction_of(self.block).dimension
+        white, choices = self.whitened_outcomes()
+        self.sums.add_outcomes(white, choices)
+        outcomes, dimension = white.ravel(), rotations_of(self.block).dimension
         for part, begin, end in slices(plan.frame_bits, PART_REALS):
             message = rotation_messages(outcomes[begin:end], bits[begin:end], dimension)
             yield FrameRotations(block=self.block.number, frame=number, part=part, data=message.to_bytes())
         yield self._disclose(number, 0, syndromes_of(plan, words[None])[0])
         yield PAUSE
 
-    def _outcomes_of_a_frame(self) -> NDArray[np.float32]:
-        """Return the whitened outcomes of the next frame in one row, those of a symbol side by side; add them up."""
-        count = self.batches.symbols_of_a_frame
-        raw = dithered(self.opened.values.take(count), self.opened.adc_step, self.block.random_source)
-        choices = self.opened.choices_of_next(count)
-        outcomes = whiten(raw, self.batches.setting.whitening, choices)
-        self.sums.add_outcomes(outcomes, choices)
-        return outcomes.ravel()
-
     def _disclose(self, number: int, step: int, words: NDArray[np.uint64]) -> FrameSyndrome:
         data = words.astype("<u8", copy=False).tobytes()
         return FrameSyndrome(block=self.block.number, frame=number, step=step, data=data)
 
     def _hear_verdict(self, numbers: range, step: int, standing: Standing, rows: NDArray[np.int64]) -> Program[None]:
-        heard = expect((yield RECEIVE), FrameFlags)
-        if (heard.first_frame, heard.step) != (numbers[0], step):
-            raise RemoteProtocolError(
-                f"expected the verdict on step {step} of the batch at frame {numbers[0]}; the peer sent that on step "
-                f"{heard.step} of frame {heard.first_frame}"
-            )
-        flags = peer_bits(heard.flags, rows.size, "verdicts on frames")
-        standing.settle(rows, np.asarray(flags, dtype=np.bool_))
+        standing.settle(rows, (yield from hear_verdict(numbers[0], step, rows.size)))
 
     def _give_up(
         self,
@@ -103,28 +87,26 @@ class _Sender(BlockOfFrames):
     ) -> Program[None]:
         """Disclose frames whole: they make no key, and their outcomes count."""
         for row in rows:
-            yield self._disclose(numbers[row], self.batches.setting.plan.max_steps + 1, words[row])
+            yield self._disclose(numbers[row], self.plan.max_steps + 1, words[row])
             self.costs.give_up(self.block.ledger, int(standing.steps[row]), after_comparison=after_comparison)
 
     def _compare(self, numbers: range, words: NDArray[np.uint64], standing: Standing) -> Program[None]:
         """Tag the frames that the corrector calls well, and keep those that it finds equal."""
-        plan, tag_bits, rows = self.batches.setting.plan, self.block.blocks.frame_tag_bits, standing.well
+        plan, rows = self.plan, standing.well
         if not rows.size:
             return
         cores = cores_of(plan, words[rows])
-        hash_key = self.block.random_source(HASH_KEY_BYTES)
-        tags = frame_tags(cores, plan.core_bits, hash_key, tag_bits)
-        yield FrameTags(block=self.block.number, hash_key=hash_key, tags=tags.to_bytes())
-        self.costs.compare(self.block.ledger, tag_bits, rows.size)
-        yield from self._hear_verdict(numbers, plan.max_steps + 1, standing, rows)
-        different = rows[standing.open[rows]]
-        yield from self._give_up(numbers, words, standing, different, after_comparison=True)
+        equal = yield from say_tags(self.block, numbers[0], plan.max_steps + 1, cores, plan.core_bits)
+        self.costs.compare(self.block.ledger, self.block.blocks.frame_tag_bits, rows.size)
+        standing.settle(rows, equal)
+        yield from self._give_up(numbers, words, standing, rows[~equal], after_comparison=True)
         self.kept.append(cores_of(plan, words[standing.well]))
 
 
 def reference(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     """Disclose all frames, batch by batch."""
-    sender = _Sender.begin(block, opened)
+    plan = instance("plan", opened.setting.plan, FramePlan, error=ConfigurationError)
+    sender = _Sender.begin(block, opened, plan, RotationCosts(plan=plan))
     for numbers in sender.batches:
         yield from sender.send_batch(numbers)
     key = concatenate(sender.kept)

@@ -8,19 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.dialogue.messages import FrameFlags, FrameRotations, FrameSyndrome, FrameTags
+from qkdpost.checks import instance
+from qkdpost.dialogue.messages import FrameRotations, FrameSyndrome
 from qkdpost.dialogue.program import PAUSE, RECEIVE, Program, expect, from_peer, peer_bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.errors import ConfigurationError, RemoteProtocolError
 from qkdpost.reconciliation.multidimensional import RotationMessage, rebuild_outcomes, virtual_channel
 from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS, CompiledRaptorDecoder
-from qkdpost.sifting.quadratures.whitening import measured_quadratures
+from qkdpost.reconciliation.raptor.plan import FramePlan
 from qkdpost.stages.block import Block
-from qkdpost.stages.continuous.decoding import BatchDecoder
-from qkdpost.stages.continuous.frames import PART_REALS, BlockOfFrames, Standing, cores_of
+from qkdpost.stages.continuous.comparison import hear_tags, verdict
+from qkdpost.stages.continuous.frames import BlockOfFrames
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.parts import slices
-from qkdpost.stages.continuous.settings import correction_of
-from qkdpost.verification import frame_tags
+from qkdpost.stages.continuous.rotations.decoding import BatchDecoder
+from qkdpost.stages.continuous.rotations.frames import PART_REALS, RotationCosts, Standing, cores_of
+from qkdpost.stages.continuous.settings import rotations_of
 
 __all__ = ["corrector"]
 
@@ -36,7 +38,7 @@ class _Frames:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Receiver(BlockOfFrames):
+class _Receiver(BlockOfFrames[FramePlan, RotationCosts]):
     """The corrector while it goes through the frames of a block."""
 
     compiled: CompiledRaptorDecoder
@@ -44,7 +46,7 @@ class _Receiver(BlockOfFrames):
 
     def hear_batch(self, numbers: range) -> Program[None]:
         """Correct a batch, step by step, until each frame is well or disclosed whole."""
-        plan, ledger = self.batches.setting.plan, self.block.ledger
+        plan, ledger = self.plan, self.block.ledger
         decoder = BatchDecoder.of(plan, len(numbers), self.compiled)
         frames = _Frames()
         for row, number in enumerate(numbers):
@@ -70,21 +72,18 @@ class _Receiver(BlockOfFrames):
         self, number: int, frames: _Frames, likelihoods: NDArray[np.float32]
     ) -> Program[NDArray[np.uint64]]:
         """Hear rotations and syndrome of a frame; return the syndrome."""
-        setting = self.batches.setting
-        symbols = self.opened.values.take(self.batches.symbols_of_a_frame)
-        choices = self.opened.choices_of_next(self.batches.symbols_of_a_frame)
-        if choices is not None:
-            symbols = measured_quadratures(symbols, choices)
+        setting = self.opened.setting
+        symbols, choices = self.sent_symbols()
         frames.symbols.append(symbols)
         frames.choices.append(choices)
         row, heard = symbols.ravel(), []
-        for part, begin, end in slices(setting.plan.frame_bits, PART_REALS):
+        for part, begin, end in slices(self.plan.frame_bits, PART_REALS):
             message = yield from self._hear_rotations(number, part, end - begin)
             channel = virtual_channel(row[begin:end], message, setting.gain, setting.noise_variance)
             likelihoods[begin:end] = channel.values[0]
             heard.append(message)
         frames.rotations.append(heard)
-        return (yield from self._hear_bits(number, 0, setting.plan.syndrome_bits))
+        return (yield from self._hear_bits(number, 0, self.plan.syndrome_bits))
 
     def _hear_rotations(self, number: int, part: int, reals: int) -> Program[RotationMessage]:
         heard = expect((yield RECEIVE), FrameRotations)
@@ -93,7 +92,7 @@ class _Receiver(BlockOfFrames):
                 f"expected part {part} of frame {number}; the peer sent part {heard.part} of frame {heard.frame}"
             )
         with from_peer("rotations"):
-            return RotationMessage.from_bytes(heard.data, reals, correction_of(self.block).dimension)
+            return RotationMessage.from_bytes(heard.data, reals, rotations_of(self.block).dimension)
 
     def _hear_bits(self, number: int, step: int, bits: int) -> Program[NDArray[np.uint64]]:
         """Hear so many bits of a frame."""
@@ -111,11 +110,7 @@ class _Receiver(BlockOfFrames):
         yield PAUSE
         well = decoder.decode(rows, step)
         standing.settle(rows, well)
-        yield self._verdict(numbers, step, well)
-
-    def _verdict(self, numbers: range, step: int, well: NDArray[np.bool_]) -> FrameFlags:
-        flags = Bits.from_array(well).to_bytes()
-        return FrameFlags(block=self.block.number, first_frame=numbers[0], step=step, flags=flags)
+        yield verdict(self.block, numbers[0], step, well)
 
     def _hear_given_up(
         self,
@@ -127,24 +122,20 @@ class _Receiver(BlockOfFrames):
         after_comparison: bool,
     ) -> Program[None]:
         """Hear frames whole: they make no key, and their outcomes count."""
-        plan = self.batches.setting.plan
+        plan = self.plan
         for row in rows:
             frames.words[row] = yield from self._hear_bits(numbers[row], plan.max_steps + 1, plan.frame_bits)
             self.costs.give_up(self.block.ledger, int(standing.steps[row]), after_comparison=after_comparison)
 
     def _compare(self, numbers: range, frames: _Frames, standing: Standing) -> Program[None]:
         """Compare the tags of the frames that seem well, and keep those that are equal."""
-        plan, tag_bits, rows = self.batches.setting.plan, self.block.blocks.frame_tag_bits, standing.well
+        plan, rows = self.plan, standing.well
         if not rows.size:
             return
-        sent = expect((yield RECEIVE), FrameTags)
-        own = frame_tags(cores_of(plan, frames.words[rows]), plan.core_bits, sent.hash_key, tag_bits)
-        differences = own ^ peer_bits(sent.tags, len(own), "frame tags")
-        self.costs.compare(self.block.ledger, tag_bits, rows.size)
-        different = np.asarray(differences, dtype=np.bool_).reshape(-1, tag_bits)
-        equal = np.logical_not(np.any(different, axis=1))
+        cores = cores_of(plan, frames.words[rows])
+        equal = yield from hear_tags(self.block, numbers[0], plan.max_steps + 1, cores, plan.core_bits)
+        self.costs.compare(self.block.ledger, self.block.blocks.frame_tag_bits, rows.size)
         standing.settle(rows, equal)
-        yield self._verdict(numbers, plan.max_steps + 1, equal)
         yield from self._hear_given_up(numbers, frames, standing, rows[~equal], after_comparison=True)
         self.kept.append(cores_of(plan, frames.words[standing.well]))
 
@@ -153,7 +144,7 @@ class _Receiver(BlockOfFrames):
         for row, (symbols, choices, rotations) in enumerate(
             zip(frames.symbols, frames.choices, frames.rotations, strict=True)
         ):
-            bits = Bits(frames.words[row].copy(), self.batches.setting.plan.frame_bits)
+            bits = Bits(frames.words[row].copy(), self.plan.frame_bits)
             pieces = [
                 rebuild_outcomes(message, bits[begin:end])
                 for message, (_, begin, end) in zip(rotations, slices(len(bits), PART_REALS), strict=True)
@@ -163,9 +154,10 @@ class _Receiver(BlockOfFrames):
 
 def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     """Correct all frames, batch by batch."""
-    plan = opened.setting.plan
-    decoder = RAPTOR_DECODERS[correction_of(block).decoder]
-    receiver = _Receiver.begin(block, opened, compiled=decoder.compile(plan.code, plan.extension_rows))
+    plan = instance("plan", opened.setting.plan, FramePlan, error=ConfigurationError)
+    decoder = RAPTOR_DECODERS[rotations_of(block).decoder]
+    compiled = decoder.compile(plan.code, plan.extension_rows)
+    receiver = _Receiver.begin(block, opened, plan, RotationCosts(plan=plan), compiled=compiled)
     for numbers in receiver.batches:
         yield from receiver.hear_batch(numbers)
     key = concatenate(receiver.kept)
