@@ -13,6 +13,9 @@ __all__ = [
     "LocalProtocolError",
     "QkdpostError",
     "RemoteProtocolError",
+    "StoreDamaged",
+    "StoreInUse",
+    "StoreUnavailable",
 ]
 
 
@@ -42,3 +45,15 @@ class AuthenticationError(QkdpostError):
 
 class KeyPoolExhausted(QkdpostError):
     """The pool of authentication key holds too little for the next tag; it is never stretched."""
+
+
+class StoreUnavailable(QkdpostError):
+    """The store of a key manager cannot record: what was asked for is refused, and nothing is answered from memory."""
+
+
+class StoreDamaged(QkdpostError):
+    """The store of a key manager is damaged, or older than what was told already: it is not opened, or not read on."""
+
+
+class StoreInUse(QkdpostError):
+    """The store of a key manager is open already, here or in another process; two writers would use keys twice."""
