@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from qkdpost.network.peer import messages
+from qkdpost.network.peer.message_fields import RefusalReason, VoidReason
+from qkdpost.network.peer.messages import (
+    AssignAnswer,
+    AssignedKey,
+    AssignKeys,
+    CarryDone,
+    CarrySegment,
+    CarryVoid,
+    Grant,
+    KeyAnswer,
+    VoidKeys,
+    consumed_bytes,
+    consumed_lengths,
+    wrong_lengths,
+)
+
+
+def key(number: int, length: int = 32, ciphertext: bytes | None = None) -> AssignedKey:
+    return AssignedKey(bytes([number] * 16), length, "SAE-A", ("SAE-B",), 3600, ciphertext)
+
+
+def carry(share: int = 0, length: int = 64, ciphertext: bytes | None = None) -> CarrySegment:
+    return CarrySegment(bytes(16), "a", "c", (("a", "b", "c"),), share, length, bytes(16), 9, b"", ciphertext)
+
+
+EXAMPLES = [
+    Grant(1, 100, 50),
+    AssignKeys((key(1), key(2, 16, bytes(16)))),
+    AssignAnswer((KeyAnswer(bytes(16), RefusalReason.QUOTA),)),
+    VoidKeys((bytes(16),), VoidReason.DEADLINE, 99),
+    carry(),
+    CarryDone(bytes(16), 0, bytes(16)),
+    CarryVoid(bytes(16), 0, VoidReason.MANIPULATED),
+]
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_every_message_comes_back_as_it_went(message: messages.Message) -> None:
+    data = msgspec.msgpack.encode(message)
+    assert msgspec.msgpack.decode(data, type=messages.Message) == message
+    assert not wrong_lengths(message)
+
+
+def test_only_keys_and_shares_consume_key() -> None:
+    assert [consumed_bytes(message) for message in EXAMPLES] == [0, 48, 0, 0, 64, 0, 0]
+    assert consumed_lengths(EXAMPLES[1]) == (32, 16)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (AssignKeys((key(1), key(1))), "twice"),
+        (AssignKeys((key(1, 32, bytes(31)),)), "32 bytes"),
+        (carry(share=1), "share 1 of 1"),
+        (carry(length=64, ciphertext=bytes(65)), "64 bytes"),
+    ],
+)
+def test_what_contradicts_itself_is_named(message: messages.Message, words: str) -> None:
+    assert words in wrong_lengths(message)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        AssignKeys(()),
+        AssignKeys(tuple(key(number) for number in range(129))),
+        AssignKeys((key(1, 0),)),
+        AssignKeys((key(1, 8193),)),
+        AssignKeys((AssignedKey(bytes(15), 32, "a", ("b",), 1),)),
+        AssignKeys((AssignedKey(bytes(16), 32, "a" * 65, ("b",), 1),)),
+        AssignKeys((AssignedKey(bytes(16), 32, "a", (), 1),)),
+        AssignKeys((AssignedKey(bytes(16), 32, "a", ("b",), -1),)),
+        Grant(-1, 0, 0),
+        Grant(0, 2**32, 0),
+        Grant(0, 2**70, 0),
+        CarrySegment(bytes(16), "a", "c", (("a", "b", "c"),) * 9, 0, 64, bytes(16), 9, b""),
+        CarrySegment(bytes(16), "a", "c", (("a",) * 35,), 0, 64, bytes(16), 9, b""),
+    ],
+)
+def test_bounds_hold_when_bytes_are_read(wrong: messages.Message) -> None:
+    try:
+        data = msgspec.msgpack.encode(wrong)
+    except OverflowError:
+        return
+    with pytest.raises(msgspec.MsgspecError):
+        msgspec.msgpack.decode(data, type=messages.Message)
