@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from qkdpost.dialogue.ledger import Ledger
 from qkdpost.dialogue.messages import (
     AbortReason,
     BlockMessage,
@@ -20,6 +21,7 @@ from qkdpost.dialogue.messages import (
 )
 from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, AllHeld, Facts, NeedRecord, Program
 from qkdpost.errors import RemoteProtocolError
+from qkdpost.session.blocks.report import report_of
 from qkdpost.session.blocks.run import MESSAGE_OVERHEAD_BYTES, BlockRun, Host
 from qkdpost.stages.block import Duty
 from qkdpost.stages.stage import Stage, StageProgram
@@ -285,3 +287,29 @@ def test_a_run_shows_no_outcome() -> None:
     run = Pretence().run([stage("one", lambda block, outcome: iter_return("secret bits"))])
     run.advance()
     assert "secret bits" not in repr(run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told(Facts):
+    """What a stage of a kind of its own may say."""
+
+    notices: tuple[str, ...] | str
+    rounds: int = 0
+
+
+def test_notices_add_up_and_other_facts_replace_each_other() -> None:
+    def says(*told: Told) -> StageProgram:
+        def program(block: Any, outcome: Any) -> Program[None]:
+            yield from told
+
+        return program
+
+    def reported(*told: Told) -> Any:
+        run = Pretence().run([stage("one", says(*told[:1])), stage("two", says(*told[1:]))])
+        run.advance()
+        run.block.number, run.block.ledger = 3, Ledger()
+        return report_of(run, role="bob", kind="toy")
+
+    report = reported(Told(notices=("a",), rounds=1), Told(notices=("b", "c"), rounds=2), Told(notices=(), rounds=3))
+    assert (report.notices, report.rounds) == (("a", "b", "c"), 3)
+    assert reported(Told(notices=("a",)), Told(notices="b")).notices == "b"

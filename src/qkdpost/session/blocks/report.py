@@ -75,7 +75,8 @@ class BlockReport:
         aborted_by: the role of the host that gave the block up, or None.
         matched_by_tenth: of time tags, how many events were reported and how many of these both hosts keep, for each
             tenth of each record in turn; the same on both sides.
-        notices: where coincidences vanished or events are missing, and which jumps of a clock were corrected.
+        notices: what is unusual and no reason for an abort: where coincidences vanished or events are missing, which
+            jumps of a clock were corrected, and warnings about continuous outcomes and their calibration.
         own_record: what this host counted in its own records; None before it has sifted, and of continuous outcomes.
     """
 
@@ -246,10 +247,16 @@ _SAID_BY_STAGES = frozenset(item.name for item in fields(BlockReport)) - _SAID_B
 
 
 def report_of(run: BlockRun, *, role: str, kind: str) -> BlockReport:
-    """Write the report of a block that has ended, from what its stages said; later facts replace earlier ones."""
+    """Write the report of a block that has ended, from what its stages said.
+
+    Later facts replace earlier ones, but for notices, which are added up.
+    """
     said: dict[str, Any] = {"accumulated_epsilon": run.accumulated_epsilon}
     for facts in run.facts:
+        before = said.get("notices")
         said |= facts.by_name()
+        if said.get("notices") is not before and isinstance(before, tuple) and isinstance(said["notices"], tuple):
+            said["notices"] = before + said["notices"]
     return BlockReport(
         block=run.block.number,
         role=role,
