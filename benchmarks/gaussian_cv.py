@@ -1,10 +1,11 @@
 """Continuous variables between two processes over TCP on loopback: records to key, with every term of the bound.
 
     python -m benchmarks.gaussian_cv [--symbols 40000000] [--km 25] [--modulation 4] [--excess-noise 0.02]
-        [--efficiency 0.6] [--electronic-noise 0.1] [--detection heterodyne|homodyne] [--records 8] [--in-int16]
+        [--efficiency 0.6] [--electronic-noise 0.1] [--detection heterodyne|homodyne] [--records 8] [--calibration 1]
 
-Both processes draw the same records from one seed and keep their own half. The clock runs from the greeting to the key;
-peak memory is that of the session, with the records that it holds, and without what drew them.
+Both processes draw the same records from one seed and keep their own half. Calibration records, so many times as long
+as the block, are summed up as they are drawn; with `--keep-calibration` they are held. The clock runs from the greeting
+to the key; peak memory is that of the session, with the records that it holds, and without what drew them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def records(options: argparse.Namespace) -> Iterator[tuple[qp.CoherentStates, qp
         efficiency=options.efficiency,
         electronic_noise=options.electronic_noise,
         detection=options.detection,
-        imperfections=qp.simulation.CoherentImperfections(),
+        calibration_symbols=round(options.calibration * options.symbols / options.records),
+        keep_calibration=options.keep_calibration,
     )
 
 
@@ -110,6 +112,8 @@ def main() -> None:
     parser.add_argument("--electronic-noise", type=float, default=0.1)
     parser.add_argument("--detection", choices=("heterodyne", "homodyne"), default="heterodyne")
     parser.add_argument("--attacks", default="gaussian-collective")
+    parser.add_argument("--calibration", type=float, default=1.0, help="how many times as long as the block")
+    parser.add_argument("--keep-calibration", action="store_true", help="as arrays, and not as sums")
     parser.add_argument("--tolerance", type=float, default=0.0, help="of efficiency and modulation variance")
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")

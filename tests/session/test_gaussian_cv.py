@@ -122,6 +122,22 @@ def test_a_block_that_ends_early_says_nothing_of_clicks_and_bits() -> None:
     assert not any(word in str(report) for word in ("QBER", "clicks", "sifted", "own bits"))
 
 
+def test_the_reference_reports_a_calibration_that_drifts() -> None:
+    """Halves whose variances are 6 % apart: above what chance does with 0.001, below what is refused."""
+    alice, bob = small_records()
+    drifted = np.array(bob.electronic_shot)
+    drifted[len(drifted) // 2 :] *= 1.06**0.5
+    pair = Pair(link())
+    record = qp.QuadratureOutcomes(values=bob.values, electronic_shot=drifted, efficiency=0.6)
+    pair.submit(alice, record)  # type: ignore[arg-type]
+    pair.finish()
+    pair.run()
+    told = {report.role: [notice for notice in report.notices if "drift" in notice] for report in reports(pair)}
+    assert told["alice"] == []
+    assert len(told["bob"]) == 1
+    assert "warning" in told["bob"][0]
+
+
 def test_the_order_is_that_of_the_page() -> None:
     pair = talk(link("homodyne"))
     names = list(dict.fromkeys(type(message).__name__ for message in said(pair, "bob")))

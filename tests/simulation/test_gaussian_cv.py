@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from scipy.stats import norm
 
 from qkdpost import simulation
 from qkdpost.errors import InputError
-from qkdpost.records import CoherentStates, QuadratureOutcomes
+from qkdpost.records import CalibrationSummary, CoherentStates, QuadratureOutcomes
+from qkdpost.sifting.quadratures import calibration_moments
 from qkdpost.simulation import CoherentImperfections
 
 DEVIATIONS = float(norm.isf(0.5e-9))
@@ -237,3 +239,30 @@ def test_what_cannot_be_is_refused(change: dict[str, object]) -> None:
 def test_imperfections_have_limits(change: dict[str, object]) -> None:
     with pytest.raises(InputError):
         CoherentImperfections(**change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
+@pytest.mark.parametrize("adc_bits", [None, 10])
+def test_sums_in_the_place_of_calibration_records(detection: Any, adc_bits: int | None) -> None:
+    """Without a converter they are sums over the same outcomes; with one there is dither, drawn of the same source."""
+    options: dict[str, Any] = {
+        "symbols": 5000,
+        "calibration_symbols": 50_000,
+        "detection": detection,
+        "imperfections": CoherentImperfections(adc_bits=adc_bits),
+    }
+    _, kept = simulation.gaussian_cv(**options, rng=4)
+    alice, summed = simulation.gaussian_cv(**options, rng=4, keep_calibration=False)
+    assert (alice, summed) == simulation.gaussian_cv(**options, rng=4, keep_calibration=False)
+    assert np.array_equal(kept.values, summed.values)
+    shot = summed.electronic_shot
+    assert isinstance(shot, CalibrationSummary)
+    assert (shot.detection, shot.adc_step) == (detection, summed.adc_step)
+    expected = calibration_moments(kept.electronic_shot, None).measured_squares[0]
+    # Dither adds 1 to 11,000, and 0.9 is the standard error of the product with outcomes: 1e-3 is some ten of them.
+    assert shot.whole.measured_squares[0] == pytest.approx(expected, rel=1e-3 if adc_bits else 1e-9)
+
+
+def test_keep_calibration_is_a_flag() -> None:
+    with pytest.raises(InputError, match="keep_calibration"):
+        simulation.gaussian_cv(symbols=10, rng=1, keep_calibration=1)  # type: ignore[arg-type]

@@ -65,6 +65,12 @@ np.save(STORED, SYMBOLS)
 THREE = ((0.5, 0.15, 0.0), (0.5, 0.25, 0.25))
 
 
+def _summed_calibration(outcomes: Any, adc_step: Any) -> Any:
+    sums = sifting.CalibrationSums("heterodyne", adc_step=adc_step, random_source=bytes)
+    sums.add(outcomes)
+    return sums.result()
+
+
 def bound(name: str, module: Any, tally: type, counted: dict[str, Kind], **options: Kind) -> Call:
     """Return the whole way from counts to a length."""
 
@@ -295,6 +301,12 @@ RECORDS = [
         electronic_shot=pairs(SYMBOLS[:150]),
         efficiency=real(0.625),
         electronic=pairs(0.5 * SYMBOLS[:110], optional=True),
+        adc_step=real(0.25, optional=True),
+    ),
+    call(
+        "CalibrationSums",
+        _summed_calibration,
+        outcomes=pairs(SYMBOLS[:150]),
         adc_step=real(0.25, optional=True),
     ),
     call("Labels", qp.Labels.from_array, labels=integers([0, 7, 3])),
@@ -607,6 +619,7 @@ SIMULATIONS = [
         phase_variance=real(st.sampled_from([0.0, 0.015625])),
         counts_per_shot_noise=real(128.0),
         calibration_symbols=count(st.integers(100, 120), optional=True),
+        keep_calibration=FLAG,
         imperfections=thing(simulation.CoherentImperfections(), simulation.CoherentImperfections(adc_bits=8)),
     ),
     call(

@@ -8,8 +8,9 @@ import numpy as np
 
 from qkdpost.records import CoherentStates, QuadratureOutcomes
 from qkdpost.security.gaussian.tally import GaussianTally
+from qkdpost.sifting.quadratures.calibration import calibration_moments
 from qkdpost.sifting.quadratures.dither import dithered
-from qkdpost.sifting.quadratures.moments import MomentSums, calibration_moments
+from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.sifting.quadratures.whitening import estimate_channel, measured_quadratures, whiten
 from qkdpost.statistics.gaussian.moments import Whitening
 

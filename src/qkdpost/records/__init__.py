@@ -12,6 +12,7 @@ A kind of QKD may bring a record type of its own: what a session needs of one is
 from __future__ import annotations
 
 from qkdpost.records.bases import KEY_BASIS, TEST_BASIS
+from qkdpost.records.calibration_summary import CalibrationSummary
 from qkdpost.records.coherent_states import CoherentStates
 from qkdpost.records.detections import DOUBLE_CLICK, Detections
 from qkdpost.records.prepared import PreparedPulses
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_TICK_PS",
     "MIN_TICK_PS",
     "TEST_BASIS",
+    "CalibrationSummary",
     "CoherentStates",
     "Detections",
     "PreparedPulses",

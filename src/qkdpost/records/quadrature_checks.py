@@ -13,6 +13,7 @@ from qkdpost._kernels.quadratures.scans import scan_values
 
 __all__ = [
     "FALSE_ALARM_BITS",
+    "Variances",
     "distance_from_normal",
     "in_columns",
     "lattice_step",
@@ -124,10 +125,10 @@ def _step_of(column: NDArray[Any]) -> float | None:
     return step if on_it.all() else None
 
 
-def same_content(first: NDArray[Any] | None, second: NDArray[Any] | None) -> bool:
-    """Tell whether two contiguous arrays hold the same bytes."""
-    if first is None or second is None:
-        return first is second
+def same_content(first: Any, second: Any) -> bool:
+    """Tell whether two contiguous arrays hold the same bytes; or two of anything else are equal."""
+    if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
+        return first is second or (type(first) is type(second) and bool(first == second))
     if first.dtype != second.dtype or first.shape != second.shape:
         return False
     return bool(np.array_equal(first.reshape(-1).view(np.uint8), second.reshape(-1).view(np.uint8)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,12 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import described, real_array, real_number
 from qkdpost.errors import InputError
+from qkdpost.records.calibration_summary import MIN_CALIBRATION, CalibrationSummary
 from qkdpost.records.quadrature_checks import Variances, lattice_step, same_content, variance_range, variances
 
 __all__ = ["MIN_CALIBRATION", "QuadratureOutcomes"]
 
-MIN_CALIBRATION = 100
-"""A calibration record of fewer outcomes says nothing; a bound needs about as many as there are symbols."""
 MAX_DRIFT = 0.01
 """By this part the noise of a detector may have changed between calibration and use, before units must be wrong."""
 MAX_OFFSET = 16.0
@@ -45,10 +44,12 @@ class QuadratureOutcomes:
         values: outcomes of every symbol, in order, with pilots and synchronisation removed: float32 or int16, shape
             (n, 2) where x and p were both measured (heterodyne), (n,) where one was (homodyne). Kept without a copy
             where they are that already. Secret.
-        electronic_shot: outcomes with the local oscillator on and the signal off, of the same form.
+        electronic_shot: outcomes with the local oscillator on and the signal off, of the same form; or a
+            `CalibrationSummary` of them, for one too long to be held in memory.
         quadratures: which quadrature was measured in each symbol, 0 for x and 1 for p, chosen at random by this side;
             homodyne only. Public after measurement.
-        electronic: outcomes with the local oscillator off; None if there are none, and no credit is taken for them.
+        electronic: outcomes with the local oscillator off, in either form; None if there are none, and no credit is
+            taken for them.
         efficiency: of the detector, above 0 and at most 1, as it was calibrated.
         adc_step: the distance of neighbouring values where they lie on a lattice, as integers do; None else. Values on
             a lattice get a Gaussian of this standard deviation added (dither) before anything else is made of them:
@@ -62,8 +63,8 @@ class QuadratureOutcomes:
 
     values: NDArray[Any] = field(repr=False)
     quadratures: Bits | None = field(repr=False)
-    electronic_shot: NDArray[Any] = field(repr=False)
-    electronic: NDArray[Any] | None = field(repr=False)
+    electronic_shot: NDArray[Any] | CalibrationSummary = field(repr=False)
+    electronic: NDArray[Any] | CalibrationSummary | None = field(repr=False)
     efficiency: float
     adc_step: float | None
 
@@ -71,10 +72,10 @@ class QuadratureOutcomes:
         self,
         *,
         values: ArrayLike,
-        electronic_shot: ArrayLike,
+        electronic_shot: ArrayLike | CalibrationSummary,
         efficiency: float,
         quadratures: BitsLike | None = None,
-        electronic: ArrayLike | None = None,
+        electronic: ArrayLike | CalibrationSummary | None = None,
         adc_step: float | None = None,
     ) -> None:
         columns = 2 if quadratures is None else None
@@ -128,6 +129,13 @@ class QuadratureOutcomes:
         for name, record in records.items():
             if record is None:
                 continue
+            if isinstance(record, CalibrationSummary):
+                if record.adc_step != self.adc_step:
+                    raise InputError(
+                        f"the sums of {name} have the dither of an adc_step of {record.adc_step}; the outcomes have "
+                        f"one of {self.adc_step}, and both must be the same"
+                    )
+                continue
             if record.dtype == np.int16 and self.adc_step is None:
                 raise InputError(
                     f"{name} are integers: adc_step must say how far apart neighbouring values are, as 1. Without "
@@ -141,7 +149,10 @@ class QuadratureOutcomes:
                 )
 
     def _check_units(self) -> None:
-        shot = variances(self.electronic_shot)
+        # Sums are of dithered outcomes; dither is added to the variances of the others, if there are any sums.
+        summed = any(isinstance(record, CalibrationSummary) for record in (self.electronic_shot, self.electronic))
+        dither = (self.adc_step or 0.0) ** 2 if summed else 0.0
+        shot = _variances(self.electronic_shot, dither)
         if min(shot.values) <= 0.0:
             raise InputError(f"electronic_shot must vary; found one value in all outcomes. {_RAW}")
         values = variances(self.values)
@@ -152,9 +163,9 @@ class QuadratureOutcomes:
                     f"steps of float32 would be a lattice; found {mean:.5g} and {math.sqrt(sample):.5g}. Take a "
                     "constant off all of them that was fixed before they were measured"
                 )
-        _not_below("values", values, "electronic_shot", shot)
+        _not_below("values", _with_dither(values, dither), "electronic_shot", shot)
         if self.electronic is not None:
-            _not_below("electronic_shot", shot, "electronic", variances(self.electronic))
+            _not_below("electronic_shot", shot, "electronic", _variances(self.electronic, dither))
 
     def __repr__(self) -> str:
         return (
@@ -188,8 +199,8 @@ class QuadratureOutcomes:
 def _quadrature_outcomes(
     values: ArrayLike,
     quadratures: Bits | None,
-    electronic_shot: ArrayLike,
-    electronic: ArrayLike | None,
+    electronic_shot: ArrayLike | CalibrationSummary,
+    electronic: ArrayLike | CalibrationSummary | None,
     efficiency: float,
     adc_step: float | None,
 ) -> QuadratureOutcomes:
@@ -203,7 +214,25 @@ def _quadrature_outcomes(
     )
 
 
-def _calibration(name: str, values: ArrayLike | None, columns: int | None) -> NDArray[Any] | None:
+def _variances(record: NDArray[Any] | CalibrationSummary, dither: float) -> Variances:
+    """Return the variances of a record with the variance of dither added, which a summary has already."""
+    if isinstance(record, CalibrationSummary):
+        return record.variances
+    return _with_dither(variances(record), dither)
+
+
+def _with_dither(found: Variances, dither: float) -> Variances:
+    return replace(found, values=tuple(value + dither for value in found.values))
+
+
+def _calibration(
+    name: str, values: ArrayLike | CalibrationSummary | None, columns: int | None
+) -> NDArray[Any] | CalibrationSummary | None:
+    if isinstance(values, CalibrationSummary):
+        detection = "homodyne" if columns is None else "heterodyne"
+        if values.detection != detection:
+            raise InputError(f"{name} must be of {detection} detection, as values; its sums are of {values.detection}")
+        return values
     if values is None:
         if name == "electronic":
             return None

@@ -12,6 +12,7 @@ from qkdpost.sifting.pulse_numbering import (
     alignment_pattern,
     pulse_numbers,
 )
+from qkdpost.sifting.quadratures.calibration import CalibrationSums
 from qkdpost.sifting.slots.coding import decode_slots, decode_times, encode_slots, encode_times
 from qkdpost.sifting.slots.coincident import SlotMatch, match_detections
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
@@ -23,6 +24,7 @@ from qkdpost.sifting.time_tags.matching import PairedTags, pair_time_tags
 __all__ = [
     "Alignment",
     "AlignmentPattern",
+    "CalibrationSums",
     "ClockModel",
     "NoAlignment",
     "NoCoincidencePeak",

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from qkdpost.bits import Bits
-from qkdpost.checks import choice, instance, real_number, whole_number
+from qkdpost.checks import choice, flag, instance, real_number, whole_number
 from qkdpost.errors import InputError
-from qkdpost.records import CoherentStates, QuadratureOutcomes
+from qkdpost.records import CalibrationSummary, CoherentStates, QuadratureOutcomes
+from qkdpost.sifting.quadratures.calibration import CalibrationSums
 from qkdpost.simulation.devices import Fibre
 from qkdpost.simulation.draws import RandomDraws, generator, uniform_bits
 from qkdpost.simulation.gaussian_devices import CoherentImperfections, check_excess_noise
@@ -53,6 +54,7 @@ def simulate_gaussian_cv(
     phase_variance: float = 0.0,
     counts_per_shot_noise: float = 100.0,
     calibration_symbols: int | None = None,
+    keep_calibration: bool = True,
     imperfections: CoherentImperfections = IDEAL,
 ) -> tuple[CoherentStates, QuadratureOutcomes]:
     """Draw what both sides of a link of Gaussian-modulated coherent states record.
@@ -80,6 +82,8 @@ def simulate_gaussian_cv(
         counts_per_shot_noise: the standard deviation of shot noise alone, without electronic noise, in counts.
         calibration_symbols: of each calibration record, electronic noise alone and with shot noise; None for as many
             as symbols, for shorter ones cost key.
+        keep_calibration: whether Bob's record holds the outcomes of calibration, or sums over them, which need no
+            memory however many they are.
         imperfections: what else deviates from the model.
 
     Returns:
@@ -100,7 +104,7 @@ def simulate_gaussian_cv(
             transmittance=transmittance, excess_noise=excess_noise, efficiency=efficiency,
             electronic_noise=electronic_noise, detection=detection, phase_variance=phase_variance,
             counts_per_shot_noise=counts_per_shot_noise, calibration_symbols=calibration_symbols,
-            imperfections=imperfections,
+            keep_calibration=keep_calibration, imperfections=imperfections,
         )
     )  # fmt: skip
 
@@ -120,6 +124,7 @@ def simulate_gaussian_cv_records(
     phase_variance: float = 0.0,
     counts_per_shot_noise: float = 100.0,
     calibration_symbols: int | None = None,
+    keep_calibration: bool = True,
     imperfections: CoherentImperfections = IDEAL,
 ) -> Iterator[tuple[CoherentStates, QuadratureOutcomes]]:
     """Yield the records of a run of several, one pair at a time, so that memory holds one pair.
@@ -141,6 +146,7 @@ def simulate_gaussian_cv_records(
         phase_variance: see there.
         counts_per_shot_noise: see there.
         calibration_symbols: see there.
+        keep_calibration: see there.
         imperfections: see there.
 
     Raises:
@@ -154,7 +160,7 @@ def simulate_gaussian_cv_records(
     """
     line = _Line.checked(
         modulation_variance, fibre_km, transmittance, excess_noise, efficiency, electronic_noise, detection,
-        phase_variance, counts_per_shot_noise, imperfections,
+        phase_variance, counts_per_shot_noise, keep_calibration, imperfections,
     )  # fmt: skip
     number = whole_number("records", records, most=MAX_SYMBOLS)
     count = whole_number("symbols", symbols, most=MAX_SYMBOLS)
@@ -175,6 +181,7 @@ class _Line:
     detection: str
     phase_variance: float
     counts: float
+    keep_calibration: bool
     flaws: CoherentImperfections
 
     @classmethod
@@ -189,6 +196,7 @@ class _Line:
         detection: object,
         phase_variance: object,
         counts_per_shot_noise: object,
+        keep_calibration: object,
         imperfections: object,
     ) -> _Line:
         passed = Fibre(length_km=real_number("fibre_km", fibre_km, least=0.0)).transmittance
@@ -207,6 +215,7 @@ class _Line:
             choice("detection", detection, ("heterodyne", "homodyne")),
             real_number("phase_variance", phase_variance, least=0.0, most=math.pi**2),
             real_number("counts_per_shot_noise", counts_per_shot_noise, above=0.0, most=1e6),
+            flag("keep_calibration", keep_calibration),
             flaws,
         )
 
@@ -233,9 +242,13 @@ class _Line:
                     electronic_shot=receiver.calibration(calibration, 1.0 + self.electronic_noise),
                     electronic=receiver.calibration(calibration, self.electronic_noise),
                     efficiency=self.efficiency,
-                    adc_step=None if self.flaws.adc_bits is None else 1.0,
+                    adc_step=self.adc_step,
                 ),
             )
+
+    @property
+    def adc_step(self) -> float | None:
+        return None if self.flaws.adc_bits is None else 1.0
 
     @property
     def heterodyne(self) -> bool:
@@ -341,16 +354,36 @@ class _Receiver:
             np.clip(counts, -half, half - 1, out=counts)
         return counts
 
-    def calibration(self, count: int, variance: float) -> NDArray[Any]:
-        """Return a record of noise alone."""
+    def calibration(self, count: int, variance: float) -> NDArray[Any] | CalibrationSummary:
+        """Return a record of noise alone, or sums over it."""
         spread = np.float32(self._line.flaws.calibration_gain * math.sqrt(variance))
-        record = self.new(count)
         before, self._before = self._before, np.zeros_like(self._before)
-        for piece in _pieces(count):
-            shape = (piece.stop - piece.start, *self._columns)
-            record[piece] = self.output(self._rng.standard_normal(shape, dtype=np.float32) * spread)
+        pieces = (
+            self.output(
+                self._rng.standard_normal((piece.stop - piece.start, *self._columns), dtype=np.float32) * spread
+            )
+            for piece in _pieces(count)
+        )
+        record = self._kept(count, pieces) if self._line.keep_calibration else self._summed(pieces)
         self._before = before
         return record
+
+    def _kept(self, count: int, pieces: Iterator[Reals]) -> NDArray[Any]:
+        record, begin = self.new(count), 0
+        for piece in pieces:
+            record[begin : begin + len(piece)] = piece
+            begin += len(piece)
+        return record
+
+    def _summed(self, pieces: Iterator[Reals]) -> CalibrationSummary:
+        sums = CalibrationSums(
+            "heterodyne" if self._line.heterodyne else "homodyne",
+            adc_step=self._line.adc_step,
+            random_source=self._rng.bytes,
+        )
+        for piece in pieces:
+            sums.add(piece)
+        return sums.result()
 
 
 def _pieces(count: int) -> Iterator[slice]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,14 @@ import pytest
 
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
-from qkdpost.sifting.quadratures import MomentSums, calibration_moments, diagnose_drift, diagnose_outcomes
+from qkdpost.sifting.quadratures import (
+    MomentSums,
+    calibration_moments,
+    calibration_parts,
+    diagnose_drift,
+    diagnose_outcomes,
+    diagnose_parts,
+)
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments
 
 Array = np.ndarray[Any, Any]
@@ -105,6 +114,35 @@ def test_drift_between_calibrations(scale: float, severities: list[str]) -> None
     drift = diagnose_drift(calibrated(20.0, 1), calibrated(scale, 2))
     assert [one.severity for one in drift] == severities
     assert all(one.value == pytest.approx(math.sqrt(8.0) * math.log(scale / 20.0), abs=0.02) for one in drift)
+
+
+def test_drift_among_parts_is_told_once() -> None:
+    parts = [calibrated(scale, seed) for seed, scale in enumerate([20.0] * 6 + [20.2, 20.7])]
+    whole = functools.reduce(operator.add, parts)
+    for records in ([parts], [parts[:3], parts[3:]], [[part] for part in parts]):
+        (worst,) = diagnose_parts(records, whole)
+        assert (worst.name, worst.severity) == ("drift", "refusal")
+    assert diagnose_parts([parts[:6]], functools.reduce(operator.add, parts[:6])) == ()
+    with pytest.raises(InputError, match=r"parts\[0\]"):
+        diagnose_parts([[None]], whole)  # type: ignore[list-item]
+
+
+def test_drift_that_no_part_shows_is_seen_in_longer_stretches() -> None:
+    parts = [calibrated(20.0 + 0.5 * (number > 7), number, 10_000) for number in range(16)]
+    whole = functools.reduce(operator.add, parts)
+    assert diagnose_parts([[part] for part in parts], whole) == ()
+    assert [one.severity for one in diagnose_parts([parts], whole)] == ["warning"]
+
+
+@pytest.mark.slow
+def test_false_alarms_of_all_parts_together_are_rare() -> None:
+    """Of 1000 calibrations in 16 parts one alarms: more than 15 have probability 2e-14 (Poisson of 1)."""
+    generator = np.random.default_rng(13)
+    alarms = 0
+    for _ in range(1000):
+        parts = calibration_parts(generator.normal(size=(2**17 - 1, 2)).astype(np.float32), None)
+        alarms += len(diagnose_parts([parts], functools.reduce(operator.add, parts)))
+    assert alarms <= 15
 
 
 def test_recorded_symbols(data_directory: Path) -> None:

@@ -21,14 +21,21 @@ long links have SNR below 1/2. A correlation of r tells 0.72 r^2 bit for each pa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from qkdpost.checks import instance, whole_number
 from qkdpost.statistics.gaussian.moments import LAGS, CalibrationMoments, QuadratureMoments
 
-__all__ = ["REFUSAL_PROBABILITY", "WARNING_PROBABILITY", "Diagnosis", "diagnose_drift", "diagnose_outcomes"]
+__all__ = [
+    "REFUSAL_PROBABILITY",
+    "WARNING_PROBABILITY",
+    "Diagnosis",
+    "diagnose_drift",
+    "diagnose_outcomes",
+    "diagnose_parts",
+]
 
 REFUSAL_PROBABILITY = 2.0**-40
 WARNING_PROBABILITY = 1e-3
@@ -121,6 +128,41 @@ def diagnose_drift(before: CalibrationMoments, after: CalibrationMoments) -> tup
         InputError: no moments.
     """
     first, second = instance("before", before, CalibrationMoments), instance("after", after, CalibrationMoments)
+    return _drift(first, second, 1)
+
+
+def diagnose_parts(records: Sequence[Sequence[CalibrationMoments]], whole: CalibrationMoments) -> tuple[Diagnosis, ...]:
+    """Return whether the noise of a receiver has changed during calibration: the worst that is seen, if anything is.
+
+    Neighbours may each differ by less than what shows, and a short part shows less than a long one. So every part, and
+    every pair, four, ... of neighbours up to the whole record, is held against all records. The probability of a false
+    alarm is that of all these tests together.
+
+    Args:
+        records: of each calibration record, sums over its successive parts; all dithered alike.
+        whole: the sums over all of them.
+
+    Raises:
+        InputError: no moments.
+    """
+    everything = instance("whole", whole, CalibrationMoments)
+    stretches = [stretch for parts in records for stretch in _stretches(parts)]
+    found = [one for stretch in stretches for one in _drift(everything, stretch, len(stretches))]
+    return tuple(sorted(found, key=lambda one: (one.severity == "refusal", one.value / one.standard_error))[-1:])
+
+
+def _stretches(parts: Sequence[CalibrationMoments]) -> list[CalibrationMoments]:
+    """Return the parts, and the sums over pairs of neighbours, pairs of pairs, and so on."""
+    level = [instance(f"parts[{place}]", part, CalibrationMoments) for place, part in enumerate(parts)]
+    found = list(level)
+    while len(level) > 1:
+        pairs = [first + second for first, second in zip(level[::2], level[1::2], strict=False)]
+        found += pairs
+        level = pairs + level[2 * len(pairs) :]
+    return found
+
+
+def _drift(first: CalibrationMoments, second: CalibrationMoments, tests: int) -> tuple[Diagnosis, ...]:
     if min(*first.counts, *second.counts) < MIN_OUTCOMES:
         return ()
     old, new = _calibrated(first), _calibrated(second)
@@ -128,7 +170,7 @@ def diagnose_drift(before: CalibrationMoments, after: CalibrationMoments) -> tup
         return ()
     change = [math.log(late / early) for early, late in zip(old, new, strict=True)]
     error = math.sqrt(2.0 * _widened(first) / min(first.counts) + 2.0 * _widened(second) / min(second.counts))
-    return tuple(_judged("drift", math.hypot(*change), error, TOLERATED_DRIFT, 2))
+    return tuple(_judged("drift", math.hypot(*change), error, TOLERATED_DRIFT, 2, tests))
 
 
 def _anisotropy(

@@ -1,8 +1,7 @@
-"""Moments of a block, summed up piece by piece: `QuadratureMoments` of Alice's, `CalibrationMoments` of Bob's."""
+"""Moments of a block, summed up piece by piece."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +11,10 @@ from qkdpost._kernels.quadratures.sums import CARRIED, TOTALS, sum_both, sum_one
 from qkdpost.bits import Bits
 from qkdpost.checks import choice, instance, real_array
 from qkdpost.errors import InputError
-from qkdpost.sifting.quadratures.dither import RandomSource, dithered
-from qkdpost.statistics.gaussian.moments import LAGS, CalibrationMoments, QuadratureMoments
+from qkdpost.statistics.gaussian.moments import LAGS, QuadratureMoments
 
-__all__ = ["MomentSums", "calibration_moments"]
+__all__ = ["MomentSums"]
 
-_CHUNK = 2**20
 _NOTHING_CHOSEN = np.zeros(0, dtype=np.uint64)
 
 
@@ -107,39 +104,11 @@ class MomentSums:
             lagged=sums[16 : 16 + 4 * LAGS],
         )
 
+    def take(self) -> QuadratureMoments:
+        """Return the sums so far, and begin anew: the outcomes that come next follow on those that came last."""
+        found = self.result()
+        self._counts, self._totals = [0, 0], np.zeros((2, TOTALS))
+        return found
+
     def _sums(self) -> tuple[float, ...]:
         return tuple((self._totals[0] + self._totals[1]).tolist())
-
-
-def calibration_moments(
-    record: Any, adc_step: float | None, random_source: RandomSource = secrets.token_bytes
-) -> CalibrationMoments:
-    """Return the moments of a calibration record, dithered as the outcomes are.
-
-    Args:
-        record: `electronic_shot` or `electronic` of `QuadratureOutcomes`: shape (n, 2), or (n,) of a detector that
-            measures one quadrature. There the sums of the one record stand for both quadratures, which the same
-            detector measures in the same way, and the sum across them is 0.
-        adc_step: that of the record.
-        random_source: for the dither.
-
-    Raises:
-        InputError: another shape or dtype.
-    """
-    both = getattr(record, "ndim", 1) == 2
-    kept = real_array("record", record, columns=2 if both else None, integers=True)
-    sums = MomentSums("heterodyne" if both else "homodyne")
-    nothing = np.zeros((0, 2) if both else 0, dtype=np.float32)
-    nothing.flags.writeable = False
-    for start in range(0, len(kept), _CHUNK):
-        piece = dithered(kept[start : start + _CHUNK], adc_step, random_source)
-        piece.flags.writeable = False  # as all arrays are that come here: kernels are compiled for one kind
-        sums.add_outcomes(piece, None if both else Bits.zeros(len(piece)))
-    found = sums.result()
-    x, p = (0, 1) if both else (0, 0)
-    return CalibrationMoments(
-        counts=(found.counts[x], found.counts[p]),
-        measured=(found.measured[x], found.measured[p]),
-        measured_squares=(found.measured_squares[x], found.measured_squares[p], found.measured_squares[2]),
-        lagged=tuple(found.lagged[4 * lag + place] for lag in range(LAGS) for place in (x, p)),
-    )

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -29,12 +31,12 @@ from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Program, e
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.records import CoherentStates, QuadratureOutcomes
 from qkdpost.shared_random import SEED_BYTES, sample_positions
-from qkdpost.sifting.quadratures.diagnosis import diagnose_drift
+from qkdpost.sifting.quadratures.calibration import calibration_parts
+from qkdpost.sifting.quadratures.diagnosis import diagnose_parts
 from qkdpost.sifting.quadratures.dither import dithered
-from qkdpost.sifting.quadratures.moments import calibration_moments
 from qkdpost.sifting.quadratures.whitening import ChannelEstimate, estimate_channel, measured_quadratures
 from qkdpost.stages.block import Block
-from qkdpost.stages.continuous.facts import DisclosureFacts, KindFacts
+from qkdpost.stages.continuous.facts import DisclosureFacts, KindFacts, NoticeFacts
 from qkdpost.stages.continuous.findings import notices_of
 from qkdpost.stages.continuous.outcomes import FramesPlan, OpenFrames, Setting
 from qkdpost.stages.continuous.parts import hear_choices, hear_symbols, say_choices, say_symbols
@@ -77,12 +79,14 @@ def reference(block: Block, nothing: None) -> Program[OpenFrames]:
     setting = _setting(block, plan, total - len(positions), estimate.whitening, estimate.gain, estimate.noise_variance)
     yield _announcement(block, setting)
     yield _facts(block, setting, total, estimate.signal_to_noise)
+    shot, electronic, notices = calibration_of(records, block.random_source)
+    yield NoticeFacts(notices=notices)
     return OpenFrames(
         setting=setting,
         values=SymbolStream.of(parts, positions),
         choices=None if choices is None else SymbolStream.of([choices], positions),
         adc_step=step,
-        calibration=calibration_of(records, block.random_source),
+        calibration=(shot, electronic),
     )
 
 
@@ -205,37 +209,38 @@ def _facts(block: Block, setting: Setting, total: int, snr: float) -> Disclosure
 
 def calibration_of(
     records: list[QuadratureOutcomes], random_source: Callable[[int], bytes] = secrets.token_bytes
-) -> tuple[CalibrationMoments, CalibrationMoments | None]:
-    """Return the moments of all calibration records; of electronic noise only where every record has them.
+) -> tuple[CalibrationMoments, CalibrationMoments | None, tuple[str, ...]]:
+    """Return the moments of all calibration records, and what is to be said of them.
 
     Args:
         records: of the block.
         random_source: for the dither.
 
+    Returns:
+        The moments of shot and electronic noise; those of electronic noise alone, if every record has them; warnings.
+
     Raises:
-        AbortBlock: the noise of the receiver in one record differs from that of all by more than can be tolerated.
+        AbortBlock: the noise of the receiver in a part of the records differs from that in all of them by more than can
+            be tolerated.
     """
-    shot = [calibration_moments(record.electronic_shot, record.adc_step, random_source) for record in records]
+    shot = [calibration_parts(record.electronic_shot, record.adc_step, random_source) for record in records]
     alone = [
-        calibration_moments(record.electronic, record.adc_step, random_source)
+        calibration_parts(record.electronic, record.adc_step, random_source)
         for record in records
         if record.electronic is not None
     ]
     whole = _sum_of(shot)
-    for one in shot:
-        notices_of(diagnose_drift(whole, one))
-    return whole, _sum_of(alone) if len(alone) == len(records) else None
+    notices = notices_of(diagnose_parts(shot, whole))
+    return whole, _sum_of(alone) if len(alone) == len(records) else None, notices
 
 
-def _sum_of(moments: list[CalibrationMoments]) -> CalibrationMoments:
+def _sum_of(records: list[tuple[CalibrationMoments, ...]]) -> CalibrationMoments:
     """Return the sums over all records, each about its own mean: a mean that moves between records is no shot noise.
 
     One outcome is taken off the count for each mean beyond the first; the degrees of freedom are one less than that.
     """
-    total = _about_its_mean(moments[0], 0)
-    for more in moments[1:]:
-        total = total + _about_its_mean(more, 1)
-    return total
+    moments = [reduce(add, parts) for parts in records]
+    return reduce(add, (_about_its_mean(one, int(place > 0)) for place, one in enumerate(moments)))
 
 
 def _about_its_mean(moments: CalibrationMoments, taken_off: int) -> CalibrationMoments:
