@@ -7,7 +7,7 @@ In a notebook, with both sides' records::
 
 At one end of a fibre: `Session`, with the drivers in `transport`. The parts on their own: `reconcile`,
 `toeplitz_hash`, `security`, `sifting`, `estimation`, `simulation`; `planning`
-and `plotting` for who builds a link. `warmup` compiles every kernel at once.
+and `plotting` for who builds a link; `network` for keys between applications. `warmup` compiles every kernel at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qkdpost import planning, plotting, security, sifting, simulation, transport
+    from qkdpost import network, planning, plotting, security, sifting, simulation, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.blocks import Blocks
@@ -29,10 +29,19 @@ if TYPE_CHECKING:
         AuthenticationError,
         ConfigurationError,
         InputError,
+        KeyNotFound,
         KeyPoolExhausted,
         LocalProtocolError,
+        NoRoute,
+        NotAuthorised,
+        NotEnoughKey,
+        PeerUnavailable,
         QkdpostError,
         RemoteProtocolError,
+        StoreDamaged,
+        StoreInUse,
+        StoreUnavailable,
+        UnsupportedRequest,
     )
     from qkdpost.health import RecordLimits
     from qkdpost.keys import KeyPool
@@ -102,6 +111,7 @@ __all__ = [
     "GaussianTally",
     "HandshakeCompleted",
     "InputError",
+    "KeyNotFound",
     "KeyPool",
     "KeyPoolExhausted",
     "KeyReady",
@@ -111,6 +121,10 @@ __all__ = [
     "LinkConfig",
     "LocalProtocolError",
     "Multidimensional",
+    "NoRoute",
+    "NotAuthorised",
+    "NotEnoughKey",
+    "PeerUnavailable",
     "PreparedPulses",
     "QkdpostError",
     "QuadratureOutcomes",
@@ -125,11 +139,16 @@ __all__ = [
     "SinglePhotonBB84",
     "SinglePhotonTally",
     "StageCompleted",
+    "StoreDamaged",
+    "StoreInUse",
+    "StoreUnavailable",
     "Tally",
     "TimeTags",
+    "UnsupportedRequest",
     "distill",
     "estimation",
     "modified_toeplitz_hash",
+    "network",
     "planning",
     "plotting",
     "reconcile",
@@ -168,6 +187,7 @@ _HOMES = {
     "HandshakeCompleted": "qkdpost.session.events",
     "InputError": "qkdpost.errors",
     "KEY_BASIS": "qkdpost.records",
+    "KeyNotFound": "qkdpost.errors",
     "KeyPool": "qkdpost.keys",
     "KeyPoolExhausted": "qkdpost.errors",
     "KeyReady": "qkdpost.session.events",
@@ -177,6 +197,10 @@ _HOMES = {
     "LinkConfig": "qkdpost.config",
     "LocalProtocolError": "qkdpost.errors",
     "Multidimensional": "qkdpost.reconciliation.settings",
+    "NoRoute": "qkdpost.errors",
+    "NotAuthorised": "qkdpost.errors",
+    "NotEnoughKey": "qkdpost.errors",
+    "PeerUnavailable": "qkdpost.errors",
     "PreparedPulses": "qkdpost.records",
     "QkdpostError": "qkdpost.errors",
     "QuadratureOutcomes": "qkdpost.records",
@@ -191,9 +215,13 @@ _HOMES = {
     "SinglePhotonBB84": "qkdpost.protocols.single_photon_bb84",
     "SinglePhotonTally": "qkdpost.security.single_photon.tally",
     "StageCompleted": "qkdpost.session.events",
+    "StoreDamaged": "qkdpost.errors",
+    "StoreInUse": "qkdpost.errors",
+    "StoreUnavailable": "qkdpost.errors",
     "TEST_BASIS": "qkdpost.records",
     "Tally": "qkdpost.security.qubits.tally",
     "TimeTags": "qkdpost.records",
+    "UnsupportedRequest": "qkdpost.errors",
     "distill": "qkdpost.distillation",
     "modified_toeplitz_hash": "qkdpost.amplification",
     "reconcile": "qkdpost.reconciliation",
@@ -201,7 +229,7 @@ _HOMES = {
     "warmup": "qkdpost.compilation",
 }
 _ROOMS = {"estimation": "statistics.error_rate"} | {
-    name: name for name in ("planning", "plotting", "security", "sifting", "simulation", "transport")
+    name: name for name in ("network", "planning", "plotting", "security", "sifting", "simulation", "transport")
 }
 
 

@@ -9,13 +9,19 @@ __all__ = [
     "AuthenticationError",
     "ConfigurationError",
     "InputError",
+    "KeyNotFound",
     "KeyPoolExhausted",
     "LocalProtocolError",
+    "NoRoute",
+    "NotAuthorised",
+    "NotEnoughKey",
+    "PeerUnavailable",
     "QkdpostError",
     "RemoteProtocolError",
     "StoreDamaged",
     "StoreInUse",
     "StoreUnavailable",
+    "UnsupportedRequest",
 ]
 
 
@@ -45,6 +51,33 @@ class AuthenticationError(QkdpostError):
 
 class KeyPoolExhausted(QkdpostError):
     """The pool of authentication key holds too little for the next tag; it is never stretched."""
+
+
+# Of key managers. Each is one answer to an application or to an operator.
+
+
+class NotEnoughKey(QkdpostError):
+    """A key manager has too little key for a request at present, or a quota is used up; nothing was spent."""
+
+
+class KeyNotFound(QkdpostError):
+    """One or more keys asked for by ID are not here for this caller; none is given."""
+
+
+class NotAuthorised(QkdpostError):
+    """The caller may not have what it asks for."""
+
+
+class UnsupportedRequest(QkdpostError):
+    """A request is well formed, but asks for what this key manager cannot do."""
+
+
+class NoRoute(QkdpostError):
+    """The topology has no way, or too few disjoint ones, between two key managers."""
+
+
+class PeerUnavailable(QkdpostError):
+    """The other key manager is not connected, or did not answer in time; what was assigned is void."""
 
 
 class StoreUnavailable(QkdpostError):

@@ -1,0 +1,172 @@
+"""What a key manager reports, and what it hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from qkdpost.errors import QkdpostError
+from qkdpost.network.provenance import Provenance
+
+__all__ = [
+    "DeliveredKey",
+    "Event",
+    "KeyExpired",
+    "KeysReleased",
+    "KeysVoided",
+    "PeerDisagrees",
+    "PoolFull",
+    "PoolLow",
+    "RequestRefused",
+    "SegmentReady",
+    "StoreFailed",
+    "Ticket",
+    "TransferFailed",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A request for keys that has not been answered yet; one is equal to itself alone, as its number is.
+
+    Args:
+        number: of the request, counted since this key manager was started.
+        master: the application that asked.
+        slaves: those that shall get the same keys.
+        keys: how many were asked for.
+        size_bits: of each.
+    """
+
+    number: int
+    master: str
+    slaves: tuple[str, ...]
+    keys: int
+    size_bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredKey:
+    """A key for an application.
+
+    Args:
+        key_id: its UUID, lower case; public.
+        key: its bytes. Secret: whoever takes it overwrites it after use, with `erase`.
+        extension: what is said of it, as plain values for JSON: `qkdpost_epsilon`, `qkdpost_trusted_nodes`,
+            `qkdpost_kinds`.
+    """
+
+    key_id: str
+    key: bytearray = field(repr=False)
+    extension: Mapping[str, Any] = field(default_factory=dict)
+
+    def erase(self) -> None:
+        """Overwrite the key with zeros; its length stays."""
+        self.key[:] = bytes(len(self.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysReleased:
+    """Every key manager of the slaves holds these keys durably; they are for the master of `ticket`."""
+
+    ticket: Ticket
+    keys: tuple[DeliveredKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused:
+    """A request got no key; what was assigned to it is void. `error` says why, in the class that a caller would see."""
+
+    ticket: Ticket
+    error: QkdpostError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLow:
+    """Less than the low-water mark can be delivered to applications at `peer`."""
+
+    peer: str
+    deliverable_bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFull:
+    """The pool with `peer` holds more than four fifths of its quota; the newest key is refused when it is full."""
+
+    peer: str
+    stored_bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReady:
+    """Both ends hold a new segment of the pool with `peer`."""
+
+    peer: str
+    segment: bytes
+    length_bits: int
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferFailed:
+    """A segment on its way over trusted nodes is void; of what was spent nothing is used again."""
+
+    transfer: bytes
+    peer: str
+    reason: str
+    paths: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyExpired:
+    """Nobody fetched these keys in time; they are erased."""
+
+    master: str
+    slave: str
+    key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysVoided:
+    """These keys are void and erased here; `delivered`: an application of this site has some of them already."""
+
+    peer: str
+    key_ids: tuple[str, ...]
+    reason: str
+    delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDisagrees:
+    """The connection to `peer` was broken, for its bytes do not fit this side's store."""
+
+    peer: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFailed:
+    """A turn could not be made durable; nothing of it was told to anybody.
+
+    Args:
+        detail: what the store says.
+        recovered: "reopened": the store was read again, every connection is broken, and the key manager goes on;
+            "closed": it could not be opened, and every call raises `StoreUnavailable`.
+    """
+
+    detail: str
+    recovered: Literal["reopened", "closed"]
+
+
+Event: TypeAlias = (
+    KeysReleased
+    | RequestRefused
+    | PoolLow
+    | PoolFull
+    | SegmentReady
+    | TransferFailed
+    | KeyExpired
+    | KeysVoided
+    | PeerDisagrees
+    | StoreFailed
+)
