@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qkdpost.network.accounts import Account, PoolAccount
     from qkdpost.network.epsilon import EpsilonBound, epsilon_bound
+    from qkdpost.network.etsi014 import DeliveryLimits, Etsi014
     from qkdpost.network.events import (
         DeliveredKey,
         KeyExpired,
@@ -35,8 +36,10 @@ _HOMES = {
     "Account": "accounts",
     "Block": "provenance",
     "DeliveredKey": "events",
+    "DeliveryLimits": "etsi014",
     "DeliveryPolicy": "policy",
     "EpsilonBound": "epsilon",
+    "Etsi014": "etsi014",
     "KeyExpired": "events",
     "KeyRequirements": "policy",
     "KeyService": "service",
@@ -63,8 +66,10 @@ __all__ = [
     "Account",
     "Block",
     "DeliveredKey",
+    "DeliveryLimits",
     "DeliveryPolicy",
     "EpsilonBound",
+    "Etsi014",
     "KeyExpired",
     "KeyRequirements",
     "KeyService",
