@@ -11,14 +11,20 @@ from typing import Any
 import pytest
 
 from qkdpost.errors import InputError, LocalProtocolError
-from qkdpost.network.store import KeyStore, MemoryStore
+from qkdpost.network.store import AesGcmSealer, KeyStore, MemoryStore, SqliteStore
 
-ENGINES: dict[str, Callable[[Path], KeyStore]] = {"memory": lambda folder: MemoryStore()}
+ENGINES: dict[str, Callable[[Path], KeyStore]] = {
+    "memory": lambda folder: MemoryStore(),
+    "sqlite": lambda folder: SqliteStore(folder / "store"),
+    "sealed": lambda folder: SqliteStore(
+        folder / "store", sealer=AesGcmSealer(bytes(32)), erased_together={"chunks": 1}
+    ),
+}
 
 
 @pytest.fixture(params=ENGINES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyStore]:
-    made = ENGINES[request.param](tmp_path)
+def store(request: pytest.FixtureRequest, folder: Path) -> Iterator[KeyStore]:
+    made = ENGINES[request.param](folder)
     yield made
     made.close()
 

@@ -1,0 +1,277 @@
+"""The tables of the database and what is done with them, inside of a transaction that somebody else opens and ends.
+
+    plain    name -> value, check     rows that decide; summed up in the state
+    secret   name -> sealed, check    key material
+    wrapped  group -> wrapped key, check
+    state    one row, see `rows.State`
+
+`name` is table and key. All three are tables without row numbers: one tree, in whose inner nodes the rows themselves
+stand. If reading it from one end to the other gives names that only rise, as is checked at each opening, then each
+search for a name goes the right way at every node, so that no row that is there is missed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+from qkdpost.errors import ConfigurationError, StoreDamaged
+from qkdpost.network.store.rows import CHECK_BYTES, Checks, Kind, State, row_name
+from qkdpost.network.store.sealing import Sealer
+
+__all__ = ["Database", "is_made", "make_tables"]
+
+APPLICATION = int.from_bytes(b"qkds", "big")
+VERSION = 1
+_STORE_KEY = b""
+_FETCHED = 4096
+_TABLES = (
+    f"PRAGMA application_id={APPLICATION}",
+    f"PRAGMA user_version={VERSION}",
+    *(
+        f"CREATE TABLE {name}(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+        for name in ("plain", "secret", "wrapped")
+    ),
+    "CREATE TABLE state(id INTEGER PRIMARY KEY, value BLOB NOT NULL)",
+)
+_EITHER = "SELECT value, 0 FROM plain WHERE name=?1 UNION ALL SELECT value, 1 FROM secret WHERE name=?1"
+_PLAIN = "SELECT value FROM plain WHERE name=?"
+_PUT = {
+    kind: f"INSERT INTO {table} VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value"
+    for kind, table in enumerate(("plain", "secret", "wrapped"))
+}
+_DELETE = {0: "DELETE FROM plain WHERE name=?", 1: "DELETE FROM secret WHERE name=?"}
+_SCAN = (
+    "SELECT name, value, 0 FROM plain WHERE name>=?1 AND name<?2 "
+    "UNION ALL SELECT name, value, 1 FROM secret WHERE name>=?1 AND name<?2 ORDER BY 1 LIMIT ?3"
+)
+
+
+def make_tables(connection: sqlite3.Connection, sealer: Sealer) -> None:
+    """Make an empty store, in an open transaction."""
+    for statement in _TABLES:
+        connection.execute(statement)
+    wrapped = sealer.new_key()
+    checks = Checks(sealer.check_key(wrapped))
+    connection.execute(_PUT[2], (_STORE_KEY, wrapped + Checks(b"").of(2, _STORE_KEY, wrapped)))
+    connection.execute("INSERT INTO state VALUES(1, ?)", (State(is_sealed=sealer.seals).pack(checks),))
+
+
+def is_made(connection: sqlite3.Connection) -> bool:
+    """Tell whether a store is there; an empty database is none yet.
+
+    Raises:
+        StoreDamaged: it is the database of something else.
+        ConfigurationError: of another version of this library.
+    """
+    pragmas = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    if pragmas == [0, 0] and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+        return False
+    if pragmas[0] != APPLICATION:
+        raise StoreDamaged("the database is none of a store of keys, or its first page is damaged")
+    if pragmas[1] != VERSION:
+        raise ConfigurationError(
+            f"the store is of format version {pragmas[1]}, and this version of the library reads {VERSION}: open it "
+            "with the one that wrote it"
+        )
+    return True
+
+
+class Database:
+    """The rows of a store.
+
+    Args:
+        connection: to it.
+        sealer: of its secret rows.
+        groups: of which tables how many first bytes of the key name what is erased together, as a segment.
+
+    Raises:
+        StoreDamaged: the rows that sum up the others are damaged, or of another sealer.
+        ConfigurationError: the store is sealed and this sealer seals not, or the reverse.
+    """
+
+    __slots__ = ("_changed", "_checks", "_connection", "_forgotten", "_groups", "_sealer", "_store_key", "state")
+
+    def __init__(self, connection: sqlite3.Connection, sealer: Sealer, groups: Mapping[str, int]) -> None:
+        self._connection = connection
+        self._sealer = sealer
+        self._groups = {row_name(table, b""): count for table, count in groups.items()}
+        self._changed = False
+        self._forgotten: list[bytes] = []
+        wrapped = self._wrapped(_STORE_KEY)
+        if wrapped is None:
+            raise StoreDamaged("the store has lost its wrapped key; restore a backup")
+        if bool(wrapped) != sealer.seals:
+            raise ConfigurationError(
+                "the store is sealed: give the sealer of its key"
+                if wrapped
+                else "the store is not sealed: give no sealer, or move its rows to a new store with one"
+            )
+        self._store_key = wrapped
+        self._checks = Checks(sealer.check_key(wrapped))
+        self.state = self._read_state()
+
+    # The transaction as a whole.
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether this transaction has written."""
+        return self._changed
+
+    def write_state(self) -> None:
+        """Count the commit that is to come, and write the state as it is then."""
+        self.state.commits += 1
+        self._connection.execute("UPDATE state SET value=? WHERE id=1", (self.state.pack(self._checks),))
+
+    def committed(self) -> None:
+        """Forget the keys whose wrapped forms were erased, now that this is durable."""
+        forgotten, self._forgotten, self._changed = self._forgotten, [], False
+        for wrapped in forgotten:
+            self._sealer.forget_key(wrapped)
+
+    def rolled_back(self) -> None:
+        """Take up the state that stands in the database again."""
+        self._forgotten, self._changed = [], False
+        self.state = self._read_state()
+
+    # Rows.
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the value of a row."""
+        found = self._find(name)
+        return None if found is None else self._value(name, *found)
+
+    def put(self, name: bytes, value: bytes | bytearray, *, secret: bool) -> None:
+        """Write a row."""
+        self._changed = True
+        if secret:
+            self._drop_plain(name)
+            self._write(1, name, self._seal(name, value))
+            return
+        found = self._find(name)
+        if found is not None:
+            self._value(name, *found)
+            self._leave(name, *found, stays=not found[1])
+        check = self._write(0, name, value)
+        self._add(1, check)
+
+    def take(self, name: bytes) -> bytes | None:
+        """Return the value of a row and delete it."""
+        found = self._find(name)
+        if found is None:
+            return None
+        value = self._value(name, *found)
+        self._changed = True
+        self._leave(name, *found, stays=False)
+        return value
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return rows in the order of their names; the cursor is finished, for an open one forbids checkpoints."""
+        found = self._connection.execute(_SCAN, (start, stop, limit)).fetchall()
+        return [(name, self._value(name, stored, kind)) for name, stored, kind in found]
+
+    def verify(self) -> None:
+        """Read all plain rows and compare them with the state.
+
+        Raises:
+            StoreDamaged: one is damaged, missing, old, or out of order.
+        """
+        rows, fold, last = 0, 0, None
+        cursor = self._connection.execute("SELECT name, value FROM plain ORDER BY name")
+        for some in iter(lambda: cursor.fetchmany(_FETCHED), []):
+            for name, stored in some:
+                if last is not None and name <= last:
+                    raise StoreDamaged("rows of the store are out of order: restore a backup")
+                self._checks.value_of(0, name, stored)
+                fold ^= int.from_bytes(stored[-CHECK_BYTES:], "little")
+                last = name
+            rows += len(some)
+        if (rows, fold) != (self.state.rows, self.state.fold):
+            raise StoreDamaged(
+                f"the store has {rows} rows that are not those of its last commit, which had {self.state.rows}: "
+                "restore a backup"
+            )
+
+    # Parts of these.
+
+    def _find(self, name: bytes) -> tuple[bytes, int] | None:
+        found: list[tuple[bytes, int]] = self._connection.execute(_EITHER, (name,)).fetchall()
+        if len(found) > 1:
+            raise StoreDamaged("a row of the store stands there twice: restore a backup")
+        return found[0] if found else None
+
+    def _value(self, name: bytes, stored: bytes, is_secret: int) -> bytes:
+        if not is_secret:
+            return self._checks.value_of(0, name, stored)
+        return self._opened(name, self._checks.value_of(1, name, stored))
+
+    def _write(self, kind: Kind, name: bytes, value: bytes | bytearray) -> bytes:
+        check = self._checks.of(kind, name, value)
+        self._connection.execute(_PUT[kind], (name, value + check))
+        return check
+
+    def _leave(self, name: bytes, stored: bytes, is_secret: int, *, stays: bool) -> None:
+        """Sum up without a row, and delete it unless its place is taken at once."""
+        if not is_secret:
+            self._add(-1, stored[-CHECK_BYTES:])
+        if not stays:
+            self._connection.execute(_DELETE[1 if is_secret else 0], (name,))
+        if is_secret:
+            self._erase_group_if_empty(name)
+
+    def _drop_plain(self, name: bytes) -> None:
+        found = self._connection.execute(_PLAIN, (name,)).fetchall()
+        if found:
+            self._leave(name, found[0][0], 0, stays=False)
+
+    def _add(self, rows: int, check: bytes) -> None:
+        self.state.rows += rows
+        self.state.fold ^= int.from_bytes(check, "little")
+
+    def _read_state(self) -> State:
+        found = self._connection.execute("SELECT value FROM state WHERE id=1").fetchall()
+        if not found:
+            raise StoreDamaged("the store has lost its state row: restore a backup")
+        return State.unpack(found[0][0], self._checks)
+
+    # Seals.
+
+    def _seal(self, name: bytes, value: bytes | bytearray) -> bytes | bytearray:
+        return self._sealer.seal(self._key_of(name, self._make_key), value, name) if self._store_key else value
+
+    def _opened(self, name: bytes, sealed: bytes) -> bytes:
+        return self._sealer.open(self._key_of(name, _lost_key), sealed, name) if self._store_key else sealed
+
+    def _key_of(self, name: bytes, otherwise: Callable[[bytes], bytes]) -> bytes:
+        group = self._group_of(name)
+        return (self._wrapped(group) or otherwise(group)) if group else self._store_key
+
+    def _group_of(self, name: bytes) -> bytes:
+        """Return what names the group of a row: the table and the first bytes of its key; nothing if it has none."""
+        table_bytes = name.index(0) + 1
+        count = self._groups.get(name[:table_bytes], 0)
+        return name[: table_bytes + count] if count else _STORE_KEY
+
+    def _wrapped(self, group: bytes) -> bytes | None:
+        found = self._connection.execute("SELECT value FROM wrapped WHERE name=?", (group,)).fetchall()
+        return Checks(b"").value_of(2, group, found[0][0]) if found else None
+
+    def _make_key(self, group: bytes) -> bytes:
+        wrapped = self._sealer.new_key()
+        self._connection.execute(_PUT[2], (group, wrapped + Checks(b"").of(2, group, wrapped)))
+        return wrapped
+
+    def _erase_group_if_empty(self, name: bytes) -> None:
+        group = self._group_of(name) if self._store_key else _STORE_KEY
+        if not group:
+            return
+        after = self._connection.execute("SELECT name FROM secret WHERE name>=? LIMIT 1", (group,)).fetchall()
+        if after and after[0][0].startswith(group):
+            return
+        wrapped = self._wrapped(group)
+        self._connection.execute("DELETE FROM wrapped WHERE name=?", (group,))
+        self._forgotten += [wrapped] if wrapped else []
+
+
+def _lost_key(group: bytes) -> bytes:
+    raise StoreDamaged("the key of a sealed row is gone, and the row is not: restore a backup")
