@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.sifting.quadratures import (
+    Correlation,
+    CorrelationSums,
     MomentSums,
     calibration_moments,
     calibration_parts,
@@ -97,6 +100,53 @@ def test_one_quadrature_each() -> None:
         assert named == expected
 
 
+def far(y: Array, choices: Bits | None = None) -> tuple[Correlation, ...]:
+    sums = CorrelationSums("heterodyne" if choices is None else "homodyne")
+    for piece in np.array_split(y, 10):
+        sums.add(piece.astype(np.float32))
+    return sums.result()
+
+
+@pytest.mark.parametrize("distance", [3, 8, 64, 2048])
+@pytest.mark.parametrize(("share", "severities"), [(0.0, []), (0.031, ["warning"]), (0.15, ["refusal"])])
+def test_correlations_far_apart(distance: int, share: float, severities: list[str]) -> None:
+    y = Y[:, ::-1] + share * np.roll(Y, distance, axis=0)
+    found_of = diagnose_outcomes(moments(y), apart=far(y))
+    assert [(one.name, one.severity, one.distance) for one in found_of] == [
+        ("autocorrelation", severity, distance) for severity in severities
+    ]
+    if severities:
+        assert str(found_of[0]).startswith(f"autocorrelation of the outcomes {distance} apart is 0.")
+    assert diagnose_outcomes(moments(y)) == ()
+    choices = Bits.from_array(GENERATOR.integers(0, 2, COUNT))
+    series = Y[:, 0] + 2**0.5 * share * np.roll(Y[:, 0], distance)
+    sums = MomentSums("homodyne")
+    sums.add(np.zeros(COUNT), series, choices)
+    named = [one.severity for one in diagnose_outcomes(sums.result(), apart=far(series, choices))]
+    assert named == severities
+
+
+def test_more_is_tolerated_of_what_is_charged() -> None:
+    """Neighbours whose correlation is 0.04 are charged, symbols that lie apart are not; of very many outcomes."""
+    n = 2**30
+    many = QuadratureMoments(
+        counts=(n, n),
+        sent=(0.0, 0.0),
+        measured=(0.0, 0.0),
+        sent_squares=(n, n, 0.0),
+        measured_squares=(n, n, 0.0),
+        products=(0.0,) * 4,
+        fourth_powers=(3.0 * n, 3.0 * n),
+        lagged=(0.0,) * 8,
+    )
+    assert diagnose_outcomes(many) == ()
+    seen = replace(many, lagged=(0.04 * n, *many.lagged[1:]))
+    (near,) = diagnose_outcomes(seen)
+    (apart,) = diagnose_outcomes(many, apart=[Correlation(distance=3, pairs=2**30, values=(0.04, 0.0, 0.0, 0.0))])
+    assert (near.severity, near.tolerated) == ("warning", 0.05)
+    assert (apart.severity, apart.tolerated) == ("refusal", 0.01)
+
+
 def test_few_outcomes_are_not_judged() -> None:
     assert found(3.0 + np.abs(Y[:900])) == {}
     assert diagnose_outcomes(moments(np.ones((5000, 2)))) == ()
@@ -164,6 +214,7 @@ def test_a_negative_excess_noise_is_no_finding(data_directory: Path) -> None:
 def test_false_alarms_are_as_rare_as_they_say() -> None:
     """Four tests of 1000 records, each wrong with 0.001: more than 26 alarms have probability 1e-12 (Poisson of 4)."""
     generator = np.random.default_rng(12)
-    alarms = [one for _ in range(1000) for one in diagnose_outcomes(moments(generator.normal(size=(10_000, 2))))]
+    blocks = (generator.normal(size=(10_000, 2)) for _ in range(1000))
+    alarms = [one for y in blocks for one in diagnose_outcomes(moments(y), apart=far(y))]
     assert len(alarms) <= 26
     assert all(one.severity == "warning" for one in alarms)

@@ -2,7 +2,8 @@
 
 Every test is of a length: that of a vector of k numbers which are 0 for an ideal device, and each estimated with the
 same standard error s. A device whose true vector is no longer than what is tolerated shows one longer by more than c s
-with probability Pr(chi_k > c) at most, by the triangle inequality, for normal errors. So
+with probability Pr(chi_k > c) at most, by the triangle inequality, for normal errors. Where several vectors are looked
+at for one thing, each has its share of the probability. So
 
 - a *refusal* says that a device within what is tolerated would show this in one block of 2^40 at most;
 - a *warning* says that an ideal device would in one of 1000.
@@ -22,10 +23,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from qkdpost.checks import instance, whole_number
+from qkdpost.sifting.quadratures.correlation import Correlation
 from qkdpost.statistics.gaussian.moments import LAGS, CalibrationMoments, QuadratureMoments
 
 __all__ = [
@@ -47,6 +49,8 @@ TOLERATED_OFFSET = 0.1
 """Of the mean, in standard deviations; as anisotropy."""
 TOLERATED_CORRELATION = 0.05
 """Between outcomes one symbol apart, or two, over all pairs of quadratures: 0.002 bit a real."""
+TOLERATED_APART = 0.01
+"""As correlation, between outcomes further apart, which no bound charges: 1e-4 bit a real."""
 TOLERATED_KURTOSIS = 0.2
 """Excess over that of a normal law; a uniform one has -1.2, a modulation by 16-QAM at high signal-to-noise -0.7."""
 TOLERATED_DRIFT = 0.01
@@ -64,6 +68,7 @@ class Diagnosis:
         standard_error: of each of its numbers.
         tolerated: the largest length that a device in order may have.
         false_alarm: with which probability a device in order would show it.
+        distance: of correlated outcomes, how many symbols lie from one to the other; None of all else.
     """
 
     name: str
@@ -72,17 +77,22 @@ class Diagnosis:
     standard_error: float
     tolerated: float
     false_alarm: float
+    distance: int | None = None
 
     def __str__(self) -> str:
         """Return it in a sentence, without any outcome."""
+        where = "" if self.distance is None else f" {self.distance} apart"
         odds = "2^-40" if self.severity == "refusal" else "0.001"
         return (
-            f"{self.name} of the outcomes is {self.value:.3g} with a standard error of {self.standard_error:.2g}; "
-            f"{self.tolerated:g} is tolerated (a {self.severity} with false alarms of {odds})"
+            f"{self.name} of the outcomes{where} is {self.value:.3g} with a standard error of "
+            f"{self.standard_error:.2g}; {self.tolerated:g} is tolerated (a {self.severity} with false alarms of "
+            f"{odds})"
         )
 
 
-def diagnose_outcomes(moments: QuadratureMoments, *, whitened_by: int | None = None) -> tuple[Diagnosis, ...]:
+def diagnose_outcomes(
+    moments: QuadratureMoments, *, whitened_by: int | None = None, apart: Sequence[Correlation] = ()
+) -> tuple[Diagnosis, ...]:
     """Return what sums over a block say against its outcomes; nothing, if they are in order.
 
     It knows nothing of excess noise, whose estimate may well be negative.
@@ -91,10 +101,12 @@ def diagnose_outcomes(moments: QuadratureMoments, *, whitened_by: int | None = N
         moments: of the block; the symbols sent are not looked at.
         whitened_by: from how many symbols the whitening was made, whose own errors show in outcomes that are in order;
             None if it is exact.
+        apart: correlations of outcomes that lie further apart than those in the moments.
 
     Raises:
-        InputError: no moments, or a number of symbols that is none.
+        InputError: no moments or correlations, or a number of symbols that is none.
     """
+    far = [instance(f"apart[{place}]", one, Correlation) for place, one in enumerate(apart)]
     kept = instance("moments", moments, QuadratureMoments)
     spread = 0.0 if whitened_by is None else 1.0 / whole_number("whitened_by", whitened_by, least=1)
     if min(kept.counts) < MIN_OUTCOMES:
@@ -109,7 +121,7 @@ def diagnose_outcomes(moments: QuadratureMoments, *, whitened_by: int | None = N
     return (
         *_anisotropy(kept, means, variances, spread),
         *_offset(kept, means, variances, spread),
-        *_autocorrelation(kept, means, variances),
+        *_autocorrelation(kept, means, variances, far),
         *_kurtosis(kept),
     )
 
@@ -148,7 +160,7 @@ def diagnose_parts(records: Sequence[Sequence[CalibrationMoments]], whole: Calib
     everything = instance("whole", whole, CalibrationMoments)
     stretches = [stretch for parts in records for stretch in _stretches(parts)]
     found = [one for stretch in stretches for one in _drift(everything, stretch, len(stretches))]
-    return tuple(sorted(found, key=lambda one: (one.severity == "refusal", one.value / one.standard_error))[-1:])
+    return _worst(found)
 
 
 def _stretches(parts: Sequence[CalibrationMoments]) -> list[CalibrationMoments]:
@@ -193,10 +205,25 @@ def _offset(
     yield from _judged("offset", math.hypot(*lengths), error, TOLERATED_OFFSET, 2)
 
 
-def _autocorrelation(moments: QuadratureMoments, means: list[float], variances: list[float]) -> Iterator[Diagnosis]:
+def _autocorrelation(
+    moments: QuadratureMoments, means: list[float], variances: list[float], apart: list[Correlation]
+) -> tuple[Diagnosis, ...]:
+    """Return what is worst of correlations at all distances."""
+    near = _near(moments, means, variances)
+    found: list[Diagnosis] = []
+    for tolerated, correlations in ((TOLERATED_CORRELATION, near), (TOLERATED_APART, apart)):
+        for one in correlations:  # of which one number is taken for two
+            numbers, tests = max(2, len(one.values)), len(near) + len(apart)
+            judged = _judged("autocorrelation", one.length, 1.0 / math.sqrt(one.pairs), tolerated, numbers, tests)
+            found += (replace(finding, distance=one.distance) for finding in judged)
+    return _worst(found)
+
+
+def _near(moments: QuadratureMoments, means: list[float], variances: list[float]) -> list[Correlation]:
+    """Return the correlations at the distances that the moments have."""
     one_series = not any(moments.lagged[place] for place in range(4 * LAGS) if place % 4)
     total = sum(moments.counts) if one_series else moments.counts[0]
-    lengths = []
+    correlations = []
     for lag in range(LAGS):
         found = []
         for place, (one, other) in enumerate(((0, 0), (1, 1), (0, 1), (1, 0))):
@@ -209,10 +236,13 @@ def _autocorrelation(moments: QuadratureMoments, means: list[float], variances: 
             else:
                 product = moments.lagged[4 * lag + place] / total - means[one] * means[other]
                 found.append(product / math.sqrt(variances[one]) / math.sqrt(variances[other]))
-        lengths.append(math.hypot(*found))
-    # The longest of all distances, each with its share of the probability; one number is taken for two.
-    error = 1.0 / math.sqrt(total)
-    yield from _judged("autocorrelation", max(lengths), error, TOLERATED_CORRELATION, 2 if one_series else 4, LAGS)
+        correlations.append(Correlation(distance=lag + 1, pairs=total, values=tuple(found)))
+    return correlations
+
+
+def _worst(found: list[Diagnosis]) -> tuple[Diagnosis, ...]:
+    """Return the one that says most against a device, if there is any."""
+    return tuple(sorted(found, key=lambda one: (one.severity == "refusal", one.value / one.standard_error))[-1:])
 
 
 def _kurtosis(moments: QuadratureMoments) -> Iterator[Diagnosis]:

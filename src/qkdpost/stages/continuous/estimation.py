@@ -108,10 +108,10 @@ def _measured(
     disclosed = settings.disclosed_symbols
     by_each = disclosed if settings.detection == "heterodyne" else disclosed // 3  # hardly fewer of either
     signal_to_noise = setting.gain**2 * settings.modulation_variance / setting.noise_variance
-    yield NoticeFacts(
-        notices=notices_of(diagnose_outcomes(moments, whitened_by=by_each))
-        + method.notices(setting.plan, signal_to_noise)
-    )
+    # Each host might have given the block up for correlations that are not announced, and has not: a bit of either.
+    found = notices_of(diagnose_outcomes(moments, whitened_by=by_each, apart=corrected.correlations))
+    block.ledger.disclose(Cause.STATISTICS, 2)
+    yield NoticeFacts(notices=found + method.notices(setting.plan, signal_to_noise))
     with from_peer("moments"):
         sums = GaussianTally(
             detection=settings.detection,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.security.gaussian.holevo import Detection
+from qkdpost.sifting.quadratures.correlation import CorrelationSums
 from qkdpost.sifting.quadratures.dither import dithered
 from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.sifting.quadratures.whitening import measured_quadratures, whiten
@@ -99,6 +100,7 @@ class BlockOfFrames(Generic[Plan, Costs]):
     batches: Batches
     costs: Costs
     sums: MomentSums
+    correlations: CorrelationSums
     kept: list[Bits] = field(default_factory=list, repr=False)
     """Key of the frames that are well, batch by batch. Secret."""
 
@@ -113,6 +115,7 @@ class BlockOfFrames(Generic[Plan, Costs]):
             batches=batches,
             costs=costs,
             sums=MomentSums(batches.detection),
+            correlations=CorrelationSums(batches.detection),
             **parts,
         )
 
@@ -121,7 +124,9 @@ class BlockOfFrames(Generic[Plan, Costs]):
         count = self.batches.symbols_of_a_frame
         raw = dithered(self.opened.values.take(count), self.opened.adc_step, self.block.random_source)
         choices = self.opened.choices_of_next(count)
-        return whiten(raw, self.opened.setting.whitening, choices), choices
+        white = whiten(raw, self.opened.setting.whitening, choices)
+        self.correlations.add(white)
+        return white, choices
 
     def sent_symbols(self) -> tuple[NDArray[np.float32], Bits | None]:
         """Return what the corrector sent in the quadratures that were measured of the next frame, and which they are.

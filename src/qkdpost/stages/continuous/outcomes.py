@@ -10,6 +10,7 @@ from qkdpost.reconciliation.raptor.plan import FramePlan
 from qkdpost.reconciliation.slices.plan import SlicePlan
 from qkdpost.security.gaussian.slices.bound import SlicedTally
 from qkdpost.security.gaussian.tally import GaussianTally
+from qkdpost.sifting.quadratures.correlation import Correlation
 from qkdpost.single_use import SingleUse
 from qkdpost.stages.continuous.stream import SymbolStream
 from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments, Whitening
@@ -73,12 +74,14 @@ class ReverseKey(SingleUse):
         moments: over all symbols of all frames, at the corrector; at the reference over its outcomes alone, which the
             corrector's are held against.
         calibration: as in `OpenFrames`.
+        correlations: of this host's outcomes, or of those that it rebuilt, where they lie far apart. Never announced.
     """
 
     key: Bits = field(repr=False)
     setting: Setting
     moments: QuadratureMoments
     calibration: tuple[CalibrationMoments, CalibrationMoments | None] | None
+    correlations: tuple[Correlation, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

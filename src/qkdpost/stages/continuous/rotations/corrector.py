@@ -149,7 +149,9 @@ class _Receiver(BlockOfFrames[FramePlan, RotationCosts]):
                 rebuild_outcomes(message, bits[begin:end])
                 for message, (_, begin, end) in zip(rotations, slices(len(bits), PART_REALS), strict=True)
             ]
-            self.sums.add(symbols, np.concatenate(pieces).reshape(symbols.shape), choices)
+            outcomes = np.concatenate(pieces).reshape(symbols.shape)
+            self.sums.add(symbols, outcomes, choices)
+            self.correlations.add(outcomes)
 
 
 def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
@@ -164,4 +166,10 @@ def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     yield receiver.costs.facts(opened.setting.frames, len(key))
     with from_peer("rotations"):  # whose norms may be such that sums of powers are none
         moments = receiver.sums.result()
-    return ReverseKey(key=key, setting=opened.setting, moments=moments, calibration=None)
+    return ReverseKey(
+        key=key,
+        setting=opened.setting,
+        moments=moments,
+        calibration=None,
+        correlations=receiver.correlations.result(),
+    )

@@ -111,4 +111,10 @@ def reference(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
         yield from sender.send_batch(numbers)
     key = concatenate(sender.kept)
     yield sender.costs.facts(opened.setting.frames, len(key))
-    return ReverseKey(key=key, setting=opened.setting, moments=sender.sums.result(), calibration=opened.calibration)
+    return ReverseKey(
+        key=key,
+        setting=opened.setting,
+        moments=sender.sums.result(),
+        calibration=opened.calibration,
+        correlations=sender.correlations.result(),
+    )
