@@ -1,0 +1,99 @@
+"""What is said of a key to the applications that get it, and what a request may demand of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from qkdpost.errors import UnsupportedRequest
+from qkdpost.network.epsilon import epsilon_bound
+from qkdpost.network.policy import KeyRequirements
+from qkdpost.network.provenance import Provenance
+
+__all__ = ["MAX_EXTENSION_BYTES", "check_requirements", "described_key", "read_extension", "written_extension"]
+
+MAX_EXTENSION_BYTES = 4096
+
+
+def described_key(provenance: Provenance, pools: Iterable[Provenance] = ()) -> dict[str, Any]:
+    """Return the extension of a key, see `DeliveredKey`.
+
+    Beside the epsilon (`EpsilonBound.distance`), the trusted nodes and the kinds it names what else a reader must know
+    to read the first: what it is about if not all keys jointly, and whether a part of it is only stated.
+    """
+    bound = epsilon_bound(provenance, pools)
+    found: dict[str, Any] = {
+        "qkdpost_epsilon": bound.distance,
+        "qkdpost_trusted_nodes": list(provenance.trusted_nodes),
+        "qkdpost_kinds": list(provenance.kinds),
+    }
+    if bound.disjoint_paths > 1:
+        found["qkdpost_disjoint_paths"] = bound.disjoint_paths
+    if bound.claim != "joint":
+        found["qkdpost_epsilon_claim"] = bound.claim
+    if bound.stated_by_operator:
+        found["qkdpost_epsilon_is_stated"] = True
+    return found
+
+
+def written_extension(extension: dict[str, Any]) -> bytes:
+    """Return an extension as JSON for the slaves' sites; too many names of nodes are replaced by their number."""
+    content = msgspec.json.encode(extension)
+    if len(content) > MAX_EXTENSION_BYTES:
+        nodes = len(extension["qkdpost_trusted_nodes"])
+        content = msgspec.json.encode(extension | {"qkdpost_trusted_nodes": [f"{nodes} nodes, too many to name"]})
+    return content
+
+
+def read_extension(content: bytes) -> dict[str, Any]:
+    """Return an extension that another site wrote; what is no JSON object of a few plain values is left out.
+
+    It goes on to applications as it came: nothing here rests on it.
+    """
+    try:
+        found = msgspec.json.decode(content) if content else {}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if name.startswith("qkdpost_")}
+
+
+def check_requirements(
+    demanded: KeyRequirements, stock: Iterable[Provenance], oldest_seconds: float | None, now_seconds: float
+) -> None:
+    """Refuse a request whose keys may not be as it demands, whichever piece of the stock becomes one.
+
+    Args:
+        demanded: what.
+        stock: the provenance of everything that a key of the request could be cut from.
+        oldest_seconds: when the oldest of it came in; None if nobody knows.
+        now_seconds: the time.
+
+    Raises:
+        UnsupportedRequest: it could not be met.
+    """
+    if demanded.is_empty:
+        return
+    whole = Provenance()
+    for provenance in stock:
+        whole = whole | provenance
+    is_direct, bound = not whole.transfers, epsilon_bound(whole)
+    unmet = [
+        name
+        for name, is_met in (
+            ("route_type", demanded.route_type in (None, "direct" if is_direct else "indirect")),
+            ("max_epsilon", demanded.max_epsilon is None or bound.distance <= demanded.max_epsilon),
+            ("max_age_seconds", _is_young(demanded.max_age_seconds, oldest_seconds, now_seconds)),
+            ("disjoint_paths", is_direct or whole.disjoint_paths >= (demanded.disjoint_paths or 0)),
+        )
+        if not is_met
+    ]
+    if unmet:
+        raise UnsupportedRequest(f"not all extension_mandatory request options could be met: {', '.join(unmet)}")
+
+
+def _is_young(most: float | None, oldest_seconds: float | None, now_seconds: float) -> bool:
+    return most is None or (oldest_seconds is not None and now_seconds - oldest_seconds <= most)
