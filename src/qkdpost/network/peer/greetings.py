@@ -75,6 +75,7 @@ class ListedSegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=
         length: bytes that the two directions share.
         own_limit: how many of them the holder's direction may spend.
         peer_limit: how many the other one may.
+        renews: whether the leader's half begins with new hash keys of the pool.
         check: that shows that the holder holds it, 16 bytes; empty where nothing has to be shown, or not yet.
     """
 
@@ -84,6 +85,7 @@ class ListedSegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     length: Offset
     own_limit: Offset
     peer_limit: Offset
+    renews: bool
     check: Annotated[bytes, Meta(max_length=16)]
 
 
