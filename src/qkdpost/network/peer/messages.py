@@ -112,7 +112,7 @@ class CarrySegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
         share: which of them this is, from 0.
         length_bytes: of the share.
         masked_check: the check f(s, x) xor z, in clear.
-        expires_seconds: when all forget it.
+        expires_seconds: how long each site remembers it, by its own clock, from when it came there.
         provenance: what the share rests on so far, canonical bytes.
         ciphertext: the share under the next `length_bytes` of the direction; None at the first hop, where these bytes
             are the share.
@@ -134,11 +134,15 @@ class CarrySegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class CarryDone(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=6):
-    """The target holds the segment; goes back along each path. `check` is the same on all."""
+    """The target holds the segment; goes back along each path. `check` is the same on all.
+
+    `provenance` is what the share of this path rests on when it arrived: the source saw its first hop alone.
+    """
 
     transfer: Identifier
     share: Share
     check: Identifier
+    provenance: Provenance = b""
 
 
 class CarryVoid(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):

@@ -53,6 +53,7 @@ from qkdpost.errors import InputError
 __all__ = [
     "CHECK_BYTES",
     "MAX_SEGMENT_BYTES",
+    "check_degree",
     "combine_shares",
     "is_unchanged",
     "manipulation_bound",
@@ -72,9 +73,14 @@ def share_bytes(segment_bytes: int) -> int:
     return whole_number("segment_bytes", segment_bytes, least=1, most=MAX_SEGMENT_BYTES) + CHECK_BYTES
 
 
+def check_degree(segment_bytes: int) -> int:
+    """Return d, the number of blocks that the check counts: odd."""
+    return _blocks(share_bytes(segment_bytes) - CHECK_BYTES)
+
+
 def manipulation_bound(segment_bytes: int) -> float:
     """Return the probability that a change of one transfer is not found, (d + 1) / 2^128, for two paths or more."""
-    return (_blocks(share_bytes(segment_bytes) - CHECK_BYTES) + 1) / 2.0**128
+    return (check_degree(segment_bytes) + 1) / 2.0**128
 
 
 def combine_shares(shares: Sequence[bytes | bytearray | memoryview]) -> bytearray:

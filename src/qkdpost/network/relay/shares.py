@@ -1,0 +1,46 @@
+"""Bytes of shares, and the messages that carry them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from qkdpost.network.peer.handler import Session
+from qkdpost.network.peer.message_fields import MAX_FRAME_BYTES, VoidReason
+from qkdpost.network.peer.messages import CarrySegment, CarryVoid
+from qkdpost.network.relay.routing import Path
+
+__all__ = ["ROOM_OF_A_FRAME", "add_into", "message_size", "refuse", "zero"]
+
+ROOM_OF_A_FRAME = MAX_FRAME_BYTES - 2048
+ROOM_OF_A_PROVENANCE = 2048
+"""By how much the provenance of a share may grow at one hop, for the size of a frame."""
+
+
+def zero(secret: bytearray | None) -> None:
+    """Overwrite secret bytes with zeros."""
+    if secret is not None:
+        secret[:] = bytes(len(secret))
+
+
+def add_into(total: bytearray, other: bytes | bytearray) -> None:
+    """Replace bytes by their sum (bitwise exclusive or) with others of the same length."""
+    sums = np.frombuffer(total, dtype=np.uint8)
+    np.bitwise_xor(sums, np.frombuffer(other, dtype=np.uint8), out=sums)
+
+
+def refuse(peer: Session, message: CarrySegment, material: bytearray, reason: VoidReason) -> None:
+    """Answer a share by a refusal, and use nothing of it."""
+    zero(material)
+    peer.queue(CarryVoid(message.transfer, message.share, reason))
+
+
+def message_size(message: CarrySegment) -> int:
+    """Return how many bytes a share's message takes in a frame at most, its provenance having grown by a hop."""
+    return message.length_bytes + len(message.provenance) + ROOM_OF_A_PROVENANCE + _names_size(message.paths) + 256
+
+
+@lru_cache(maxsize=1024)
+def _names_size(paths: tuple[Path, ...]) -> int:
+    return sum(len(name.encode()) + 2 for path in paths for name in path)

@@ -1,0 +1,62 @@
+"""What relaying needs of the rooms around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Protocol
+
+from qkdpost.errors import InputError
+from qkdpost.network.events import Event
+from qkdpost.network.peer.handler import Session
+from qkdpost.network.provenance import Provenance
+
+__all__ = ["PairPools", "Peers", "Report", "joined_provenance"]
+
+Peers = Callable[[str], Session | None]
+"""Returns the session with the key manager of this name; None where there is none."""
+Report = Callable[[Event], None]
+
+
+class PairPools(Protocol):
+    """Where carried segments come to rest: the pools between this site and others that no link joins."""
+
+    def complete(self, peer: str, segment: bytes, content: bytearray, provenance: Provenance) -> None:
+        """Take a segment that this site sent and the target holds, durably: it may be used from now on.
+
+        Args:
+            peer: the target.
+            segment: its identifier, 16 bytes.
+            content: its bytes, which the pool overwrites when it has written them. Secret.
+            provenance: what it rests on.
+        """
+
+    def arrive(self, peer: str, segment: bytes, content: bytearray, provenance: Provenance) -> bool:
+        """Take a segment that came here, as offered: `peer`, its source, will say when it may be used.
+
+        Returns:
+            False if there is no room for it, or a segment of this name was here before.
+        """
+
+    def withdraw(self, peer: str, segment: bytes) -> None:
+        """Erase a segment that came here, if its source has not yet said that it may be used."""
+
+
+@lru_cache(maxsize=4096)
+def joined_provenance(parts: tuple[bytes, ...]) -> bytes | None:
+    """Return the provenance that rests on all of `parts`, in its one form; None if one is none, or a relayed one.
+
+    Hops are links. What a link's key rests on is the same for many shares, so that few are joined anew.
+    """
+    try:
+        joined = Provenance()
+        for part in parts:
+            joined = joined | Provenance.from_bytes(part)
+        return None if joined.transfers else joined.to_bytes()
+    except InputError:
+        return None
+
+
+def join_parts(first: bytes, others: Iterable[bytes]) -> bytes | None:
+    """Return the provenance that rests on one and some others."""
+    return joined_provenance((first, *others))
