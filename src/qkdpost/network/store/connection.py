@@ -41,6 +41,10 @@ _MAY_BE_SILENT = {"mmap_size"}
 """A SQLite built without it answers nothing."""
 
 
+_WORDS = {word.encode(): word for word in ("exclusive", "wal", "ok")}
+"""What pragmas answer that is no number."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database, alone, with the rules above.
 
@@ -50,19 +54,25 @@ def connect(path: Path) -> sqlite3.Connection:
         StoreUnavailable: SQLite cannot open it, or not so.
     """
     connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False, cached_statements=64)
+    connection.text_factory = _no_text
     try:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         for name, (wanted, read_back) in _PRAGMAS.items():
             _set(connection, name, wanted, read_back)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite cites a damaged schema, which may be no text
         _close(connection)
         raise refusal(error, f"open {path}") from error
     except StoreUnavailable:
         _close(connection)
         raise
     return connection
+
+
+def _no_text(found: bytes) -> str | None:
+    """Refuse text in the place of bytes: a flipped bit makes one of the other, and no search finds the row then."""
+    return _WORDS.get(found)
 
 
 def _set(connection: sqlite3.Connection, name: str, wanted: str, read_back: str | int) -> None:
@@ -107,12 +117,12 @@ def quick_check(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreDamaged(f"the pages of {path} contradict each other; restore a backup of the store")
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: Exception) -> bool:
     """Tell whether there was no room, which is known to have changed nothing; unlike an error of input or output."""
     return _code(error) == sqlite3.SQLITE_FULL
 
 
-def refusal(error: sqlite3.Error, what: str) -> QkdpostError:
+def refusal(error: Exception, what: str) -> QkdpostError:
     """Return what to raise of an error of SQLite; its own words name no values.
 
     Args:
@@ -121,7 +131,7 @@ def refusal(error: sqlite3.Error, what: str) -> QkdpostError:
     """
     code = _code(error)
     name = getattr(error, "sqlite_errorname", "an error")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):  # no statement here has faults
         return StoreDamaged(f"cannot {what}: the database is damaged ({name}); restore a backup of the store")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreInUse(f"cannot {what}: another connection has it open ({name})")
@@ -130,5 +140,5 @@ def refusal(error: sqlite3.Error, what: str) -> QkdpostError:
     return StoreUnavailable(f"cannot {what}: {name}; reopen the store, and look at the disk")
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF

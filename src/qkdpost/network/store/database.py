@@ -26,8 +26,6 @@ VERSION = 1
 _STORE_KEY = b""
 _FETCHED = 4096
 _TABLES = (
-    f"PRAGMA application_id={APPLICATION}",
-    f"PRAGMA user_version={VERSION}",
     *(
         f"CREATE TABLE {name}(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
         for name in ("plain", "secret", "wrapped")
@@ -49,7 +47,7 @@ _SCAN = (
 
 def make_tables(connection: sqlite3.Connection, sealer: Sealer) -> None:
     """Make an empty store, in an open transaction."""
-    for statement in _TABLES:
+    for statement in (f"PRAGMA application_id={APPLICATION}", f"PRAGMA user_version={VERSION}", *_TABLES):
         connection.execute(statement)
     wrapped = sealer.new_key()
     checks = Checks(sealer.check_key(wrapped))
@@ -64,7 +62,9 @@ def is_made(connection: sqlite3.Connection) -> bool:
         StoreDamaged: it is the database of something else.
         ConfigurationError: of another version of this library.
     """
-    pragmas = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    pragmas: list[object] = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    ]
     if pragmas == [0, 0] and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
         return False
     if pragmas[0] != APPLICATION:
@@ -74,6 +74,9 @@ def is_made(connection: sqlite3.Connection) -> bool:
             f"the store is of format version {pragmas[1]}, and this version of the library reads {VERSION}: open it "
             "with the one that wrote it"
         )
+    found = connection.execute("SELECT CAST(sql AS BLOB) FROM sqlite_schema ORDER BY rowid").fetchall()
+    if found != [(statement.encode(),) for statement in _TABLES]:
+        raise StoreDamaged("the schema of the store is not what was written: restore a backup")
     return True
 
 
@@ -180,9 +183,9 @@ class Database:
         cursor = self._connection.execute("SELECT name, value FROM plain ORDER BY name")
         for some in iter(lambda: cursor.fetchmany(_FETCHED), []):
             for name, stored in some:
+                self._checks.value_of(0, name, stored)
                 if last is not None and name <= last:
                     raise StoreDamaged("rows of the store are out of order: restore a backup")
-                self._checks.value_of(0, name, stored)
                 fold ^= int.from_bytes(stored[-CHECK_BYTES:], "little")
                 last = name
             rows += len(some)
@@ -222,6 +225,7 @@ class Database:
     def _drop_plain(self, name: bytes) -> None:
         found = self._connection.execute(_PLAIN, (name,)).fetchall()
         if found:
+            self._checks.value_of(0, name, found[0][0])
             self._leave(name, found[0][0], 0, stays=False)
 
     def _add(self, rows: int, check: bytes) -> None:
@@ -266,7 +270,7 @@ class Database:
         if not group:
             return
         after = self._connection.execute("SELECT name FROM secret WHERE name>=? LIMIT 1", (group,)).fetchall()
-        if after and after[0][0].startswith(group):
+        if after and (not isinstance(after[0][0], bytes) or after[0][0].startswith(group)):
             return
         wrapped = self._wrapped(group)
         self._connection.execute("DELETE FROM wrapped WHERE name=?", (group,))

@@ -100,7 +100,7 @@ class OpenStore:
             self._read(told, restored=restored)
             self._check(told, had_log=had_log, restored=restored)
             self._enter()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._abandon()
             raise refusal(error, f"open {self.file}") from error
         except (OSError, QkdpostError) as error:

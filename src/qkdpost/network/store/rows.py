@@ -58,17 +58,20 @@ class Checks:
         digest.update(value)
         return digest.digest()
 
-    def value_of(self, kind: Kind, name: bytes, stored: bytes) -> bytes:
-        """Return the value of a stored row.
+    def value_of(self, kind: Kind, name: object, stored: object) -> bytes:
+        """Return the value of a stored row; both come from the disk, where a flipped bit makes a number of a string.
 
         Raises:
             StoreDamaged: its check is wrong.
         """
-        value = stored[:-CHECK_BYTES]
-        if len(stored) >= CHECK_BYTES and self.of(kind, name, value) == stored[-CHECK_BYTES:]:
-            return value
-        del value, stored
-        table = name.partition(b"\0")[0].decode("ascii", "replace")
+        table = "an unreadable table"
+        if isinstance(name, bytes) and isinstance(stored, bytes):
+            value = stored[:-CHECK_BYTES]
+            if len(stored) >= CHECK_BYTES and self.of(kind, name, value) == stored[-CHECK_BYTES:]:
+                return value
+            table = name.partition(b"\0")[0].decode("ascii", "replace")
+            del value
+        del stored
         raise StoreDamaged(f"a row of the store, of {table!r}, is not what was written: restore a backup")
 
 

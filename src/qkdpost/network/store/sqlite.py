@@ -127,6 +127,11 @@ class SqliteStore(SingleUse):
         return self._is_short_of_room
 
     @property
+    def commits(self) -> int:
+        """How many transactions were committed since the store was made, its openings and checkpoints among them."""
+        return self._usable().database.state.commits
+
+    @property
     def log_bytes(self) -> int:
         """The size of the log; it grows between checkpoints to about 8 MB, or to that of the largest transaction."""
         try:
