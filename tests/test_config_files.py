@@ -176,11 +176,11 @@ BB84: dict[str, Any] = {"protocol": {"kind": "bb84"}}
         (BB84 | {"security": {"acceptance": structs.asdict(QUBITS)}}, r"security\.acceptance is for the fixed-length"),
         (
             BB84 | {"correction": {"parameters": "yan"}},
-            r"correction\.method must be one of cascade, ldpc, auto, multidimensional; found None",
+            r"correction\.method must be one of cascade, ldpc, auto, multidimensional, slices; found None",
         ),
         (
             BB84 | {"correction": {"method": "turbo"}},
-            r"correction\.method must be one of cascade, ldpc, auto, multidimensional; found 'turbo'",
+            r"correction\.method must be one of cascade, ldpc, auto, multidimensional, slices; found 'turbo'",
         ),
         (BB84 | {"correction": {"method": "cascade", "frame_bits": 2**14}}, "correction: .*unknown field"),
         (

@@ -28,8 +28,9 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_link_of_the_page_is_one() -> None:
-    (text,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text, more = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     link = qp.LinkConfig.from_toml(text)
     assert isinstance(link.protocol, qp.GaussianCV)
     assert link.protocol.detection == "homodyne"
     assert isinstance(link.correction, qp.Multidimensional)
+    assert qp.LinkConfig.from_toml(text + more).correction == qp.Slices()

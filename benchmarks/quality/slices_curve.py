@@ -22,13 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from qkdpost.reconciliation.in_process import drive
-from qkdpost.reconciliation.slices.conversation import (
-    SliceBatch,
-    give_up,
-    slices_corrector,
-    slices_reference,
-    take_given_up,
-)
+from qkdpost.reconciliation.slices.batch import SliceBatch, give_up, take_given_up
+from qkdpost.reconciliation.slices.conversation import slices_corrector, slices_reference
 from qkdpost.reconciliation.slices.decoding import SliceDecoders
 from qkdpost.reconciliation.slices.plan import plan_slices
 from qkdpost.statistics.gaussian.wrapped import cell_entropy

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from qkdpost.reconciliation.in_process import drive
-from qkdpost.reconciliation.slices.conversation import SliceBatch, slices_corrector, slices_reference
+from qkdpost.reconciliation.slices.batch import SliceBatch
+from qkdpost.reconciliation.slices.conversation import slices_corrector, slices_reference
 from qkdpost.reconciliation.slices.decoding import SliceDecoders
 from qkdpost.reconciliation.slices.frames import slice_outcomes
 from qkdpost.reconciliation.slices.plan import plan_slices

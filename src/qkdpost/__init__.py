@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from qkdpost.protocols.gaussian_cv import GaussianCV
     from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84
     from qkdpost.reconciliation import Reconciled, reconcile
-    from qkdpost.reconciliation.settings import Auto, Cascade, Ldpc, Multidimensional
+    from qkdpost.reconciliation.settings import Auto, Cascade, Ldpc, Multidimensional, Slices
     from qkdpost.records import (
         DOUBLE_CLICK,
         KEY_BASIS,
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         TimeTags,
     )
     from qkdpost.security.decoy.tally import DecoyTally
+    from qkdpost.security.gaussian.slices.bound import SlicedTally
     from qkdpost.security.gaussian.tally import GaussianTally
     from qkdpost.security.qubits.tally import SampledTally, Tally
     from qkdpost.security.settings import Security
@@ -138,6 +139,8 @@ __all__ = [
     "SiftedKey",
     "SinglePhotonBB84",
     "SinglePhotonTally",
+    "SlicedTally",
+    "Slices",
     "StageCompleted",
     "StoreDamaged",
     "StoreInUse",
@@ -214,6 +217,8 @@ _HOMES = {
     "SiftedKey": "qkdpost.sifting.sifted",
     "SinglePhotonBB84": "qkdpost.protocols.single_photon_bb84",
     "SinglePhotonTally": "qkdpost.security.single_photon.tally",
+    "SlicedTally": "qkdpost.security.gaussian.slices.bound",
+    "Slices": "qkdpost.reconciliation.settings",
     "StageCompleted": "qkdpost.session.events",
     "StoreDamaged": "qkdpost.errors",
     "StoreInUse": "qkdpost.errors",

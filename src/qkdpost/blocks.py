@@ -45,11 +45,6 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"detections must not exceed max_detections; found {self.detections} and {self.max_detections}"
             )
 
-    @property
-    def max_message_bytes(self) -> int:
-        """The longest message that a peer may send: room for one bit for each detection of the largest block."""
-        return max(2**20, self.max_detections // 8 + 2**16)
-
 
 _RANGES = {
     "detections": (1, 2**30),

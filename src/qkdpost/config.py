@@ -132,6 +132,12 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the bound holds for one-way correction only."""
         return self.protocol.needs_one_way or self.security.needs_one_way
 
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest message that a peer may send: room for a bit for each bit of the largest block's key."""
+        key_bits = self.blocks.max_detections * self.correction.key_bits_of_a_detection
+        return max(2**20, key_bits // 8 + 2**16)
+
     def to_fields(self) -> dict[str, str]:
         """Return every field by its dotted path, as text that is the same on every platform."""
         return dict(_fields("", self))

@@ -7,10 +7,8 @@ import importlib
 import json
 import re
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -31,7 +29,7 @@ from qkdpost.dialogue.messages import (
 )
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
-from qkdpost.session.codec import decode, encode
+from support.continuous_sessions import replaced, reports, said, simulated, with_field, with_floats
 from support.link import Pair
 
 SYMBOLS = 150_000
@@ -52,17 +50,8 @@ def link(detection: str = "heterodyne", **correction: Any) -> qp.LinkConfig:
     )
 
 
-@cache
 def small_records(detection: str = "heterodyne") -> tuple[qp.CoherentStates, qp.QuadratureOutcomes]:
-    return qp.simulation.gaussian_cv(
-        symbols=SYMBOLS * (1 if detection == "heterodyne" else 2),
-        rng=np.random.default_rng(1),
-        modulation_variance=4.0,
-        transmittance=0.5,
-        efficiency=0.6,
-        electronic_noise=0.1,
-        detection=detection,  # type: ignore[arg-type]
-    )
+    return simulated(SYMBOLS * (1 if detection == "heterodyne" else 2), detection)
 
 
 def talk(config: qp.LinkConfig, alter: Callable[[str, int, bytes], list[bytes]] | None = None) -> Pair:
@@ -71,14 +60,6 @@ def talk(config: qp.LinkConfig, alter: Callable[[str, int, bytes], list[bytes]] 
     pair.finish()
     pair.run(alter)
     return pair
-
-
-def said(pair: Pair, role: str) -> list[Message]:
-    return [decode(frame) for frame in pair.sent[role]]
-
-
-def reports(pair: Pair) -> list[qp.BlockReport]:
-    return [event.report for role in ("alice", "bob") for event in pair.events[role] if hasattr(event, "report")]
 
 
 @pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
@@ -251,36 +232,6 @@ def test_a_wrong_frame_is_found_by_its_tag_and_its_outcomes_still_count(monkeypa
     first = [message for message in said(talk(link()), "alice") if isinstance(message, AnnouncedMoments)]
     assert moments[0].counts == first[0].counts
     assert np.allclose(moments[0].sums, first[0].sums, rtol=1e-12, atol=1e-6)
-
-
-def replaced(kind: type[Message], change: Callable[[Any], Any]) -> Callable[[str, int, bytes], list[bytes]]:
-    """Change the first message of a kind: a peer that is authentic and wrong sends it so."""
-    done = []
-
-    def alter(source: str, number: int, frame: bytes) -> list[bytes]:
-        message = decode(frame)
-        if not isinstance(message, kind) or done:
-            return [frame]
-        done.append(number)
-        return [encode(change(message))]
-
-    return alter
-
-
-def with_field(**changes: Any) -> Callable[[Any], Any]:
-    return lambda message: msgspec.structs.replace(message, **changes)
-
-
-def with_floats(name: str, *values: float) -> Callable[[Any], Any]:
-    """Put numbers in the place of the first of those in a field of bytes."""
-
-    def change(message: Any) -> Any:
-        data = bytearray(getattr(message, name))
-        new = np.array(values, dtype="<f4").tobytes()
-        data[: len(new)] = new
-        return msgspec.structs.replace(message, **{name: bytes(data)})
-
-    return change
 
 
 NONSENSE: dict[str, tuple[type[Message], Callable[[Any], Any], str]] = {

@@ -117,7 +117,7 @@ def test_the_largest_record_that_is_taken_is_sent() -> None:
     pair.finish()
     pair.run()
     sizes = [len(frame) for frame in pair.sent["alice"]]
-    assert max(sizes) <= configuration.blocks.max_message_bytes < sum(sizes)
+    assert max(sizes) <= configuration.max_message_bytes < sum(sizes)
 
 
 def test_records_are_told_ahead_only_as_far_as_the_peer_holds_them() -> None:

@@ -153,6 +153,13 @@ TALLIES = [
         key_reals=count(st.sampled_from([96, 10_000])),
         dimension=count(st.sampled_from([2, 4, 8])),
     ),
+    call(
+        "SlicedTally",
+        qp.SlicedTally,
+        sums=thing(COHERENT),
+        width=real(1.25),
+        levels=count(st.sampled_from([3, 4])),
+    ),
 ]
 
 BOUNDS = [
@@ -364,6 +371,13 @@ LINKS = [
         qp.Multidimensional,
         dimension=count(st.sampled_from([1, 2, 4, 8])),
         decoder=thing("layered"),
+        batch_frames=count(16),
+    ),
+    call(
+        "Slices",
+        qp.Slices,
+        frame_outcomes=count(st.sampled_from([2**14, 2**16, 2**18])),
+        decoder=thing("accurate"),
         batch_frames=count(16),
     ),
     call("BB84", qp.BB84, test=text("basis", "sample"), sample_fraction=real(0.125)),

@@ -27,6 +27,7 @@ from qkdpost.dialogue.quadrature_messages import (
     DisclosedSymbols,
     FrameFlags,
     FrameRotations,
+    FrameSlices,
     FrameSyndrome,
     QuadratureChoices,
     ReversePlan,
@@ -53,6 +54,7 @@ __all__ = [
     "DisclosedSymbols",
     "FrameFlags",
     "FrameRotations",
+    "FrameSlices",
     "FrameSyndrome",
     "FrameTags",
     "FrameVerdict",
@@ -369,6 +371,7 @@ BlockMessage: TypeAlias = (
     | DisclosedSymbols
     | ReversePlan
     | FrameRotations
+    | FrameSlices
     | FrameSyndrome
     | FrameFlags
     | AnnouncedMoments

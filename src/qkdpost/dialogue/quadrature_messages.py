@@ -17,6 +17,7 @@ __all__ = [
     "DisclosedSymbols",
     "FrameFlags",
     "FrameRotations",
+    "FrameSlices",
     "FrameSyndrome",
     "QuadratureChoices",
     "ReversePlan",
@@ -85,6 +86,14 @@ class FrameSyndrome(Struct, frozen=True, array_like=True, tag=25):
     block: BlockNumber
     frame: Count
     step: Count
+    data: bytes
+
+
+class FrameSlices(Struct, frozen=True, array_like=True, tag=28):
+    """What the reference says first of a frame whose outcomes it sliced: places, turns, and syndromes of labels."""
+
+    block: BlockNumber
+    frame: Count
     data: bytes
 
 

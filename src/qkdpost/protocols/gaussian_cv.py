@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from qkdpost.checks import choice, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
-from qkdpost.reconciliation.settings import CorrectionSettings, Multidimensional
+from qkdpost.reconciliation.settings import CorrectionSettings, Multidimensional, Slices
 from qkdpost.records import CoherentStates, QuadratureOutcomes
+from qkdpost.security.disclosed import Disclosed
+from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.gaussian.acceptance import GaussianAcceptance
-from qkdpost.security.gaussian.secret_length import apply_bound
+from qkdpost.security.gaussian.secret_length import apply_bound as bound_of_rotations
 from qkdpost.security.gaussian.settings import FIXED_LENGTH, Attacks, Detection, GaussianBoundSettings, Receiver
+from qkdpost.security.gaussian.slices.bound import SlicedTally
+from qkdpost.security.gaussian.slices.bound import apply_bound as bound_of_slices
 from qkdpost.security.gaussian.tally import GaussianTally
-from qkdpost.security.settings import Security
+from qkdpost.security.result import SecretLength
+from qkdpost.security.settings import VARIABLE_LENGTH, Security
 from qkdpost.stages.continuous.standard import REVERSE_RECONCILIATION
 
 __all__ = ["PROTOCOL", "GaussianCV"]
+
+Tally: TypeAlias = GaussianTally | SlicedTally
 
 
 class GaussianCV(ProtocolSettings, frozen=True, kw_only=True, tag="gaussian-cv"):
@@ -75,15 +82,22 @@ class GaussianCV(ProtocolSettings, frozen=True, kw_only=True, tag="gaussian-cv")
 
     @property
     def corrections(self) -> tuple[CorrectionSettings, ...]:
-        """Reverse reconciliation alone corrects continuous outcomes."""
-        return (Multidimensional(),)
+        """Reverse reconciliation alone corrects continuous outcomes: by rotations, or by slices on short links."""
+        return (Multidimensional(), Slices())
 
     def check_link(self, correction: CorrectionSettings, security: Security) -> None:
-        """Check that outcomes of one state are not torn apart.
+        """Check that outcomes of one state are not torn apart, and that the bound is one of how they are corrected.
 
         Raises:
-            ConfigurationError: heterodyne detection with one dimension.
+            ConfigurationError: heterodyne detection with one dimension, or slices with another bound than that of
+                variable length.
         """
+        if isinstance(correction, Slices) and security.bound != VARIABLE_LENGTH:
+            raise ConfigurationError(
+                f"correction by Slices() has a bound of variable length only; found {security.bound!r}. Thresholds of "
+                "acceptance are about rotated outcomes: those of sliced ones would have to hold their variances too, "
+                "of which the entropy of labels is made. Security(planned_key_bits=...) gives one length or none"
+            )
         if self.detection == "heterodyne" and getattr(correction, "dimension", 2) < 2:
             raise ConfigurationError(
                 "heterodyne detection gives two outcomes for each state, which Eve's system belongs to: dimension "
@@ -105,19 +119,26 @@ def _bound_settings(settings: GaussianCV, security: Security) -> GaussianBoundSe
     )
 
 
-def _tally(settings: GaussianCV, tally: GaussianTally, key_errors: tuple[int, ...] | None) -> GaussianTally:
+def _tally(settings: GaussianCV, tally: Tally, key_errors: tuple[int, ...] | None) -> Tally:
     """The stages of this kind hand the tally on as it is."""
     return tally
 
 
-PROTOCOL: Protocol[GaussianCV, GaussianTally, GaussianBoundSettings] = Protocol(
+def _bound(tally: Tally, disclosed: Disclosed, budget: Epsilon, settings: GaussianBoundSettings) -> SecretLength:
+    """Apply the bound that goes with how outcomes were corrected, which the tally tells."""
+    if isinstance(tally, SlicedTally):
+        return bound_of_slices(tally, disclosed, budget, settings)
+    return bound_of_rotations(tally, disclosed, budget, settings)
+
+
+PROTOCOL: Protocol[GaussianCV, Tally, GaussianBoundSettings] = Protocol(
     settings=GaussianCV,
     alice_records=CoherentStates,
     bob_records=QuadratureOutcomes,
     reference="bob",
     stages=REVERSE_RECONCILIATION,
     tally=_tally,
-    bound=apply_bound,
+    bound=_bound,
     bound_settings=_bound_settings,
     fixed_length=FIXED_LENGTH,
 )

@@ -34,7 +34,7 @@ from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
 from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
-from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc, Multidimensional
+from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc, Multidimensional, Slices
 
 __all__ = [
     "METHODS",
@@ -120,6 +120,8 @@ def check_decoder(settings: CorrectionSettings) -> None:
         raise ConfigurationError(
             f"decoder of raptor-like codes must be one of {', '.join(RAPTOR_DECODERS)}; found {settings.decoder!r}"
         )
+    if isinstance(settings, Slices) and settings.decoder not in DECODERS:
+        raise ConfigurationError(f"decoder of slices must be one of {', '.join(DECODERS)}; found {settings.decoder!r}")
 
 
 def cascade_rounds(qber_ppm: int) -> int:
@@ -171,5 +173,6 @@ METHODS: dict[str, CorrectionMethod] = {
     "ldpc": CorrectionMethod(settings=Ldpc, plan=_plan_ldpc),
     "auto": CorrectionMethod(settings=Auto, plan=_plan_by_rule),
     "multidimensional": CorrectionMethod(settings=Multidimensional, plan=None),
+    "slices": CorrectionMethod(settings=Slices, plan=None),
 }
 """The methods by name; a plain dict, to which others may be added."""

@@ -1,7 +1,8 @@
-"""How errors are corrected: by one of `Cascade`, `Ldpc`, `Auto`, or a method of another origin, the same on both hosts.
+"""How errors are corrected: by one of the classes below, or a method of another origin, the same on both hosts.
 
-Each says of itself what the other parts of a link need to know: by which Cascade it corrects what LDPC does not, by
-which LDPC if by any, and whether the error pattern becomes public.
+`Cascade`, `Ldpc` and `Auto` correct bits; `Multidimensional` and `Slices` frames of continuous outcomes. Each says of
+itself what the other parts of a link need to know: by which Cascade it corrects what LDPC does not, by which LDPC if by
+any, and whether the error pattern becomes public.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
 from qkdpost.reconciliation.multidimensional.dimensions import Dimension, dimension_of
+from qkdpost.reconciliation.slices.codes import frame_lengths as sliced_lengths
+from qkdpost.reconciliation.slices.plan import MAX_LEVELS
 
 __all__ = [
     "Auto",
@@ -25,15 +28,19 @@ __all__ = [
     "FirstFailures",
     "FrameBits",
     "FrameCorrection",
+    "FrameOutcomes",
     "KindsOwn",
     "Ldpc",
     "Multidimensional",
+    "Slices",
 ]
 
 CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
 FrameBits = Literal[16384, 65536, 262144, 1048576]
 """The frame lengths of the shipped LDPC codes."""
+FrameOutcomes = Literal[16384, 65536, 262144]
+"""The lengths of frames whose outcomes are sliced."""
 FirstFailures = Literal[900, 700, 500, 300, 200, 100, 30, 10, 1]
 """The keys of `qkdpost.reconciliation.ldpc.disclosure.FAILURE_WIDTHS`."""
 
@@ -53,6 +60,11 @@ class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     def ldpc(self) -> Ldpc | None:
         """The LDPC codes that may be used, if any."""
         return None
+
+    @property
+    def key_bits_of_a_detection(self) -> int:
+        """Bits of key before amplification that a detection may make."""
+        return 1
 
     @property
     def corrects_one_way(self) -> bool:
@@ -218,6 +230,37 @@ class FrameCorrection(CorrectionSettings, frozen=True, kw_only=True):
     def may_be_one_way(self) -> bool:
         """Whether a block may be corrected without its error pattern being published: each is."""
         return True
+
+
+class Slices(FrameCorrection, frozen=True, kw_only=True, tag="slices"):
+    """Reverse reconciliation of continuous outcomes that stand above their noise: sliced, and corrected bit by bit.
+
+    For short links: above a signal-to-noise ratio of a real outcome of about 0.6 it leaves more than
+    `Multidimensional`, below less. Correction is one-way.
+
+    Args:
+        frame_outcomes: outcomes of a frame: 2^14, 2^16 or 2^18; the longer, the less is disclosed.
+        decoder: of the corrector, for every bit of a label: "accurate", or another one of
+            `qkdpost.reconciliation.ldpc.decoders.DECODERS` that takes log-likelihood ratios.
+        batch_frames: how many frames are corrected side by side, 1 ... 64. It bounds memory: some 20 bytes for each
+            outcome of a batch.
+
+    Raises:
+        ConfigurationError: a number that is not offered.
+    """
+
+    frame_outcomes: FrameOutcomes = 262144
+    decoder: str = "accurate"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        keep(self, "frame_outcomes", _one_of("frame_outcomes", self.frame_outcomes, sliced_lengths()))
+        keep(self, "decoder", _decoder_name(self.decoder))
+
+    @property
+    def key_bits_of_a_detection(self) -> int:
+        """Bits of key before amplification that a detection may make: labels of two outcomes."""
+        return 2 * MAX_LEVELS
 
 
 class Multidimensional(FrameCorrection, frozen=True, kw_only=True, tag="multidimensional"):

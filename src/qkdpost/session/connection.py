@@ -33,7 +33,7 @@ class Connection(SingleUse):
         self.line = line
         self.blocks = BlockTable(line, queue)
         self._queue = queue
-        self._buffer = ReceiveBuffer(line.link.blocks.max_message_bytes)
+        self._buffer = ReceiveBuffer(line.link.max_message_bytes)
         self._hello = make_hello(line.role, line.link, line.pool, line.random_source)
         line.greeting = line.send(self._hello)
 

@@ -10,7 +10,8 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.keys import KeyPool, SegmentState
 from qkdpost.reconciliation.ldpc.codes import manifest_digest
 from qkdpost.reconciliation.raptor.code import manifest_digest as raptor_codes_digest
-from qkdpost.reconciliation.settings import Multidimensional
+from qkdpost.reconciliation.settings import Multidimensional, Slices
+from qkdpost.reconciliation.slices.codes import tables_digest
 
 __all__ = ["check_hello", "make_hello", "peer_segments"]
 
@@ -39,6 +40,8 @@ def _agreed_fields(link: LinkConfig) -> dict[str, str]:
         fields["installed LDPC codes"] = manifest_digest()
     if isinstance(link.correction, Multidimensional):
         fields["installed raptor codes"] = raptor_codes_digest()
+    if isinstance(link.correction, Slices):
+        fields["installed codes of slices"] = tables_digest()
     return fields
 
 

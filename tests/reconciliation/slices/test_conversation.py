@@ -13,14 +13,8 @@ from qkdpost.dialogue.ledger import Cause
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.payload import InvalidPayload, Payload
-from qkdpost.reconciliation.slices.conversation import (
-    REVEALS,
-    SliceBatch,
-    give_up,
-    slices_corrector,
-    slices_reference,
-    take_given_up,
-)
+from qkdpost.reconciliation.slices.batch import REVEALS, SliceBatch, give_up, take_given_up
+from qkdpost.reconciliation.slices.conversation import slices_corrector, slices_reference
 from qkdpost.reconciliation.slices.decoding import SliceDecoders
 from qkdpost.reconciliation.slices.frames import give_up_bits, key_bits, labels_of_key, slice_outcomes
 from qkdpost.reconciliation.slices.messages import decode_first

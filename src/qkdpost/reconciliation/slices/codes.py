@@ -8,6 +8,7 @@ soft values, by the decoders of `qkdpost.reconciliation.ldpc.decoders`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -15,9 +16,9 @@ from importlib import resources
 import numpy as np
 
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code, manifest_digest
 
-__all__ = ["CODED_LEVELS", "LevelCodes", "frame_lengths", "level_codes"]
+__all__ = ["CODED_LEVELS", "LevelCodes", "frame_lengths", "level_codes", "tables_digest"]
 
 CODED_LEVELS = 3
 """Of a label's bits, as many from the lowest on have a syndrome. Higher ones need none."""
@@ -79,6 +80,12 @@ def level_codes(frame_reals: int) -> LevelCodes:
     codes = (_load(first), _load(second), _parities(frame_reals))
     names = (first, second, f"parity-{frame_reals // _PARITY_SIZE}")
     return LevelCodes(frame_reals=frame_reals, names=names, codes=codes, cell_deviations=width)
+
+
+def tables_digest() -> str:
+    """Return a digest of the codes and of where they are used: with the same digest both hosts have the same."""
+    text = f"{manifest_digest()} {_OWN_DIGEST} {_PARITY_SIZE} {sorted(_CHOSEN.items())}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _load(name: str) -> QuasiCyclicCode:

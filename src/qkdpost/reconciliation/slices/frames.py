@@ -10,6 +10,7 @@ independent of symbol and outcome, to within exp(-10^9).)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "SlicedFrames",
     "frames_of",
     "give_up_bits",
+    "join_frames",
     "key_bits",
     "labels_of_key",
     "level_words",
@@ -32,6 +34,9 @@ __all__ = [
 ]
 
 Words = NDArray[np.uint64]
+
+MAX_TURNED = 1 << 15
+"""Reals of a frame that may have a turn: more are none of the noise that was planned for, and make long messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +63,16 @@ class SlicedFrames:
                 self.labels[frame], self.places[frame], turned, turns, plan.width, plan.levels, outcomes[frame]
             )
         return outcomes
+
+
+def join_frames(parts: Sequence[SlicedFrames]) -> SlicedFrames:
+    """Return the frames of several parts as one."""
+    return SlicedFrames(
+        labels=np.concatenate([part.labels for part in parts]),
+        places=np.concatenate([part.places for part in parts]),
+        turned=tuple(turned for part in parts for turned in part.turned),
+        turns=tuple(turns for part in parts for turns in part.turns),
+    )
 
 
 def frames_of(reals: NDArray[np.float32], name: str, plan: SlicePlan) -> NDArray[np.float32]:
@@ -106,7 +121,7 @@ def slice_outcomes(outcomes: NDArray[np.float32], plan: SlicePlan) -> SlicedFram
                 f"{plan.labels * plan.width:.6g}; found one that does not. Were they whitened, as the plan's were?"
             )
         positions = np.flatnonzero(turn)
-        if positions.size >= 1 << 16:
+        if positions.size > MAX_TURNED:
             raise InputError(
                 f"{positions.size} of {plan.frame_reals} outcomes lie outside the labels' range; "
                 "the outcomes spread farther than the plan expects"

@@ -8,16 +8,20 @@ all frames, of the second, and of the third. All numbers are little-endian.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.ldpc.syndromes import compute_syndromes
+from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.payload import InvalidPayload, Payload
-from qkdpost.reconciliation.slices.frames import SlicedFrames
+from qkdpost.reconciliation.slices.codes import CODED_LEVELS
+from qkdpost.reconciliation.slices.frames import MAX_TURNED, SlicedFrames, join_frames, level_words
 from qkdpost.reconciliation.slices.plan import SlicePlan
 
-__all__ = ["FirstMessage", "decode_first", "encode_first", "turn_bits"]
+__all__ = ["FirstMessage", "decode_first", "encode_first", "join_first", "turn_bits"]
 
 Words = NDArray[np.uint64]
 
@@ -43,13 +47,24 @@ def turn_bits(turned: NDArray[np.uint32]) -> int:
     return 8 * (_COUNT.size + _ENTRY_BYTES * turned.size)
 
 
-def encode_first(sliced: SlicedFrames, syndromes: tuple[Words, ...]) -> bytes:
-    """Return the first message."""
+def encode_first(sliced: SlicedFrames, plan: SlicePlan) -> bytes:
+    """Return the first message about frames."""
+    codes = plan.codes.codes
+    syndromes = [_syndromes(level_words(sliced.labels, level), codes[level]) for level in range(CODED_LEVELS)]
     parts = [np.ascontiguousarray(sliced.places, dtype="<u2").tobytes()]
     for turned, turns in zip(sliced.turned, sliced.turns, strict=True):
         parts += [_COUNT.pack(turned.size), turned.astype("<u4").tobytes(), turns.tobytes()]
     parts += [np.ascontiguousarray(words, dtype="<u8").tobytes() for words in syndromes]
     return b"".join(parts)
+
+
+def join_first(messages: Sequence[FirstMessage]) -> FirstMessage:
+    """Return what several messages say, each of frames of its own, as one."""
+    levels = zip(*(message.syndromes for message in messages), strict=True)
+    return FirstMessage(
+        sliced=join_frames([message.sliced for message in messages]),
+        syndromes=tuple(np.concatenate(words) for words in levels),
+    )
 
 
 def decode_first(payload: Payload, frames: int, plan: SlicePlan) -> FirstMessage:
@@ -97,7 +112,7 @@ def _decode_turns(
     for _ in range(frames):
         end = start + _COUNT.size
         count = _COUNT.unpack_from(data, start)[0] if end <= len(data) else 0
-        if end + _ENTRY_BYTES * count > len(data) or count > plan.frame_reals:
+        if end + _ENTRY_BYTES * count > len(data) or count > MAX_TURNED:
             raise InvalidPayload(f"turns must fill the message; they end beyond its {len(data)} bytes for them")
         turned = np.frombuffer(data, dtype="<u4", count=count, offset=end).astype(np.uint32)
         turns = np.frombuffer(data, dtype=np.int8, count=count, offset=end + 4 * count)
@@ -110,3 +125,9 @@ def _decode_turns(
     if start != len(data):
         raise InvalidPayload(f"turns must fill the message; {len(data) - start} bytes are left")
     return tuple(all_turned), tuple(all_turns)
+
+
+def _syndromes(frames: Words, code: QuasiCyclicCode) -> Words:
+    output = np.zeros((frames.shape[0], code.syndrome_bits // 64), dtype=np.uint64)
+    compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, frames, output)
+    return output

@@ -45,11 +45,17 @@ _FROZEN = (
     "whitening, dither, rotations and the sizes of frames were fixed before the block's outcomes were seen; outcomes "
     "were dithered by a Gaussian of at least one step of the converter; no symbol was dropped for what it was"
 )
+_FROZEN_CELLS = (
+    "whitening, dither, cells, what a frame costs that is given up, and the sizes of frames were fixed before the "
+    "block's outcomes were seen; outcomes were dithered by a Gaussian of at least one step of the converter; no symbol "
+    "was dropped for what it was"
+)
 _COUNTED = (
     "every bit that either host said and that depends on symbols, outcomes or key is in the leakage: syndromes, flags, "
     "tags, statistics, and frames that were given up, whole; frames were verified, each attempt by a tag"
 )
 _RANDOM = "key bits, rotations, dither and hashes come from Bob's generator, which is uniform and used once"
+_RANDOM_OF_CELLS = "dither and hashes come from Bob's generator, which is uniform and used once"
 
 _LENGTH_ARGUMENT = (
     "the length for announced data and its constants are this library's own argument (the notes of "
@@ -58,6 +64,14 @@ _LENGTH_ARGUMENT = (
 _DIRECTION_ARGUMENT = (
     "what rotations tell is charged by this library's own argument (the notes of "
     "qkdpost.security.gaussian.limits.isotropy)"
+)
+_TIME_ARGUMENT = (
+    "what correlation in time tells is charged by this library's own argument (the notes of "
+    "qkdpost.security.gaussian.limits.isotropy)"
+)
+_CELL_ARGUMENT = (
+    "that the entropy of labels given places stands for one bit a real is this library's own argument (the notes of "
+    "qkdpost.security.gaussian.slices.bound)"
 )
 _TEST_ARGUMENT = (
     "limits for channels that treat quadratures differently are this library's own argument (the notes of "
@@ -77,8 +91,8 @@ def attacks_of(settings: GaussianBoundSettings) -> str:
     return _ATTACKS[settings.attacks]
 
 
-def assumptions_of(settings: GaussianBoundSettings) -> tuple[str, ...]:
-    """Return all that a length takes for granted."""
+def assumptions_of(settings: GaussianBoundSettings, *, sliced: bool = False) -> tuple[str, ...]:
+    """Return all that a length takes for granted, of rotated outcomes or of sliced ones."""
     heterodyne, trusted = settings.detection == "heterodyne", settings.receiver == "trusted"
     return (
         _CHANNEL,
@@ -88,20 +102,20 @@ def assumptions_of(settings: GaussianBoundSettings) -> tuple[str, ...]:
         *((_TRUSTED,) if trusted else ()),
         _CALIBRATION,
         _ARMS_ALIKE if heterodyne else _BASES,
-        _FROZEN,
+        _FROZEN_CELLS if sliced else _FROZEN,
         _COUNTED,
-        _RANDOM,
+        _RANDOM_OF_CELLS if sliced else _RANDOM,
         *((FIXED_BEFORE_DATA,) if settings.bound != "variable-length" else ()),
         TRUSTED_LABORATORIES,
         AUTHENTICATED,
     )
 
 
-def unproven_of(settings: GaussianBoundSettings) -> tuple[str, ...]:
-    """Return the steps that rest on no published proof."""
+def unproven_of(settings: GaussianBoundSettings, *, sliced: bool = False) -> tuple[str, ...]:
+    """Return the steps that rest on no published proof, of rotated outcomes or of sliced ones."""
     return (
         _SECOND_ORDER if settings.bound == "second-order" else _LENGTH_ARGUMENT,
-        _DIRECTION_ARGUMENT,
+        *((_TIME_ARGUMENT, _CELL_ARGUMENT) if sliced else (_DIRECTION_ARGUMENT,)),
         *((_TEST_ARGUMENT,) if settings.attacks == "gaussian-collective" else ()),
         *((_VARIANCE,) if settings.modulation_tolerance > 0.0 else ()),
     )

@@ -131,7 +131,7 @@ class BlockTable(SingleUse):
             self.queue.release(opening.first_record, confirmed=False)
             raise
         host = Host(line.send, self._fetch, self._all_held, self._stage_completed, lambda: not line.outgoing)
-        max_inbox_bytes = 4 * blocks.max_detections + blocks.max_message_bytes
+        max_inbox_bytes = 4 * blocks.max_detections + line.link.max_message_bytes
         run = BlockRun(block, line.protocol.stages, host, max_inbox_bytes, line.pool.accumulated_epsilon)
         self.runs[opening.block] = run
         return run

@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 
 from qkdpost.checks import described, instance
 from qkdpost.errors import ConfigurationError
-from qkdpost.reconciliation.settings import FrameCorrection, Multidimensional
+from qkdpost.reconciliation.settings import FrameCorrection, Multidimensional, Slices
 from qkdpost.security.gaussian.holevo import Detection
 from qkdpost.stages.block import Block
 
-__all__ = ["SymbolSettings", "correction_of", "rotations_of", "settings_of"]
+__all__ = ["SymbolSettings", "correction_of", "rotations_of", "settings_of", "slices_of"]
 
 
 @runtime_checkable
@@ -64,3 +64,12 @@ def rotations_of(block: Block) -> Multidimensional:
         ConfigurationError: they are of another.
     """
     return instance("correction", block.correction, Multidimensional, error=ConfigurationError)
+
+
+def slices_of(block: Block) -> Slices:
+    """Return the settings of correction by slices.
+
+    Raises:
+        ConfigurationError: they are of another.
+    """
+    return instance("correction", block.correction, Slices, error=ConfigurationError)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from qkdpost.dialogue.messages import FrameFlags, FrameRotations, FrameSyndrome, FrameTags
+from qkdpost.dialogue.messages import (
+    CorrectionRound,
+    FrameFlags,
+    FrameRotations,
+    FrameSlices,
+    FrameSyndrome,
+    FrameTags,
+)
 from qkdpost.stages.continuous.disclosure import DISCLOSURE
 from qkdpost.stages.continuous.estimation import LATE_ESTIMATION
 from qkdpost.stages.continuous.table import corrector, reference
@@ -17,8 +24,8 @@ CORRECTION = Stage(
     name="reverse reconciliation",
     reference=reference,
     corrector=corrector,
-    reference_hears=frozenset({FrameFlags}),
-    corrector_hears=frozenset({FrameRotations, FrameSyndrome, FrameTags}),
+    reference_hears=frozenset({FrameFlags, CorrectionRound}),
+    corrector_hears=frozenset({FrameRotations, FrameSlices, FrameSyndrome, FrameTags, CorrectionRound}),
 )
 REVERSE_RECONCILIATION: tuple[Stage, ...] = (
     DISCLOSURE,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from qkdpost.dialogue.program import Program
-from qkdpost.reconciliation.settings import CorrectionSettings, Multidimensional
+from qkdpost.reconciliation.settings import CorrectionSettings, Multidimensional, Slices
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.frame_method import FrameMethod
 from qkdpost.stages.continuous.outcomes import OpenFrames, ReverseKey
 from qkdpost.stages.continuous.rotations.method import ROTATIONS
 from qkdpost.stages.continuous.settings import correction_of
+from qkdpost.stages.continuous.slices.method import SLICES
 
 __all__ = ["corrector", "method_of", "reference"]
 
-_METHODS: dict[type[CorrectionSettings], FrameMethod] = {Multidimensional: ROTATIONS}
+_METHODS: dict[type[CorrectionSettings], FrameMethod] = {Multidimensional: ROTATIONS, Slices: SLICES}
 
 
 def method_of(block: Block) -> FrameMethod:

@@ -64,10 +64,6 @@ from qkdpost.security.theorem import correction_terms
 __all__ = ["SlicedTally", "apply_bound"]
 
 _MOST_LEVELS = 8
-_ARGUMENT = (
-    "that the entropy of labels given places stands for one bit a real is this library's own argument (the notes of "
-    "qkdpost.security.gaussian.slices.bound)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +133,7 @@ def apply_bound(
         form="variable-length",
         rigorous=True,
         attacks=attacks_of(settings),
-        assumptions=assumptions_of(settings),
+        assumptions=assumptions_of(settings, sliced=True),
         epsilon=_ledger(budget, limits, amplification),
         evidence=(
             *estimate.evidence,
@@ -149,7 +145,7 @@ def apply_bound(
         asymptotic_bits=likely + math.fsum(term.bits for term in charges),
         key_bits=tally.levels * sums.key_reals,
         abort=estimate.reason or entropy.reason or few,
-        unproven=(*unproven_of(settings), _ARGUMENT),
+        unproven=unproven_of(settings, sliced=True),
     )
 
 

@@ -9,7 +9,8 @@ reals of a symbol, whose correlation is rho,
         >= g(v_x) + g(v_p) - I(y_x mod n w : y_p mod n w) >= g(v_x) + g(v_p) + log2(1 - rho^2) / 2,
 
 by subadditivity of h(R_x, R_p), data processing, and the mutual information of two normal reals. With homodyne
-detection, where one of both quadratures is measured and which one is announced, it is the mean of both g.
+detection, where one of both quadratures is measured and which one is announced, it is the one g or the other, of each
+as many as there are outcomes of it.
 
 Limits
     The covariance of a symbol's reals is (v_+ - v_-) / 2, with v_+ and v_- the variances of (y_x +- y_p) / sqrt 2, of
@@ -97,8 +98,8 @@ def label_entropy(
     low, correlation, reason = _limits(moments, heterodyne, width * _PLACE, probability)
     bits = likely = 0.0
     if not reason:
-        bits = _of_reals(key_reals, low, correlation, width, 1 << levels)
-        likely = _of_reals(key_reals, *_seen(moments), width, 1 << levels)
+        bits = _of_reals(moments.counts, key_reals, low, correlation, width, 1 << levels)
+        likely = _of_reals(moments.counts, key_reals, *_seen(moments), width, 1 << levels)
     return LabelEntropy(
         bits=bits,
         likely_bits=max(bits, likely),
@@ -149,10 +150,22 @@ def _seen(moments: QuadratureMoments) -> tuple[tuple[float, float], float]:
     return (first, second), covariance / math.sqrt(first * second)
 
 
-def _of_reals(key_reals: int, variances: tuple[float, float], correlation: float, width: float, labels: int) -> float:
-    """Return the entropy of the labels of a block, half of which is of either quadrature."""
-    each = math.fsum(_entropy_of_real(variance, width, labels) for variance in variances)
-    return max(0.0, key_reals / 2.0 * (each + 0.5 * math.log2(1.0 - correlation * correlation)))
+def _of_reals(
+    counts: tuple[int, int],
+    key_reals: int,
+    variances: tuple[float, float],
+    correlation: float,
+    width: float,
+    labels: int,
+) -> float:
+    """Return the entropy of the labels of a block: of each quadrature as many as there are outcomes of it.
+
+    Of how many were counted and are no key, which there need not be any, the more is taken off.
+    """
+    each = [_entropy_of_real(variance, width, labels) for variance in variances]
+    kept = math.fsum(count * bits for count, bits in zip(counts, each, strict=True))
+    shared = key_reals / 4.0 * math.log2(1.0 - correlation * correlation)
+    return max(0.0, kept - (sum(counts) - key_reals) * max(each) + shared)
 
 
 def _variance(squares: float, total: float, count: int, slack: float, probability: float) -> tuple[float, float]:
