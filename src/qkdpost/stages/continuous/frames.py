@@ -9,8 +9,9 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits
+from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.ledger import Cause, Ledger
+from qkdpost.dialogue.program import Program
 from qkdpost.security.gaussian.holevo import Detection
 from qkdpost.sifting.quadratures.correlation import CorrelationSums
 from qkdpost.sifting.quadratures.dither import dithered
@@ -18,8 +19,9 @@ from qkdpost.sifting.quadratures.moments import MomentSums
 from qkdpost.sifting.quadratures.whitening import measured_quadratures, whiten
 from qkdpost.stages.block import Block
 from qkdpost.stages.continuous.facts import CorrectionFacts
-from qkdpost.stages.continuous.outcomes import FramesPlan, OpenFrames, Setting
+from qkdpost.stages.continuous.outcomes import FramesPlan, OpenFrames, ReverseKey, Setting
 from qkdpost.stages.continuous.settings import correction_of, settings_of
+from qkdpost.statistics.gaussian.moments import CalibrationMoments, QuadratureMoments
 
 __all__ = ["Batches", "BlockOfFrames", "FrameCosts"]
 
@@ -136,3 +138,22 @@ class BlockOfFrames(Generic[Plan, Costs]):
         count = self.batches.symbols_of_a_frame
         symbols, choices = self.opened.values.take(count), self.opened.choices_of_next(count)
         return (symbols if choices is None else measured_quadratures(symbols, choices)), choices
+
+    def add_up(self, symbols: NDArray[np.float32], outcomes: NDArray[np.float32], choices: Bits | None) -> None:
+        """Add up symbols of the corrector and the outcomes that it rebuilt, of the frame that is next."""
+        self.sums.add(symbols, outcomes, choices)
+        self.correlations.add(outcomes)
+
+    def finish(
+        self, moments: QuadratureMoments, calibration: tuple[CalibrationMoments, CalibrationMoments | None] | None
+    ) -> Program[ReverseKey]:
+        """Say what became of the frames, and hand on what is kept of them."""
+        key = concatenate(self.kept)
+        yield self.costs.facts(self.opened.setting.frames, len(key))
+        return ReverseKey(
+            key=key,
+            setting=self.opened.setting,
+            moments=moments,
+            calibration=calibration,
+            correlations=self.correlations.result(),
+        )

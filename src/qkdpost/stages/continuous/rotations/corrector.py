@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import FrameRotations, FrameSyndrome
 from qkdpost.dialogue.program import PAUSE, RECEIVE, Program, expect, from_peer, peer_bits
@@ -149,9 +149,7 @@ class _Receiver(BlockOfFrames[FramePlan, RotationCosts]):
                 rebuild_outcomes(message, bits[begin:end])
                 for message, (_, begin, end) in zip(rotations, slices(len(bits), PART_REALS), strict=True)
             ]
-            outcomes = np.concatenate(pieces).reshape(symbols.shape)
-            self.sums.add(symbols, outcomes, choices)
-            self.correlations.add(outcomes)
+            self.add_up(symbols, np.concatenate(pieces).reshape(symbols.shape), choices)
 
 
 def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
@@ -162,14 +160,6 @@ def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     receiver = _Receiver.begin(block, opened, plan, RotationCosts(plan=plan), compiled=compiled)
     for numbers in receiver.batches:
         yield from receiver.hear_batch(numbers)
-    key = concatenate(receiver.kept)
-    yield receiver.costs.facts(opened.setting.frames, len(key))
     with from_peer("rotations"):  # whose norms may be such that sums of powers are none
         moments = receiver.sums.result()
-    return ReverseKey(
-        key=key,
-        setting=opened.setting,
-        moments=moments,
-        calibration=None,
-        correlations=receiver.correlations.result(),
-    )
+    return (yield from receiver.finish(moments, None))

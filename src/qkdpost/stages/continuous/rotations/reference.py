@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import FrameRotations, FrameSyndrome
 from qkdpost.dialogue.program import PAUSE, Program
@@ -109,12 +109,4 @@ def reference(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     sender = _Sender.begin(block, opened, plan, RotationCosts(plan=plan))
     for numbers in sender.batches:
         yield from sender.send_batch(numbers)
-    key = concatenate(sender.kept)
-    yield sender.costs.facts(opened.setting.frames, len(key))
-    return ReverseKey(
-        key=key,
-        setting=opened.setting,
-        moments=sender.sums.result(),
-        calibration=opened.calibration,
-        correlations=sender.correlations.result(),
-    )
+    return (yield from sender.finish(sender.sums.result(), opened.calibration))

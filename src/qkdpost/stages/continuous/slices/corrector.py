@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import FrameSlices
 from qkdpost.dialogue.program import PAUSE, RECEIVE, Program, expect, from_peer
@@ -72,7 +72,7 @@ class _Receiver(BlockOfSlices):
     def _add_up(self, frames: _Frames, batch: SliceBatch) -> None:
         """Add up symbols and outcomes of all frames: those that were given up are known by now, too."""
         for symbols, choices, outcomes in zip(frames.symbols, frames.choices, batch.outcomes(), strict=True):
-            self.sums.add(symbols, outcomes.reshape(symbols.shape), choices)
+            self.add_up(symbols, outcomes.reshape(symbols.shape), choices)
 
 
 def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
@@ -82,8 +82,6 @@ def corrector(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     receiver = _Receiver.begin(block, opened, plan, SliceCosts(), decoders=decoders)
     for numbers in receiver.batches:
         yield from receiver.hear_batch(numbers)
-    key = concatenate(receiver.kept)
-    yield receiver.costs.facts(opened.setting.frames, len(key))
     with from_peer("slices"):  # whose turns may be such that sums of powers are none
         moments = receiver.sums.result()
-    return ReverseKey(key=key, setting=opened.setting, moments=moments, calibration=None)
+    return (yield from receiver.finish(moments, None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qkdpost.bits import concatenate
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import FrameSlices
 from qkdpost.dialogue.program import PAUSE, Program
@@ -53,6 +52,4 @@ def reference(block: Block, opened: OpenFrames) -> Program[ReverseKey]:
     sender = _Sender.begin(block, opened, plan, SliceCosts())
     for numbers in sender.batches:
         yield from sender.send_batch(numbers)
-    key = concatenate(sender.kept)
-    yield sender.costs.facts(opened.setting.frames, len(key))
-    return ReverseKey(key=key, setting=opened.setting, moments=sender.sums.result(), calibration=opened.calibration)
+    return (yield from sender.finish(sender.sums.result(), opened.calibration))
