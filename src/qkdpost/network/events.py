@@ -19,8 +19,10 @@ __all__ = [
     "PoolFull",
     "PoolLow",
     "RequestRefused",
+    "SegmentLost",
     "SegmentReady",
     "StoreFailed",
+    "StoreRestored",
     "Ticket",
     "TransferFailed",
 ]
@@ -108,6 +110,15 @@ class SegmentReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentLost:
+    """A segment of the pool with `peer` was not taken, or was given up with what was left of it; `detail` says why."""
+
+    peer: str
+    segment: bytes
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferFailed:
     """A segment on its way over trusted nodes is void; of what was spent nothing is used again."""
 
@@ -145,6 +156,17 @@ class PeerDisagrees:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRestored:
+    """`peer` knows of more than this store, which must be an old one that was put back.
+
+    No pad is used twice, but keys that were delivered are here again, and what was told since is forgotten.
+    """
+
+    peer: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFailed:
     """A turn could not be made durable; nothing of it was told to anybody.
 
@@ -164,9 +186,11 @@ Event: TypeAlias = (
     | PoolLow
     | PoolFull
     | SegmentReady
+    | SegmentLost
     | TransferFailed
     | KeyExpired
     | KeysVoided
     | PeerDisagrees
+    | StoreRestored
     | StoreFailed
 )

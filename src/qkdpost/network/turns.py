@@ -1,0 +1,152 @@
+"""Turns: what comes in between two commits is durable all together, or nobody is told of any of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from qkdpost.checks import whole_number
+from qkdpost.errors import LocalProtocolError, QkdpostError, StoreUnavailable
+from qkdpost.network.events import Event, KeysReleased, RequestRefused, StoreFailed, Ticket
+from qkdpost.network.rooms import Rooms
+from qkdpost.network.service import TurnOutcome
+from qkdpost.network.store.protocol import KeyStore
+
+__all__ = ["Turns"]
+
+_Result = TypeVar("_Result")
+_REMEMBERED_LOSSES = 1024
+
+
+class Turns:
+    """The turns of a key manager over its store, and the rooms that are built of the store's rows.
+
+    After any error of a commit the outcome is unknown: the disk may have it though the commit raised. So everything
+    that was built is dropped, the store is read again, and whatever waited for an answer is refused.
+
+    Args:
+        store: without an open transaction.
+        build: makes the rooms of the store's rows, in a transaction.
+    """
+
+    __slots__ = ("_build", "_events", "_is_closed", "_lost", "_rooms", "_store", "_tickets", "number")
+
+    def __init__(self, store: KeyStore, build: Callable[[], Rooms]) -> None:
+        self._store = store
+        self._build = build
+        self._events: deque[Event] = deque()
+        self._lost: deque[int] = deque(maxlen=_REMEMBERED_LOSSES)
+        self._tickets: dict[Ticket, None] = {}
+        self._rooms: Rooms | None = None
+        self._is_closed = False
+        self.number = 0
+        """Of the open turn."""
+        self._begin_anew()
+
+    def run(self, action: Callable[[Rooms], _Result]) -> _Result:
+        """Do something in the open turn; what the store cannot record ends the turn.
+
+        Errors of the library that are no fault of the store were raised before anything was written. Any other
+        exception leaves the turn in a state that nobody has thought of, which must not become durable.
+
+        Raises:
+            StoreUnavailable: the turn is lost, or the store still cannot be opened.
+        """
+        rooms = self._opened()
+        try:
+            return action(rooms)
+        except StoreUnavailable as error:
+            self._lose(f"{error}")
+            raise
+        except QkdpostError:
+            raise
+        except BaseException:
+            self._lose("something failed that is no fault of the store; see the error that was raised")
+            raise
+
+    def await_answer(self, ticket: Ticket) -> None:
+        """Remember that somebody waits."""
+        self._tickets[ticket] = None
+
+    def commit(self) -> None:
+        """Make the open turn durable, and begin the next.
+
+        Raises:
+            StoreUnavailable: nobody knows whether it is.
+        """
+        self.run(self._commit)
+
+    def _commit(self, rooms: Rooms) -> None:
+        try:
+            rooms.prepare()
+            self._store.commit()
+        except QkdpostError as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+            raise StoreUnavailable(f"the turn could not be recorded: {error}") from error
+        rooms.committed()
+        events, rooms.events = rooms.events, []
+        for event in events:
+            if isinstance(event, KeysReleased | RequestRefused):
+                self._tickets.pop(event.ticket, None)
+        self._events.extend(events)
+        self.number += 1
+        self._store.begin()
+
+    def outcome(self, turn: int) -> TurnOutcome:
+        """Tell what became of a turn."""
+        number = whole_number("turn", turn)
+        if number >= self.number:
+            return "open"
+        return "lost" if number in self._lost else "durable"
+
+    def events(self, *kinds: type[Event]) -> tuple[Event, ...]:
+        """Return what happened in durable turns, and forget it; of these classes alone, or of all if none is given."""
+        wanted = tuple(event for event in self._events if not kinds or isinstance(event, kinds))
+        self._events = deque(event for event in self._events if kinds and not isinstance(event, kinds))
+        return wanted
+
+    def close(self) -> None:
+        """Undo the open turn and close the store."""
+        self._is_closed = True
+        self._drop()
+        self._store.close()
+
+    # Losing a turn.
+
+    def _opened(self) -> Rooms:
+        if self._is_closed:
+            raise LocalProtocolError("this key manager is closed: make another one of its store")
+        if self._rooms is None:
+            self._store.reopen()
+            self._begin_anew()
+        if self._rooms is None:
+            raise StoreUnavailable("the store is not available: see to its disk, then try again")
+        return self._rooms
+
+    def _begin_anew(self) -> None:
+        self._store.begin()
+        self._rooms = self._build()
+
+    def _lose(self, detail: str) -> None:
+        self._drop()
+        self._lost.append(self.number)
+        self.number += 1
+        refusal = StoreUnavailable("the store could not record the request: it may be tried again")
+        self._events.extend(RequestRefused(ticket=ticket, error=refusal) for ticket in self._tickets)
+        self._tickets.clear()
+        try:
+            self._store.reopen()
+            self._begin_anew()
+        except StoreUnavailable:
+            self._events.append(StoreFailed(detail=detail, recovered="closed"))
+        else:
+            self._events.append(StoreFailed(detail=detail, recovered="reopened"))
+
+    def _drop(self) -> None:
+        rooms, self._rooms = self._rooms, None
+        for event in rooms.events if rooms is not None else ():
+            if isinstance(event, KeysReleased):
+                for key in event.keys:
+                    key.erase()
