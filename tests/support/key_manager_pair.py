@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from qkdpost.errors import RemoteProtocolError
+import msgspec
+
+from qkdpost.errors import StoreUnavailable
 from qkdpost.network.peer.message_fields import RefusalReason, VoidReason
 from qkdpost.network.peer.messages import (
     AssignAnswer,
@@ -43,8 +45,17 @@ class Ledger:
                 assert before == (end.name, self.count), f"{end.name} uses byte {position} of segment {number} again"
 
 
+class Kept(msgspec.Struct):
+    """What an end remembers."""
+
+    held: dict[bytes, bytes] = {}
+    assigned: dict[bytes, bytes] = {}
+    released: dict[bytes, bytes] = {}
+    void: set[bytes] = set()
+
+
 class Booked:
-    """What a pool says of its bytes; lives in the store's snapshots like everything else would not: for one life."""
+    """What a pool says of its bytes in the life of one process."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -62,16 +73,14 @@ class Booked:
 
 
 class End:
-    """One key manager: assigns keys, answers those of the other, and remembers."""
+    """One key manager: assigns keys, answers those of the other, and remembers in its store."""
 
     def __init__(self, name: str, peer: str, ledger: Ledger, settings: PoolSettings = SMALL) -> None:
         self.name, self.peer_name, self.ledger, self.settings = name, peer, ledger, settings
         self.store = MemoryStore()
         self.booked = Booked()
-        self.held: dict[bytes, bytes] = {}
-        self.assigned: dict[bytes, bytes] = {}
-        self.released: dict[bytes, bytes] = {}
-        self.void: set[bytes] = set()
+        self.told: dict[bytes, bytes] = {}
+        """Keys that an application got: no crash or restore takes them back."""
         self.shares: list[tuple[CarrySegment, bytes]] = []
         self.events: list[tuple[str, Any]] = []
         self.answers = True
@@ -80,14 +89,17 @@ class End:
     def start(self) -> None:
         """Begin a process."""
         self.store.begin()
+        row = self.store.get("manager", b"keys")
+        kept = msgspec.msgpack.decode(row, type=Kept) if row else Kept()
+        self.held, self.assigned, self.released, self.void = kept.held, kept.assigned, kept.released, kept.void
         self.pool = Pool(self.store, name=self.name, peer=self.peer_name, settings=self.settings, booking=self.booked)
+        self.booked.received, self.booked.spent = 8 * self.pool.stored_bytes, {}
         kinds = (AssignKeys, AssignAnswer, VoidKeys, CarrySegment, CarryDone, CarryVoid)
         self.session = PeerSession(self.pool, dict.fromkeys(kinds, self))
         self.watch(self.pool)
-        self.pool.write()
-        self.store.commit()
         for key_id in list(self.assigned):
             self.void_assigned(key_id)
+        self.finish()
 
     def watch(self, pool: Pool) -> None:
         """Have every byte that is taken to be sent entered in the ledger."""
@@ -104,22 +116,32 @@ class End:
         """Do something in a turn of its own."""
         self.store.begin()
         try:
-            return work() if work is not None else None
-        finally:
-            self.session.prepare()
-            self.store.commit()
-            self.session.committed()
-            assert self.booked.balance() == 8 * self.pool.stored_bytes
+            result = work() if work is not None else None
+        except StoreUnavailable:
+            raise
+        except BaseException:
+            self.finish()
+            raise
+        self.finish()
+        return result
+
+    def finish(self) -> None:
+        """End a turn."""
+        self.session.prepare()
+        self.store.put(
+            "manager", b"keys", msgspec.msgpack.encode(Kept(self.held, self.assigned, self.released, self.void))
+        )
+        self.store.commit()
+        self.session.committed()
+        self.told.update(self.released)
+        assert self.booked.balance() == 8 * self.pool.stored_bytes
 
     def crash(self, snapshot: Any = None) -> None:
         """End the process, perhaps put back a backup, and begin another one."""
         self.store.reopen()
         if snapshot is not None:
             self.store.restore(snapshot)
-        self.held_before = dict(self.held)
-        self.booked = Booked()
         self.start()
-        self.booked.received, self.booked.spent = 8 * self.pool.stored_bytes, {}
 
     # Work.
 
@@ -140,11 +162,11 @@ class End:
         self.turn(work)
 
     def void_assigned(self, key_id: bytes) -> None:
+        """Give up an assignment that is not answered, in the open turn."""
         if key_id in self.assigned:
             del self.assigned[key_id]
             self.void.add(key_id)
-            if not self.session.restored:
-                self.turn(lambda: self.session.queue(VoidKeys((key_id,), VoidReason.DEADLINE, 99)))
+            self.session.queue(VoidKeys((key_id,), VoidReason.DEADLINE, 99))
 
     # Handler of all messages.
 
@@ -152,6 +174,7 @@ class End:
         self.events.append(("received", message))
         if isinstance(message, AssignKeys):
             for key, secret in zip(message.keys, material, strict=True):
+                assert key.key_id not in self.void
                 self.held[key.key_id] = bytes(secret)
             if self.answers:
                 answers = tuple(KeyAnswer(key.key_id, RefusalReason.HELD) for key in message.keys)
@@ -163,6 +186,7 @@ class End:
         elif isinstance(message, VoidKeys):
             for key_id in message.key_ids:
                 self.held.pop(key_id, None)
+                self.void.add(key_id)
         elif isinstance(message, CarrySegment):
             self.shares.append((message, bytes(material[0])))
 
@@ -244,4 +268,4 @@ def ready_pair(length: int = 4096, segments: int = 1, settings: PoolSettings = S
     return pair
 
 
-__all__ = ["SMALL", "Booked", "End", "Ledger", "Pair", "RemoteProtocolError", "ready_pair"]
+__all__ = ["SMALL", "Booked", "End", "Ledger", "Pair", "ready_pair"]

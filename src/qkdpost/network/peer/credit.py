@@ -37,7 +37,8 @@ def key_room(pool: Pool, flight: Flight, outbox: Outbox) -> int:
 
 def control_room(pool: Pool, flight: Flight) -> int:
     """Return what a frame may take that answers nothing, its tag counted."""
-    return min(_reachable(pool), answer_room(pool, flight) - pool.settings.answer_bytes(pool.own.window))
+    window = pool.own.window
+    return min(_reachable(pool), window - pool.settings.answer_bytes(window) - flight.unconfirmed_bytes)
 
 
 def answer_room(pool: Pool, flight: Flight) -> int:

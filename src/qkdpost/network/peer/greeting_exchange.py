@@ -145,7 +145,7 @@ class GreetingExchange:
         return self._settle_if_complete()
 
     def _take_list(self, part: SegmentList) -> list[Greeting]:
-        if self._hello is None or len(self._entries) + len(part.segments) > self._hello.segments:
+        if self._hello is None or self._settled or len(self._entries) + len(part.segments) > self._hello.segments:
             raise _untimely(part, "that nobody announced")
         self._entries += part.segments
         return self._settle_if_complete()

@@ -20,7 +20,8 @@ def grant_worth_giving(pool: Pool, kept: int) -> tuple[int, int, int] | None:
     """Return segment, old and new limit of a grant that is worth a frame, or None.
 
     One is, where the other end is at work, if it has less than a quarter of its share of the segment left and this end
-    more than three quarters: so two that cross are rare.
+    more than half: so two cross only if each sees the other's mark long ago. (Half, not three quarters: whoever answers
+    each key of 256 bits with a tag of its own spends a third of what the other does.)
 
     Args:
         pool: of which.
@@ -34,7 +35,7 @@ def grant_worth_giving(pool: Pool, kept: int) -> tuple[int, int, int] | None:
     if sum(segment.limits) != segment.length or segment.left[own] is not None or segment.left[other] is not None:
         return None
     rest = limit - passed
-    if 4 * rest <= 3 * limit or 4 * (segment.limits[other] - pool.peer.passed(segment)) >= segment.limits[other]:
+    if 2 * rest <= limit or 4 * (segment.limits[other] - pool.peer.passed(segment)) >= segment.limits[other]:
         return None
     new = segment.aligned(own, limit - min(rest // 2, max(0, pool.own.rest - kept)))
     if limit - new < pool.settings.least_grant_bytes:
