@@ -122,8 +122,8 @@ class FakeManager:
         self.undo.clear()
         self.turn += 1
 
-    def advance(self, now_seconds: float) -> None:
-        pass
+    def advance(self, now_seconds: float) -> tuple[str, ...]:
+        return ()
 
     def events(self, *kinds: type[Event]) -> tuple[Event, ...]:
         taken = tuple(event for event in self.reported if isinstance(event, kinds or object))

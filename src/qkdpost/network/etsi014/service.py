@@ -108,6 +108,8 @@ class Etsi014:
             self._take(number, request, caller, now_seconds)
         except RefusedRequest as refused:
             self._ready.append((number, error_answer(refused)))
+        except StoreUnavailable:
+            self._ready.append((number, _store_failed()))  # it rests on nothing, and no commit may come
         except QkdpostError as error:
             self._later(number, error_answer(_refusal(error, mandatory=False)))
 
