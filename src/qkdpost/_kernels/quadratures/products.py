@@ -59,7 +59,8 @@ def multiply_tiles(
     """Write the products of `count` numbers in `first` by those in `second`, with one of the tables of signs."""
     for row in range(dimension):
         products = output[row]
-        products[:count] = np.float32(0.0)
+        for place in range(count):
+            products[place] = np.float32(0.0)
         for index in range(dimension):
             sign = signs[index, index ^ row]
             left = first[index]

@@ -80,7 +80,8 @@ def make_rotations(
         load_numbers(values, start * dimension, dimension, count, outcomes)
         load_signs(words, start * dimension, dimension, count, targets)
         multiply_tiles(signs, targets, outcomes, products, dimension, count)
-        squares[:count] = np.float32(0.0)
+        for place in range(count):
+            squares[place] = np.float32(0.0)
         for row in range(dimension):
             for place in range(count):
                 squares[place] += outcomes[row, place] * outcomes[row, place]

@@ -111,7 +111,7 @@ def _sum_tile(
         if one_series:
             later, before = ordered[0, CARRIED : CARRIED + count], ordered[0, start : start + count]
             sums[place] = _moments(before, later)[4]
-            sums[place + 1 : place + 4] = 0.0
+            sums[place + 1] = sums[place + 2] = sums[place + 3] = 0.0
         else:
             before_0, before_1 = measured[0, start : start + count], measured[1, start : start + count]
             sums[place], sums[place + 1], sums[place + 2], sums[place + 3] = _products(before_0, before_1, y_0, y_1)
@@ -131,7 +131,9 @@ def sum_both(sent: NDArray[Any], measured: NDArray[Any], carried: Reals, totals:
     x = np.zeros((2, CARRIED + TILE))
     y = np.zeros((2, CARRIED + TILE))
     sums = np.zeros(TOTALS)
-    y[:, :CARRIED] = carried
+    for place in range(CARRIED):
+        y[0, place] = carried[0, place]
+        y[1, place] = carried[1, place]
     for start in range(0, measured.shape[0], TILE):
         count = min(TILE, measured.shape[0] - start)
         _spread(measured[start : start + count], y[0, CARRIED:], y[1, CARRIED:])
@@ -141,7 +143,9 @@ def sum_both(sent: NDArray[Any], measured: NDArray[Any], carried: Reals, totals:
         for place in range(CARRIED):
             y[0, place] = y[0, count + place]
             y[1, place] = y[1, count + place]
-    carried[:] = y[:, :CARRIED]
+    for place in range(CARRIED):
+        carried[0, place] = y[0, place]
+        carried[1, place] = y[1, place]
 
 
 @kernel
@@ -161,7 +165,8 @@ def sum_one(
     y = np.zeros((2, CARRIED + TILE))
     series = np.zeros((1, CARRIED + TILE))
     sums = np.zeros(TOTALS)
-    series[0, :CARRIED] = carried[0]
+    for place in range(CARRIED):
+        series[0, place] = carried[0, place]
     of_second = 0
     for start in range(0, measured.size, TILE):
         count = min(TILE, measured.size - start)
@@ -180,7 +185,8 @@ def sum_one(
         _sum_tile(x, y, series, count, True, sums, totals)
         for place in range(CARRIED):
             series[0, place] = series[0, count + place]
-    carried[0] = series[0, :CARRIED]
+    for place in range(CARRIED):
+        carried[0, place] = series[0, place]
     return of_second
 
 

@@ -290,7 +290,9 @@ def decode_raptor(
     """
     frames = frame_totals.shape[0]
     lanes = totals.shape[1]
-    frame_of = np.full(lanes, -1, np.int64)
+    frame_of = np.zeros(lanes, np.int64)
+    for lane in range(lanes):
+        frame_of[lane] = -1
     ages = np.zeros(lanes, np.int64)
     square = np.zeros(64, np.uint64)
     decisions = np.zeros(totals.shape[0], np.uint64)
@@ -299,7 +301,8 @@ def decode_raptor(
     while waiting < frames or active != np.uint64(0):
         fresh = admit(frame_of, ages, waiting, frames)
         if fresh != np.uint64(0):
-            waiting = int(np.max(frame_of)) + 1
+            for lane in range(lanes):
+                waiting = max(waiting, frame_of[lane] + 1)
             _place_frames(fresh, frame_of, frame_constants, constants)
             _place_frames(fresh, frame_of, frame_totals, totals)
             _place_frames(fresh, frame_of, frame_weak_priors, weak_priors)
@@ -328,17 +331,15 @@ def decode_raptor(
 
 
 def warm() -> None:
-    """Compile every kernel of this module for both widths of registers by tiny calls."""
+    """Compile every kernel of this module by a tiny call, for the width of registers that decoders have by default."""
     starts = np.array([0, 1], dtype=np.uint64)
     edge = np.zeros(1, dtype=np.uint64)
-    for half_word, byte, lanes in ((np.uint16, np.uint8, 16), (np.int16, np.int8, 32)):
-        half_words = np.zeros((64, lanes), dtype=half_word)
-        narrow = np.zeros((64, lanes), dtype=byte)
-        decode_raptor(
-            starts, edge, edge, starts, edge, edge, np.uint64(64), 1,
-            np.zeros((1, CONSTANTS), dtype=half_word), np.zeros((1, 64), dtype=half_word),
-            np.zeros((1, 64), dtype=byte), np.zeros((1, 64), dtype=byte),
-            half_words[:CONSTANTS].copy(), half_words.copy(), narrow.copy(), narrow.copy(), narrow.copy(),
-            half_words.copy(), half_words[:3].copy(), np.zeros((1, 1), dtype=np.uint64), np.zeros(1, dtype=np.int32),
-            np.zeros(1, dtype=np.uint8),
-        )  # fmt: skip
+    half_words, narrow = np.zeros((64, 16), dtype=np.uint16), np.zeros((64, 16), dtype=np.uint8)
+    decode_raptor(
+        starts, edge, edge, starts, edge, edge, np.uint64(64), 1,
+        np.zeros((1, CONSTANTS), dtype=np.uint16), np.zeros((1, 64), dtype=np.uint16),
+        np.zeros((1, 64), dtype=np.uint8), np.zeros((1, 64), dtype=np.uint8),
+        half_words[:CONSTANTS].copy(), half_words.copy(), narrow.copy(), narrow.copy(), narrow.copy(),
+        half_words.copy(), half_words[:3].copy(), np.zeros((1, 1), dtype=np.uint64), np.zeros(1, dtype=np.int32),
+        np.zeros(1, dtype=np.uint8),
+    )  # fmt: skip
