@@ -73,6 +73,22 @@ class FakePools:
         self.ready: dict[bytes, tuple[str, bytes, Provenance]] = {}
         self.offered: dict[bytes, tuple[str, bytes, Provenance]] = {}
         self.full = False
+        self.links: dict[str, int] = {}
+        self.used: dict[str, int] = {}
+        self.renewed: list[str] = []
+
+    def use(self, peer: str, count: int) -> None:
+        self.used[peer] = self.used.get(peer, 0) + count
+
+    def stored_bytes(self, peer: str) -> int:
+        got = sum(len(content) for name, content, _ in self.ready.values() if name == peer)
+        return got - self.used.get(peer, 0) + self.links.get(peer, 0)
+
+    def poorer_bytes(self, peer: str) -> int:
+        return self.stored_bytes(peer) // 2
+
+    def renew(self, peer: str) -> None:
+        self.renewed.append(peer)
 
     def complete(self, peer: str, segment: bytes, content: bytearray, provenance: Provenance) -> None:
         self.ready[segment] = (peer, bytes(content), provenance)
@@ -93,10 +109,13 @@ class World:
     with their material, by default the same.
     """
 
-    def __init__(self, links: Sequence[tuple[str, str]], policy: RelayPolicy | None = None) -> None:
+    def __init__(
+        self, links: Sequence[tuple[str, str]], policy: RelayPolicy | None = None, *, fills: bool = False
+    ) -> None:
+        self.fills = fills
         names = sorted({name for link in links for name in link})
         self.topology = Topology(
-            sites=[Site(name=name) for name in names],
+            sites=[Site(name=name, applications=(f"SAE-{name}",)) for name in names],
             links=[Link(between=link, kind="bb84", length_km=1.0) for link in links],
         )
         self.policies = dict.fromkeys(names, policy or RelayPolicy(segment_bytes=256))
@@ -123,6 +142,7 @@ class World:
             pools=self.pools[name],
             report=self.events[name].append,
             now_seconds=self.now_seconds,
+            fills=self.fills,
         )
 
     def crash(self, name: str) -> None:

@@ -187,6 +187,22 @@ class Rooms:
         """Erase a segment that came here and may not be used yet."""
         self.pair(peer).pool.discard_segment(segment)
 
+    def stored_bytes(self, peer: str) -> int:
+        """Return how much unspent key the pool with a site holds; 0 where there was never one."""
+        return self.pairs[peer].pool.stored_bytes if peer in self.pairs else 0
+
+    def poorer_bytes(self, peer: str) -> int:
+        """Return how much the poorer direction of a pool may still spend, and half of what is not in use yet."""
+        if peer not in self.pairs:
+            return 0
+        pool = self.pairs[peer].pool
+        waiting = pool.stored_bytes - pool.own.rest - pool.peer.rest
+        return min(pool.own.rest, pool.peer.rest) + max(0, waiting) // 2
+
+    def renew(self, peer: str) -> None:
+        """Have the next carried segment bring new hash keys, and give up then what came before."""
+        self.pair(peer).pool.renew_hash_keys()
+
     # The turn.
 
     def set_time(self, now_seconds: float) -> None:

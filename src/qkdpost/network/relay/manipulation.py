@@ -35,7 +35,7 @@ over small fields. For even d, (d + 2) b vanishes, and over small fields they fi
 *What k = 1 gives*: a fault of honest nodes (memory, disk, an error of the program), which does not depend on x, is
 found with the same probability. Against a dishonest node it gives nothing: it knows s, x and z, and sends others that
 fit. The same holds if k nodes on k paths conspire, or one operator runs them. Nor does the check bind the shares to
-the source: that is the rule about paths in `qkdpost.network.relay.header`, without which all shares may be of one
+the source: that is the rule about paths in `network.relay.transfers.header`, without which all shares may be of one
 dishonest node.
 """
 

@@ -122,17 +122,25 @@ def _path_count(value: object) -> int:
     return whole_number("disjoint_paths", value, error=ConfigurationError)
 
 
-def check_paths_exist(topology: Topology, policy: RelayPolicy, pairs: list[LinkName]) -> None:
-    """Refuse a policy that asks for more disjoint paths than the network has.
+def check_paths_exist(topology: Topology, policy: RelayPolicy, name: str) -> None:
+    """Refuse a policy that asks for more disjoint paths from one site than the network has.
 
     Raises:
-        ConfigurationError: for one of `pairs` there are too few.
+        ConfigurationError: a rule names no site, or there are too few paths for a pair of this site.
     """
     links = {link.between for link in topology.links}
-    for first, second in pairs:
+    for first, second in _pairs_over_several(topology, policy, name):
         count = policy.paths_between(first, second)
         if disjoint_paths(topology, first, second, count, links) is None:
             raise ConfigurationError(
                 f"the network has no {count} paths between {first} and {second} without a common site: give the pair a "
                 "rule with fewer, or add links"
             )
+
+
+def _pairs_over_several(topology: Topology, policy: RelayPolicy, name: str) -> list[LinkName]:
+    """Return the pairs of a site, without a link, for which the policy asks for more than one path."""
+    named = {site.name for rule in policy.pairs for site in map(topology.site, rule.between) if name in rule.between}
+    others = [site.name for site in topology.sites if site.applications] if policy.disjoint_paths > 1 else []
+    pairs = {link_name(name, other) for other in {*named, *others} - {name, *topology.neighbours(name)}}
+    return sorted(pair for pair in pairs if policy.paths_between(*pair) > 1)

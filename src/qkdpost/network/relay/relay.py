@@ -1,21 +1,23 @@
-"""The three duties of relaying at one site, behind the messages that call for them."""
+"""Relaying at one site: source, node and target of transfers, and who gets the next one."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from qkdpost.checks import real_number
+from qkdpost.checks import flag, real_number
+from qkdpost.network.events import Event, TransferFailed
 from qkdpost.network.names import RandomBytes
 from qkdpost.network.peer.handler import Session
 from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
-from qkdpost.network.relay.node import RelayNode
-from qkdpost.network.relay.policy import RelayPolicy
+from qkdpost.network.relay.policy import RelayPolicy, check_paths_exist
+from qkdpost.network.relay.replenishment import Replenishment
 from qkdpost.network.relay.routing import Path
-from qkdpost.network.relay.source import RelaySource
-from qkdpost.network.relay.surroundings import PairPools, Peers, Report
-from qkdpost.network.relay.target import RelayTarget
 from qkdpost.network.relay.topology import Topology
+from qkdpost.network.relay.transfers.node import RelayNode
+from qkdpost.network.relay.transfers.source import RelaySource
+from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report
+from qkdpost.network.relay.transfers.target import RelayTarget
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["Relay"]
@@ -37,8 +39,10 @@ class Relay:
         report: hears of transfers that failed.
         now_seconds: the time; what is older than its end is erased at once.
         random_bytes: where identifiers of transfers come from; no key is made of them.
+        fills: whether the pools of pairs are filled by demand with every `advance`; else only `start` begins transfers.
 
     Raises:
+        ConfigurationError: no such site, or the network has fewer disjoint paths for a pair than the policy wants.
         StoreDamaged: a row in the store is none.
     """
 
@@ -54,8 +58,12 @@ class Relay:
         report: Report,
         now_seconds: float,
         random_bytes: RandomBytes = os.urandom,
+        fills: bool = True,
     ) -> None:
         self._name = topology.site(name).name
+        check_paths_exist(topology, policy, name)
+        self._report = report
+        self._replenishment: Replenishment | None = None
         self._node = RelayNode(
             name=name, topology=topology, policy=policy, store=store, peers=peers, now_seconds=now_seconds
         )
@@ -66,7 +74,7 @@ class Relay:
             store=store,
             peers=peers,
             pools=pools,
-            report=report,
+            report=self._heard,
             now_seconds=now_seconds,
         )
         self._source = RelaySource(
@@ -76,10 +84,27 @@ class Relay:
             store=store,
             peers=peers,
             pools=pools,
-            report=report,
+            report=self._heard,
             now_seconds=now_seconds,
             random_bytes=random_bytes,
         )
+        if flag("fills", fills):
+            self._replenishment = Replenishment(
+                name=name,
+                topology=topology,
+                policy=policy,
+                source=self._source,
+                peers=peers,
+                pools=pools,
+                now_seconds=now_seconds,
+            )
+        self._now_seconds = now_seconds
+
+    def _heard(self, event: Event) -> None:
+        """Pass an event on; ways that failed are avoided."""
+        self._report(event)
+        if self._replenishment is not None and isinstance(event, TransferFailed):
+            self._replenishment.failed(event, self._now_seconds)
 
     def start(self, paths: tuple[Path, ...], count: int = 1) -> int:
         """Begin transfers of one segment each over these disjoint paths; return how many the first links had key for.
@@ -94,6 +119,10 @@ class Relay:
     def pending(self, target: str) -> tuple[bytes, ...]:
         """Return the identifiers of transfers to a site that are on their way, for the greeting of its session."""
         return self._source.pending(target)
+
+    def completed_bytes(self, target: str) -> int:
+        """Return how much this process has carried to a site from here."""
+        return self._source.completed_bytes(target)
 
     def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
         """Take a message; see `MessageHandler`. What is not to be believed is refused by `CarryVoid`."""
@@ -115,10 +144,12 @@ class Relay:
             self._node.broken(message)
 
     def advance(self, now_seconds: float) -> None:
-        """End what is late, here and on its way."""
-        now = real_number("now_seconds", now_seconds, least=0.0)
+        """End what is late, here and on its way, and begin transfers where key is wanted."""
+        self._now_seconds = real_number("now_seconds", now_seconds, least=0.0)
         for duty in (self._source, self._node, self._target):
-            duty.advance(now)
+            duty.advance(self._now_seconds)
+        if self._replenishment is not None:
+            self._replenishment.advance(self._now_seconds)
 
     def flush(self) -> None:
         """Pass on what may be passed on, and write what may not: the last thing before a commit."""

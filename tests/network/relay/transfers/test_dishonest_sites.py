@@ -11,9 +11,9 @@ import pytest
 
 from qkdpost.network.peer.message_fields import VoidReason
 from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
-from qkdpost.network.relay.header import MAX_LIFETIME_SECONDS, own_place, wrong_header, wrong_paths
 from qkdpost.network.relay.manipulation import combine_shares, masked_check
 from qkdpost.network.relay.policy import RelayPolicy
+from qkdpost.network.relay.transfers.header import MAX_LIFETIME_SECONDS, own_place, wrong_header, wrong_paths
 from support.relaying import World, carried
 
 # m is the only site on one path, n and o are on the other, x is a neighbour of m, o and z on neither.

@@ -41,6 +41,19 @@ class PairPools(Protocol):
     def withdraw(self, peer: str, segment: bytes) -> None:
         """Erase a segment that came here, if its source has not yet said that it may be used."""
 
+    def stored_bytes(self, peer: str) -> int:
+        """Return how much unspent key the pool with a site holds, be it joined by a link or not."""
+
+    def poorer_bytes(self, peer: str) -> int:
+        """Return how much the poorer of the two directions of that pool may still spend; half of what is not in use."""
+
+    def renew(self, peer: str) -> None:
+        """Have the next segment that is completed bring new hash keys, and give up then all that came before.
+
+        Whoever knows the hash keys can forge what is said over the pool, and so be given its keys: they must be as well
+        protected as the key.
+        """
+
 
 @lru_cache(maxsize=4096)
 def joined_provenance(parts: tuple[bytes, ...]) -> bytes | None:

@@ -234,7 +234,8 @@ def test_a_start_spends_nothing_where_it_cannot_succeed() -> None:
     ("site", "paths"),
     [
         ("z", (("z", "m", "a"),)),
-        ("a", (("a", "o", "z"),)),
+        ("a", (("a", "o", "z"), ("a", "m", "z"))),
+        ("a", (("a", "m", "z"),)),
         ("a", (("a", "m"),)),
         ("a", (("a", "m", "z"), ("a", "m", "o", "z"))),
         ("a", (("a", "m", "z"), ("a", "m", "z"))),
@@ -264,3 +265,38 @@ def test_a_single_path_says_nothing_of_manipulation() -> None:
     world.settle()
     check_nothing_is_used(world)
     assert world.events["a"][0].reason == world.events["z"][0].reason == "disagrees"
+
+
+# More paths than before.
+
+
+def test_more_paths_bring_new_hash_keys_and_end_what_was_begun_over_fewer() -> None:
+    world = World(RING, RelayPolicy(segment_bytes=256))
+    world.relays["a"].start(WAYS[:1], 2)
+    world.settle()
+    world.sessions["m", "z"].key_bytes = 0
+    world.relays["a"].start(WAYS[:1], 1)
+    world.settle()
+    world.policies = dict.fromkeys(world.policies, TWO)
+    for name in "az":
+        world.crash(name)
+    assert world.pools["a"].renewed == ["z"]
+    assert world.events["a"][-1].reason == "refused"
+    world.sessions["m", "z"].key_bytes = 10**6
+    world.settle()
+    assert len(world.pools["a"].ready) == 2
+    assert world.relays["a"].start(WAYS, 1) == 1
+    world.settle()
+    assert len(world.pools["a"].ready) == 3
+    world.crash("a")
+    assert world.pools["a"].renewed == ["z"], "once"
+
+
+def test_a_target_takes_no_segment_over_fewer_paths_than_it_wants() -> None:
+    world = World(RING, RelayPolicy(segment_bytes=256))
+    world.policies["z"] = TWO
+    world.crash("z")
+    world.relays["a"].start(WAYS[:1], 1)
+    world.settle()
+    check_nothing_is_used(world)
+    assert world.events["a"][0].reason == "refused"

@@ -15,15 +15,16 @@ from qkdpost.network.names import RandomBytes
 from qkdpost.network.peer.handler import OpenedFrame, Session
 from qkdpost.network.peer.message_fields import MAX_MESSAGES_PER_FRAME, VoidReason
 from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
-from qkdpost.network.relay.header import MAX_LIFETIME_SECONDS, wrong_paths
 from qkdpost.network.relay.manipulation import CHECK_BYTES, combine_shares, masked_check, share_bytes
 from qkdpost.network.relay.policy import RelayPolicy
-from qkdpost.network.relay.records import SOURCE, Rows, SourceRow
 from qkdpost.network.relay.routing import Path
-from qkdpost.network.relay.shares import ROOM_OF_A_FRAME, message_size, zero
-from qkdpost.network.relay.surroundings import PairPools, Peers, Report, join_parts
-from qkdpost.network.relay.target import relayed_provenance
 from qkdpost.network.relay.topology import Topology
+from qkdpost.network.relay.transfers.header import MAX_LIFETIME_SECONDS, wrong_paths
+from qkdpost.network.relay.transfers.protection import Protection
+from qkdpost.network.relay.transfers.records import SOURCE, Rows, SourceRow
+from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, message_size, zero
+from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report, join_parts
+from qkdpost.network.relay.transfers.target import relayed_provenance
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["RelaySource"]
@@ -70,7 +71,24 @@ class RelaySource:
         self._rows = Rows(store, SOURCE, SourceRow)
         self._held = self._rows.load()
         self._now_seconds = now_seconds
+        self._completed_bytes: dict[str, int] = {}
+        self._protection = Protection(store, policy, name, pools)
+        self._end_unprotected()
         self.advance(now_seconds)
+
+    def _end_unprotected(self) -> None:
+        """End what another process of this site began over another number of paths than the policy has now."""
+        for transfer, row in list(self._held.items()):
+            if len(row.paths) != self._policy.paths_between(self._name, row.target):
+                self._void(transfer, row, VoidReason.REFUSED)
+
+    def is_renewing(self, target: str) -> bool:
+        """Tell whether the pool with a site waits for new hash keys, so that what it holds will be given up."""
+        return target in self._protection.renewing
+
+    def completed_bytes(self, target: str) -> int:
+        """Return how much this process has carried to a site: what its pool got."""
+        return self._completed_bytes.get(target, 0)
 
     def pending(self, target: str) -> tuple[bytes, ...]:
         """Return the identifiers of transfers to a site of which the last has not been heard."""
@@ -90,6 +108,8 @@ class RelaySource:
         wrong = wrong_paths(self._name, target, paths)
         if wrong or any(self._topology.link(path[0], path[1]) is None for path in paths):
             raise InputError(f"these paths are none: {wrong or 'the first hop is no link'}")
+        if len(paths) != self._policy.paths_between(self._name, target):
+            raise InputError(f"the policy has another number of paths to {target} than {len(paths)}")
         if self._topology.link(self._name, target) is not None:
             raise InputError(f"{target} is joined by a link: key between its two sites needs no carrying")
         length = share_bytes(self._policy.segment_bytes)
@@ -195,6 +215,8 @@ class RelaySource:
         content = combined[:-CHECK_BYTES]
         zero(combined)
         self._forget(transfer)
+        self._protection.note(row.target)
+        self._completed_bytes[row.target] = self.completed_bytes(row.target) + len(content)
         self._pools.complete(row.target, transfer, content, provenance)
 
     def take_void(self, peer: Session, message: CarryVoid) -> bool:

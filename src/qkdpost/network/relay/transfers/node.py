@@ -17,12 +17,12 @@ import msgspec
 from qkdpost.network.peer.handler import OpenedFrame, Session
 from qkdpost.network.peer.message_fields import MAX_MESSAGES_PER_FRAME, VoidReason
 from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
-from qkdpost.network.relay.header import own_place, wrong_header
 from qkdpost.network.relay.policy import RelayPolicy
-from qkdpost.network.relay.records import NODE, NodeRow, NodeState, Rows, row_key
-from qkdpost.network.relay.shares import ROOM_OF_A_FRAME, add_into, message_size, refuse, zero
-from qkdpost.network.relay.surroundings import Peers, join_parts, joined_provenance
 from qkdpost.network.relay.topology import LinkName, Topology
+from qkdpost.network.relay.transfers.header import own_place, wrong_header
+from qkdpost.network.relay.transfers.records import NODE, NodeRow, NodeState, Rows, row_key
+from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, add_into, message_size, refuse, zero
+from qkdpost.network.relay.transfers.surroundings import Peers, join_parts, joined_provenance
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["RelayNode"]
