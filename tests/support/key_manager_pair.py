@@ -16,10 +16,13 @@ from qkdpost.network.peer.messages import (
     CarryDone,
     CarrySegment,
     CarryVoid,
+    Grant,
     KeyAnswer,
     VoidKeys,
 )
+from qkdpost.network.peer.sending import _send, _take_pad
 from qkdpost.network.peer.session import PeerSession
+from qkdpost.network.pool import grants
 from qkdpost.network.pool.direction import Direction
 from qkdpost.network.pool.pool import Pool
 from qkdpost.network.pool.settings import PoolSettings
@@ -167,6 +170,18 @@ class End:
             del self.assigned[key_id]
             self.void.add(key_id)
             self.session.queue(VoidKeys((key_id,), VoidReason.DEADLINE, 99))
+
+    def give(self, number: int, new: int) -> None:
+        """Give away what lies above a limit of this end's own, whether it is worth it or not."""
+
+        def work() -> None:
+            segment = self.pool.order[number]
+            given = number, segment.limits[self.pool.own.number], new
+            ranges, pad = _take_pad(self.session)
+            grants.begin_grant(self.pool, *given)
+            _send(self.session, ranges, pad, (Grant(*given),), [])
+
+        self.turn(work)
 
     # Handler of all messages.
 

@@ -66,13 +66,33 @@ class History(RuleBasedStateMachine):
         for key_id in list(end.assigned):
             self.guarded(end, lambda key_id=key_id: end.turn(lambda: end.void_assigned(key_id)))
 
-    @precondition(lambda self: not self.was_restored)
+    @rule(who=WHO, share=st.sampled_from([0.1, 0.5, 1.0]))
+    def give(self, who: int, share: float) -> None:
+        """Give part of what is left where the other end is, or will be, at work."""
+        end = self.pair.ends[who]
+        own = end.pool.own
+        for number, segment in sorted(end.pool.order.by_number.items()):
+            limit, passed = segment.limits[own.number], end.pool.own.passed(segment)
+            new = segment.aligned(own.number, limit - int(share * (limit - passed)))
+            is_next = number >= max(own.mark.segment, end.pool.peer.mark.segment) and segment.in_use
+            if end.session.room_bytes() > 16 and is_next and number not in end.pool.unconfirmed_grants:
+                if (passed <= new < limit and number != own.next_ranges(16)[-1].segment) or passed + 16 <= new < limit:
+                    self.guarded(end, lambda end=end, number=number, new=new: end.give(number, new))
+                return
+
     @rule(length=st.sampled_from([200, 500, 1200]), who=WHO, both=st.booleans())
     def add_segment(self, length: int, who: int, both: bool) -> None:
         number = next(self.segments)
         identifier, content = number.to_bytes(16, "big"), self.pair.draw.randbytes(length)
         for end in (self.pair.ends[who], self.pair.ends[1 - who])[: 1 + both]:
             self.guarded(end, lambda end=end: end.add(identifier, content))
+
+    @rule(length=st.sampled_from([160, 700]))
+    def add_transferred_segment(self, length: int) -> None:
+        number = next(self.segments)
+        identifier, content = number.to_bytes(16, "big"), self.pair.draw.randbytes(length)
+        for end in self.pair.ends[::-1]:  # the follower has it before its source says that it may be used
+            self.guarded(end, lambda end=end: end.add(identifier, content, vouched=True))
 
     # What the line does.
 

@@ -6,9 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from qkdpost.network.peer.messages import Grant
-from qkdpost.network.peer.sending import _send, _take_pad
-from qkdpost.network.pool import grants
 from support.key_manager_pair import SMALL, End, Pair, ready_pair
 
 
@@ -17,16 +14,8 @@ def key_id(number: int) -> bytes:
 
 
 def give(end: End, new: int) -> None:
-    """Have an end give away what lies above a limit of its own, whether it is worth it or not."""
-
-    def work() -> None:
-        segment = end.pool.order[1]
-        given = 1, segment.limits[end.pool.own.number], new
-        ranges, pad = _take_pad(end.session)
-        grants.begin_grant(end.pool, *given)
-        _send(end.session, ranges, pad, (Grant(*given),), [])
-
-    end.turn(work)
+    """Have an end give away what lies above a limit of its own in the first segment."""
+    end.give(1, new)
 
 
 def limits(pair: Pair) -> tuple[int, int]:

@@ -209,6 +209,25 @@ def test_the_first_transferred_segment_gives_the_hash_keys_of_all() -> None:
     assert owners == {bytes(16)}
 
 
+def test_another_segment_gives_the_hash_keys_if_the_first_is_lost() -> None:
+    pair = Pair()
+    pair.a.add(bytes(16), pair.draw.randbytes(1024), vouched=True)
+    fill(pair, 1)
+    fill(pair, 2)
+    pair.connect()
+    for _ in range(2):
+        pair.connect()
+    for end in pair.ends:
+        assert [(number, end.pool.order[number].renews) for number in end.pool.order.by_number] == [
+            (2, True),
+            (3, False),
+        ]
+        assert all(segment.in_use for segment in end.pool.order.by_number.values())
+    pair.a.assign(key_id(1))
+    pair.exchange()
+    assert pair.a.told
+
+
 def test_new_hash_keys_replace_old_ones_with_all_that_hung_on_them() -> None:
     pair = transferred_pair()
     pair.a.turn(pair.a.pool.renew_hash_keys)

@@ -71,6 +71,8 @@ def take_offer(pool: Pool, offer: ListedSegment) -> list[SegmentTaken]:
         raise RemoteProtocolError(f"the peer gives two segments the number {offer.number}")
     if offer.renews and not segment.vouched:
         raise RemoteProtocolError("the peer would take hash keys from a segment that has its own")
+    if segment.vouched and not offer.renews and not pool.has_hash_keys:
+        return []  # what gives the hash keys was lost; the leader chooses another with the next greeting
     if not segment.vouched and not _is_right(pool, segment, offer.check):
         return []
     _take_number(pool, segment, offer)

@@ -215,12 +215,24 @@ class Pool(SingleUse):
         self.highest_number += 1
         segment.stage = SegmentStage.NUMBERED
         self.order.give_number(segment, self.highest_number)
-        if segment.vouched and (self._renews_next or not self._has_hash_keys()):
+        if segment.vouched and (self._renews_next or self._lacks_hash_keys()):
             self._renews_next = False
             self.begin_renewal(segment)
 
-    def _has_hash_keys(self) -> bool:
-        return self._renewal is not None or any(segment.renews for segment in self.order.by_number.values())
+    @property
+    def has_hash_keys(self) -> bool:
+        """Whether a transferred segment has given hash keys that both ends know of."""
+        return self._renewal is not None
+
+    def _lacks_hash_keys(self) -> bool:
+        return self._renewal is None and not any(segment.renews for segment in self.order.by_number.values())
+
+    def choose_renewal(self) -> None:
+        """Have another segment give the hash keys, if the first was given up before it could; at the leader."""
+        waiting = [segment for _, segment in sorted(self.order.by_number.items()) if segment.vouched]
+        if waiting and self._lacks_hash_keys() and waiting[0].stage is SegmentStage.NUMBERED:
+            self.begin_renewal(waiting[0])
+            self.to_offer.append(waiting[0])
 
     def begin_renewal(self, segment: PooledSegment) -> None:
         """Make the first bytes of a numbered segment the pool's hash keys for it and those after it."""

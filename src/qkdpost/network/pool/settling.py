@@ -73,7 +73,10 @@ def settle(pool: Pool, hello: PeerHello, segments: Sequence[ListedSegment], *, f
     pool.highest_number = max(pool.highest_number, hello.highest_number)
     for segment in list(pool.order.by_identifier.values()):
         _compare(pool, segment, theirs.get(segment.identifier), hello)
-    answers = [answer for entry in segments for answer in take_offer(pool, entry)]
+    if pool.is_leader:
+        pool.choose_renewal()
+    in_order = sorted(segments, key=lambda entry: entry.number)
+    answers = [answer for entry in in_order for answer in take_offer(pool, entry)]
     pool.own.recount()
     pool.peer.recount()
     received = Place(hello.received.segment, hello.received.offset)
