@@ -10,6 +10,7 @@ Everything is deterministic: keys of links come from a seed, identifiers from an
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -21,6 +22,7 @@ from qkdpost import Bits, SecretKey
 from qkdpost.errors import RemoteProtocolError, StoreUnavailable
 from qkdpost.network.events import DeliveredKey, Event, KeysReleased, RequestRefused, Ticket
 from qkdpost.network.manager import KeyManager
+from qkdpost.network.peer.codec import Incoming, header_of, is_frame
 from qkdpost.network.relay.topology import Topology
 from qkdpost.network.store.memory import MemoryStore
 
@@ -134,7 +136,8 @@ class Network:
         self.wires.pop((second, first), None)
         for name, peer in ((first, second), (second, first)):
             if name in self.managers:
-                self.managers[name].peer(peer).connection_lost()
+                with contextlib.suppress(StoreUnavailable):
+                    self.managers[name].peer(peer).connection_lost()
 
     def connect_all(self, pairs: Iterable[tuple[str, str]] | None = None) -> None:
         """Connect what is not connected: pairs with a link, and those that a manager keeps a pool for."""
@@ -244,3 +247,22 @@ class Network:
 
     def balances(self) -> bool:
         return all(not pool.unaccounted_bits for manager in self.managers.values() for pool in manager.account().pools)
+
+
+def pads_used_twice(network: Network) -> list[tuple[object, ...]]:
+    """Return places of key that two different frames, of all that ever left a manager, were made of."""
+    seen: dict[tuple[bytes, int, int, int], bytes] = {}
+    twice = []
+    for _, _, data in network.sent:
+        incoming = Incoming()
+        incoming.add(data)
+        while (whole := incoming.next()) is not None:
+            if not is_frame(whole):
+                continue
+            header = header_of(whole)
+            for segment, offset, length in header.ranges:
+                for place in range(offset, offset + length):
+                    name = (header.pool, header.direction, segment, place)
+                    if seen.setdefault(name, whole) != whole:
+                        twice.append(name)
+    return twice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ class PretendedSite:
 
     def start(self) -> None:
         self.store.begin()
-        self.deliveries = Deliveries(self.store, self, self.policy)
+        self.deliveries = Deliveries(self.store, self, self.policy, itertools.count(1))
         self.handlers = self.deliveries.handlers
 
     def restart(self) -> None:

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ticket:
-    """A request for keys that has not been answered yet; one is equal to itself alone, as its number is.
+    """A request for keys that has not been answered yet; one is equal to itself alone.
 
     Args:
         number: of the request, counted since this key manager was started.

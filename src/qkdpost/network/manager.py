@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 
@@ -93,6 +94,7 @@ class KeyManager(SingleUse):
         self._relay_policy = instance("relay", relay or RelayPolicy(), RelayPolicy)
         self._settings = instance("pools", pools or PoolSettings(), PoolSettings)
         self._random_bytes = random_bytes
+        self._ticket_numbers = itertools.count(1)
         self._turns = Turns(store, self._build)
 
     def __repr__(self) -> str:
@@ -107,6 +109,7 @@ class KeyManager(SingleUse):
             relay_policy=self._relay_policy,
             settings=self._settings,
             random_bytes=self._random_bytes,
+            ticket_numbers=self._ticket_numbers,
         )
 
     # Turns.

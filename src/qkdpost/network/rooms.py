@@ -45,6 +45,7 @@ class Rooms:
         relay_policy: of transfers.
         settings: sizes of pools.
         random_bytes: where identifiers come from.
+        ticket_numbers: of requests.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Rooms:
         relay_policy: RelayPolicy,
         settings: PoolSettings,
         random_bytes: RandomBytes,
+        ticket_numbers: Iterator[int],
     ) -> None:
         self.name = name
         self.topology = topology
@@ -69,7 +71,7 @@ class Rooms:
         self.events: list[Event] = []
         self.ledger = Ledger(store)
         self.pairs: dict[str, Pair] = {}
-        self.deliveries = Deliveries(store, self, policy)
+        self.deliveries = Deliveries(store, self, policy, ticket_numbers)
         self._handlers: dict[type, MessageHandler] = dict(self.deliveries.handlers)
         for peer in (*topology.neighbours(name), *self._stored_peers()):
             self.pair(peer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from qkdpost.errors import NotAuthorised, NotEnoughKey, PeerUnavailable, UnsupportedRequest
@@ -39,21 +39,22 @@ class Deliveries:
         store: with an open transaction.
         around: the key manager.
         policy: the rules.
+        numbers: of tickets; they go on when this is built anew.
     """
 
     __slots__ = (
         "_around",
         "_assignments",
         "_buckets",
+        "_numbers",
         "_orphans",
         "_policy",
         "_released",
         "_store",
-        "_tickets",
         "held",
     )
 
-    def __init__(self, store: KeyStore, around: Surroundings, policy: DeliveryPolicy) -> None:
+    def __init__(self, store: KeyStore, around: Surroundings, policy: DeliveryPolicy, numbers: Iterator[int]) -> None:
         self._store = store
         self._around = around
         self._policy = policy
@@ -61,7 +62,7 @@ class Deliveries:
         self._released = ReleasedKeys(store)
         self._assignments = Assignments(store, around, policy, self.held, self._released)
         self._buckets = TokenBuckets(policy.quota)
-        self._tickets = 0
+        self._numbers = numbers
         self._orphans: dict[bytes, tuple[AssignmentRow, set[str]]] = {
             row.key_ids[0]: (row, set(row.sites)) for row in unreleased_rows(store)
         }
@@ -98,9 +99,8 @@ class Deliveries:
         if not self.held.has_room(master, local, number):
             raise NotEnoughKey(f"too many keys of {master!r} wait at this site already")
         self._buckets.take(master, slaves, number, self._around.now_seconds)
-        self._tickets += 1
         ticket = Ticket(
-            number=self._tickets, master=master, slaves=tuple(slaves), keys=number, size_bits=8 * size_bytes
+            number=next(self._numbers), master=master, slaves=tuple(slaves), keys=number, size_bits=8 * size_bytes
         )
         deadline = self._around.now_seconds + self._policy.lifetimes.answer_seconds
         self._assignments.add(Request(ticket, sites, local, size_bytes, deadline, wanted=number))
