@@ -85,9 +85,11 @@ class Pair:
         return max(0, pool.own.rest - kept - frames * TAG_BYTES)
 
     def stock(self) -> tuple[Provenance, ...]:
-        """Return what the segments in use rest on."""
-        ranges = [Range(number, 0, 0) for number, segment in self.pool.order.by_number.items() if segment.in_use]
-        return tuple(map(self._read, self.pool.provenances(ranges)))
+        """Return what the segments in use, and the hash keys of frames in them, rest on."""
+        found = dict.fromkeys(
+            content for number in self._numbers_in_use() for content in self.pool.tag_provenances(number)
+        )
+        return tuple(map(self._read, found))
 
     def oldest_seconds(self) -> float | None:
         """Return when the oldest segment in use came in, None if that of one is not known."""

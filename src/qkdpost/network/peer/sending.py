@@ -41,10 +41,11 @@ class OpenFrame(SingleUse):
         self._session = session
         self._lengths = tuple(lengths)
         self._ranges = pool.own.next_ranges(TAG_BYTES + sum(lengths))
+        tag = pool.tag_provenances(self._ranges[0].segment)
         self.provenances: tuple[tuple[bytes, ...], ...] = tuple(
-            pool.provenances(ranges) for ranges in _cut(self._ranges, self._lengths)
+            tuple(dict.fromkeys((*pool.provenances(ranges), *tag))) for ranges in _cut(self._ranges, self._lengths)
         )
-        """For each entry, the provenances of the segments that it came from."""
+        """For each entry, the provenances of the segments that it, and the frame's tag and hash key, came from."""
         taken = pool.take(pool.own, self._ranges)
         self._pad = taken[:TAG_BYTES]
         pieces = []

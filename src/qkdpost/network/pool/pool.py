@@ -273,6 +273,7 @@ class Pool(SingleUse):
             if self.order[number].vouched:
                 self.retire(self.order[number], "the pool has new hash keys")
         self.content.erase_hash_keys(before[1])
+        self.store.take(_PROVENANCES, self.identifier + before[1])
 
     def retire(self, segment: PooledSegment, why: str) -> None:
         """Give up a segment with all that is left of it."""
@@ -281,7 +282,7 @@ class Pool(SingleUse):
         self.content.erase(segment)
         if self._renewal is None or self._renewal[1] != segment.identifier:
             self.content.erase_hash_keys(segment.identifier)
-        self.store.take(_PROVENANCES, self.identifier + segment.identifier)
+            self.store.take(_PROVENANCES, self.identifier + segment.identifier)
         was_in_use = segment.in_use
         self.unconfirmed_grants.pop(segment.number, None)
         self.order.remove(segment)
@@ -307,6 +308,11 @@ class Pool(SingleUse):
         """Return the provenances of the segments of some ranges, each once."""
         identifiers = dict.fromkeys(self.order[number].identifier for number, _, _ in ranges)
         return tuple(self.store.get(_PROVENANCES, self.identifier + name) or b"" for name in identifiers)
+
+    def tag_provenances(self, number: int) -> tuple[bytes, ...]:
+        """Return the provenances of a tag whose pad begins in a segment: of its pad, and of its hash key."""
+        names = dict.fromkeys((self.order[number].identifier, self.hash_key_owner(number)))
+        return tuple(self.store.get(_PROVENANCES, self.identifier + name) or b"" for name in names)
 
     def hash_key_owner(self, number: int) -> bytes:
         """Return the segment that gave the hash keys of frames whose tag's pad begins in segment `number`."""
