@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from qkdpost.network.relay.policy import PairRule, RelayPolicy
     from qkdpost.network.relay.topology import Link, Site, Topology
     from qkdpost.network.service import KeyService, Stock
+    from qkdpost.network.sources import Etsi014Interface, ForeignCopy, ForeignSource, VendorInterface
     from qkdpost.network.store import (
         AesGcmSealer,
         KeyStore,
@@ -57,6 +58,9 @@ _HOMES = {
     "DeliveryPolicy": "policy",
     "EpsilonBound": "epsilon",
     "Etsi014": "etsi014",
+    "Etsi014Interface": "sources",
+    "ForeignCopy": "sources",
+    "ForeignSource": "sources",
     "KeyExpired": "events",
     "KeyManager": "manager",
     "KeyRequirements": "policy",
@@ -91,6 +95,7 @@ _HOMES = {
     "Ticket": "events",
     "Topology": "relay.topology",
     "TransferFailed": "events",
+    "VendorInterface": "sources",
     "epsilon_bound": "epsilon",
 }
 
@@ -104,6 +109,9 @@ __all__ = [
     "DeliveryPolicy",
     "EpsilonBound",
     "Etsi014",
+    "Etsi014Interface",
+    "ForeignCopy",
+    "ForeignSource",
     "KeyExpired",
     "KeyManager",
     "KeyRequirements",
@@ -138,6 +146,7 @@ __all__ = [
     "Ticket",
     "Topology",
     "TransferFailed",
+    "VendorInterface",
     "epsilon_bound",
 ]
 
