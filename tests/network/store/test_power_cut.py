@@ -61,10 +61,10 @@ def opened(folder: Path) -> tuple[int, Rows]:
 def offsets(size: int, count: int) -> list[int]:
     boundaries = list(range(HEAD_BYTES, size + 1, FRAME_BYTES))
     inside = random.Random(5).sample(range(size), count)
-    return sorted({0, *boundaries, *inside, *(edge + near for edge in boundaries[:-1] for near in (-1, 1, 24))})
+    return sorted({0, *boundaries, *inside, *(edge + near for edge in boundaries[:-1:5] for near in (-1, 1, 24))})
 
 
-@pytest.mark.parametrize("inside", [20, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inside", [10, pytest.param(400, marks=pytest.mark.slow)])
 def test_a_log_cut_anywhere_opens_after_some_commit_and_never_before_what_was_told(
     copied: tuple[Path, dict[int, Rows]], folder: Path, inside: int
 ) -> None:

@@ -1,13 +1,15 @@
 """The tables of the database and what is done with them, inside of a transaction that somebody else opens and ends.
 
     plain    name -> value, check     rows that decide; summed up in the state
-    secret   name -> sealed, check    key material
-    wrapped  group -> wrapped key, check
+    secret   name -> slot             key material, and wrapped keys; see `slots`
+    slots    number -> sealed, check
+    free     size, slot
     state    one row, see `rows.State`
 
-`name` is table and key. All three are tables without row numbers: one tree, in whose inner nodes the rows themselves
-stand. If reading it from one end to the other gives names that only rise, as is checked at each opening, then each
-search for a name goes the right way at every node, so that no row that is there is missed.
+`name` is table and key; that of a wrapped key is a zero and the name of its group. `plain` is a table without row
+numbers: one tree, in whose inner nodes the rows themselves stand. If reading it from one end to the other gives names
+that only rise, as is checked at each opening, then each search for a name goes the right way at every node, so that no
+row that is there is missed.
 """
 
 from __future__ import annotations
@@ -16,32 +18,27 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from qkdpost.errors import ConfigurationError, StoreDamaged
-from qkdpost.network.store.rows import CHECK_BYTES, Checks, Kind, State, row_name
+from qkdpost.network.store.rows import CHECK_BYTES, Checks, State, row_name
 from qkdpost.network.store.sealing import Sealer
+from qkdpost.network.store.slots import SLOT_TABLES, Slots, content_of
 
 __all__ = ["Database", "is_made", "make_tables"]
 
 APPLICATION = int.from_bytes(b"qkds", "big")
 VERSION = 1
-_STORE_KEY = b""
+_STORE_KEY = b"\0"
 _FETCHED = 4096
 _TABLES = (
-    *(
-        f"CREATE TABLE {name}(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
-        for name in ("plain", "secret", "wrapped")
-    ),
+    "CREATE TABLE plain(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    *SLOT_TABLES,
     "CREATE TABLE state(id INTEGER PRIMARY KEY, value BLOB NOT NULL)",
 )
-_EITHER = "SELECT value, 0 FROM plain WHERE name=?1 UNION ALL SELECT value, 1 FROM secret WHERE name=?1"
-_PLAIN = "SELECT value FROM plain WHERE name=?"
-_PUT = {
-    kind: f"INSERT INTO {table} VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value"
-    for kind, table in enumerate(("plain", "secret", "wrapped"))
-}
-_DELETE = {0: "DELETE FROM plain WHERE name=?", 1: "DELETE FROM secret WHERE name=?"}
+_GET = "SELECT value FROM plain WHERE name=?"
+_PUT = "INSERT INTO plain VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value"
+_DELETE = "DELETE FROM plain WHERE name=?"
 _SCAN = (
-    "SELECT name, value, 0 FROM plain WHERE name>=?1 AND name<?2 "
-    "UNION ALL SELECT name, value, 1 FROM secret WHERE name>=?1 AND name<?2 ORDER BY 1 LIMIT ?3"
+    "SELECT name, value, 0 FROM plain WHERE name>=?1 AND name<?2 UNION ALL SELECT name, slots.value, 1 FROM secret "
+    "LEFT JOIN slots ON slots.id=secret.slot WHERE name>=?1 AND name<?2 ORDER BY 1 LIMIT ?3"
 )
 
 
@@ -51,7 +48,7 @@ def make_tables(connection: sqlite3.Connection, sealer: Sealer) -> None:
         connection.execute(statement)
     wrapped = sealer.new_key()
     checks = Checks(sealer.check_key(wrapped))
-    connection.execute(_PUT[2], (_STORE_KEY, wrapped + Checks(b"").of(2, _STORE_KEY, wrapped)))
+    Slots(connection).write(_STORE_KEY, wrapped + Checks(b"").of(2, _STORE_KEY, wrapped), None)
     connection.execute("INSERT INTO state VALUES(1, ?)", (State(is_sealed=sealer.seals).pack(checks),))
 
 
@@ -93,10 +90,21 @@ class Database:
         ConfigurationError: the store is sealed and this sealer seals not, or the reverse.
     """
 
-    __slots__ = ("_changed", "_checks", "_connection", "_forgotten", "_groups", "_sealer", "_store_key", "state")
+    __slots__ = (
+        "_changed",
+        "_checks",
+        "_connection",
+        "_forgotten",
+        "_groups",
+        "_sealer",
+        "_slots",
+        "_store_key",
+        "state",
+    )
 
     def __init__(self, connection: sqlite3.Connection, sealer: Sealer, groups: Mapping[str, int]) -> None:
         self._connection = connection
+        self._slots = Slots(connection)
         self._sealer = sealer
         self._groups = {row_name(table, b""): count for table, count in groups.items()}
         self._changed = False
@@ -141,37 +149,50 @@ class Database:
 
     def get(self, name: bytes) -> bytes | None:
         """Return the value of a row."""
-        found = self._find(name)
-        return None if found is None else self._value(name, *found)
+        plain = self._plain(name)
+        if plain is not None:
+            return self._checks.value_of(0, name, plain)
+        found = self._slots.find(name)
+        return None if found is None else self._opened(name, found[1])
 
     def put(self, name: bytes, value: bytes | bytearray, *, secret: bool) -> None:
         """Write a row."""
         self._changed = True
+        self._drop_plain(name, stays=not secret)
+        found = self._slots.find(name)
         if secret:
-            self._drop_plain(name)
-            self._write(1, name, self._seal(name, value))
+            sealed = self._sealed(name, value)
+            self._slots.write(name, sealed + self._checks.of(1, name, sealed), found[0] if found else None)
             return
-        found = self._find(name)
         if found is not None:
-            self._value(name, *found)
-            self._leave(name, *found, stays=not found[1])
-        check = self._write(0, name, value)
+            self._drop_secret(name, found[0])
+        check = self._checks.of(0, name, value)
+        self._connection.execute(_PUT, (name, value + check))
         self._add(1, check)
 
     def take(self, name: bytes) -> bytes | None:
-        """Return the value of a row and delete it."""
-        found = self._find(name)
+        """Return the value of a row and erase it."""
+        plain = self._plain(name)
+        if plain is not None:
+            value = self._checks.value_of(0, name, plain)
+            self._changed = True
+            self._drop_plain(name, stays=False)
+            return value
+        found = self._slots.find(name)
         if found is None:
             return None
-        value = self._value(name, *found)
+        value = self._opened(name, found[1])
         self._changed = True
-        self._leave(name, *found, stays=False)
+        self._drop_secret(name, found[0])
         return value
 
     def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Return rows in the order of their names; the cursor is finished, for an open one forbids checkpoints."""
         found = self._connection.execute(_SCAN, (start, stop, limit)).fetchall()
-        return [(name, self._value(name, stored, kind)) for name, stored, kind in found]
+        return [
+            (name, self._opened(name, content_of(value)) if is_secret else self._checks.value_of(0, name, value))
+            for name, value, is_secret in found
+        ]
 
     def verify(self) -> None:
         """Read all plain rows and compare them with the state.
@@ -197,36 +218,23 @@ class Database:
 
     # Parts of these.
 
-    def _find(self, name: bytes) -> tuple[bytes, int] | None:
-        found: list[tuple[bytes, int]] = self._connection.execute(_EITHER, (name,)).fetchall()
-        if len(found) > 1:
-            raise StoreDamaged("a row of the store stands there twice: restore a backup")
-        return found[0] if found else None
+    def _plain(self, name: bytes) -> object:
+        found = self._connection.execute(_GET, (name,)).fetchall()
+        return found[0][0] if found else None
 
-    def _value(self, name: bytes, stored: bytes, is_secret: int) -> bytes:
-        if not is_secret:
-            return self._checks.value_of(0, name, stored)
-        return self._opened(name, self._checks.value_of(1, name, stored))
-
-    def _write(self, kind: Kind, name: bytes, value: bytes | bytearray) -> bytes:
-        check = self._checks.of(kind, name, value)
-        self._connection.execute(_PUT[kind], (name, value + check))
-        return check
-
-    def _leave(self, name: bytes, stored: bytes, is_secret: int, *, stays: bool) -> None:
-        """Sum up without a row, and delete it unless its place is taken at once."""
-        if not is_secret:
-            self._add(-1, stored[-CHECK_BYTES:])
+    def _drop_plain(self, name: bytes, *, stays: bool) -> None:
+        """Sum up without a plain row, if there is one, and delete it unless its place is taken at once."""
+        stored = self._plain(name)
+        if stored is None:
+            return
+        value = self._checks.value_of(0, name, stored)
+        self._add(-1, self._checks.of(0, name, value))
         if not stays:
-            self._connection.execute(_DELETE[1 if is_secret else 0], (name,))
-        if is_secret:
-            self._erase_group_if_empty(name)
+            self._connection.execute(_DELETE, (name,))
 
-    def _drop_plain(self, name: bytes) -> None:
-        found = self._connection.execute(_PLAIN, (name,)).fetchall()
-        if found:
-            self._checks.value_of(0, name, found[0][0])
-            self._leave(name, found[0][0], 0, stays=False)
+    def _drop_secret(self, name: bytes, slot: int) -> None:
+        self._slots.erase(name, slot)
+        self._erase_group_if_empty(name)
 
     def _add(self, rows: int, check: bytes) -> None:
         self.state.rows += rows
@@ -240,41 +248,40 @@ class Database:
 
     # Seals.
 
-    def _seal(self, name: bytes, value: bytes | bytearray) -> bytes | bytearray:
+    def _sealed(self, name: bytes, value: bytes | bytearray) -> bytes | bytearray:
         return self._sealer.seal(self._key_of(name, self._make_key), value, name) if self._store_key else value
 
-    def _opened(self, name: bytes, sealed: bytes) -> bytes:
+    def _opened(self, name: bytes, stored: object) -> bytes:
+        sealed = self._checks.value_of(1, name, stored)
         return self._sealer.open(self._key_of(name, _lost_key), sealed, name) if self._store_key else sealed
 
     def _key_of(self, name: bytes, otherwise: Callable[[bytes], bytes]) -> bytes:
         group = self._group_of(name)
-        return (self._wrapped(group) or otherwise(group)) if group else self._store_key
+        return (self._wrapped(b"\0" + group) or otherwise(b"\0" + group)) if group else self._store_key
 
     def _group_of(self, name: bytes) -> bytes:
         """Return what names the group of a row: the table and the first bytes of its key; nothing if it has none."""
         table_bytes = name.index(0) + 1
         count = self._groups.get(name[:table_bytes], 0)
-        return name[: table_bytes + count] if count else _STORE_KEY
+        return name[: table_bytes + count] if count else b""
 
-    def _wrapped(self, group: bytes) -> bytes | None:
-        found = self._connection.execute("SELECT value FROM wrapped WHERE name=?", (group,)).fetchall()
-        return Checks(b"").value_of(2, group, found[0][0]) if found else None
+    def _wrapped(self, name: bytes) -> bytes | None:
+        found = self._slots.find(name)
+        return Checks(b"").value_of(2, name, found[1]) if found else None
 
-    def _make_key(self, group: bytes) -> bytes:
+    def _make_key(self, name: bytes) -> bytes:
         wrapped = self._sealer.new_key()
-        self._connection.execute(_PUT[2], (group, wrapped + Checks(b"").of(2, group, wrapped)))
+        self._slots.write(name, wrapped + Checks(b"").of(2, name, wrapped), None)
         return wrapped
 
     def _erase_group_if_empty(self, name: bytes) -> None:
-        group = self._group_of(name) if self._store_key else _STORE_KEY
-        if not group:
+        group = self._group_of(name) if self._store_key else b""
+        if not group or self._slots.has_any(group):
             return
-        after = self._connection.execute("SELECT name FROM secret WHERE name>=? LIMIT 1", (group,)).fetchall()
-        if after and (not isinstance(after[0][0], bytes) or after[0][0].startswith(group)):
-            return
-        wrapped = self._wrapped(group)
-        self._connection.execute("DELETE FROM wrapped WHERE name=?", (group,))
-        self._forgotten += [wrapped] if wrapped else []
+        found = self._slots.find(b"\0" + group)
+        if found is not None:
+            self._forgotten.append(Checks(b"").value_of(2, b"\0" + group, found[1]))
+            self._slots.erase(b"\0" + group, found[0])
 
 
 def _lost_key(group: bytes) -> bytes:

@@ -54,6 +54,7 @@ class OpenStore:
         self._groups = groups
         self._connection: sqlite3.Connection | None = None
         self._database: Database | None = None
+        self._was_checked = False  # since the lock is held: if the log is gone then, this process closed it
         private_folder(folder)
         self._lock = lock(folder / "store.lock")
         self.count = CountFile(folder / "store.count")
@@ -92,13 +93,14 @@ class OpenStore:
             StoreDamaged: it must not be used.
             StoreUnavailable: it cannot be used now.
         """
-        had_log, told = self.log.exists(), None
+        had_log = self.log.exists() or self._was_checked
         try:
             told = None if restored else self.count.read()
             self._make_if_missing(told, restored=restored)
             self._connection = connect(self.file)
             self._read(told, restored=restored)
             self._check(told, had_log=had_log, restored=restored)
+            self._was_checked = True
             self._enter()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._abandon()
@@ -194,7 +196,7 @@ class OpenStore:
     def leave(self) -> None:
         """Close the database without another commit, as after one of unknown outcome."""
         if self._database is not None:
-            with suppress(OSError):
+            with suppress(OSError, StoreDamaged):
                 told = self.count.read()
                 if told is not None:
                     self.count.write(told[0], may_lack_log=True, durable=True)

@@ -31,8 +31,8 @@ from qkdpost.single_use import SingleUse
 
 __all__ = ["SqliteStore"]
 
-ERASED_TOGETHER: Mapping[str, int] = MappingProxyType({"chunks": 20})
-"""The first 20 bytes of a chunk's key name its pool and segment."""
+ERASED_TOGETHER: Mapping[str, int] = MappingProxyType({"chunks": 32})
+"""The first 32 bytes of a chunk's key name its pool and segment."""
 
 
 class SqliteStore(SingleUse):
