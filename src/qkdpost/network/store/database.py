@@ -27,13 +27,17 @@ __all__ = ["Database", "is_made", "make_tables"]
 APPLICATION = int.from_bytes(b"qkds", "big")
 VERSION = 1
 _STORE_KEY = b"\0"
+_PLAIN, _NEW = 0, -1
 _FETCHED = 4096
 _TABLES = (
     "CREATE TABLE plain(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     *SLOT_TABLES,
     "CREATE TABLE state(id INTEGER PRIMARY KEY, value BLOB NOT NULL)",
 )
-_GET = "SELECT value FROM plain WHERE name=?"
+_FIND = (
+    "SELECT 0, value FROM plain WHERE name=?1 UNION ALL SELECT slot, slots.value FROM secret "
+    "LEFT JOIN slots ON slots.id=slot WHERE name=?1"
+)
 _PUT = "INSERT INTO plain VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value"
 _DELETE = "DELETE FROM plain WHERE name=?"
 _SCAN = (
@@ -143,56 +147,46 @@ class Database:
     def rolled_back(self) -> None:
         """Take up the state that stands in the database again."""
         self._forgotten, self._changed = [], False
+        self._slots.rolled_back()
         self.state = self._read_state()
 
     # Rows.
 
     def get(self, name: bytes) -> bytes | None:
         """Return the value of a row."""
-        plain = self._plain(name)
-        if plain is not None:
-            return self._checks.value_of(0, name, plain)
-        found = self._slots.find(name)
-        return None if found is None else self._opened(name, found[1])
+        found = self._find(name)
+        return None if found is None else self._value(name, *found)
 
     def put(self, name: bytes, value: bytes | bytearray, *, secret: bool) -> None:
         """Write a row."""
         self._changed = True
-        self._drop_plain(name, stays=not secret)
-        found = self._slots.find(name)
+        slot, stored = self._find(name) or (_NEW, None)
         if secret:
+            if slot == _PLAIN:
+                self._drop(name, slot, stored)
             sealed = self._sealed(name, value)
-            self._slots.write(name, sealed + self._checks.of(1, name, sealed), found[0] if found else None)
+            self._slots.write(name, sealed + self._checks.of(1, name, sealed), slot if slot > 0 else None)
             return
-        if found is not None:
-            self._drop_secret(name, found[0])
+        if slot != _NEW:
+            self._drop(name, slot, stored, stays=True)
         check = self._checks.of(0, name, value)
         self._connection.execute(_PUT, (name, value + check))
         self._add(1, check)
 
     def take(self, name: bytes) -> bytes | None:
         """Return the value of a row and erase it."""
-        plain = self._plain(name)
-        if plain is not None:
-            value = self._checks.value_of(0, name, plain)
-            self._changed = True
-            self._drop_plain(name, stays=False)
-            return value
-        found = self._slots.find(name)
+        found = self._find(name)
         if found is None:
             return None
-        value = self._opened(name, found[1])
+        value = self._value(name, *found)
         self._changed = True
-        self._drop_secret(name, found[0])
+        self._drop(name, *found)
         return value
 
     def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Return rows in the order of their names; the cursor is finished, for an open one forbids checkpoints."""
         found = self._connection.execute(_SCAN, (start, stop, limit)).fetchall()
-        return [
-            (name, self._opened(name, content_of(value)) if is_secret else self._checks.value_of(0, name, value))
-            for name, value, is_secret in found
-        ]
+        return [(name, self._value(name, slot, stored)) for name, stored, slot in found]
 
     def verify(self) -> None:
         """Read all plain rows and compare them with the state.
@@ -218,23 +212,28 @@ class Database:
 
     # Parts of these.
 
-    def _plain(self, name: bytes) -> object:
-        found = self._connection.execute(_GET, (name,)).fetchall()
-        return found[0][0] if found else None
+    def _find(self, name: bytes) -> tuple[int, object] | None:
+        """Return where a row is, and what stands there: `_PLAIN`, or the number of a slot."""
+        found = self._connection.execute(_FIND, (name,)).fetchall()
+        if len(found) > 1 or (found and not isinstance(found[0][0], int)):
+            raise StoreDamaged("a row of the store stands there twice, or nowhere: restore a backup")
+        return found[0] if found else None
 
-    def _drop_plain(self, name: bytes, *, stays: bool) -> None:
-        """Sum up without a plain row, if there is one, and delete it unless its place is taken at once."""
-        stored = self._plain(name)
-        if stored is None:
+    def _value(self, name: bytes, slot: int, stored: object) -> bytes:
+        if slot == _PLAIN:
+            return self._checks.value_of(0, name, stored)
+        return self._opened(name, content_of(stored))
+
+    def _drop(self, name: bytes, slot: int, stored: object, *, stays: bool = False) -> None:
+        """Erase a row; of a plain one whose place is taken at once only its part of the sum."""
+        if slot != _PLAIN:
+            self._slots.erase(name, slot)
+            self._erase_group_if_empty(name)
             return
         value = self._checks.value_of(0, name, stored)
         self._add(-1, self._checks.of(0, name, value))
         if not stays:
             self._connection.execute(_DELETE, (name,))
-
-    def _drop_secret(self, name: bytes, slot: int) -> None:
-        self._slots.erase(name, slot)
-        self._erase_group_if_empty(name)
 
     def _add(self, rows: int, check: bytes) -> None:
         self.state.rows += rows

@@ -30,6 +30,8 @@ SLOT_TABLES = (
     "CREATE TABLE secret(name BLOB PRIMARY KEY, slot INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE free(size INTEGER, slot INTEGER, PRIMARY KEY(size, slot)) WITHOUT ROWID",
 )
+_FREE = "SELECT slot FROM free WHERE size=? ORDER BY slot LIMIT ?"
+_LOOKED_UP = 256
 _LENGTH = struct.Struct("<I")
 _LEAST_BYTES = 64
 
@@ -48,10 +50,15 @@ class Slots:
         connection: to the database.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_free")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._free: dict[int, list[int]] = {}
+
+    def rolled_back(self) -> None:
+        """Look up anew which slots are free."""
+        self._free.clear()
 
     def find(self, name: bytes) -> tuple[int, object] | None:
         """Return the slot of a row and what is in it."""
@@ -83,11 +90,10 @@ class Slots:
 
     def _filled(self, content: bytes) -> int:
         size = len(content)
-        free = self._connection.execute("SELECT slot FROM free WHERE size=? LIMIT 1", (size,)).fetchall()
-        if not free:
+        slot = self._next_free(size)
+        if slot is None:
             number = self._connection.execute("INSERT INTO slots(value) VALUES(?)", (content,)).lastrowid
             return int(number or 0)
-        slot = int(free[0][0])
         done = self._connection.execute(
             "UPDATE slots SET value=? WHERE id=? AND value=zeroblob(?)", (content, slot, size)
         )
@@ -96,7 +102,21 @@ class Slots:
         self._connection.execute("DELETE FROM free WHERE size=? AND slot=?", (size, slot))
         return slot
 
+    def _next_free(self, size: int) -> int | None:
+        """Return a free slot of some that were looked up together; an empty list says that there was none."""
+        if size not in self._free:
+            found = self._connection.execute(_FREE, (size, _LOOKED_UP)).fetchall()
+            self._free[size] = [int(slot) for (slot,) in reversed(found)]
+        slots = self._free[size]
+        if not slots:
+            return None
+        slot = slots.pop()
+        if not slots:
+            del self._free[size]
+        return slot
+
     def _empty(self, slot: int) -> None:
+        self._free.clear()
         self._connection.execute("UPDATE slots SET value=zeroblob(length(value)) WHERE id=?", (slot,))
         self._connection.execute("INSERT INTO free SELECT length(value), id FROM slots WHERE id=?", (slot,))
 
