@@ -5,8 +5,8 @@ Every pragma is read back, since SQLite ignores what it cannot do, and some only
 - `locking_mode=EXCLUSIVE` holds nothing before the first access; reading the journal's mode back is one. One connection
   alone also makes the corruption impossible that SQLite before 3.51.3 has when two connections checkpoint and write.
 - `journal_mode=WAL` with `synchronous=FULL` syncs at each commit. NORMAL would lose the last commits in a power cut.
-- `secure_delete=ON` overwrites what is deleted; FAST leaves most of it on free pages. Until a TRUNCATE checkpoint the
-  old pages stand in the log as well.
+- `secure_delete=ON` overwrites what is deleted where it stands; FAST leaves most of it on free pages. Until a TRUNCATE
+  checkpoint the old pages stand in the log as well. It is not enough alone, see `qkdpost.network.store.slots`.
 - `timeout=0`: nobody else may be there, so there is nothing to wait for.
 - No `executescript`: it commits an open transaction.
 """

@@ -53,7 +53,7 @@ def make_tables(connection: sqlite3.Connection, sealer: Sealer) -> None:
     wrapped = sealer.new_key()
     checks = Checks(sealer.check_key(wrapped))
     Slots(connection).write(_STORE_KEY, wrapped + Checks(b"").of(2, _STORE_KEY, wrapped), None)
-    connection.execute("INSERT INTO state VALUES(1, ?)", (State(is_sealed=sealer.seals).pack(checks),))
+    connection.execute("INSERT INTO state VALUES(1, ?)", (State().pack(checks),))
 
 
 def is_made(connection: sqlite3.Connection) -> bool:

@@ -169,7 +169,7 @@ class Reserve:
             return True
         descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | _CLOSED, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, self._size)
+            _allocate(descriptor, self._size)
         except OSError:
             os.ftruncate(descriptor, 0)
             return False
@@ -180,3 +180,11 @@ class Reserve:
     def free(self) -> None:
         """Give the room back."""
         self._path.unlink(missing_ok=True)
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    for start in range(0, size, 2**16):
+        os.pwrite(descriptor, bytes(min(2**16, size - start)), start)

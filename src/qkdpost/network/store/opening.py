@@ -57,7 +57,11 @@ class OpenStore:
         self._was_checked = False  # since the lock is held: if the log is gone then, this process closed it
         private_folder(folder)
         self._lock = lock(folder / "store.lock")
-        self.count = CountFile(folder / "store.count")
+        try:
+            self.count = CountFile(folder / "store.count")
+        except OSError:
+            unlock(self._lock)
+            raise
         self.reserve = Reserve(folder / "store.reserve", reserve_bytes)
         sync_folder(folder)
 

@@ -58,7 +58,8 @@ class KeyStore(Protocol):
 
     Every method may raise `LocalProtocolError` when it is called at the wrong time, in a forked process, or after
     `close`; `InputError` for arguments that the rules above refuse; `StoreUnavailable` when the engine cannot do it,
-    after which the transaction is over; and `StoreDamaged` when what it reads is not what was written.
+    after which the transaction is over; and `StoreDamaged` when what it reads is not what was written, after which
+    the transaction is over if it was a `put` or `take`.
     """
 
     def begin(self) -> None:
@@ -78,8 +79,10 @@ class KeyStore(Protocol):
             table: its name.
             key: of the row; never secret, engines show it.
             value: is copied.
-            secret: seal it at rest, if the store can. Key material and pads always are secret; marks, states and what
-                the peer or an operator sees anyway need not be.
+            secret: seal it at rest, if the store can, and erase it so that no copy stays. Key material and pads always
+                are secret; marks, states and what the peer or an operator sees anyway need not be. Whether a secret
+                row is there must decide nothing about what may be used: that one is missing, or one that was taken is
+                back, as after a write that a disk dropped, is seen of the other rows alone.
         """
 
     def take(self, table: str, key: bytes) -> bytes | None:

@@ -27,7 +27,7 @@ from qkdpost.errors import StoreDamaged
 __all__ = ["CHECK_BYTES", "Checks", "Kind", "State", "row_name"]
 
 CHECK_BYTES = 16
-_STATE = struct.Struct("<QQ16sQBB")
+_STATE = struct.Struct("<QQ16sQB")
 _NAME_BYTES = struct.Struct("<BH")
 
 Kind = Literal[0, 1, 2, 3]
@@ -85,7 +85,6 @@ class State:
         fold: the exclusive or of their checks.
         counter: that of `Sealer.counter` when it was last raised.
         is_clean: the database was closed as it should be, and needs no log.
-        is_sealed: secret rows are sealed.
     """
 
     commits: int = 0
@@ -93,7 +92,6 @@ class State:
     fold: int = 0
     counter: int = 0
     is_clean: bool = False
-    is_sealed: bool = False
 
     def pack(self, checks: Checks) -> bytes:
         """Return it as it is stored."""
@@ -103,7 +101,6 @@ class State:
             self.fold.to_bytes(CHECK_BYTES, "little"),
             self.counter,
             self.is_clean,
-            self.is_sealed,
         )
         return body + checks.of(3, b"", body)
 
@@ -117,5 +114,5 @@ class State:
         body = checks.value_of(3, b"", stored)
         if len(body) != _STATE.size:
             raise StoreDamaged("the state row of the store has another length: something else wrote it")
-        commits, rows, fold, counter, is_clean, is_sealed = _STATE.unpack(body)
-        return cls(commits, rows, int.from_bytes(fold, "little"), counter, bool(is_clean), bool(is_sealed))
+        commits, rows, fold, counter, is_clean = _STATE.unpack(body)
+        return cls(commits, rows, int.from_bytes(fold, "little"), counter, bool(is_clean))

@@ -39,8 +39,9 @@ class SqliteStore(SingleUse):
     """A `KeyStore` in a folder of its own: database, log, lock, count of commits, and a reserve of room.
 
     One process opens it, once. Commits are durable when they return; gather requests into one transaction to make many
-    durable at once. Call `checkpoint` every few seconds or minutes: what was erased stays in the log until then. Call
-    `close` at the end; a process that dies without loses nothing, but is checked for longer when it comes back.
+    durable at once. Call `checkpoint` every few seconds or minutes: what was erased stays in the log until then, and is
+    in no file afterwards; what a flash disk keeps of old blocks is for sealing to make useless. Call `close` at last;
+    a process that dies without loses nothing, but its store is checked for longer when it comes back.
 
     Never on a network file system, whose locks and syncs are not to be relied on. Never read the files by other
     programs while the store is open: copy it by `backup`. Never fork with it open: the child can only refuse.
@@ -171,7 +172,7 @@ class SqliteStore(SingleUse):
                 self._find_room()
             database.put(name, value, secret=secret)
         except (sqlite3.Error, StoreDamaged, StoreUnavailable) as error:
-            failure = self._failure(error, "write a row")
+            failure = self._failure(error, "write a row", writes=True)
         if failure is not None:
             del value
             raise failure
@@ -183,7 +184,7 @@ class SqliteStore(SingleUse):
         try:
             return database.take(name)
         except (sqlite3.Error, StoreDamaged) as error:
-            failure = self._failure(error, "erase a row")
+            failure = self._failure(error, "erase a row", writes=True)
         raise failure
 
     def scan(self, table: str, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
@@ -278,9 +279,11 @@ class SqliteStore(SingleUse):
 
     # What went wrong, and what may be done.
 
-    def _failure(self, error: Exception, what: str) -> QkdpostError:
+    def _failure(self, error: Exception, what: str, *, writes: bool = False) -> QkdpostError:
         """Return what to raise, without the frames that hold values, and leave the transaction as it must be left."""
         if isinstance(error, StoreDamaged):
+            if writes:
+                self._undo()
             return StoreDamaged(str(error))
         if isinstance(error, sqlite3.Error) and is_full(error):
             self._make_room()
