@@ -20,6 +20,7 @@ from qkdpost.errors import (
 from qkdpost.network.events import KeysReleased, PoolLow, SegmentLost, SegmentReady, StoreFailed
 from qkdpost.network.manager import KeyManager
 from qkdpost.network.policy import AccessPolicy, DeliveryPolicy, KeyRequirements, Lifetimes
+from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.service import KeyService
 from qkdpost.network.store.memory import MemoryStore
 from support.network import KIND, Network, line, topology
@@ -305,4 +306,27 @@ def test_a_block_found_bad_takes_back_stock_and_keys() -> None:
     with pytest.raises(KeyNotFound):
         network.fetch("SAE-B", ids[1:])
     assert network.fetch("SAE-B", network.keys_between("SAE-B")[0])
+    assert network.balances()
+
+
+def test_a_key_of_a_pair_pool_rests_on_what_gave_the_pool_its_hash_keys_too() -> None:
+    network = Network(line("a", "v", "z"), relay=RelayPolicy(idle_bits=64_000))
+    network.stock_links(100_000)
+    network.run()
+    network.managers["a"].peer("z")
+    network.managers["z"].peer("a")
+    network.run()
+    for _ in range(3):
+        network.wait(1.0)
+    ready = [event for event in network.of(SegmentReady) if event.peer == "z"]
+    first = ready[0].segment
+    for _ in range(8):
+        network.keys_between("SAE-Z", number=10)
+        network.wait(1.0)
+    pair = network.managers["a"]._turns._rooms.pairs["z"]  # type: ignore[union-attr]
+    assert first not in pair.pool.order.by_identifier or pair.pool.own.mark.segment > 1
+    assert any(provenance.has(first) for provenance in pair.stock())
+    extension = network.released()[-1].extension
+    assert extension["qkdpost_trusted_nodes"] == ["v"]
+    assert extension["qkdpost_epsilon"] >= 3e-10
     assert network.balances()

@@ -7,7 +7,6 @@ printable and has no space at its ends.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from hashlib import blake2b
 from os import urandom
@@ -85,7 +84,10 @@ def new_key_id(random_bytes: RandomBytes = urandom) -> bytes:
     Args:
         random_bytes: where 16 random bytes come from.
     """
-    return uuid.UUID(bytes=bytes(random_bytes(KEY_ID_BYTES)), version=4).bytes
+    octets = bytearray(random_bytes(KEY_ID_BYTES))
+    octets[6] = octets[6] & 0x0F | 0x40  # version 4
+    octets[8] = octets[8] & 0x3F | 0x80  # the variant of RFC 9562
+    return bytes(octets)
 
 
 def key_id_text(key_id: bytes) -> str:

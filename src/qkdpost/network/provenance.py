@@ -38,7 +38,7 @@ LOCAL_KIND = "local"
 """The kind of what no link distilled: random numbers of the operating system, for applications of one site."""
 MAX_BLOCKS = 1024
 MAX_CHECKED_POOLS = 1024
-MAX_TRANSFERS = 64
+MAX_TRANSFERS = 512
 MAX_PATHS = 8
 MAX_PATH_NODES = 32
 MAX_LINK_BYTES = 160

@@ -231,6 +231,15 @@ def test_a_request_without_room_in_the_window_is_refused_in_time() -> None:
     assert isinstance(network.a.refusals()[0], NotEnoughKey)
 
 
+def test_keys_that_rest_on_more_than_can_be_told_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = PretendedNetwork()
+    monkeypatch.setattr("qkdpost.network.deliveries.released.MAX_VALUE_BYTES", 20)
+    network.a.ask("SAE-B")
+    assert isinstance(network.a.refusals()[0], UnsupportedRequest)
+    network.pump()
+    assert not network.a.released()
+
+
 # Who may fetch.
 
 

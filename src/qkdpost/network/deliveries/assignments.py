@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from qkdpost.errors import NotEnoughKey, PeerUnavailable, QkdpostError
+from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
 from qkdpost.network.deliveries.description import MAX_EXTENSION_BYTES, described_key, written_extension
 from qkdpost.network.deliveries.held import HeldKeys
 from qkdpost.network.deliveries.receiver import xor_into
@@ -98,12 +98,12 @@ class Assignments:
     # Batches.
 
     def _assign(self, request: Request) -> None:
-        while request.wanted:
+        while request.wanted and request.is_open:
             count = self._count(request)
             if not count:
                 return
             self._assign_batch(request, count)
-        if not request.sites:
+        if not request.sites and request.is_open:
             self.release(request)
 
     def _count(self, request: Request) -> int:
@@ -117,14 +117,20 @@ class Assignments:
         sessions = [self._around.session(site) for site in request.sites]
         frames = [session.open_frame((request.size_bytes,) * count) for session in sessions]
         values = self._values(request, frames, count)
-        provenance = self._provenance(request.sites, frames)
+        try:
+            provenance = self._provenance(request.sites, frames)
+            name = self._released.remember(provenance)
+        except InputError as error:
+            # The frames go empty; asked for fewer sites at once, or less at once, the keys can be had.
+            refusal = UnsupportedRequest(f"so many keys for so many sites cannot be described together: {error}")
+            return self.refuse(request, refusal, "refused", VoidReason.REFUSED)
         key_ids = tuple(new_key_id(self._around.random_bytes) for _ in range(count))
         batch = Batch(
             request=request,
             key_ids=key_ids,
             values=values,
             waiting={site: set(key_ids) for site in request.sites},
-            provenance=self._released.remember(provenance),
+            provenance=name,
             expires_seconds=self._around.now_seconds + self._policy.lifetimes.key_seconds,
             extension=described_key(provenance, self._pools(request.sites)),
         )
@@ -133,6 +139,7 @@ class Assignments:
         self._record(batch)
         if not sessions:
             batch.apply("held by all")
+        return None
 
     def _values(self, request: Request, frames: Sequence[OpenedFrame], count: int) -> list[bytearray]:
         if frames:

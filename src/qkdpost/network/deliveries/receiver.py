@@ -51,24 +51,31 @@ class ReceivedAssignments:
     def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
         """Hold the keys, or say why not."""
         keys: AssignKeys = message
-        for key in keys.keys:
-            for name in (key.master, *key.slaves):
+        groups = {(key.master, key.slaves): RefusalReason.HELD for key in keys.keys}
+        for master, slaves in groups:
+            for name in (master, *slaves):
                 checked_name("application", name, error=RemoteProtocolError)
+            groups[master, slaves] = self._refusal_of(peer.name, master, slaves)
         answers = []
         inherited = keys.keys[0].extension
         for key, piece in zip(keys.keys, material, strict=True):
-            reason = self._refusal(peer.name, key)
+            reason = groups[key.master, key.slaves] or self._refusal(key)
             if reason == RefusalReason.HELD:
                 self._hold(peer.name, key, piece, key.extension or inherited)
             piece[:] = bytes(len(piece))
             answers.append(KeyAnswer(key.key_id, reason))
         peer.queue(AssignAnswer(tuple(answers)))
 
-    def _refusal(self, site: str, key: AssignedKey) -> RefusalReason:
-        if self._site_of(key.master) != site or any(self._site_of(slave) != self._name for slave in key.slaves):
+    def _refusal_of(self, site: str, master: str, slaves: tuple[str, ...]) -> RefusalReason:
+        """Return why no key of these applications is held, or `HELD`."""
+        if self._site_of(master) != site or any(self._site_of(slave) != self._name for slave in slaves):
             return RefusalReason.UNKNOWN_APPLICATION
-        if not all(self._access.allows(key.master, slave) for slave in key.slaves):
+        if not all(self._access.allows(master, slave) for slave in slaves):
             return RefusalReason.NOT_ALLOWED
+        return RefusalReason.HELD
+
+    def _refusal(self, key: AssignedKey) -> RefusalReason:
+        """Return why one key is not held, or `HELD`."""
         if key.expires_seconds <= 0:
             return RefusalReason.EXPIRED
         if self._held.has(key.key_id):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from qkdpost.errors import StoreDamaged
+from qkdpost.errors import InputError, StoreDamaged
 from qkdpost.network.deliveries.records import (
     ASSIGNMENTS,
     DELIVERIES,
@@ -17,7 +17,7 @@ from qkdpost.network.deliveries.records import (
     expiry_key,
 )
 from qkdpost.network.provenance import Provenance
-from qkdpost.network.store.protocol import KeyStore
+from qkdpost.network.store.protocol import MAX_VALUE_BYTES, KeyStore
 
 __all__ = ["ReleasedKeys", "rows_of", "unreleased_rows"]
 
@@ -47,8 +47,14 @@ class ReleasedKeys:
     # What keys are made of.
 
     def remember(self, provenance: Provenance) -> bytes:
-        """Return the name of a provenance, for one more record."""
+        """Return the name of a provenance, for one more record.
+
+        Raises:
+            InputError: it is longer than a row may be.
+        """
         content = Provenance(blocks=provenance.blocks, transfers=provenance.transfers).to_bytes()
+        if len(content) > MAX_VALUE_BYTES - _NUMBER_BYTES:
+            raise InputError("the keys of one frame rest on more than a row can tell")
         name = blake2b(content, digest_size=16, person=b"qkdpost rests on").digest()
         self._counts[name] += 1
         self._changed[name] = content
