@@ -10,6 +10,8 @@ import pytest
 
 from qkdpost.errors import KeyNotFound, NotEnoughKey, PeerUnavailable, QkdpostError, StoreUnavailable
 from qkdpost.network.events import KeyExpired, PeerDisagrees, StoreFailed, StoreRestored
+from qkdpost.network.peer.message_fields import VoidReason
+from qkdpost.network.peer.messages import VoidKeys
 from qkdpost.network.policy import DeliveryPolicy, Lifetimes
 from qkdpost.network.store.memory import MemoryStore
 from support.network import Network, line, pads_used_twice, topology
@@ -262,6 +264,25 @@ def test_a_fetch_whose_turn_is_lost_can_be_asked_again() -> None:
     network.commit("b")
     assert manager.outcome(turn) == "lost"
     assert network.fetch("SAE-B", ids) == keys
+
+
+def test_a_session_of_before_a_lost_turn_reaches_nothing_any_more() -> None:
+    network = ready("a", "b")
+    old = network.managers["a"].peer("b")
+    network.ask("SAE-A", master="SAE-B")
+    network.commit("b")
+    data = bytes(network.wires["b", "a"])
+    network.stores["a"].lose_power_at(1)
+    with pytest.raises(StoreUnavailable):
+        network.ask("SAE-B")
+    assert network.managers["a"].peer("b") is not old
+    with pytest.raises(StoreUnavailable, match="dropped"):
+        old.receive_data(data)
+    with pytest.raises(StoreUnavailable, match="dropped"):
+        old.queue(VoidKeys((bytes(16),), VoidReason.DEADLINE, 1))
+    network.disconnect("a", "b")
+    network.run()
+    assert network.balances()
 
 
 class StubbornStore(MemoryStore):

@@ -24,15 +24,19 @@ SMALL = PoolSettings(window_bytes=1024, floor_bytes=128, least_answer_bytes=64, 
 NAMES = st.sampled_from("abc")
 MOVES = st.one_of(
     st.tuples(st.just("ask"), NAMES, st.sets(NAMES, min_size=1, max_size=2), st.integers(1, 6)),
-    st.tuples(st.just("step")),
-    st.tuples(st.just("step")),
+    st.tuples(st.just("ask"), NAMES, st.sets(NAMES, min_size=1, max_size=2), st.integers(1, 6)),
+    st.tuples(st.just("steps"), st.integers(1, 6)),
+    st.tuples(st.just("steps"), st.integers(4, 6)),
+    st.tuples(st.just("steps"), st.integers(4, 6)),
+    st.tuples(st.just("connect")),
     st.tuples(st.just("commit"), NAMES),
     st.tuples(st.just("deliver"), NAMES, NAMES, st.one_of(st.none(), st.integers(1, 200))),
     st.tuples(st.just("break"), NAMES, NAMES),
     st.tuples(st.just("connect")),
     st.tuples(st.just("kill"), NAMES),
-    st.tuples(st.just("power"), NAMES, st.integers(1, 12)),
+    st.tuples(st.just("power"), NAMES, st.integers(1, 40)),
     st.tuples(st.just("wait"), st.sampled_from([0.5, 2.5])),
+    st.tuples(st.just("fetch"), NAMES),
     st.tuples(st.just("fetch"), NAMES),
     st.tuples(st.just("stock")),
 )
@@ -72,8 +76,9 @@ class World:
         if names:
             self.network.ask(*names, master=f"SAE-{master.upper()}", number=number)
 
-    def do_step(self) -> None:
-        self.network.step()
+    def do_steps(self, count: int) -> None:
+        for _ in range(count):
+            self.network.step()
 
     def do_commit(self, name: str) -> None:
         self.network.commit(name)

@@ -89,7 +89,6 @@ class KeyManager(SingleUse):
     ) -> None:
         self._topology = instance("topology", topology, Topology)
         self._name = self._topology.site(checked_name("name", name)).name
-        self._store = store
         self._policy = instance("policy", policy or DeliveryPolicy(), DeliveryPolicy)
         self._relay_policy = instance("relay", relay or RelayPolicy(), RelayPolicy)
         self._settings = instance("pools", pools or PoolSettings(), PoolSettings)
@@ -100,10 +99,10 @@ class KeyManager(SingleUse):
     def __repr__(self) -> str:
         return f"KeyManager(name={self._name!r})"
 
-    def _build(self) -> Rooms:
+    def _build(self, store: KeyStore) -> Rooms:
         return Rooms(
             name=self._name,
-            store=self._store,
+            store=store,
             topology=self._topology,
             policy=self._policy,
             relay_policy=self._relay_policy,
@@ -200,7 +199,7 @@ class KeyManager(SingleUse):
 
         def add(rooms: Rooms) -> bool:
             pool = rooms.pair(peer).pool
-            segment = imported_segment(self._store, self._name, pool.peer_name, imported)
+            segment = imported_segment(rooms.store, self._name, pool.peer_name, imported)
             return pool.add_segment(
                 segment.identifier, segment.content, provenance=segment.provenance.to_bytes(), source=segment.source
             )

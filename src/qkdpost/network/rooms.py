@@ -63,7 +63,7 @@ class Rooms:
         self.name = name
         self.topology = topology
         self.random_bytes: Callable[[int], bytes] = random_bytes
-        self._store = store
+        self.store = store
         self._policy = policy
         self._settings = settings
         self._check_owner()
@@ -94,22 +94,22 @@ class Rooms:
     # The store's own rows.
 
     def _check_owner(self) -> None:
-        owner = self._store.get(_MANAGER, _NAME)
+        owner = self.store.get(_MANAGER, _NAME)
         if owner is None:
-            self._store.put(_MANAGER, _NAME, self.name.encode())
+            self.store.put(_MANAGER, _NAME, self.name.encode())
         elif owner != self.name.encode():
             raise InputError(
                 f"this store is that of key manager {owner.decode(errors='replace')!r}; found the name {self.name!r}"
             )
 
     def _read_now(self) -> float:
-        row = self._store.get(_MANAGER, _NOW)
+        row = self.store.get(_MANAGER, _NOW)
         if row is not None and len(row) != 8:
             raise StoreDamaged("the row of the time is none; restore the store or set up a new one")
         return 0.0 if row is None else float(struct.unpack("<d", row)[0])
 
     def _stored_peers(self) -> Iterator[str]:
-        for key, _ in self._store.scan(_PEERS, b"", b"\xff" * 65, 2**16):
+        for key, _ in self.store.scan(_PEERS, b"", b"\xff" * 65, 2**16):
             name = key.decode(errors="replace")
             if name in self.topology and name != self.name:
                 yield name
@@ -127,11 +127,11 @@ class Rooms:
         name = checked_name("peer", peer)
         if name == self.name or name not in self.topology:
             raise InputError(f"peer must be another key manager of the topology; found {name!r}")
-        if self.topology.link(self.name, name) is None and self._store.get(_PEERS, name.encode()) is None:
-            self._store.put(_PEERS, name.encode(), b"")
-        pool = Pool(self._store, name=self.name, peer=name, settings=self._settings, booking=self.ledger)
+        if self.topology.link(self.name, name) is None and self.store.get(_PEERS, name.encode()) is None:
+            self.store.put(_PEERS, name.encode(), b"")
+        pool = Pool(self.store, name=self.name, peer=name, settings=self._settings, booking=self.ledger)
         session = PeerSession(pool, self._handlers, pending=lambda: self.relay.pending(name))
-        self.pairs[name] = Pair(pool, session, self._store)
+        self.pairs[name] = Pair(pool, session, self.store)
         return self.pairs[name]
 
     def known_session(self, peer: str) -> PeerSession | None:
@@ -229,7 +229,7 @@ class Rooms:
         self.deliveries.write()
         self.ledger.write()
         if self.now_seconds >= self._written_seconds + _CLOCK_STEP_SECONDS:
-            self._store.put(_MANAGER, _NOW, struct.pack("<d", self.now_seconds))
+            self.store.put(_MANAGER, _NOW, struct.pack("<d", self.now_seconds))
             self._written_seconds = self.now_seconds
 
     def _watch(self, pair: Pair) -> None:

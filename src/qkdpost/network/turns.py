@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import LocalProtocolError, QkdpostError, StoreUnavailable
@@ -19,6 +19,34 @@ _Result = TypeVar("_Result")
 _REMEMBERED_LOSSES = 1024
 
 
+class Lease:
+    """A store for the rooms of one life: when they are dropped, whatever still holds a part of them reaches no row.
+
+    A driver may have kept a session of before a turn was lost. What it does then must not meet the rows of what was
+    built since.
+
+    Args:
+        store: the store itself.
+    """
+
+    __slots__ = ("begin", "close", "commit", "get", "put", "reopen", "rollback", "scan", "take")
+
+    def __init__(self, store: KeyStore) -> None:
+        self.get, self.put, self.take, self.scan = store.get, store.put, store.take, store.scan
+        self.begin = self.commit = self.rollback = self.reopen = self.close = _ended
+
+    def end(self) -> None:
+        """Let nobody reach the store through this any more."""
+        self.get = self.put = self.take = self.scan = _ended
+
+
+def _ended(*_: Any, **__: Any) -> Any:
+    raise StoreUnavailable(
+        "this part of the key manager was dropped when a turn was lost, or does not end turns: ask the manager for its "
+        "sessions again"
+    )
+
+
 class Turns:
     """The turns of a key manager over its store, and the rooms that are built of the store's rows.
 
@@ -30,15 +58,16 @@ class Turns:
         build: makes the rooms of the store's rows, in a transaction.
     """
 
-    __slots__ = ("_build", "_events", "_is_closed", "_lost", "_rooms", "_store", "_tickets", "number")
+    __slots__ = ("_build", "_events", "_is_closed", "_lease", "_lost", "_rooms", "_store", "_tickets", "number")
 
-    def __init__(self, store: KeyStore, build: Callable[[], Rooms]) -> None:
+    def __init__(self, store: KeyStore, build: Callable[[KeyStore], Rooms]) -> None:
         self._store = store
         self._build = build
         self._events: deque[Event] = deque()
         self._lost: deque[int] = deque(maxlen=_REMEMBERED_LOSSES)
         self._tickets: dict[Ticket, None] = {}
         self._rooms: Rooms | None = None
+        self._lease = Lease(store)
         self._is_closed = False
         self.number = 0
         """Of the open turn."""
@@ -127,7 +156,9 @@ class Turns:
 
     def _begin_anew(self) -> None:
         self._store.begin()
-        self._rooms = self._build()
+        self._lease.end()
+        self._lease = Lease(self._store)
+        self._rooms = self._build(self._lease)
 
     def _lose(self, detail: str) -> None:
         self._drop()
@@ -146,6 +177,7 @@ class Turns:
 
     def _drop(self) -> None:
         rooms, self._rooms = self._rooms, None
+        self._lease.end()
         for event in rooms.events if rooms is not None else ():
             if isinstance(event, KeysReleased):
                 for key in event.keys:
