@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import qkdpost as qp
-from qkdpost import planning, security, sifting, simulation
+from qkdpost import network, planning, security, sifting, simulation
 from qkdpost.statistics import concentration, sampling
 from qkdpost.statistics import error_rate as estimation
 from reference.gaussian_blocks import Block
@@ -725,4 +725,30 @@ PLANNING = [
     ),
 ]
 
-CALLS = [*TALLIES, *BOUNDS, *STATISTICS, *RECORDS, *LINKS, *FUNCTIONS, *SIMULATIONS, *PLANNING]
+NETWORK = [
+    call(
+        "Quota",
+        network.Quota,
+        held_keys=count(100),
+        keys_per_second=real(8.0),
+        burst_keys=count(100),
+    ),
+    call(
+        "Lifetimes",
+        network.Lifetimes,
+        answer_seconds=real(2.0),
+        key_seconds=real(64.0),
+        record_seconds=real(8.0),
+        redelivery_seconds=real(0.5),
+    ),
+    call(
+        "KeyRequirements",
+        network.KeyRequirements,
+        max_epsilon=real(0.125, optional=True),
+        max_age_seconds=real(16.0, optional=True),
+        disjoint_paths=count(st.integers(1, 8), optional=True),
+    ),
+    call("DeliveryPolicy", network.DeliveryPolicy, claim=text("joint", "request"), low_water_bits=count(100)),
+]
+
+CALLS = [*TALLIES, *BOUNDS, *STATISTICS, *RECORDS, *LINKS, *FUNCTIONS, *SIMULATIONS, *PLANNING, *NETWORK]

@@ -15,7 +15,8 @@ eps_b-close to one. For a key K:
    keys. A verification of a text of L blocks of 16 bytes then accepts another one for at most L + 1 of the 2^128 hash
    keys. An attacker who learns that a forgery failed learns only that its few keys were not the right one, which the
    union over all attempts has counted: the sum of (L_i + 1) / 2^128 over every verification that could have failed, the
-   rejected ones among them. Frames have at most 64 KiB, checks of segments are as long as their segment.
+   rejected ones among them. Frames have at most 64 KiB, checks of segments are as long as their segment. A key manager
+   counts its own verifications, and takes 2^40 for those of frames at the other end of a pool: less than 2^-75 in all.
 4. A transfer over trusted nodes is checked by a polynomial of degree d + 2 with odd d: a change on the way passes with
    at most (d + 1) / 2^128, once for each transfer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -212,7 +213,8 @@ class Deliveries:
         for row in self._released.resting_on(names):
             remaining = row.expires_seconds - self._around.now_seconds
             for site in row.sites:
-                void_keys(self._around.session(site), row.key_ids, VoidReason.REVOKED, remaining)
+                with contextlib.suppress(PeerUnavailable):  # it is in the topology no more, and has no keys of ours
+                    void_keys(self._around.session(site), row.key_ids, VoidReason.REVOKED, remaining)
             self.held.void(self._around.name, self._known(row.key_ids), "revoked", row.expires_seconds)
             revoked += len(row.key_ids)
             ids = tuple(key_id_text(key_id) for key_id in row.key_ids)

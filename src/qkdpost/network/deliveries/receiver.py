@@ -18,6 +18,10 @@ from qkdpost.network.policy import AccessPolicy
 __all__ = ["ReceivedAssignments", "ReceivedVoids"]
 
 
+LONGEST_SECONDS = 366 * 86_400
+"""Longer than this nothing of another site is kept, whatever it says."""
+
+
 class ReceivedAssignments:
     """Handles `AssignKeys`: holds what the rules here allow, answers the rest, in one turn with the marks.
 
@@ -85,7 +89,7 @@ class ReceivedAssignments:
     def _hold(self, site: str, key: AssignedKey, piece: bytearray, extension: bytes) -> None:
         if key.ciphertext is not None:
             xor_into(piece, key.ciphertext)
-        expires = self._clock() + key.expires_seconds * SKEW
+        expires = self._clock() + min(key.expires_seconds, LONGEST_SECONDS) * SKEW
         slaves = dict.fromkeys(key.slaves, HeldState.HELD)
         self._held.hold(key.key_id, piece, HeldRow(site, key.master, slaves, expires, b"", extension))
 
@@ -114,7 +118,9 @@ class ReceivedVoids:
         """Void the keys, seen or not."""
         voids: VoidKeys = message
         reason = VoidReason(voids.reason).name.lower().replace("_", " ")
-        self._held.void(peer.name, voids.key_ids, reason, self._clock() + voids.expires_seconds * SKEW)
+        self._held.void(
+            peer.name, voids.key_ids, reason, self._clock() + min(voids.expires_seconds, LONGEST_SECONDS) * SKEW
+        )
 
     def confirmed(self, peer: Session, message: Any) -> None:
         """The keys are void at the other site: nothing more to do."""
