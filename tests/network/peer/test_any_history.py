@@ -30,6 +30,8 @@ class History(RuleBasedStateMachine):
         self.was_restored: set[str] = set()
         self.connected = False
         self.pair.add(next(self.segments), 704)
+        self.connect()
+        self.carry_all()
 
     # What ends do.
 
@@ -128,6 +130,18 @@ class History(RuleBasedStateMachine):
     def cut(self) -> None:
         self.hang_up()
 
+    @rule(who=WHO, length=st.sampled_from([1, 40]), times=st.integers(1, 3))
+    def assign_and_lose(self, who: int, length: int, times: int) -> None:
+        for _ in range(times):
+            self.assign(who, 1, length)
+        self.hang_up()
+
+    @rule()
+    def connect_again(self) -> None:
+        self.hang_up()
+        self.connect()
+        self.carry_all()
+
     @precondition(lambda self: self.connected and self.old)
     @rule(who=WHO, data=st.data())
     def repeat_something_old(self, who: int, data: Any) -> None:
@@ -157,7 +171,9 @@ class History(RuleBasedStateMachine):
         who, snapshot = self.backup
         self.was_restored.add(self.pair.ends[who].name)
         self.pair.ends[who].crash(snapshot)
-        self.hang_up()
+        self.connect_again()
+        self.assign(who, 1, 40)
+        self.assign(who, 1, 1)
 
     # What always holds.
 

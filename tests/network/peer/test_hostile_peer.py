@@ -237,15 +237,50 @@ def test_marks_far_ahead_lose_key_and_nothing_else() -> None:
     most = 2**32 - 1
     entry = listed(number=1, in_use=True, own_limit=0, peer_limit=0)
     forged = [
-        hello(received=Mark(most, most), highest_number=most - 9, segments=1, window=most),
+        hello(received=Mark(2**20, most), highest_number=most, segments=1, window=most),
         SegmentList((entry,)),
-        PeerSettled(Mark(1, most), 2**24),
+        PeerSettled(Mark(2**20, most), 2**24),
     ]
     pair.b.turn(lambda: [pair.b.session.receive_data(encode_greeting(greeting)) for greeting in forged])
     assert pair.b.pool.own.rest == 0
     pair.connect()
     assert pair.a.session.ready and pair.b.session.ready
     assert pair.a.session.room_bytes() == pair.b.session.room_bytes() == 0
+    pair.add(2)
+    pair.exchange()
+    pair.a.assign(key_id(1))
+    pair.exchange()
+    assert pair.a.told, "key that comes in later is numbered behind the forged marks"
+
+
+def test_numbers_that_nobody_gave_are_refused_and_all_numbers_cannot_be_used_up_at_once() -> None:
+    pair = ready_pair()
+    most = 2**32 - 1
+    for forged in (
+        [hello(received=Mark(most, 0), highest_number=most)],
+        [hello(highest_number=most), PeerSettled(Mark(most, 0), 0)],
+        [hello(highest_number=most, segments=1), SegmentList((listed(number=most),))],
+    ):
+        pair.lose()
+        pair.b.turn(pair.b.session.connection_made)
+        with pytest.raises(RemoteProtocolError, match="nobody gave"):
+            pair.b.turn(lambda forged=forged: [pair.b.session.receive_data(encode_greeting(said)) for said in forged])
+    assert pair.b.pool.highest_number == 1 + 3 * 2**24
+    for _ in range(2):
+        try:
+            pair.connect()
+        except RemoteProtocolError:
+            continue
+    pair.connect()
+    pair.add(2)
+    pair.exchange()
+    pair.a.assign(key_id(1))
+    pair.exchange()
+    assert pair.a.told
+    pair.a.pool.highest_number = most
+    pair.add(3)
+    pair.exchange()
+    assert [notice.kind for notice in pair.a.pool.notices][-1] == "pool-full"
 
 
 def test_frames_of_yesterday_and_of_other_pools_are_refused() -> None:

@@ -9,7 +9,7 @@ import hmac
 
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.network.peer.greetings import ListedSegment, SegmentOffer, SegmentTaken
-from qkdpost.network.pool.pool import Pool
+from qkdpost.network.pool.pool import MAX_LEAP, Pool
 from qkdpost.network.pool.segment import HASH_KEYS_BYTES, LEADER, PooledSegment, SegmentStage
 
 __all__ = ["listed", "new_offers", "take_offer", "take_taken"]
@@ -58,6 +58,8 @@ def take_offer(pool: Pool, offer: ListedSegment) -> list[SegmentTaken]:
     segment = pool.order.by_identifier.get(offer.identifier)
     if segment is None and pool.is_leader and not offer.number and len(pool.early_offers) < MAX_EARLY_OFFERS:
         pool.early_offers[offer.identifier] = offer
+    if segment is not None and segment.length != offer.length:
+        pool.note("segment-refused", segment.identifier, "the other end's copy has another length")
     if segment is None or segment.stage is not SegmentStage.OFFERED or segment.length != offer.length:
         return _answer_again(pool, segment, offer)
     if pool.is_leader:
@@ -67,6 +69,8 @@ def take_offer(pool: Pool, offer: ListedSegment) -> list[SegmentTaken]:
         return []
     if not offer.number:
         return []
+    if offer.number > pool.highest_number + MAX_LEAP:
+        raise RemoteProtocolError(f"the peer gives a segment the number {offer.number}, far from the last")
     if offer.number in pool.order.by_number:
         raise RemoteProtocolError(f"the peer gives two segments the number {offer.number}")
     if offer.renews and not segment.vouched:

@@ -26,6 +26,9 @@ __all__ = ["Pool", "pool_identifier"]
 LEAST_BODY_BYTES = 128
 MOST_BODY_BYTES = 2**31
 IDENTIFIER_BYTES = 16
+MOST_NUMBER = 2**32 - 1
+MAX_LEAP = 2**24
+"""More segments than come in between a backup and its use. Forged numbers cannot soon use up all there are."""
 
 _TABLE = "pools"
 _PROVENANCES = "provenances"
@@ -210,8 +213,15 @@ class Pool(SingleUse):
 
     # Segments on their way.
 
+    def learn_number(self, told: int) -> None:
+        """Go on numbering after what the other end has seen, within reason: what it says may be forged."""
+        self.highest_number = max(self.highest_number, min(told, self.highest_number + MAX_LEAP))
+
     def number(self, segment: PooledSegment) -> None:
         """Give the next number to a segment that both ends hold; at the leader."""
+        if self.highest_number >= MOST_NUMBER:
+            self.note("pool-full", segment.identifier, "no numbers are left: set up a new pool")
+            return
         self.highest_number += 1
         segment.stage = SegmentStage.NUMBERED
         self.order.give_number(segment, self.highest_number)

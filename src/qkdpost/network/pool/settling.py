@@ -21,7 +21,8 @@ both know is taken for the limit, so that what the skip counts is never longer t
 pad may meet two texts. Against that helps only a store that refuses to open when it is older than it was.
 
 *Forged greetings.* Whoever breaks TLS can make marks jump, limits shrink and segments be given up: key is lost, none is
-disclosed or used twice, since nothing in a greeting ever moves a mark back or a limit out.
+disclosed or used twice, since nothing in a greeting ever moves a mark back or a limit out. Key that comes in later is
+numbered behind the farthest mark, and serves.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ def settle(pool: Pool, hello: PeerHello, segments: Sequence[ListedSegment], *, f
     """
     theirs = _checked(segments)
     pool.unconfirmed_grants.clear()
-    pool.highest_number = max(pool.highest_number, hello.highest_number)
+    pool.learn_number(hello.highest_number)
+    received = Place(hello.received.segment, hello.received.offset)
+    if max((received.segment, *(entry.number for entry in segments))) > pool.highest_number:
+        raise RemoteProtocolError("the peer names numbers of segments that nobody gave, or more at once than could be")
     for segment in list(pool.order.by_identifier.values()):
         _compare(pool, segment, theirs.get(segment.identifier), hello)
     if pool.is_leader:
@@ -79,7 +83,6 @@ def settle(pool: Pool, hello: PeerHello, segments: Sequence[ListedSegment], *, f
     answers = [answer for entry in in_order for answer in take_offer(pool, entry)]
     pool.own.recount()
     pool.peer.recount()
-    received = Place(hello.received.segment, hello.received.offset)
     restored = received > pool.own.mark
     mark = max(pool.own.mark, received)
     if fresh:
@@ -102,7 +105,8 @@ def store_peer_mark(pool: Pool, mark: Mark, window: int) -> None:
             f"the peer would go back from byte {pool.peer.mark.offset} of segment {pool.peer.mark.segment} to byte "
             f"{place.offset} of segment {place.segment}"
         )
-    pool.highest_number = max(pool.highest_number, place.segment)
+    if place.segment > pool.highest_number:
+        raise RemoteProtocolError(f"the peer goes on from segment {place.segment}, a number that nobody gave")
     pool.spent("lost", pool.peer.jump(place))
     pool.peer.keep_window(window)
 
