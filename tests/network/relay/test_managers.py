@@ -76,6 +76,21 @@ def test_a_pool_that_is_used_is_filled_again() -> None:
     assert network.balances()
 
 
+@pytest.mark.parametrize(("master", "slave"), [("SAE-A", "SAE-Z"), ("SAE-Z", "SAE-A")])
+def test_one_end_alone_may_use_a_pool(master: str, slave: str) -> None:
+    """What the other end does not need is given to it: little more is carried than is used."""
+    network = filled(line("a", "v", "z"), LITTLE)
+    network.stock_links(100_000)
+    for _ in range(60):
+        ids, keys = network.keys_between(slave, master=master, number=8, size_bits=1024)
+        assert network.fetch(slave, ids, master=master) == keys
+        pass_time(network, 1)
+    (pool,) = [pool for pool in network.managers["a"].account().pools if pool.peer == "z"]
+    assert pool.spent["delivery"] == 60 * 8 * 1024
+    assert pool.stored_bits + pool.spent["delivery"] < 1.7 * 60 * 8 * 1024
+    assert network.balances()
+
+
 def test_disjoint_paths_in_a_ring() -> None:
     network = filled(RING, TWO)
     for event in segments(network, "a", "d"):

@@ -15,6 +15,7 @@ from qkdpost.network.peer.tags import TAG_BYTES
 from qkdpost.network.pool.booking import Use
 from qkdpost.network.pool.direction import Range
 from qkdpost.network.pool.grants import begin_grant, grant_worth_giving
+from qkdpost.network.pool.whole_grants import whole_grant_worth_giving
 from qkdpost.single_use import SingleUse
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def send_waiting(session: PeerSession) -> None:
 def _send_grant(session: PeerSession) -> None:
     pool = session.pool
     kept = kept_bytes(pool, session.flight, session.outbox) + 2 * TAG_BYTES
-    given = grant_worth_giving(pool, kept)
+    given = grant_worth_giving(pool, kept) or whole_grant_worth_giving(pool, kept)
     if given is None or control_room(pool, session.flight) < TAG_BYTES:
         return
     ranges, pad = _take_pad(session)
