@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qkdpost.errors import NotEnoughKey, PeerUnavailable
+from qkdpost.errors import NotEnoughKey, PeerUnavailable, StoreUnavailable
 from qkdpost.network.events import TransferFailed
 from qkdpost.network.peer.messages import CarrySegment, consumed_lengths
 from qkdpost.network.provenance import Block, Provenance
@@ -76,6 +76,16 @@ class FakePools:
         self.links: dict[str, int] = {}
         self.used: dict[str, int] = {}
         self.renewed: list[str] = []
+
+        self._kept: tuple[dict[bytes, Any], dict[bytes, Any]] = ({}, {})
+
+    def keep(self) -> None:
+        """Be durable as it is now."""
+        self._kept = dict(self.ready), dict(self.offered)
+
+    def lose(self) -> None:
+        """Be as it was when it was durable."""
+        self.ready, self.offered = map(dict, self._kept)
 
     def use(self, peer: str, count: int) -> None:
         self.used[peer] = self.used.get(peer, 0) + count
@@ -147,7 +157,8 @@ class World:
 
     def crash(self, name: str) -> None:
         """Lose what is not committed, and build the site again from its rows."""
-        self.stores[name].rollback()
+        self.stores[name].reopen()
+        self.pools[name].lose()
         for (own, _), session in self.sessions.items():
             if own == name:
                 session.said.clear()
@@ -156,13 +167,24 @@ class World:
 
     def commit(self) -> None:
         """End the turn of every site: only now what it said is on its way."""
-        for name, relay in self.relays.items():
-            relay.flush()
-            self.stores[name].commit()
-            self.stores[name].begin()
+        for name in self.relays:
+            self.at(name, lambda name=name: self._commit(name))
         for pair, session in self.sessions.items():
             self.wires[pair].extend(session.said)
             session.said.clear()
+
+    def _commit(self, name: str) -> None:
+        self.relays[name].flush()
+        self.stores[name].commit()
+        self.pools[name].keep()
+        self.stores[name].begin()
+
+    def at(self, name: str, action: Callable[[], Any]) -> None:
+        """Do something at a site, whose power may be cut meanwhile."""
+        try:
+            action()
+        except StoreUnavailable:
+            self.crash(name)
 
     def deliver(self) -> bool:
         """Let arrive what is on its way, and tell whether anything was."""
@@ -185,7 +207,8 @@ class World:
         """Let a site hear a message, whoever made it."""
         self.heard.append((sender, receiver, message))
         session = self.sessions[receiver, sender]
-        self.relays[receiver].received(session, message, () if material is None else (material,))
+        given = () if material is None else (material,)
+        self.at(receiver, lambda: self.relays[receiver].received(session, message, given))
 
     def settle(self, rounds: int = 100) -> None:
         """Commit and deliver until nothing moves."""
@@ -197,8 +220,8 @@ class World:
 
     def advance(self, seconds: float) -> None:
         self.now_seconds += seconds
-        for relay in self.relays.values():
-            relay.advance(self.now_seconds)
+        for name in self.relays:
+            self.at(name, lambda name=name: self.relays[name].advance(self.now_seconds))
 
     def rows(self, name: str) -> dict[str, int]:
         """How many rows of each table a site has."""

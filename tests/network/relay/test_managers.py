@@ -41,6 +41,10 @@ def segments(network: Network, name: str, peer: str) -> list[SegmentReady]:
     return [event for event in network.of(SegmentReady, name) if event.peer == peer]
 
 
+def stored_bits(network: Network, name: str, peer: str) -> int:
+    return sum(pool.stored_bits for pool in network.managers[name].account().pools if pool.peer == peer)
+
+
 def test_three_managers_end_with_equal_pools_and_keys_over_the_middle_one() -> None:
     network = filled(line("a", "v", "z"), LITTLE)
     ready = [{(event.segment, event.provenance) for event in segments(network, *ends)} for ends in ("az", "za")]
@@ -130,6 +134,30 @@ def test_a_middle_that_is_killed_and_started_again() -> None:
         pass_time(network, 12)
     ids, keys = network.keys_between("SAE-Z", number=5)
     assert network.fetch("SAE-Z", ids) == keys
+    assert network.balances()
+    network.connect("a", "z")
+    network.run()
+    assert stored_bits(network, "a", "z") == stored_bits(network, "z", "a")
+
+
+def test_a_segment_that_its_source_gave_up_is_erased_at_the_target() -> None:
+    """The target's answer is lost with the site in the middle, and the source's deadline passes."""
+    network = Network(line("a", "v", "z"), relay=LITTLE)
+    network.stock_links(50_000)
+    network.run()
+    network.managers["a"].advance(network.now_seconds)
+    for _ in range(40):
+        network.step()
+        if stored_bits(network, "z", "a"):
+            break
+    network.kill("v")
+    network.wait(60.0, run=False)
+    network.commit("a")
+    assert {event.reason for event in network.of(TransferFailed, "a")} <= {"deadline", "connection_lost"}
+    assert stored_bits(network, "z", "a") > 0 == stored_bits(network, "a", "z")
+    network.connect("a", "z")
+    network.run()
+    assert stored_bits(network, "z", "a") == 0
     assert network.balances()
 
 

@@ -300,3 +300,32 @@ def test_a_target_takes_no_segment_over_fewer_paths_than_it_wants() -> None:
     world.settle()
     check_nothing_is_used(world)
     assert world.events["a"][0].reason == "refused"
+
+
+# Power cuts.
+
+
+@pytest.mark.parametrize("name", ["a", "m", "n", "z"])
+def test_power_may_be_cut_at_any_moment(name: str) -> None:
+    """Whatever the site was writing: at the end both ends hold the same segment, or neither may use one."""
+    outcomes = set()
+    for moment in range(1, 40):
+        world = ring()
+        world.sessions["n", "o"].key_bytes = 0
+        world.commit()
+        world.stores[name].lose_power_at(moment)
+        world.at("a", lambda world=world: world.relays["a"].start(WAYS, 2))
+        world.settle()
+        world.sessions["n", "o"].key_bytes = 10**9
+        world.settle()
+        world.stores[name].lose_power_at(10**6)
+        for _ in range(3):
+            world.advance(30)
+            world.settle()
+        ready, offered = world.pools["a"].ready, world.pools["z"].offered
+        assert all(offered[segment][1] == content for segment, (_, content, _) in ready.items())
+        outcomes.add(len(ready))
+        world.advance(3600)
+        world.settle()
+        assert world.secrets() == 0
+    assert 2 in outcomes
