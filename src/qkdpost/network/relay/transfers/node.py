@@ -29,8 +29,8 @@ __all__ = ["RelayNode"]
 
 MOST_RECORDS = 2**18
 """Of shares on record at once; more are refused. A site before this one pays key for each."""
-MAX_PROVENANCE_BYTES = 16 * 1024
-"""Of a share that is taken, so that there is room for the rest of the way."""
+LONGEST_TAKEN_BYTES = 16 * 1024
+"""Of the provenance of a share that is taken, so that there is room for the rest of the way."""
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class RelayNode:
         linked = all(self._topology.link(self._name, name) for name in (peer.name, after))
         if not linked or self._peers(after) is None or not self._topology.site(self._name).relays:
             return VoidReason.NO_ROUTE
-        full = len(self._held) >= MOST_RECORDS or len(message.provenance) > MAX_PROVENANCE_BYTES
+        full = len(self._held) >= MOST_RECORDS or len(message.provenance) > LONGEST_TAKEN_BYTES
         return VoidReason.NOT_ENOUGH_KEY if full else None
 
     def take_done(self, peer: Session, message: CarryDone) -> bool:

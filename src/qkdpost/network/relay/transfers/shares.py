@@ -15,7 +15,6 @@ __all__ = ["ROOM_OF_A_FRAME", "add_into", "message_size", "refuse", "zero"]
 
 ROOM_OF_A_FRAME = MAX_FRAME_BYTES - 2048
 ROOM_OF_A_PROVENANCE = 2048
-"""By how much the provenance of a share may grow at one hop, for the size of a frame."""
 
 
 def zero(secret: bytearray | None) -> None:
@@ -37,8 +36,12 @@ def refuse(peer: Session, message: CarrySegment, material: bytearray, reason: Vo
 
 
 def message_size(message: CarrySegment) -> int:
-    """Return how many bytes a share's message takes in a frame at most, its provenance having grown by a hop."""
-    return message.length_bytes + len(message.provenance) + ROOM_OF_A_PROVENANCE + _names_size(message.paths) + 256
+    """Return how many bytes a share's message takes in a frame at most, its provenance having grown by a hop.
+
+    A pad may come from several segments, the shortest of 128 bytes, each of which has a block to be named.
+    """
+    grown = len(message.provenance) + max(ROOM_OF_A_PROVENANCE, 2 * message.length_bytes)
+    return message.length_bytes + grown + _names_size(message.paths) + 256
 
 
 @lru_cache(maxsize=1024)

@@ -138,7 +138,7 @@ class RelaySource:
             target=paths[0][-1],
             paths=paths,
             share=0,
-            length_bytes=1,
+            length_bytes=length,
             masked_check=bytes(16),
             expires_seconds=1,
             provenance=b"",

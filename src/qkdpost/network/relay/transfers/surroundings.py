@@ -13,6 +13,8 @@ from qkdpost.network.provenance import Provenance
 
 __all__ = ["PairPools", "Peers", "Report", "joined_provenance"]
 
+MAX_PROVENANCE_BYTES = 32 * 1024
+"""Of a share, as messages hold it."""
 Peers = Callable[[str], Session | None]
 """Returns the session with the key manager of this name; None where there is none."""
 Report = Callable[[Event], None]
@@ -55,9 +57,11 @@ class PairPools(Protocol):
         """
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def joined_provenance(parts: tuple[bytes, ...]) -> bytes | None:
-    """Return the provenance that rests on all of `parts`, in its one form; None if one is none, or a relayed one.
+    """Return the provenance that rests on all of `parts`, in its one form.
+
+    None if one is none, or a relayed one, or if all together are longer than a message may say.
 
     Hops are links. What a link's key rests on is the same for many shares, so that few are joined anew.
     """
@@ -65,9 +69,10 @@ def joined_provenance(parts: tuple[bytes, ...]) -> bytes | None:
         joined = Provenance()
         for part in parts:
             joined = joined | Provenance.from_bytes(part)
-        return None if joined.transfers else joined.to_bytes()
     except InputError:
         return None
+    content = joined.to_bytes()
+    return None if joined.transfers or len(content) > MAX_PROVENANCE_BYTES else content
 
 
 def join_parts(first: bytes, others: Iterable[bytes]) -> bytes | None:

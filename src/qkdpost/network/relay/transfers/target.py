@@ -149,7 +149,7 @@ class RelayTarget:
         """Return why a share ends its transfer, None if it does not."""
         if len(message.paths) != self._policy.paths_between(message.source, self._name):
             return VoidReason.REFUSED
-        if message.share in held.row.provenances or agreed_fields(message) != held.row.agreed:
+        if held.row.arrived or message.share in held.row.provenances or agreed_fields(message) != held.row.agreed:
             return VoidReason.DISAGREES
         return VoidReason.DISAGREES if joined_provenance((message.provenance,)) is None else None
 
@@ -173,6 +173,7 @@ class RelayTarget:
             peer = self._peers(path[-2])
             if peer is not None:
                 peer.queue(CarryDone(transfer, share, row.masked_check, row.provenances[share]))
+        row.provenances.clear()
 
     def take_void(self, peer: Session, message: CarryVoid) -> bool:
         """End a transfer that its source or a site on its way gave up; tell whether it is on record here."""
@@ -201,6 +202,7 @@ class RelayTarget:
         if row.arrived:
             self._pools.withdraw(row.source, transfer)
         row.void = True
+        row.provenances.clear()
         self._unwritten.add(transfer)
         self._report(
             TransferFailed(transfer=transfer, peer=row.source, reason=reason.name.lower(), paths=tuple(row.paths))
