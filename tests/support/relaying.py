@@ -14,7 +14,7 @@ from typing import Any
 from qkdpost.errors import NotEnoughKey, PeerUnavailable, StoreUnavailable
 from qkdpost.network.events import TransferFailed
 from qkdpost.network.peer.messages import CarrySegment, consumed_lengths
-from qkdpost.network.provenance import Block, Provenance
+from qkdpost.network.provenance import Block, CheckCount, Provenance
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.relay import Relay
 from qkdpost.network.relay.topology import Link, Site, Topology
@@ -96,6 +96,9 @@ class FakePools:
 
     def poorer_bytes(self, peer: str) -> int:
         return self.stored_bytes(peer) // 2
+
+    def checks(self, peer: str) -> bytes:
+        return Provenance(checks=(CheckCount(pool=peer.encode().ljust(16), units=7),)).to_bytes()
 
     def renew(self, peer: str) -> None:
         self.renewed.append(peer)

@@ -201,6 +201,10 @@ class Rooms:
         waiting = pool.stored_bytes - pool.own.rest - pool.peer.rest
         return min(pool.own.rest, pool.peer.rest) + max(0, waiting) // 2
 
+    def checks(self, peer: str) -> bytes:
+        """Return the provenance that counts the checks of a pool until now, and nothing else."""
+        return self.pair(peer).joined(()).to_bytes()
+
     def renew(self, peer: str) -> None:
         """Have the next carried segment bring new hash keys, and give up then what came before."""
         self.pair(peer).pool.renew_hash_keys()

@@ -50,6 +50,7 @@ def test_three_managers_end_with_equal_pools_and_keys_over_the_middle_one() -> N
     ready = [{(event.segment, event.provenance) for event in segments(network, *ends)} for ends in ("az", "za")]
     assert len(ready[0]) >= 4
     assert ready[0] == ready[1], "of the same segments both ends say the same"
+    assert {len(provenance.all_checks) for _, provenance in ready[0]} == {2}, "those of either link"
     for master, slave in (("SAE-A", "SAE-Z"), ("SAE-Z", "SAE-A")):
         ids, keys = network.keys_between(slave, master=master, number=5)
         assert len(set(keys)) == 5

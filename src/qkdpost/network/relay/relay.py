@@ -65,7 +65,13 @@ class Relay:
         self._report = report
         self._replenishment: Replenishment | None = None
         self._node = RelayNode(
-            name=name, topology=topology, policy=policy, store=store, peers=peers, now_seconds=now_seconds
+            name=name,
+            topology=topology,
+            policy=policy,
+            store=store,
+            peers=peers,
+            pools=pools,
+            now_seconds=now_seconds,
         )
         self._target = RelayTarget(
             name=name,

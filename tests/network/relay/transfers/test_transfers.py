@@ -45,6 +45,7 @@ def test_both_ends_hold_equal_segments(world: World, paths: tuple[tuple[str, ...
         assert provenance.trusted_nodes == tuple(sorted(name for path in paths for name in path[1:-1]))
         assert provenance.disjoint_paths == len(paths)
         assert len(provenance.all_blocks) == sum(len(path) - 1 for path in paths)
+        assert len(provenance.all_checks) == len({name for path in paths for name in path[1:]})
     assert len({content for _, content, _ in world.pools["a"].ready.values()}) == 3
     assert not any(world.events.values())
 

@@ -22,7 +22,7 @@ from qkdpost.network.relay.topology import LinkName, Topology
 from qkdpost.network.relay.transfers.header import own_place, wrong_header
 from qkdpost.network.relay.transfers.records import NODE, NodeRow, NodeState, Rows, row_key
 from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, add_into, message_size, refuse, zero
-from qkdpost.network.relay.transfers.surroundings import Peers, join_parts, joined_provenance
+from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, join_parts, joined_provenance
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["RelayNode"]
@@ -51,13 +51,23 @@ class RelayNode:
         policy: what is left of links for others.
         store: with an open transaction.
         peers: the sessions by name.
+        pools: count the checks of links.
         now_seconds: as for `advance`.
     """
 
     def __init__(
-        self, *, name: str, topology: Topology, policy: RelayPolicy, store: KeyStore, peers: Peers, now_seconds: float
+        self,
+        *,
+        name: str,
+        topology: Topology,
+        policy: RelayPolicy,
+        store: KeyStore,
+        peers: Peers,
+        pools: PairPools,
+        now_seconds: float,
     ) -> None:
-        self._name, self._topology, self._policy, self._peers = name, topology, policy, peers
+        self._name, self._topology, self._policy = name, topology, policy
+        self._peers, self._pools = peers, pools
         self._rows = Rows(store, NODE, NodeRow)
         self._held: dict[bytes, Held] = {}
         self._ends: list[tuple[float, bytes]] = []
@@ -234,11 +244,12 @@ class RelayNode:
     def _pass_frame(self, peer: Session, keys: list[bytes]) -> None:
         messages = [self._message(key) for key in keys]
         frame = peer.open_frame([message.length_bytes for message in messages])
-        frame.send([self._passed_on(frame, place, key) for place, key in enumerate(keys)])
+        checks = self._pools.checks(peer.name)
+        frame.send([self._passed_on(frame, place, key, checks) for place, key in enumerate(keys)])
 
-    def _passed_on(self, frame: OpenedFrame, place: int, key: bytes) -> CarrySegment:
+    def _passed_on(self, frame: OpenedFrame, place: int, key: bytes, checks: bytes) -> CarrySegment:
         held, message, pad = self._held[key], self._message(key), frame.material[place]
-        joined = join_parts(message.provenance, frame.provenances[place])
+        joined = join_parts(message.provenance, (*frame.provenances[place], checks))
         add_into(pad, held.share or b"")
         ciphertext = bytes(pad)
         zero(pad)

@@ -29,7 +29,6 @@ from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["RelaySource"]
 
-NO_PROVENANCE = b"\x93\x90\x90\x90"
 LIFETIMES = 4
 """For how many times its deadline a transfer is remembered on its way, so that the news of its end gets through."""
 
@@ -175,7 +174,7 @@ class RelaySource:
                 length_bytes=len(combined),
                 masked_check=check,
                 expires_seconds=min(MAX_LIFETIME_SECONDS, int(LIFETIMES * deadline) + 1),
-                provenance=join_parts(NO_PROVENANCE, frame.provenances[place]) or b"",
+                provenance=join_parts(self._pools.checks(paths[share][1]), frame.provenances[place]) or b"",
             )
             for share, frame in enumerate(frames)
         ]

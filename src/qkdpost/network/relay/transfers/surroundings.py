@@ -49,6 +49,9 @@ class PairPools(Protocol):
     def poorer_bytes(self, peer: str) -> int:
         """Return how much the poorer of the two directions of that pool may still spend; half of what is not in use."""
 
+    def checks(self, peer: str) -> bytes:
+        """Return the provenance that counts the checks of that pool until now, and nothing else; canonical bytes."""
+
     def renew(self, peer: str) -> None:
         """Have the next segment that is completed bring new hash keys, and give up then all that came before.
 
