@@ -15,6 +15,7 @@ from qkdpost.errors import (
     NotAuthorised,
     NotEnoughKey,
     QkdpostError,
+    StoreUnavailable,
     UnsupportedRequest,
 )
 from qkdpost.network.events import DeliveredKey, Event, KeysReleased, RequestRefused, StoreFailed, Ticket
@@ -118,7 +119,10 @@ class FakeManager:
             self.lost.add(self.turn)
             for undo in self.undo:
                 undo()
-            self.reported = [StoreFailed(detail="no space", recovered="reopened")]
+            waiting = [event.ticket for event in self.reported if isinstance(event, KeysReleased)]
+            error = StoreUnavailable("no space")
+            self.reported = [RequestRefused(ticket=ticket, error=error) for ticket in waiting]
+            self.reported.append(StoreFailed(detail="no space", recovered="reopened"))
         self.undo.clear()
         self.turn += 1
 

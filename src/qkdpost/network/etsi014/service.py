@@ -24,7 +24,7 @@ from qkdpost.network.etsi014.extensions import UNMET, mandatory_requirements, wi
 from qkdpost.network.etsi014.limits import DeliveryLimits
 from qkdpost.network.etsi014.strict_json import check_form, shortened
 from qkdpost.network.etsi014.targets import METHODS, Operation, Target, read_target
-from qkdpost.network.events import DeliveredKey, Event, KeysReleased, RequestRefused, StoreFailed, Ticket
+from qkdpost.network.events import DeliveredKey, Event, KeysReleased, RequestRefused, Ticket
 from qkdpost.network.policy import KeyRequirements
 from qkdpost.network.service import KeyService, Stock
 
@@ -127,9 +127,6 @@ class Etsi014:
                 self._answer(event.ticket, error_answer(_refusal(event.error, mandatory=True)))
             else:
                 others.append(event)
-            if isinstance(event, StoreFailed):
-                for ticket in list(self._tickets):
-                    self._answer(ticket, _store_failed())
         return tuple(others)
 
     def abandon(self, number: int) -> None:
