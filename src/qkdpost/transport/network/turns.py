@@ -18,7 +18,7 @@ from qkdpost.network.service import KeyService
 
 __all__ = ["HostedManager", "KeyManagerHost", "Part", "PeerConversation"]
 
-SHORT_COMMIT_SECONDS = 4e-4
+SHORT_COMMIT_SECONDS = 2e-3
 """A commit that takes no longer is made in the event loop: to wake a thread and be woken by it takes a good part of
 that, and meanwhile nobody could use the key manager anyway."""
 _REMEMBERED = 0.1
