@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,17 +91,20 @@ class Certificates:
         self.applications = Authority(folder, "applications")
         self.key_managers = Authority(folder, "key-managers")
         self._issued: dict[str, Issued] = {}
+        self._lock = threading.Lock()
 
     def application(self, name: str) -> Issued:
-        if name not in self._issued:
-            self._issued[name] = self.applications.issue(name, uris=[f"urn:qkdpost:sae:{name}"])
-        return self._issued[name]
+        with self._lock:
+            if name not in self._issued:
+                self._issued[name] = self.applications.issue(name, uris=[f"urn:qkdpost:sae:{name}"])
+            return self._issued[name]
 
     def key_manager(self, name: str) -> Issued:
-        if name not in self._issued:
-            usages = ("client", "server")
-            self._issued[name] = self.key_managers.issue(name, uris=[f"urn:qkdpost:kme:{name}"], usages=usages)
-        return self._issued[name]
+        with self._lock:
+            if name not in self._issued:
+                usages = ("client", "server")
+                self._issued[name] = self.key_managers.issue(name, uris=[f"urn:qkdpost:kme:{name}"], usages=usages)
+            return self._issued[name]
 
     def to_applications(self, name: str) -> Credentials:
         """Return what a key manager shows to applications."""

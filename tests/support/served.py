@@ -55,7 +55,7 @@ class Served:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        assert self.errors == []
+        assert not self.errors, self.errors
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         """Run a coroutine in the loop of the servers."""

@@ -129,12 +129,14 @@ class KeyManagerHost:
         """End every connection, make the last turn durable, and let go of the key manager; its store stays open."""
         if self._closed:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         for part in list(self.parts):
             await part.aclose()
         await self.call(lambda: None)
+        while self._wanted or self._committing:  # what connections said when they ended
+            await self.call(lambda: None)
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
         self._executor.shutdown()
 
     def now_seconds(self) -> float:
