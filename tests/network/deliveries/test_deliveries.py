@@ -343,6 +343,19 @@ def test_what_nobody_fetches_expires_a_tenth_later_than_the_master_thinks() -> N
     assert not network.a.store.scan("rests_on", b"", b"\xff" * 40, 10)
 
 
+def test_memory_is_for_the_keys_that_are_there() -> None:
+    network = PretendedNetwork(lifetimes=Lifetimes(record_seconds=0.0), quota=Quota(burst_keys=10**6))
+    for _ in range(60):
+        network.a.sessions["B"].stock = 10**6
+        before = len(network.a.released())
+        network.a.ask("SAE-B", number=100)
+        network.pump()
+        fetch(network.b, "SAE-B", [key.key_id for key in network.a.released()[before:]])
+    held = network.b.deliveries.held
+    assert not held._times
+    assert len(held._expiries) < 1500
+
+
 def test_two_applications_of_one_site_share_no_key_unless_the_policy_says_so() -> None:
     with pytest.raises(UnsupportedRequest, match="one site"):
         PretendedNetwork().a.ask("SAE-A2")

@@ -20,6 +20,7 @@ SKEW = 1.1
 """A slave's site lets a key live a tenth longer than the master's: the two count with clocks of their own."""
 _PAGE_ROWS = 4096
 _MOST_TOMBSTONES = 262_144
+_LEAST_STALE = 1024
 
 
 class HeldKeys:
@@ -31,19 +32,20 @@ class HeldKeys:
         report: takes events of this turn.
     """
 
-    __slots__ = ("_counts", "_expiries", "_policy", "_report", "_store", "_tombstones")
+    __slots__ = ("_counts", "_expiries", "_policy", "_report", "_store", "_times", "_tombstones")
 
     def __init__(self, store: KeyStore, policy: DeliveryPolicy, report: Callable[[Event], None]) -> None:
         self._store = store
         self._policy = policy
         self._report = report
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._times: dict[bytes, float] = {}
         self._expiries: list[tuple[float, bytes]] = []
         self._tombstones = 0
         for key_id, row in self._rows():
-            self._expiries.append((row.expires_seconds, key_id))
+            self._times[key_id] = row.expires_seconds
             self._count(row, +1)
-        heapq.heapify(self._expiries)
+        self._order_times()
 
     @property
     def waiting_keys(self) -> int:
@@ -76,7 +78,7 @@ class HeldKeys:
         row.value = b""
         value[:] = bytes(len(value))
         self._count(row, +1)
-        heapq.heappush(self._expiries, (row.expires_seconds, key_id))
+        self._schedule(key_id, row.expires_seconds)
 
     # Keys go.
 
@@ -117,9 +119,9 @@ class HeldKeys:
             kept = lifetimes.redelivery_seconds
             row.value = row.value if kept else b""
             row.expires_seconds = min(row.expires_seconds, now_seconds + max(kept, lifetimes.record_seconds))
-            heapq.heappush(self._expiries, (row.expires_seconds, key_id))
+            self._schedule(key_id, row.expires_seconds)
         if row.expires_seconds <= now_seconds:
-            self._store.take(HELD, key_id)
+            self._erase(key_id)
         else:
             self._write(key_id, row)
         return value, row.extension
@@ -146,15 +148,15 @@ class HeldKeys:
         expired: dict[tuple[str, str], list[str]] = {}
         while self._expiries and self._expiries[0][0] <= now_seconds and limit:
             limit -= 1
-            _, key_id = heapq.heappop(self._expiries)
-            row = self._read(key_id)
-            if row is None or row.expires_seconds > now_seconds:
-                continue
+            seconds, key_id = heapq.heappop(self._expiries)
+            row = self._read(key_id) if self._times.get(key_id) == seconds else None
+            if row is None:
+                continue  # it has another time by now, or is gone
             for slave, state in row.slaves.items():
                 if state == HeldState.HELD:
                     expired.setdefault((row.master, slave), []).append(key_id_text(key_id))
             self._count(row, -1)
-            self._store.take(HELD, key_id)
+            self._erase(key_id)
         for (master, slave), key_ids in expired.items():
             self._report(KeyExpired(master=master, slave=slave, key_ids=tuple(key_ids)))
         return bool(self._expiries) and self._expiries[0][0] <= now_seconds
@@ -165,7 +167,7 @@ class HeldKeys:
             self._apply(row, slave, event)
         row.value, row.expires_seconds = b"", until_seconds
         self._write(key_id, row)
-        heapq.heappush(self._expiries, (until_seconds, key_id))
+        self._schedule(key_id, until_seconds)
 
     def _remember_void(self, site: str, key_id: bytes, until_seconds: float) -> None:
         # The marks make a late assignment impossible as well; so many that are void before they came are an attack.
@@ -173,7 +175,24 @@ class HeldKeys:
             return
         self._tombstones += 1
         self._write(key_id, HeldRow(site, "", {}, until_seconds, b""))
-        heapq.heappush(self._expiries, (until_seconds, key_id))
+        self._schedule(key_id, until_seconds)
+
+    # Times. A key may get another one before its first has come, so that old entries stay behind until they are sorted
+    # out; memory is for the rows that there are.
+
+    def _schedule(self, key_id: bytes, seconds: float) -> None:
+        self._times[key_id] = seconds
+        heapq.heappush(self._expiries, (seconds, key_id))
+        if len(self._expiries) > 2 * len(self._times) + _LEAST_STALE:
+            self._order_times()
+
+    def _order_times(self) -> None:
+        self._expiries = [(seconds, key_id) for key_id, seconds in self._times.items()]
+        heapq.heapify(self._expiries)
+
+    def _erase(self, key_id: bytes) -> None:
+        self._store.take(HELD, key_id)
+        self._times.pop(key_id, None)
 
     # Rows.
 
