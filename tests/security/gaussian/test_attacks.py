@@ -1,8 +1,9 @@
 """Simulated eavesdroppers: a length never exceeds what their Holevo information leaves.
 
 With nothing disclosed, of m outcomes with one bit each an eavesdropper leaves at most m (1 - chi / q) bits, chi of a
-symbol and q outcomes of it; any length of a bound with less leakage than there was is below that, but with the bound's
-own epsilon, 1e-10.
+symbol and q outcomes of it; of outcomes that were sliced the entropy of their labels given their places stands for
+one bit each. Any length of a bound with less leakage than there was is below that, but with the bound's own epsilon,
+1e-10.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ import pytest
 
 from qkdpost import simulation
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.slices.plan import plan_slices
 from qkdpost.records import CoherentStates, QuadratureOutcomes
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.gaussian.secret_length import apply_bound
 from qkdpost.security.gaussian.settings import GaussianBoundSettings
+from qkdpost.security.gaussian.slices.bound import SlicedTally
+from qkdpost.security.gaussian.slices.bound import apply_bound as apply_bound_of_slices
 from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.security.result import SecretLength
 from qkdpost.simulation import CoherentImperfections
 from qkdpost.statistics.gaussian.moments import Whitening
+from qkdpost.statistics.gaussian.wrapped import cell_entropy
 from support.continuous import tally_of
 from support.eavesdropper import holevo_information, shannon_information
 
@@ -56,15 +61,52 @@ def bound_settings(**change: Any) -> GaussianBoundSettings:
     return GaussianBoundSettings(**(stated | change))
 
 
+@pytest.fixture(params=["rotations", "slices"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How outcomes are corrected, for `length` and `left_to_the_hosts`."""
+    monkeypatch.setitem(WAY, "way", request.param)
+    return str(request.param)
+
+
+WAY = {"way": "rotations"}
+
+
+CELLS = plan_slices(outcome_variance=1.0, noise_variance=0.75)
+"""About those that a session would choose on this line."""
+
+
+def sliced(tally: GaussianTally) -> SlicedTally:
+    """Return what the bound of slices counts of the same block."""
+    alone = replace(tally, dimension=tally.outcomes_per_symbol)
+    return SlicedTally(sums=alone, width=CELLS.width, levels=CELLS.levels)
+
+
 def length(tally: GaussianTally, leakage_bits: int = 0, **change: Any) -> SecretLength:
     disclosed = Disclosed(leakage_bits=leakage_bits, verification_bits=None, two_way=False)
-    return apply_bound(tally, disclosed, EPSILON, bound_settings(detection=tally.detection, **change))
+    settings = bound_settings(detection=tally.detection, **change)
+    if WAY["way"] == "rotations":
+        return apply_bound(tally, disclosed, EPSILON, settings)
+    return apply_bound_of_slices(sliced(tally), disclosed, EPSILON, settings)
+
+
+def bits_of_outcomes(tally: GaussianTally) -> float:
+    """Return m, or the entropy of m labels given their places for variances 6 standard errors above those seen.
+
+    That true variances are larger has a probability of 1e-9.
+    """
+    if WAY["way"] == "rotations":
+        return float(tally.key_reals)
+    sums = tally.moments
+    return math.fsum(
+        count * cell_entropy(squares / count * (1.0 + 6.0 * math.sqrt(2.0 / count)), CELLS.width, CELLS.labels)
+        for count, squares in zip(sums.counts, sums.measured_squares, strict=False)
+    )
 
 
 def left_to_the_hosts(tally: GaussianTally, **change: Any) -> float:
-    """Return m (1 - chi / q)."""
+    """Return m (1 - chi / q), or what the entropy of labels leaves."""
     chi = holevo_information(**(LINE | change), detection=tally.detection)
-    return tally.key_reals * (1.0 - chi / (2.0 if tally.detection == "heterodyne" else 1.0))
+    return bits_of_outcomes(tally) - tally.key_reals * chi / tally.outcomes_per_symbol
 
 
 @pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
@@ -91,7 +133,7 @@ def test_all_is_measured_and_sent_again(detection: str) -> None:
     assert length(tally).bits <= left_to_the_hosts(tally, excess_noise=2.0)
     information = shannon_information(**(LINE | {"excess_noise": 2.0}), detection=detection)
     reals = 2.0 if detection == "heterodyne" else 1.0
-    correction = math.floor(tally.key_reals * (1.0 - information / reals))
+    correction = math.floor(bits_of_outcomes(tally) - tally.key_reals * information / reals)
     assert length(tally, leakage_bits=correction).bits == 0
 
 
@@ -142,26 +184,27 @@ def test_a_calibration_slightly_too_loud_contradicts_the_outcomes() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.05, 0.2])
-def test_an_offset_is_taken_off_or_charged(offset: float) -> None:
-    """Norms and rotations of outcomes off centre by mu tell mu^2 / (2 ln 2) bit of each."""
+def test_an_offset_is_taken_off_or_charged(offset: float, way: str) -> None:
+    """Norms and rotations of outcomes off centre by mu tell mu^2 / (2 ln 2) bit of each; slices tell nothing more."""
     alice, bob = records(8, CoherentImperfections(offset=(offset, -offset)))
     centred = tally_of(alice, bob)
     assert 0.75 * left_to_the_hosts(centred) < length(centred).bits <= left_to_the_hosts(centred)
     matrix = centred.whitening.matrix
     left = tally_of(alice, bob, whitening=Whitening(centre=(0.0, 0.0), matrix=matrix))
     told = left.key_reals * 0.7213 * (100.0 * offset * matrix[0]) ** 2
-    assert length(left).bits <= left_to_the_hosts(left) - told
+    assert length(left).bits <= left_to_the_hosts(centred) - (told if way == "rotations" else 0.0)
 
 
 @pytest.mark.parametrize("imbalance", [0.02, 0.1])
-def test_unequal_gains_are_taken_off_or_charged(imbalance: float) -> None:
+def test_unequal_gains_are_taken_off_or_charged(imbalance: float, way: str) -> None:
     """Directions of outcomes with variances 1 + d and 1 - d tell 0.361 d^2 bit of each real, with their norms known."""
     alice, bob = records(9, CoherentImperfections(imbalance=imbalance))
     white = tally_of(alice, bob)
     assert 0.75 * left_to_the_hosts(white) < length(white).bits <= left_to_the_hosts(white)
     one = math.sqrt(abs(white.whitening.determinant))
     left = tally_of(alice, bob, whitening=replace(white.whitening, matrix=(one, 0.0, 0.0, one)))
-    assert length(left).bits <= left_to_the_hosts(left) - left.key_reals * 0.361 * imbalance**2
+    told = left.key_reals * 0.361 * imbalance**2 if way == "rotations" else 0.0
+    assert length(left).bits <= left_to_the_hosts(left) - told
 
 
 def test_integers_with_dither_keep_what_is_left() -> None:
@@ -188,4 +231,5 @@ def test_drift_and_phase_noise_are_noise() -> None:
         (CoherentImperfections(phase_correlation=0.99, rotation_rad=0.2), {"phase_variance": 0.01}),
     ):
         tally = tally_of(*records(12, flaws, **change))
-        assert length(tally).bits < length(tally_of(*records(12))).bits
+        clean = tally_of(*records(12))
+        assert length(tally).bits - bits_of_outcomes(tally) < length(clean).bits - bits_of_outcomes(clean)
