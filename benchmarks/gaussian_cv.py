@@ -2,6 +2,7 @@
 
     python -m benchmarks.gaussian_cv [--symbols 40000000] [--km 25] [--modulation 4] [--excess-noise 0.02]
         [--efficiency 0.6] [--electronic-noise 0.1] [--detection heterodyne|homodyne] [--records 8] [--calibration 1]
+        [--correction multidimensional|slices]
 
 Both processes draw the same records from one seed and keep their own half. Calibration records, so many times as long
 as the block, are summed up as they are drawn; with `--keep-calibration` they are held. The clock runs from the greeting
@@ -24,6 +25,7 @@ import qkdpost as qp
 
 PRESHARED = bytes(range(256)) * 16
 FIBRE_LOSS_DB_PER_KM = 0.2
+CORRECTIONS = {"multidimensional": qp.Multidimensional(), "slices": qp.Slices()}
 
 
 def link_of(options: argparse.Namespace) -> qp.LinkConfig:
@@ -37,6 +39,7 @@ def link_of(options: argparse.Namespace) -> qp.LinkConfig:
             modulation_tolerance=options.tolerance,
             efficiency_tolerance=options.tolerance,
         ),
+        correction=CORRECTIONS[options.correction],
         blocks=qp.Blocks(detections=options.symbols, max_detections=2**30),
     )
 
@@ -111,6 +114,7 @@ def main() -> None:
     parser.add_argument("--efficiency", type=float, default=0.6)
     parser.add_argument("--electronic-noise", type=float, default=0.1)
     parser.add_argument("--detection", choices=("heterodyne", "homodyne"), default="heterodyne")
+    parser.add_argument("--correction", choices=CORRECTIONS, default="multidimensional")
     parser.add_argument("--attacks", default="gaussian-collective")
     parser.add_argument("--calibration", type=float, default=1.0, help="how many times as long as the block")
     parser.add_argument("--keep-calibration", action="store_true", help="as arrays, and not as sums")

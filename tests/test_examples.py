@@ -101,8 +101,9 @@ def test_time_tags(data_directory: Path) -> None:
     assert "both hosts hold the same key" in output
 
 
-def test_coherent_states() -> None:
-    output = run("gaussian_cv.py", "--symbols", "1200000", "--fibre-km", "3")
+@pytest.mark.parametrize("correction", ["multidimensional", "slices"])
+def test_coherent_states(correction: str) -> None:
+    output = run("gaussian_cv.py", "--symbols", "1200000", "--fibre-km", "3", "--correction", correction)
     assert "bits per symbol expected" in output
     assert "key delivered" in output
     assert "against Gaussian, i.i.d. collective attacks" in output

@@ -10,6 +10,8 @@ import pytest
 from qkdpost import planning, simulation
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning import GaussianLink
+from qkdpost.reconciliation.slices.codes import level_codes
+from qkdpost.security.epsilon import Epsilon
 from qkdpost.simulation import Fibre
 from support.continuous import tally_of
 from support.eavesdropper import holevo_information, shannon_information
@@ -57,10 +59,11 @@ def test_expected_sums_are_those_of_a_simulation(detection: str, phase_variance:
 
 
 @pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
-def test_endless_blocks_give_what_the_eavesdropper_leaves(detection: str) -> None:
-    link = replace(LINK, detection=detection, modulation_variance=1.5)
+@pytest.mark.parametrize(("correction", "variance"), [("multidimensional", 1.5), ("slices", 1.5), ("slices", 12.0)])
+def test_endless_blocks_give_what_the_eavesdropper_leaves(detection: str, correction: str, variance: float) -> None:
+    link = replace(LINK, detection=detection, modulation_variance=variance, correction=correction)
     devices = {
-        "modulation_variance": 1.5,
+        "modulation_variance": variance,
         "transmittance": link.fibre.transmittance,
         "excess_noise": 0.02,
         "efficiency": 0.6,
@@ -117,6 +120,30 @@ def test_the_code_of_a_session_is_what_is_planned_with() -> None:
     )
 
 
+def test_slices_are_for_short_links() -> None:
+    for km, better in ((1.0, "slices"), (25.0, "multidimensional")):
+        short = replace(LINK, fibre=Fibre(length_km=km), reconciliation_efficiency=None)
+        found = {
+            correction: planning.optimise(replace(short, correction=correction), pulses=10**9, max_evaluations=25)
+            for correction in ("multidimensional", "slices")
+        }
+        assert max(found, key=lambda name: found[name].result.bits) == better
+    strong = replace(short, correction="slices", modulation_variance=1000.0, fibre=Fibre(length_km=0.0), efficiency=1.0)
+    assert planning.expected_length(replace(strong, detection="homodyne"), pulses=10**9).bits == 0
+
+
+def test_what_slices_are_planned_to_disclose_is_what_a_session_does() -> None:
+    link = GaussianLink(fibre=Fibre(length_km=1.0), modulation_variance=12.0, correction="slices")
+    for reals in (2**18, 16 * 2**18):
+        frames = reals >> 18
+        told = link.expected_disclosure(reals, Epsilon.split(1e-10))
+        syndromes = sum(level_codes(2**18).syndrome_bits)
+        assert told.verification_bits is not None
+        said = told.leakage_bits - told.verification_bits
+        assert frames * syndromes < said < frames * (syndromes + 64) + 2**12
+        assert link.code_rate < 0.5 * math.log2(1.0 + link.signal_to_noise_ratio)
+
+
 @pytest.mark.slow
 def test_the_first_key_of_a_link() -> None:
     plan = planning.time_to_collect(LINK, secret_bits=1, max_evaluations=15)
@@ -152,6 +179,7 @@ def test_a_curve_ends_where_no_code_has_a_rate() -> None:
         {"receiver": "half"},
         {"attacks": "coherent"},
         {"modulation_tolerance": 0.6},
+        {"correction": "cascade"},
         {"dimension": 3},
         {"dimension": 1},
         {"reconciliation_efficiency": 0.0},

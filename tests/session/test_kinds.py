@@ -33,6 +33,9 @@ LINKS = {
         protocol=qp.SinglePhotonBB84(mean_photons=0.3, g2=0.01, test_probabilities=(0.2, 0.2))
     ),
     "heterodyne": qp.LinkConfig(protocol=qp.GaussianCV(modulation_variance=2.0, efficiency=0.5)),
+    "short heterodyne": qp.LinkConfig(
+        protocol=qp.GaussianCV(modulation_variance=10.0, efficiency=0.5), correction=qp.Slices(frame_outcomes=2**16)
+    ),
     "homodyne": qp.LinkConfig(protocol=qp.GaussianCV(modulation_variance=1.0, efficiency=0.5, detection="homodyne")),
 }
 
@@ -74,12 +77,14 @@ CORRECTIONS = {
     "cascade": qp.Cascade(),
     "ldpc": qp.Ldpc(frame_bits=2**14),
     "multidimensional": qp.Multidimensional(),
+    "slices": qp.Slices(frame_outcomes=2**16),
 }
+CONTINUOUS = {"heterodyne": "multidimensional", "homodyne": "multidimensional", "short heterodyne": "slices"}
 CORRECTED = [
     (name, method)
     for name, link in LINKS.items()
     for method in CORRECTIONS
-    if (method == "multidimensional") == (link.protocol.kind == "gaussian-cv")
+    if (method == CONTINUOUS[name] if link.protocol.corrections else method in ("cascade", "ldpc"))
 ]
 
 

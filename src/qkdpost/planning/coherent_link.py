@@ -14,16 +14,22 @@ from qkdpost.checks import choice, instance, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.virtual_channel import virtual_channel_capacity
 from qkdpost.reconciliation.raptor.plan import MAX_EXTENSION_ROWS, MIN_EXTENSION_ROWS, FramePlan, plan_frames
+from qkdpost.reconciliation.slices.plan import MAX_LEVELS, SlicePlan, plan_slices
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.gaussian.secret_length import apply_bound
 from qkdpost.security.gaussian.settings import Attacks, Detection, GaussianBoundSettings, Receiver
+from qkdpost.security.gaussian.slices.bound import SlicedTally
+from qkdpost.security.gaussian.slices.bound import apply_bound as apply_bound_of_slices
 from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.security.result import SecretLength
 from qkdpost.simulation.devices import Fibre
 from qkdpost.statistics.gaussian.moments import LAGS, CalibrationMoments, QuadratureMoments, Whitening
+from qkdpost.statistics.gaussian.wrapped import cell_entropy
 
 __all__ = ["GaussianLink"]
+
+Correction = Literal["multidimensional", "slices"]
 
 FIBRE = Fibre()
 
@@ -31,6 +37,7 @@ MAX_PULSES = 2**40
 """Symbols of a block, whose sums are of no more."""
 _FRAME_REALS = 2**19
 """About as many outcomes are in a frame, where no plan of a code says how many."""
+_SLICED_REALS = 2**18
 _ATTEMPTS = 8
 _STATISTICS_BITS = 64 * (25 + 10 + 10 + 6)
 """Sums that the hosts announce of a block, 64 bits each, and counts."""
@@ -40,7 +47,7 @@ _VARIANCES = (1.0, 2.5, 6.0, 15.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaussianLink:
-    """Gaussian-modulated coherent states, corrected from Bob to Alice by multidimensional reconciliation.
+    """Gaussian-modulated coherent states, corrected from Bob to Alice.
 
     Args:
         modulation_variance: V_A, of x and of p; the optimiser turns it.
@@ -55,10 +62,11 @@ class GaussianLink:
         attacks: that the length shall hold against, as in the settings of the kind.
         modulation_tolerance: of V_A, as a part of it; the bound takes the upper end.
         efficiency_tolerance: likewise of the efficiency.
+        correction: "multidimensional", or "slices" for short links, in frames of 2^18 outcomes.
         dimension: of the rotations: 2, 4 or 8; 1 too for homodyne detection.
         reconciliation_efficiency: None: the code that a session would choose, its syndrome and no more. Else what part
-            of the capacity of the channel that rotations make is expected to be left, within the rates of the codes.
-            For planning only: a bound takes what was disclosed.
+            of the capacity of the channel that rotations make, or of the mutual information where outcomes are sliced,
+            is expected to be left, within the rates of the codes. For planning only: a bound takes what was disclosed.
         calibration_symbols: of either calibration record; None for as many as the block has.
         disclosed_symbols: of a block, to set up correction.
         pulse_rate_hz: symbols per second.
@@ -78,6 +86,7 @@ class GaussianLink:
     attacks: Attacks = "gaussian-collective"
     modulation_tolerance: float = 0.0
     efficiency_tolerance: float = 0.0
+    correction: Correction = "multidimensional"
     dimension: Literal[1, 2, 4, 8] = 8
     reconciliation_efficiency: float | None = None
     calibration_symbols: int | None = None
@@ -99,7 +108,12 @@ class GaussianLink:
             _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=most))
         for name in ("modulation_tolerance", "efficiency_tolerance"):
             _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=0.5))
-        for name, offered in (("detection", Detection), ("receiver", Receiver), ("attacks", Attacks)):
+        for name, offered in (
+            ("detection", Detection),
+            ("receiver", Receiver),
+            ("attacks", Attacks),
+            ("correction", Correction),
+        ):
             _keep(self, name, choice(name, getattr(self, name), get_args(offered)))
         self._check_counts()
 
@@ -132,7 +146,12 @@ class GaussianLink:
 
     @property
     def code_rate(self) -> float:
-        """The part of the outcomes' bits that correction is expected to leave; 0 where no code has so low a rate."""
+        """The part of the outcomes' bits that correction is expected to leave; 0 where no code has so low a rate.
+
+        Where outcomes are sliced, bits of each that it is expected to leave.
+        """
+        if self.correction == "slices":
+            return max(0.0, self._label_entropy() - self._disclosed_by_slices())
         if self.reconciliation_efficiency is None:
             plan = self._frames()
             return 0.0 if plan is None else _rate(plan)
@@ -145,6 +164,33 @@ class GaussianLink:
             return plan_frames(self.signal_to_noise_ratio)
         except InputError:
             return None  # no code has so low a rate
+
+    def _cells(self) -> SlicePlan | None:
+        try:
+            return plan_slices(outcome_variance=1.0, noise_variance=1.0 / (1.0 + self.signal_to_noise_ratio))
+        except InputError:
+            return None  # outcomes spread over too many cells
+
+    def _label_entropy(self) -> float:
+        """Return the entropy of the label of an outcome, given its place; in bits."""
+        plan = self._cells()
+        return 0.0 if plan is None else cell_entropy(1.0, plan.width, plan.labels)
+
+    def _disclosed_by_slices(self) -> float:
+        """Return the bits of each outcome that slices are expected to disclose."""
+        plan = self._cells()
+        if plan is None:
+            return float(MAX_LEVELS)
+        if self.reconciliation_efficiency is None:
+            return sum(plan.codes.syndrome_bits) / plan.frame_reals
+        information = 0.5 * math.log2(1.0 + self.signal_to_noise_ratio)
+        return max(0.0, self._label_entropy() - self.reconciliation_efficiency * information)
+
+    def _rotated(self) -> int:
+        """Return how many outcomes correction takes for one: whole symbols, where none are rotated."""
+        if self.correction == "slices":
+            return 2 if self.detection == "heterodyne" else 1
+        return self.dimension
 
     def expected_tally(self, pulses: int) -> GaussianTally:
         """Return the expected sums over a block of `pulses` symbols, less those that are disclosed.
@@ -180,8 +226,8 @@ class GaussianLink:
             ),
             shot_electronic=self._calibration(noise, 1.0 + self.electronic_noise),
             electronic=self._calibration(noise, self.electronic_noise),
-            key_reals=reals - reals % self.dimension,
-            dimension=self.dimension,
+            key_reals=reals - reals % self._rotated(),
+            dimension=self._rotated(),
         )
 
     def _calibration(self, symbols: int, variance: float) -> CalibrationMoments:
@@ -193,12 +239,13 @@ class GaussianLink:
 
     def expected_disclosure(self, key_reals: int, epsilon: Epsilon) -> Disclosed:
         """Return what correction, verification and statistics of so many outcomes are expected to disclose."""
-        rate, plan = self.code_rate, self._frames()
-        length = _FRAME_REALS if plan is None else plan.frame_bits
+        sliced, plan = self.correction == "slices", self._frames()
+        told = self._disclosed_by_slices() if sliced else 1.0 - self.code_rate
+        length = _SLICED_REALS if sliced else _FRAME_REALS if plan is None else plan.frame_bits
         frames = max(1, -(-key_reals // length))
         tag = math.ceil(math.log2(frames * _ATTEMPTS / epsilon.correctness))
         verification = frames * (tag + 1)
-        correction = math.ceil(key_reals * (1.0 - rate)) + _ATTEMPTS * frames + _STATISTICS_BITS
+        correction = math.ceil(key_reals * told) + _ATTEMPTS * frames + _STATISTICS_BITS
         return Disclosed(leakage_bits=correction + verification, verification_bits=verification, two_way=False)
 
     def secret_length(self, pulses: int, efficiency: float | None, epsilon: Epsilon, **options: Any) -> SecretLength:
@@ -222,7 +269,13 @@ class GaussianLink:
             receiver=self.receiver,
             attacks=self.attacks,
         )
-        return apply_bound(tally, self.expected_disclosure(tally.key_reals, epsilon), epsilon, settings)
+        disclosed = self.expected_disclosure(tally.key_reals, epsilon)
+        if self.correction == "slices":
+            plan = self._cells()
+            width, levels = (1.0, MAX_LEVELS) if plan is None else (plan.width, plan.levels)
+            sliced = SlicedTally(sums=tally, width=width, levels=levels)
+            return apply_bound_of_slices(sliced, disclosed, epsilon, settings)
+        return apply_bound(tally, disclosed, epsilon, settings)
 
     def starting_points(self) -> Iterator[GaussianLink]:
         """Yield a coarse grid of choices to start a search from."""
