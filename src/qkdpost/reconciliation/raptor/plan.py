@@ -21,7 +21,7 @@ _PLAN_BYTES = 4
 _LOWEST_SNR = 1e-3
 _LARGEST_SNR = 1e3
 _EFFICIENCY = ((0.0, 0.925), (0.022, 0.935), (0.055, 0.93), (0.11, 0.93), (0.22, 0.92), (0.4, 0.85), (1.0, 0.85))
-"""Pairs of ln(1 + SNR) / (2 ln 2) and the efficiency at which one frame of ten or fewer need an increment, straight
+"""Pairs of ln(1 + SNR) / (2 ln 2) and the efficiency at which one frame of five or fewer need an increment, straight
 lines between: what the family decodes by `RAPTOR_DECODERS["layered"]`, less what rotations of 8 outcomes lose. A little
 more would give a longer key, and take twice the time."""
 
