@@ -110,6 +110,11 @@ def save_record(path: Path, record: object) -> None:
             fields |= {"bases": np.asarray(record.bases), "outcomes": np.asarray(record.bits)}
         case qp.TimeTags():
             fields = {"ticks": record.ticks, "channels": record.channels, "tick_ps": record.tick_ps}
+        case qp.CoherentStates():
+            fields = {"symbols": record.symbols, "modulation_variance": record.modulation_variance}
+        case qp.QuadratureOutcomes():  # of heterodyne detection
+            fields = {"values": record.values, "efficiency": record.efficiency}
+            fields |= {"electronic_shot": record.electronic_shot, "electronic": record.electronic}
     np.savez(path, kind=type(record).__name__, **fields)
 
 

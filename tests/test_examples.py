@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,29 @@ def test_coherent_states(correction: str) -> None:
     assert "bits per symbol expected" in output
     assert "key delivered" in output
     assert "against Gaussian, i.i.d. collective attacks" in output
+
+
+def check_network(output: str, keys: int) -> None:
+    assert re.search(r"hut-\d killed after \d+ keys; \d+ came while it was away, [1-9]\d* since it is back", output)
+    assert "as pre-shared key: works" in output
+    found = re.search(r"all (\d+) keys were equal, and none came twice", output)
+    assert found
+    assert int(found[1]) >= keys
+
+
+def test_metropolitan_network_of_four_sites(tmp_path: Path) -> None:
+    output = run("metropolitan_network.py", "--small", "--picture", str(tmp_path / "network.png"))
+    check_network(output, 20 + 3 + 2)
+    assert (tmp_path / "network.png").stat().st_size > 10_000
+    for kind in ("decoy-bb84", "single-photon-bb84", "gaussian-cv"):
+        assert kind in output
+
+
+@pytest.mark.slow
+def test_metropolitan_network_of_thirteen_sites() -> None:
+    output = run("metropolitan_network.py", "--no-picture")
+    check_network(output, 2 * 20 + 3 + 2)
+    assert "hut-1, hut-2, hut-3" in output
 
 
 def test_notebook_in_five_lines() -> None:
