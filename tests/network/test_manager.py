@@ -240,6 +240,23 @@ def test_demands_that_the_stock_meets_are_met() -> None:
         network.ask("SAE-B", requirements=demands)
 
 
+def test_a_request_that_nobody_waits_for_is_void_everywhere() -> None:
+    network = pair()
+    ticket = network.ask("SAE-B", number=2)
+    network.commit("a")
+    network.deliver("a", "b")
+    network.commit("b")
+    assert network.managers["b"].account().waiting_keys == 2
+    assert network.managers["a"].abandon(ticket)
+    network.run()
+    assert not network.released()
+    assert isinstance(network.refusals()[0], PeerUnavailable)
+    assert network.managers["b"].account().waiting_keys == 0
+    assert not network.managers["a"].abandon(ticket)
+    with pytest.raises(InputError):
+        network.managers["a"].abandon(1)  # type: ignore[arg-type]
+
+
 def test_a_low_pool_is_said_once() -> None:
     network = pair(policy=DeliveryPolicy(low_water_bits=50_000))
     network.events["a"].clear()

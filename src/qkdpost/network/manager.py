@@ -303,6 +303,19 @@ class KeyManager(SingleUse):
 
         return self._turns.run(fetch)
 
+    def abandon(self, ticket: Ticket) -> bool:
+        """Give up a request whose application is gone: what was assigned is void everywhere, `RequestRefused` follows.
+
+        Returns:
+            Whether it was still open. Keys that are released already expire at their slaves' sites.
+
+        Raises:
+            InputError: no ticket.
+            StoreUnavailable: the store does not record.
+        """
+        asked = instance("ticket", ticket, Ticket)
+        return self._turns.run(lambda rooms: rooms.deliveries.abandon(asked))
+
     # Operators.
 
     def revoke(self, identifier: bytes) -> int:

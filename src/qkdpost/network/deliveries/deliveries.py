@@ -152,6 +152,14 @@ class Deliveries:
                     f"{8 * wanted_bytes} bits of key for {site} were asked for; {8 * found} can be delivered at present"
                 )
 
+    def abandon(self, ticket: Ticket) -> bool:
+        """Void what is assigned to a request that nobody waits for any more; tell whether it was still open."""
+        found = [request for request in self._assignments.open_requests if request.ticket is ticket]
+        for request in found:
+            error = PeerUnavailable("the application that asked for the keys is gone")
+            self._assignments.refuse(request, error, "abandoned", VoidReason.DEADLINE)
+        return bool(found)
+
     # Of slaves.
 
     def fetch(self, caller: str, master: str, key_ids: Sequence[bytes]) -> tuple[DeliveredKey, ...]:

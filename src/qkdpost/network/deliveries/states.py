@@ -50,12 +50,22 @@ class HeldState(IntEnum):
 
 
 MasterEvent = Literal[
-    "held by all", "released", "refused", "deadline", "broken", "restarted", "restored", "expired", "revoked"
+    "held by all",
+    "released",
+    "refused",
+    "abandoned",
+    "deadline",
+    "broken",
+    "restarted",
+    "restored",
+    "expired",
+    "revoked",
 ]
 HeldEvent = Literal["assigned", "fetched", "voided", "expired"]
 
 _ENDS_BEFORE_RELEASE: tuple[MasterEvent, ...] = (
     "refused",  # by one site, which voids the keys at all others
+    "abandoned",  # by the application that asked
     "deadline",
     "broken",  # the connection to one site, before it had confirmed
     "restarted",  # this process died since: the application that waited is gone
