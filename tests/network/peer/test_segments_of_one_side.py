@@ -228,6 +228,24 @@ def test_another_segment_gives_the_hash_keys_if_the_first_is_lost() -> None:
     assert pair.a.told
 
 
+@pytest.mark.parametrize("who", [0, 1])
+def test_an_end_that_was_put_back_before_it_had_the_hash_keys_gets_new_ones(who: int) -> None:
+    pair = Pair()
+    backup = pair.ends[who].store.snapshot()
+    fill(pair, 1)
+    pair.connect()
+    pair.ends[who].crash(backup)
+    pair.connect()
+    for number in range(2, 6):
+        fill(pair, number)
+    for _ in range(2):
+        pair.connect()
+    assert pair.a.pool.hash_keys_name == pair.b.pool.hash_keys_name == (2).to_bytes(16, "big")
+    pair.a.assign(key_id(1))
+    pair.exchange()
+    assert pair.a.told
+
+
 def test_new_hash_keys_replace_old_ones_with_all_that_hung_on_them() -> None:
     pair = transferred_pair()
     pair.a.turn(pair.a.pool.renew_hash_keys)

@@ -95,6 +95,7 @@ class GreetingExchange:
             pool.highest_number,
             len(entries),
             pending if pending is not None and len(pending) <= MAX_PENDING else None,
+            pool.hash_keys_name,
         )
         parts = range(0, len(entries), MAX_LISTED_SEGMENTS)
         return [hello, *(SegmentList(tuple(entries[start : start + MAX_LISTED_SEGMENTS])) for start in parts)]

@@ -52,6 +52,7 @@ class PeerHello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
         highest_number: the highest number of a segment that it has ever seen.
         segments: how many segments it lists.
         pending: transfers to the other end of which it has not heard the last; None if it does not say.
+        hash_keys: the transferred segment that gave its hash keys; empty if none did.
     """
 
     version: Offset
@@ -63,6 +64,7 @@ class PeerHello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     highest_number: Offset
     segments: Annotated[int, Meta(ge=0, le=2**17)]
     pending: Annotated[tuple[Identifier, ...], Meta(max_length=2048)] | None = None
+    hash_keys: Annotated[bytes, Meta(max_length=16)] = b""
 
 
 class ListedSegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

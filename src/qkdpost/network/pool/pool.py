@@ -237,10 +237,18 @@ class Pool(SingleUse):
     def _lacks_hash_keys(self) -> bool:
         return self._renewal is None and not any(segment.renews for segment in self.order.by_number.values())
 
-    def choose_renewal(self) -> None:
-        """Have another segment give the hash keys, if the first was given up before it could; at the leader."""
-        waiting = [segment for _, segment in sorted(self.order.by_number.items()) if segment.vouched]
-        if waiting and self._lacks_hash_keys() and waiting[0].stage is SegmentStage.NUMBERED:
+    @property
+    def hash_keys_name(self) -> bytes:
+        """The segment that gave the hash keys, empty if none did."""
+        return b"" if self._renewal is None else self._renewal[1]
+
+    def choose_renewal(self, *, anew: bool) -> None:
+        """Have another segment give the hash keys, if the first was lost before it could, or at one end."""
+        numbered = [segment for _, segment in sorted(self.order.by_number.items()) if segment.vouched]
+        waiting = [segment for segment in numbered if segment.stage is SegmentStage.NUMBERED]
+        if anew:
+            self._renews_next = not waiting
+        if waiting and (anew or self._lacks_hash_keys()) and not waiting[0].renews:
             self.begin_renewal(waiting[0])
             self.to_offer.append(waiting[0])
 

@@ -77,8 +77,9 @@ def settle(pool: Pool, hello: PeerHello, segments: Sequence[ListedSegment], *, f
         raise RemoteProtocolError("the peer names numbers of segments that nobody gave, or more at once than could be")
     for segment in list(pool.order.by_identifier.values()):
         _compare(pool, segment, theirs.get(segment.identifier), hello)
+    differ = _hash_keys_differ(pool, hello, theirs)
     if pool.is_leader:
-        pool.choose_renewal()
+        pool.choose_renewal(anew=differ)
     in_order = sorted(segments, key=lambda entry: entry.number)
     answers = [answer for entry in in_order for answer in take_offer(pool, entry)]
     pool.own.recount()
@@ -145,6 +146,18 @@ def _compare(pool: Pool, segment: PooledSegment, entry: ListedSegment | None, he
             pool.make_ready(segment)
         if segment.in_use:
             _shrink(pool, segment, entry)
+
+
+def _hash_keys_differ(pool: Pool, hello: PeerHello, theirs: dict[bytes, ListedSegment]) -> bool:
+    """Give up transferred segments if one end was put back before it had their hash keys."""
+    mine = pool.hash_keys_name
+    entry = theirs.get(mine)
+    if mine == hello.hash_keys or (not pool.is_leader and entry is not None and not entry.in_use):
+        return False  # the same, or the leader hears with this greeting that they were taken
+    for segment in list(pool.order.by_number.values()):
+        if segment.vouched and segment.in_use:
+            pool.retire(segment, "the two ends have other hash keys")
+    return True
 
 
 def _shrink(pool: Pool, segment: PooledSegment, entry: ListedSegment) -> None:
