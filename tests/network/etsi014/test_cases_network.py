@@ -36,6 +36,11 @@ def test_a_case_in_a_network_of_its_own(case: dict[str, Any]) -> None:
     run_case(case, NetworkWorld())
 
 
+@pytest.mark.parametrize("case", RELAYED, ids=lambda case: case["id"])
+def test_a_case_over_a_trusted_node(case: dict[str, Any]) -> None:
+    run_case(case, NetworkWorld(relayed=True))
+
+
 @pytest.mark.parametrize("restored", ["KME-A", "KME-B"])
 def test_a_backup_put_back_after_frames_were_lost_uses_no_pad_twice(restored: str) -> None:
     """What was sent and never arrived is in neither store: only keeping ahead of it helps."""
