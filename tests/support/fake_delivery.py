@@ -56,6 +56,7 @@ class FakeManager:
     undo: list[Callable[[], None]] = field(default_factory=list)
     requests: int = 0
     turn: int = 0
+    abandoned: list[Ticket] = field(default_factory=list)
     lost: set[int] = field(default_factory=set)
 
     def outcome(self, turn: int) -> TurnOutcome:
@@ -95,6 +96,10 @@ class FakeManager:
         keys = tuple(self._assigned(master, slaves, size_bits) for _ in range(number))
         self.reported.append(KeysReleased(ticket=ticket, keys=keys))
         return ticket
+
+    def abandon(self, ticket: Ticket) -> bool:
+        self.abandoned.append(ticket)
+        return False
 
     def fetch_keys(
         self, *, caller: str, master: str, key_ids: Sequence[str], now_seconds: float

@@ -94,6 +94,13 @@ class KeyService(Protocol):
             StoreUnavailable: the store does not record.
         """
 
+    def abandon(self, ticket: Ticket) -> bool:
+        """Give up a request whose application is gone; `RequestRefused` follows. Tell whether it was still open.
+
+        Raises:
+            StoreUnavailable: the store does not record.
+        """
+
     def fetch_keys(
         self, *, caller: str, master: str, key_ids: Sequence[str], now_seconds: float
     ) -> tuple[DeliveredKey, ...]:

@@ -206,6 +206,7 @@ def test_keys_of_an_abandoned_request_are_erased_unseen() -> None:
     service.receive_request(1, Request(method="GET", target=ENC), "SAE-A", now_seconds=0.0)
     released = manager.reported[0]
     service.abandon(1)
+    assert [ticket.number for ticket in manager.abandoned] == [1]
     manager.commit()
     service.receive_events(manager.events())
     assert service.responses() == []

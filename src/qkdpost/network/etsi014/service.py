@@ -130,9 +130,12 @@ class Etsi014:
         return tuple(others)
 
     def abandon(self, number: int) -> None:
-        """Forget a request whose connection is gone; what is handed out for it after that is overwritten unseen."""
+        """Forget a request whose connection is gone: its keys are void, or overwritten unseen if they are released."""
         for ticket in [ticket for ticket, asked in self._tickets.items() if asked == number]:
             self._tickets[ticket] = None
+            self._asked_in_turn = self._manager.turn
+            with contextlib.suppress(StoreUnavailable):  # every request is refused then
+                self._manager.abandon(ticket)
         answers = [(asked, answer) for asked, _, answer in self._uncommitted] + self._ready
         for response in [answer for asked, answer in answers if asked == number]:
             response.clear()

@@ -150,7 +150,7 @@ class EtsiServer:
         if connection.number >= 0:
             number = connection.number
             self._under_way.pop(number, None)
-            self._host.when_free(lambda: self._service.abandon(number))
+            self._host.when_free(lambda: self._abandon(number))
 
     def _ask(self, connection: HttpConnection, number: int, request: Request) -> None:
         if number not in self._under_way:
@@ -159,6 +159,11 @@ class EtsiServer:
         if self._service.needs_commit:
             self._host.commit_soon()
         self._answer()
+
+    def _abandon(self, number: int) -> None:
+        self._service.abandon(number)
+        if self._service.needs_commit:
+            self._host.commit_soon()
 
     def _answer(self) -> None:
         for number, response in self._service.responses():
