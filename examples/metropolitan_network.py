@@ -8,11 +8,12 @@ sites, `network_small.toml`). The records of the links are simulated. Each key m
 of them, its certificate and its pre-shared keys, and nothing of the others; it distils key with its neighbours, stores
 and relays it, and delivers it to applications by ETSI GS QKD 014 over mutual TLS. Then applications
 
-1. at two sites of the metropolis fetch equal keys, carried over two paths without a common node,
-2. at both ends of the chain fetch equal keys, and see whom they trust for that,
-3. at three sites share keys,
-4. go on fetching while the key manager of a hut is killed and started again: no key comes twice, and none is unequal,
-5. speak TLS 1.3 with a delivered key as pre-shared key.
+1. at the ends of a link, between two data centres, fetch equal keys,
+2. at two sites of the metropolis fetch equal keys, carried over two paths without a common node,
+3. at both ends of the chain fetch equal keys, and see whom they trust for that,
+4. at three sites share keys,
+5. go on fetching while the key manager of a hut is killed and started again: no key comes twice, and none is unequal,
+6. speak TLS 1.3 with a delivered key as pre-shared key.
 
 At the end stands the account of every link and key. The program ends with 0 only if all keys were equal.
 """
@@ -38,6 +39,7 @@ HERE = Path(__file__).parent
 class Plan:
     """Who shares keys with whom, and whose key manager is killed."""
 
+    link: tuple[str, str]
     disjoint: tuple[str, str]
     chain: tuple[str, str]
     multicast: tuple[str, str, str]
@@ -50,6 +52,7 @@ class Plan:
 
 PLANS = {
     "whole": Plan(
+        link=("dc-1", "dc-2"),
         disjoint=("kbh-1", "dc-2"),
         chain=("sdu", "dtu"),
         multicast=("ku", "dtu", "sdu"),
@@ -58,6 +61,7 @@ PLANS = {
         pairs=[("kbh-1", "dc-2", 2), ("dtu", "sdu", 1), ("ku", "sdu", 1)],
     ),
     "small": Plan(
+        link=("ku", "sdu"),
         disjoint=("dtu", "sdu"),
         chain=("dtu", "sdu"),
         multicast=("ku", "dtu", "sdu"),
@@ -96,8 +100,9 @@ def main() -> int:
 
 def play(running: RunningNetwork, plan: Plan) -> tuple[list[Delivery], bool]:
     """Let applications fetch and use keys; return what they got, and whether two could speak TLS with it."""
-    first, second = plan.disjoint
-    found = share_keys(running, "two disjoint paths", first, (second,), KEYS, {"qkdpost_disjoint_paths": 2})
+    found = share_keys(running, "one link", plan.link[0], plan.link[1:], KEYS, {"qkdpost_route_type": "direct"})
+    demands = {"qkdpost_route_type": "indirect", "qkdpost_disjoint_paths": 2}
+    found += share_keys(running, "two disjoint paths", plan.disjoint[0], plan.disjoint[1:], KEYS, demands)
     if plan.chain != plan.disjoint:
         found += share_keys(running, "the chain of trusted nodes", plan.chain[0], plan.chain[1:], KEYS)
     master, *slaves = plan.multicast

@@ -70,7 +70,7 @@ async def work(site: Site, pipe: Connection) -> None:
     """Serve peers and applications until the pipe is closed."""
     told = listen_to(pipe)
     manager = site.key_manager()
-    async with network.KeyManagerHost(manager) as host:
+    async with network.KeyManagerHost(manager, advance_seconds=0.1) as host:
         key_managers, applications = site.credentials("kme-authority.crt"), site.credentials("sae-authority.crt")
         ports = {name: site.before.get(name, 0) for name in ("peers", "delivery")}
         peers = await network.serve_peers(host, ADDRESS, ports["peers"], credentials=key_managers)

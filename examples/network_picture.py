@@ -99,7 +99,7 @@ def _draw_links(axes: object, network: qp.network.Topology, links: dict[str, dic
         )
         axes.annotate(
             text,
-            _middle(*ends),
+            _along(*ends, 0.28 if link.kind == "gaussian-cv" else 0.5),  # where no other link crosses
             ha="center",
             va="center",
             fontsize=7,
@@ -111,9 +111,10 @@ def _draw_links(axes: object, network: qp.network.Topology, links: dict[str, dic
 def _draw_deliveries(axes: object, deliveries: list[Flow]) -> None:
     for flow in deliveries:
         first, second = PLACES[flow.first], PLACES[flow.second]
-        curve = {"arrowstyle": "<->", "linestyle": ":", "connectionstyle": "arc3,rad=0.35", "color": "black"}
+        bend = max((0.35, -0.35), key=lambda side: _distance_to_sites(_bow(first, second, side / 2.0)))
+        curve = {"arrowstyle": "<->", "linestyle": ":", "connectionstyle": f"arc3,rad={bend}", "color": "black"}
         axes.annotate("", first, second, arrowprops=curve | {"shrinkA": 17, "shrinkB": 17}, zorder=2)
-        bow = _bow(first, second, 0.175)
+        bow = _bow(first, second, bend / 2.0)
         axes.plot(*bow, alpha=0.0)  # so that the picture is large enough for the text
         axes.annotate(
             f"{flow.keys} keys\n{flow.epsilon:.1g}",
@@ -126,11 +127,15 @@ def _draw_deliveries(axes: object, deliveries: list[Flow]) -> None:
         )
 
 
-def _middle(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
-    return (first[0] + second[0]) / 2.0, (first[1] + second[1]) / 2.0
+def _along(first: tuple[float, float], second: tuple[float, float], part: float) -> tuple[float, float]:
+    return first[0] + part * (second[0] - first[0]), first[1] + part * (second[1] - first[1])
 
 
 def _bow(first: tuple[float, float], second: tuple[float, float], part: float) -> tuple[float, float]:
     """Return the middle, moved sideways by a part of the distance, to where a bent arrow passes."""
-    x, y = _middle(first, second)
+    x, y = _along(first, second, 0.5)
     return x - part * (second[1] - first[1]), y + part * (second[0] - first[0])
+
+
+def _distance_to_sites(point: tuple[float, float]) -> float:
+    return min(math.dist(point, place) for place in PLACES.values())

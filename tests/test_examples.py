@@ -120,7 +120,7 @@ def check_network(output: str, keys: int) -> None:
 
 def test_metropolitan_network_of_four_sites(tmp_path: Path) -> None:
     output = run("metropolitan_network.py", "--small", "--picture", str(tmp_path / "network.png"))
-    check_network(output, 20 + 3 + 2)
+    check_network(output, 2 * 20 + 3 + 2)
     assert (tmp_path / "network.png").stat().st_size > 10_000
     for kind in ("decoy-bb84", "single-photon-bb84", "gaussian-cv"):
         assert kind in output
@@ -129,7 +129,7 @@ def test_metropolitan_network_of_four_sites(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_metropolitan_network_of_thirteen_sites() -> None:
     output = run("metropolitan_network.py", "--no-picture")
-    check_network(output, 2 * 20 + 3 + 2)
+    check_network(output, 3 * 20 + 3 + 2)
     assert "hut-1, hut-2, hut-3" in output
 
 
