@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from qkdpost.bits import Bits
 from qkdpost.checks import instance, listed, real_number, whole_number
@@ -27,6 +28,8 @@ from qkdpost.network.turns import Turns
 from qkdpost.single_use import SingleUse
 
 __all__ = ["KeyManager"]
+
+_Result = TypeVar("_Result")
 
 _NO_DEMANDS = KeyRequirements()
 
@@ -129,6 +132,23 @@ class KeyManager(SingleUse):
             StoreUnavailable: nobody knows whether it is; see the class.
         """
         self._turns.commit()
+
+    def maintain(self, work: Callable[[], _Result]) -> _Result:
+        """Make the open turn durable, and do something with the store before the next one begins.
+
+        A store has one transaction, and a key manager keeps it open. This is when a checkpoint or a backup is made:
+
+            manager.maintain(store.checkpoint)
+            manager.maintain(lambda: store.backup(folder))
+
+        Args:
+            work: called without arguments; it leaves no transaction open.
+
+        Raises:
+            StoreUnavailable: as `commit`; or of `work`, and then the store is read again as after a lost turn.
+            QkdpostError: whatever else `work` raises; the turn is durable then.
+        """
+        return self._turns.maintain(work)
 
     def events(self, *kinds: type[Event]) -> tuple[Event, ...]:
         """Return what happened in durable turns, and forget it; of these classes alone, or of all if none is given."""

@@ -47,6 +47,10 @@ def _ended(*_: Any, **__: Any) -> Any:
     )
 
 
+def _nothing() -> None:
+    """Do nothing between two turns."""
+
+
 class Turns:
     """The turns of a key manager over its store, and the rooms that are built of the store's rows.
 
@@ -104,9 +108,17 @@ class Turns:
         Raises:
             StoreUnavailable: nobody knows whether it is.
         """
-        self.run(self._commit)
+        self.maintain(_nothing)
 
-    def _commit(self, rooms: Rooms) -> None:
+    def maintain(self, work: Callable[[], _Result]) -> _Result:
+        """Make the open turn durable, do `work` while no transaction is open, and begin the next turn.
+
+        Raises:
+            StoreUnavailable: nobody knows whether the turn is durable; or `work` raised it, and all is read again.
+        """
+        return self.run(lambda rooms: self._between_turns(rooms, work))
+
+    def _between_turns(self, rooms: Rooms, work: Callable[[], _Result]) -> _Result:
         try:
             rooms.prepare()
             self._store.commit()
@@ -121,7 +133,10 @@ class Turns:
                 self._tickets.pop(event.ticket, None)
         self._events.extend(events)
         self.number += 1
-        self._store.begin()
+        try:
+            return work()
+        finally:
+            self._store.begin()
 
     def outcome(self, turn: int) -> TurnOutcome:
         """Tell what became of a turn."""
