@@ -101,7 +101,7 @@ def main() -> int:
 def play(running: RunningNetwork, plan: Plan) -> tuple[list[Delivery], bool]:
     """Let applications fetch and use keys; return what they got, and whether two could speak TLS with it."""
     found = share_keys(running, "one link", plan.link[0], plan.link[1:], KEYS, {"qkdpost_route_type": "direct"})
-    demands = {"qkdpost_route_type": "indirect", "qkdpost_disjoint_paths": 2}
+    demands = {"qkdpost_disjoint_paths": 2}
     found += share_keys(running, "two disjoint paths", plan.disjoint[0], plan.disjoint[1:], KEYS, demands)
     if plan.chain != plan.disjoint:
         found += share_keys(running, "the chain of trusted nodes", plan.chain[0], plan.chain[1:], KEYS)

@@ -25,6 +25,7 @@ IDLE_BITS = 49_152
 """What a pair without a link holds in stock, so that a request finds it."""
 LINK_RESERVE_BYTES = 512
 """Of each direction of a link; small, as the stock of the example is."""
+TIDY_SECONDS = 5.0
 ADDRESS = "127.0.0.1"
 
 
@@ -48,14 +49,14 @@ class Site:
         others = [pair[:2] for pair in self.pairs] + [link.between for link in self.links.values()]
         return sorted({name for names in others if self.name in names for name in names} - {self.name})
 
-    def key_manager(self) -> qp.network.KeyManager:
+    def key_manager(self, store: qp.network.SqliteStore) -> qp.network.KeyManager:
         rules = tuple(
             qp.network.PairRule(between=(one, other), disjoint_paths=k, idle_bits=IDLE_BITS)
             for one, other, k in self.pairs
         )
         return qp.network.KeyManager(
             name=self.name,
-            store=qp.network.SqliteStore(self.folder / "store"),
+            store=store,
             topology=self.network,
             relay=qp.network.RelayPolicy(pairs=rules, idle_bits=0, link_reserve_bytes=LINK_RESERVE_BYTES),
         )
@@ -69,7 +70,8 @@ class Site:
 async def work(site: Site, pipe: Connection) -> None:
     """Serve peers and applications until the pipe is closed."""
     told = listen_to(pipe)
-    manager = site.key_manager()
+    store = qp.network.SqliteStore(site.folder / "store")
+    manager = site.key_manager(store)
     async with network.KeyManagerHost(manager, advance_seconds=0.1) as host:
         key_managers, applications = site.credentials("kme-authority.crt"), site.credentials("sae-authority.crt")
         ports = {name: site.before.get(name, 0) for name in ("peers", "delivery")}
@@ -87,10 +89,19 @@ async def work(site: Site, pipe: Connection) -> None:
         for peer in site.peers:
             if site.name < peer:  # one end of each pair calls
                 await network.connect_peer(host, peer, ADDRESS, directory[peer]["peers"], credentials=key_managers)
+        tidying = asyncio.create_task(tidy(host, store))
         while await told.get():
             account = await host.call(manager.account)
             pipe.send({"account": {pool.peer: asdict(pool) for pool in account.pools}})
+        tidying.cancel()
     manager.close()
+
+
+async def tidy(host: network.KeyManagerHost, store: qp.network.SqliteStore) -> None:
+    """Empty the store's log now and then, so that key that was spent is in no file."""
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        await host.call(lambda: host.manager.maintain(store.checkpoint))
 
 
 def listen_to(pipe: Connection) -> asyncio.Queue[dict[str, Any] | None]:
