@@ -119,6 +119,43 @@ def test_families_of_bounds_know_nothing_of_each_other(family: str) -> None:
         assert not [name for name in imported_modules(path) if f"{name}.".startswith(others)], path
 
 
+KEY_MANAGEMENT = [
+    "names",
+    "store",
+    "accounts",
+    "provenance",
+    "epsilon",
+    "events",
+    "policy",
+    "service",
+    "messages",
+    "pool",
+    "peer",
+    "pairs",
+    "relay",
+    "deliveries",
+    "imports",
+    "rooms",
+    "turns",
+    "manager",
+    "etsi014",
+    "sources",
+    "combination",
+]
+"""Parts of `network`, in the order in which they may know each other."""
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "network").rglob("*.py")), ids=lambda path: str(path.name))
+def test_parts_of_a_key_manager_know_only_what_stands_before_them(path: Path) -> None:
+    own = path.relative_to(SOURCE / "network").parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for module in loaded_modules(path):
+        room, *rest = module.split(".")
+        if room == "network" and rest:
+            assert KEY_MANAGEMENT.index(rest[0]) <= KEY_MANAGEMENT.index(own), f"{own} imports {module}"
+
+
 def test_statistics_is_mathematics_only() -> None:
     for path in (SOURCE / "statistics").rglob("*.py"):
         assert imported_rooms(path) <= {"errors", "checks", "statistics"}, path

@@ -10,8 +10,8 @@ import pytest
 
 from qkdpost.errors import KeyNotFound, NotEnoughKey, PeerUnavailable, QkdpostError, StoreUnavailable
 from qkdpost.network.events import KeyExpired, PeerDisagrees, StoreFailed, StoreRestored
-from qkdpost.network.peer.message_fields import VoidReason
-from qkdpost.network.peer.messages import VoidKeys
+from qkdpost.network.messages.fields import VoidReason
+from qkdpost.network.messages.framed import VoidKeys
 from qkdpost.network.policy import DeliveryPolicy, Lifetimes
 from qkdpost.network.store.memory import MemoryStore
 from support.network import Network, line, pads_used_twice, topology

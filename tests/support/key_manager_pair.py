@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from qkdpost.errors import StoreUnavailable
-from qkdpost.network.peer.message_fields import RefusalReason, VoidReason
-from qkdpost.network.peer.messages import (
+from qkdpost.network.messages.fields import RefusalReason, VoidReason
+from qkdpost.network.messages.framed import (
     AssignAnswer,
     AssignedKey,
     AssignKeys,

@@ -11,7 +11,7 @@ import numpy as np
 from qkdpost.errors import NotEnoughKey, PeerUnavailable
 from qkdpost.network.deliveries.deliveries import Deliveries
 from qkdpost.network.events import DeliveredKey, Event, KeysReleased, RequestRefused, Ticket
-from qkdpost.network.peer.messages import consumed_lengths
+from qkdpost.network.messages.framed import consumed_lengths
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements
 from qkdpost.network.provenance import Block, Provenance
 from qkdpost.network.store.memory import MemoryStore

@@ -13,7 +13,7 @@ from typing import Any
 
 from qkdpost.errors import NotEnoughKey, PeerUnavailable, StoreUnavailable
 from qkdpost.network.events import TransferFailed
-from qkdpost.network.peer.messages import CarrySegment, consumed_lengths
+from qkdpost.network.messages.framed import CarrySegment, consumed_lengths
 from qkdpost.network.provenance import Block, CheckCount, Provenance
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.relay import Relay

@@ -9,10 +9,10 @@ from qkdpost.errors import InputError, PeerUnavailable, StoreDamaged
 from qkdpost.network.accounts import Account, Ledger, PoolAccount
 from qkdpost.network.deliveries.deliveries import Deliveries
 from qkdpost.network.events import Event, PoolLow
+from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.names import RandomBytes, checked_name
 from qkdpost.network.pairs import Pair
 from qkdpost.network.peer.handler import MessageHandler
-from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.peer.session import PeerSession
 from qkdpost.network.policy import DeliveryPolicy
 from qkdpost.network.pool.pool import Pool

@@ -13,9 +13,9 @@ from qkdpost.errors import (
     UnsupportedRequest,
 )
 from qkdpost.network.events import KeyExpired, KeysReleased, KeysVoided
+from qkdpost.network.messages.fields import RefusalReason, VoidReason
+from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
 from qkdpost.network.names import key_id_bytes, key_id_text
-from qkdpost.network.peer.message_fields import RefusalReason, VoidReason
-from qkdpost.network.peer.messages import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
 from qkdpost.network.policy import AccessPolicy, Lifetimes, Quota
 from support.pretended_sites import PretendedNetwork, PretendedSite
 

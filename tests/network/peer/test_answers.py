@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from qkdpost.errors import NotEnoughKey
-from qkdpost.network.peer.message_fields import VoidReason
-from qkdpost.network.peer.messages import VoidKeys
+from qkdpost.network.messages.fields import VoidReason
+from qkdpost.network.messages.framed import VoidKeys
 from support.key_manager_pair import SMALL, End, ready_pair
 
 
@@ -102,7 +102,7 @@ def test_a_frame_that_was_opened_and_never_sent_goes_empty() -> None:
 
 def test_one_key_manager_at_a_time_and_turns_in_order() -> None:
     from qkdpost.errors import InputError, LocalProtocolError
-    from qkdpost.network.peer.messages import AssignedKey, AssignKeys
+    from qkdpost.network.messages.framed import AssignedKey, AssignKeys
 
     pair = ready_pair()
     with pytest.raises(LocalProtocolError, match="connection_lost"):

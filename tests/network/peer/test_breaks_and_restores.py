@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from qkdpost.errors import PeerUnavailable
+from qkdpost.network.messages.fields import VoidReason
+from qkdpost.network.messages.framed import VoidKeys
 from qkdpost.network.peer import greeting_exchange
-from qkdpost.network.peer.message_fields import VoidReason
-from qkdpost.network.peer.messages import VoidKeys
 from qkdpost.network.pool.direction import Direction
 from qkdpost.network.pool.settling import store_peer_mark
 from support.key_manager_pair import SMALL, Pair, ready_pair

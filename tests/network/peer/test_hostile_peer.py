@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.codec import MAX_RANGES, encode_greeting, encode_messages, frame
-from qkdpost.network.peer.greetings import (
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES, RefusalReason
+from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, Grant, KeyAnswer
+from qkdpost.network.messages.greetings import (
     ListedSegment,
     Mark,
     PeerHello,
@@ -23,13 +24,12 @@ from qkdpost.network.peer.greetings import (
     SegmentOffer,
     SegmentTaken,
 )
-from qkdpost.network.peer.message_fields import MAX_FRAME_BYTES, RefusalReason
-from qkdpost.network.peer.messages import AssignAnswer, AssignedKey, AssignKeys, Grant, KeyAnswer
-from qkdpost.network.pool import pool_identifier
+from qkdpost.network.names import pool_id
+from qkdpost.network.peer.codec import MAX_RANGES, encode_greeting, encode_messages, frame
 from qkdpost.network.pool.direction import Range
 from support.key_manager_pair import Pair, ready_pair
 
-POOL = pool_identifier("a", "b")
+POOL = pool_id("a", "b")
 
 
 def key_id(number: int) -> bytes:

@@ -52,8 +52,8 @@ def test_every_bit_of_a_segment_and_its_name_counts() -> None:
 
 def offers(pair: Pair, name: str) -> set[bytes]:
     """All checks that an end ever said of a segment, in lists or offers."""
+    from qkdpost.network.messages.greetings import SegmentList, SegmentOffer
     from qkdpost.network.peer.codec import Incoming, decode_greeting, is_frame
-    from qkdpost.network.peer.greetings import SegmentList, SegmentOffer
 
     found = set()
     for sender, data in pair.sent:

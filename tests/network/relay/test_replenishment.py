@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from qkdpost.network.peer.messages import CarrySegment
+from qkdpost.network.messages.framed import CarrySegment
 from qkdpost.network.relay.demand import AVERAGING_SECONDS, Rate
 from qkdpost.network.relay.fair_shares import fair_shares
 from qkdpost.network.relay.policy import RelayPolicy

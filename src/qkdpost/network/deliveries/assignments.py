@@ -19,10 +19,10 @@ from qkdpost.network.deliveries.requests import Batch, Request
 from qkdpost.network.deliveries.states import HeldState, MasterEvent, MasterState
 from qkdpost.network.deliveries.surroundings import Surroundings
 from qkdpost.network.events import DeliveredKey, KeysReleased, RequestRefused
+from qkdpost.network.messages.fields import MAX_KEYS_PER_MESSAGE, VoidReason
+from qkdpost.network.messages.framed import AssignedKey, AssignKeys, VoidKeys
 from qkdpost.network.names import key_id_text, new_key_id
 from qkdpost.network.peer.handler import OpenedFrame, Session
-from qkdpost.network.peer.message_fields import MAX_KEYS_PER_MESSAGE, VoidReason
-from qkdpost.network.peer.messages import AssignedKey, AssignKeys, VoidKeys
 from qkdpost.network.policy import DeliveryPolicy
 from qkdpost.network.provenance import LOCAL_KIND, Block, Provenance
 from qkdpost.network.store.protocol import KeyStore

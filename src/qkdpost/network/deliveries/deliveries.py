@@ -18,10 +18,10 @@ from qkdpost.network.deliveries.released import ReleasedKeys, unreleased_rows
 from qkdpost.network.deliveries.requests import Request
 from qkdpost.network.deliveries.surroundings import Surroundings
 from qkdpost.network.events import DeliveredKey, KeysVoided, Ticket
+from qkdpost.network.messages.fields import MAX_KEY_BYTES, VoidReason
+from qkdpost.network.messages.framed import AssignAnswer, AssignKeys, VoidKeys
 from qkdpost.network.names import key_id_text
 from qkdpost.network.peer.handler import MessageHandler
-from qkdpost.network.peer.message_fields import MAX_KEY_BYTES, VoidReason
-from qkdpost.network.peer.messages import AssignAnswer, AssignKeys, VoidKeys
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements
 from qkdpost.network.store.protocol import KeyStore
 

@@ -7,9 +7,9 @@ from typing import Any
 from qkdpost.errors import NotAuthorised, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
 from qkdpost.network.deliveries.assignments import Assignments
 from qkdpost.network.deliveries.receiver import ReceivedAssignments
+from qkdpost.network.messages.fields import RefusalReason
+from qkdpost.network.messages.framed import AssignAnswer, AssignKeys
 from qkdpost.network.peer.handler import Session
-from qkdpost.network.peer.message_fields import RefusalReason
-from qkdpost.network.peer.messages import AssignAnswer, AssignKeys
 
 __all__ = ["AnswerHandler", "AssignHandler"]
 

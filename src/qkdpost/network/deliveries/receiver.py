@@ -9,10 +9,10 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.network.deliveries.held import SKEW, HeldKeys
 from qkdpost.network.deliveries.records import HeldRow
 from qkdpost.network.deliveries.states import HeldState
+from qkdpost.network.messages.fields import RefusalReason, VoidReason
+from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
 from qkdpost.network.names import checked_name
 from qkdpost.network.peer.handler import Session
-from qkdpost.network.peer.message_fields import RefusalReason, VoidReason
-from qkdpost.network.peer.messages import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
 from qkdpost.network.policy import AccessPolicy
 
 __all__ = ["ReceivedAssignments", "ReceivedVoids"]

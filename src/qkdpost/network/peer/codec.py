@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.greetings import Greeting
-from qkdpost.network.peer.message_fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME
-from qkdpost.network.peer.messages import Message, wrong_lengths
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME
+from qkdpost.network.messages.framed import Message, wrong_lengths
+from qkdpost.network.messages.greetings import Greeting
 from qkdpost.network.peer.tags import TAG_BYTES
 from qkdpost.network.pool.direction import Range
 

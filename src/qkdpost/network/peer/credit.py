@@ -1,7 +1,7 @@
 """How much a frame may take now, so that answers always get through.
 
 To take a frame never needs a pad; to acknowledge one does. So keys and grants leave enough of both directions for the
-answers that they call for (finding: with less, two ends that both wait for a pad wait for ever):
+answers that they call for. With less, two ends that both wait for a pad wait for ever:
 
 - of this side's direction: the floor, and a tag for each open assignment and this one, since each may have to be
   voided;

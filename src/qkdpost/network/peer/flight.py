@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from qkdpost.network.peer.messages import (
+from qkdpost.network.messages.framed import (
     AssignAnswer,
     AssignKeys,
     CarryDone,

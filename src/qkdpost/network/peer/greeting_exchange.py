@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.greetings import (
+from qkdpost.network.messages.fields import MAX_LISTED_SEGMENTS
+from qkdpost.network.messages.greetings import (
     PROTOCOL_VERSION,
     Greeting,
     ListedSegment,
@@ -28,7 +29,6 @@ from qkdpost.network.peer.greetings import (
     SegmentOffer,
     SegmentTaken,
 )
-from qkdpost.network.peer.message_fields import MAX_LISTED_SEGMENTS
 from qkdpost.network.pool.numbering import listed, new_offers, take_offer, take_taken
 from qkdpost.network.pool.pool import Pool
 from qkdpost.network.pool.settling import settle, store_peer_mark

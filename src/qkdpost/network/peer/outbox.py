@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from qkdpost.errors import StoreDamaged
-from qkdpost.network.peer.messages import AssignAnswer, CarryDone, CarryVoid, Message, VoidKeys
+from qkdpost.network.messages.framed import AssignAnswer, CarryDone, CarryVoid, Message, VoidKeys
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["Outbox", "is_answer", "is_repeatable"]

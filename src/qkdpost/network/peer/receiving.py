@@ -6,8 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.codec import Header, decode_messages, header_of
-from qkdpost.network.peer.messages import (
+from qkdpost.network.messages.framed import (
     AssignAnswer,
     AssignKeys,
     CarryDone,
@@ -16,6 +15,7 @@ from qkdpost.network.peer.messages import (
     consumed_bytes,
     consumed_lengths,
 )
+from qkdpost.network.peer.codec import Header, decode_messages, header_of
 from qkdpost.network.peer.sending import use_of
 from qkdpost.network.peer.tags import TAG_BYTES
 from qkdpost.network.pool.grants import confirm_grant, take_grant

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qkdpost.errors import InputError, LocalProtocolError
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME
+from qkdpost.network.messages.framed import AssignKeys, CarrySegment, Grant, Message, consumed_lengths, wrong_lengths
 from qkdpost.network.peer.codec import MAX_RANGES, encode_messages, frame
 from qkdpost.network.peer.credit import answer_room, control_room, kept_bytes
 from qkdpost.network.peer.flight import SentFrame
-from qkdpost.network.peer.message_fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME
-from qkdpost.network.peer.messages import AssignKeys, CarrySegment, Grant, Message, consumed_lengths, wrong_lengths
 from qkdpost.network.peer.tags import TAG_BYTES
 from qkdpost.network.pool.booking import Use
 from qkdpost.network.pool.direction import Range

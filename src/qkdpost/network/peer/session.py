@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError, LocalProtocolError, NotEnoughKey, PeerUnavailable, RemoteProtocolError
+from qkdpost.network.messages.framed import AssignKeys, CarrySegment, Message
 from qkdpost.network.peer.codec import Incoming, decode_greeting, encode_greeting, is_frame
 from qkdpost.network.peer.credit import key_room
 from qkdpost.network.peer.flight import Flight
 from qkdpost.network.peer.greeting_exchange import GreetingExchange
 from qkdpost.network.peer.handler import MessageHandler
-from qkdpost.network.peer.messages import AssignKeys, CarrySegment, Message
 from qkdpost.network.peer.outbox import Outbox, is_repeatable
 from qkdpost.network.peer.receiving import receive_frame
 from qkdpost.network.peer.sending import OpenFrame, send_waiting

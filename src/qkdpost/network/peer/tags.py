@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost._kernels.gf2.polynomial_hash import TABLE_WORDS, absorb, power_table
-from qkdpost.network.peer.message_fields import MAX_FRAME_BYTES
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES
 from qkdpost.single_use import SingleUse
 
 __all__ = ["TAG_BYTES", "Tagger"]

@@ -4,7 +4,7 @@ The rules, and why nothing is used twice, are told where they are kept: `segment
 see that they hold the same bits), `direction` (marks and limits), `settling` (what a greeting does), `pool` (all).
 """
 
-from qkdpost.network.pool.pool import Pool, pool_identifier
+from qkdpost.network.pool.pool import Pool
 from qkdpost.network.pool.settings import PoolSettings
 
-__all__ = ["Pool", "PoolSettings", "pool_identifier"]
+__all__ = ["Pool", "PoolSettings"]

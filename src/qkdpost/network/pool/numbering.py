@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.greetings import ListedSegment, SegmentOffer, SegmentTaken
+from qkdpost.network.messages.greetings import ListedSegment, SegmentOffer, SegmentTaken
 from qkdpost.network.pool.pool import MAX_LEAP, Pool
 from qkdpost.network.pool.segment import HASH_KEYS_BYTES, LEADER, PooledSegment, SegmentStage
 

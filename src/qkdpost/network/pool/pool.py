@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from typing import ClassVar
 
 from qkdpost.checks import byte_string, described, flag
 from qkdpost.errors import InputError, StoreDamaged
-from qkdpost.network.peer.greetings import ListedSegment
+from qkdpost.network.messages.greetings import ListedSegment
+from qkdpost.network.names import pool_id
 from qkdpost.network.pool.booking import Booking, Nowhere, Source, Use
 from qkdpost.network.pool.content import Content
 from qkdpost.network.pool.direction import Direction, Range
@@ -21,7 +21,7 @@ from qkdpost.network.pool.vouching import RESERVED_BYTES, segment_checks
 from qkdpost.network.store.protocol import KeyStore
 from qkdpost.single_use import SingleUse
 
-__all__ = ["Pool", "pool_identifier"]
+__all__ = ["Pool"]
 
 LEAST_BODY_BYTES = 128
 MOST_BODY_BYTES = 2**31
@@ -33,17 +33,6 @@ MAX_LEAP = 2**24
 _TABLE = "pools"
 _PROVENANCES = "provenances"
 _ROW = struct.Struct("<IQQ?I16s")
-
-
-def pool_identifier(first: str, second: str) -> bytes:
-    """Return the 16 bytes that name the pool of two key managers, in whichever order.
-
-    >>> pool_identifier("kbh-2", "kbh-3") == pool_identifier("kbh-3", "kbh-2")
-    True
-    """
-    names = sorted(name.encode() for name in (first, second))
-    text = b"".join(len(name).to_bytes(2, "little") + name for name in names)
-    return hashlib.blake2b(text, digest_size=16, person=b"qkdpost pool").digest()
 
 
 class Pool(SingleUse):
@@ -79,7 +68,7 @@ class Pool(SingleUse):
             raise InputError(f"a pool has two ends; found {name!r} at both")
         self.name = name
         self.peer_name = peer
-        self.identifier = pool_identifier(name, peer)
+        self.identifier = pool_id(name, peer)
         self.is_leader = name < peer
         self.settings = settings or PoolSettings()
         self.store = store

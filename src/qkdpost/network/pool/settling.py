@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.greetings import ListedSegment, Mark, PeerHello, SegmentTaken
+from qkdpost.network.messages.greetings import ListedSegment, Mark, PeerHello, SegmentTaken
 from qkdpost.network.pool.direction import Place
 from qkdpost.network.pool.numbering import take_offer
 from qkdpost.network.pool.pool import Pool

@@ -8,7 +8,7 @@ import msgspec
 
 from qkdpost.checks import described, instance, keep, listed, real_number, whole_number
 from qkdpost.errors import ConfigurationError
-from qkdpost.network.peer.message_fields import MAX_KEY_BYTES
+from qkdpost.network.messages.fields import MAX_KEY_BYTES
 from qkdpost.network.relay.disjoint_paths import disjoint_paths
 from qkdpost.network.relay.manipulation import CHECK_BYTES
 from qkdpost.network.relay.topology import LinkName, Topology, link_name

@@ -7,9 +7,9 @@ from typing import Any
 
 from qkdpost.checks import flag, real_number
 from qkdpost.network.events import Event, TransferFailed
+from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.names import RandomBytes
 from qkdpost.network.peer.handler import Session
-from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.relay.policy import RelayPolicy, check_paths_exist
 from qkdpost.network.relay.replenishment import Replenishment
 from qkdpost.network.relay.routing import Path

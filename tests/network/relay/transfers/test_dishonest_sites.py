@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from qkdpost.network.peer.message_fields import VoidReason
-from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
+from qkdpost.network.messages.fields import VoidReason
+from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.relay.manipulation import combine_shares, masked_check
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.transfers.header import MAX_LIFETIME_SECONDS, own_place, wrong_header, wrong_paths

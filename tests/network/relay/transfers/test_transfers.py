@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable
-from qkdpost.network.peer.messages import CarryDone, CarrySegment
+from qkdpost.network.messages.framed import CarryDone, CarrySegment
 from qkdpost.network.relay.policy import RelayPolicy
 from support.relaying import World, carried
 

@@ -23,8 +23,8 @@ from functools import lru_cache
 import msgspec
 
 from qkdpost.errors import InputError
+from qkdpost.network.messages.framed import CarrySegment
 from qkdpost.network.names import checked_name
-from qkdpost.network.peer.messages import CarrySegment
 from qkdpost.network.relay.manipulation import CHECK_BYTES
 from qkdpost.network.relay.routing import MAX_PATH_NAMES, Path
 

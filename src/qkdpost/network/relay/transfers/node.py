@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from qkdpost.network.messages.fields import MAX_MESSAGES_PER_FRAME, VoidReason
+from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import OpenedFrame, Session
-from qkdpost.network.peer.message_fields import MAX_MESSAGES_PER_FRAME, VoidReason
-from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.topology import LinkName, Topology
 from qkdpost.network.relay.transfers.header import own_place, wrong_header

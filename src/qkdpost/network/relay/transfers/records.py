@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from qkdpost.errors import StoreDamaged
-from qkdpost.network.peer.message_fields import MAX_PATHS, Identifier, Name, Share
-from qkdpost.network.peer.messages import CarrySegment
+from qkdpost.network.messages.fields import MAX_PATHS, Identifier, Name, Share
+from qkdpost.network.messages.framed import CarrySegment
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["NODE", "SOURCE", "TARGET", "NodeRow", "NodeState", "Rows", "SourceRow", "TargetRow", "row_key"]

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES, VoidReason
+from qkdpost.network.messages.framed import CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import Session
-from qkdpost.network.peer.message_fields import MAX_FRAME_BYTES, VoidReason
-from qkdpost.network.peer.messages import CarrySegment, CarryVoid
 from qkdpost.network.relay.routing import Path
 
 __all__ = ["ROOM_OF_A_FRAME", "add_into", "message_size", "refuse", "zero"]

@@ -11,10 +11,10 @@ import os
 
 from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable
 from qkdpost.network.events import TransferFailed
+from qkdpost.network.messages.fields import MAX_MESSAGES_PER_FRAME, VoidReason
+from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.names import RandomBytes
 from qkdpost.network.peer.handler import OpenedFrame, Session
-from qkdpost.network.peer.message_fields import MAX_MESSAGES_PER_FRAME, VoidReason
-from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.relay.manipulation import CHECK_BYTES, combine_shares, masked_check, share_bytes
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.routing import Path

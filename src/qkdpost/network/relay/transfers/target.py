@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from qkdpost.errors import InputError
 from qkdpost.network.events import TransferFailed
+from qkdpost.network.messages.fields import VoidReason
+from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import Session
-from qkdpost.network.peer.message_fields import VoidReason
-from qkdpost.network.peer.messages import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.provenance import Provenance
 from qkdpost.network.relay.manipulation import CHECK_BYTES, check_degree, combine_shares, is_unchanged
 from qkdpost.network.relay.policy import RelayPolicy

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from qkdpost.network.peer.message_fields import MAX_LISTED_SEGMENTS, Identifier, Name, Offset
+from qkdpost.network.messages.fields import MAX_LISTED_SEGMENTS, Identifier, Name, Offset
 
 __all__ = [
     "PROTOCOL_VERSION",

@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from qkdpost.network.peer import messages
-from qkdpost.network.peer.message_fields import RefusalReason, VoidReason
-from qkdpost.network.peer.messages import (
+from qkdpost.network.messages import framed
+from qkdpost.network.messages.fields import RefusalReason, VoidReason
+from qkdpost.network.messages.framed import (
     AssignAnswer,
     AssignedKey,
     AssignKeys,
@@ -41,9 +41,9 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
-def test_every_message_comes_back_as_it_went(message: messages.Message) -> None:
+def test_every_message_comes_back_as_it_went(message: framed.Message) -> None:
     data = msgspec.msgpack.encode(message)
-    assert msgspec.msgpack.decode(data, type=messages.Message) == message
+    assert msgspec.msgpack.decode(data, type=framed.Message) == message
     assert not wrong_lengths(message)
 
 
@@ -61,7 +61,7 @@ def test_only_keys_and_shares_consume_key() -> None:
         (carry(length=64, ciphertext=bytes(65)), "64 bytes"),
     ],
 )
-def test_what_contradicts_itself_is_named(message: messages.Message, words: str) -> None:
+def test_what_contradicts_itself_is_named(message: framed.Message, words: str) -> None:
     assert words in wrong_lengths(message)
 
 
@@ -83,10 +83,10 @@ def test_what_contradicts_itself_is_named(message: messages.Message, words: str)
         CarrySegment(bytes(16), "a", "c", (("a",) * 35,), 0, 64, bytes(16), 9, b""),
     ],
 )
-def test_bounds_hold_when_bytes_are_read(wrong: messages.Message) -> None:
+def test_bounds_hold_when_bytes_are_read(wrong: framed.Message) -> None:
     try:
         data = msgspec.msgpack.encode(wrong)
     except OverflowError:
         return
     with pytest.raises(msgspec.MsgspecError):
-        msgspec.msgpack.decode(data, type=messages.Message)
+        msgspec.msgpack.decode(data, type=framed.Message)

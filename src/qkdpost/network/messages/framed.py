@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
-from qkdpost.network.peer.message_fields import (
+from qkdpost.network.messages.fields import (
     MAX_KEYS_PER_MESSAGE,
     MAX_PATH_NAMES,
     MAX_PATHS,
