@@ -347,3 +347,11 @@ def test_a_key_of_a_pair_pool_rests_on_what_gave_the_pool_its_hash_keys_too() ->
     assert extension["qkdpost_trusted_nodes"] == ["v"]
     assert extension["qkdpost_epsilon"] >= 3e-10
     assert network.balances()
+
+
+def test_demands_on_a_pool_that_is_still_empty_are_a_matter_of_waiting() -> None:
+    network = Network(line("a", "b"))
+    network.run()
+    for demands in (KeyRequirements(route_type="indirect"), KeyRequirements(max_age_seconds=60.0)):
+        with pytest.raises(NotEnoughKey):
+            network.ask("SAE-B", requirements=demands)

@@ -73,12 +73,13 @@ def check_requirements(
         now_seconds: the time.
 
     Raises:
-        UnsupportedRequest: it could not be met.
+        UnsupportedRequest: it could not be met. Not of an empty stock, which may be filled with what is demanded.
     """
-    if demanded.is_empty:
-        return
+    pieces = () if demanded.is_empty else tuple(stock)
+    if not pieces:
+        return  # of nothing nothing is known: it is too little key, for now
     whole = Provenance()
-    for provenance in stock:
+    for provenance in pieces:
         whole = whole | provenance
     is_direct, bound = not whole.transfers, epsilon_bound(whole)
     unmet = [
