@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qkdpost.network.accounts import Account, PoolAccount
+    from qkdpost.network.combination import CombinationContext, combine_secrets
     from qkdpost.network.epsilon import EpsilonBound, epsilon_bound
     from qkdpost.network.etsi014 import DeliveryLimits, Etsi014
     from qkdpost.network.events import (
@@ -53,6 +54,7 @@ _HOMES = {
     "Account": "accounts",
     "AesGcmSealer": "store",
     "Block": "provenance",
+    "CombinationContext": "combination",
     "DeliveredKey": "events",
     "DeliveryLimits": "etsi014",
     "DeliveryPolicy": "policy",
@@ -96,6 +98,7 @@ _HOMES = {
     "Topology": "relay.topology",
     "TransferFailed": "events",
     "VendorInterface": "sources",
+    "combine_secrets": "combination",
     "epsilon_bound": "epsilon",
 }
 
@@ -104,6 +107,7 @@ __all__ = [
     "Account",
     "AesGcmSealer",
     "Block",
+    "CombinationContext",
     "DeliveredKey",
     "DeliveryLimits",
     "DeliveryPolicy",
@@ -147,6 +151,7 @@ __all__ = [
     "Topology",
     "TransferFailed",
     "VendorInterface",
+    "combine_secrets",
     "epsilon_bound",
 ]
 
