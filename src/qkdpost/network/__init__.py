@@ -1,7 +1,8 @@
 """From a link's key to an application's key: stores, relaying over trusted nodes, delivery.
 
 A vendor mounts `KeyManager` at each site, gives it the keys of its links, connects it to its peers and lets
-applications ask it for keys that are equal at both ends.
+applications ask it for keys that are equal at both ends. `docs/network.md` shows how, `KeyManager` is where to begin;
+an application's side of the delivery interface is in `etsi014`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qkdpost.network import combination, etsi014
     from qkdpost.network.accounts import Account, PoolAccount
     from qkdpost.network.combination import CombinationContext, combine_secrets
     from qkdpost.network.epsilon import EpsilonBound, epsilon_bound
     from qkdpost.network.etsi014 import DeliveryLimits, Etsi014
     from qkdpost.network.events import (
         DeliveredKey,
+        Event,
         KeyExpired,
         KeysReleased,
         KeysVoided,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from qkdpost.network.peer.session import PeerSession
     from qkdpost.network.policy import AccessPolicy, DeliveryPolicy, KeyRequirements, Lifetimes, Quota
     from qkdpost.network.pool.settings import PoolSettings
-    from qkdpost.network.provenance import Block, Provenance
+    from qkdpost.network.provenance import Block, CheckCount, Path, Provenance, Transfer
     from qkdpost.network.relay.policy import PairRule, RelayPolicy
     from qkdpost.network.relay.topology import Link, Site, Topology
     from qkdpost.network.service import KeyService, Stock
@@ -49,11 +52,13 @@ if TYPE_CHECKING:
         SqliteStore,
     )
 
+_ROOMS = ("combination", "etsi014")
 _HOMES = {
     "AccessPolicy": "policy",
     "Account": "accounts",
     "AesGcmSealer": "store",
     "Block": "provenance",
+    "CheckCount": "provenance",
     "CombinationContext": "combination",
     "DeliveredKey": "events",
     "DeliveryLimits": "etsi014",
@@ -61,6 +66,7 @@ _HOMES = {
     "EpsilonBound": "epsilon",
     "Etsi014": "etsi014",
     "Etsi014Interface": "sources",
+    "Event": "events",
     "ForeignCopy": "sources",
     "ForeignSource": "sources",
     "KeyExpired": "events",
@@ -76,6 +82,7 @@ _HOMES = {
     "MonotonicCounter": "store",
     "NoSealer": "store",
     "PairRule": "relay.policy",
+    "Path": "provenance",
     "PeerDisagrees": "events",
     "PeerSession": "peer.session",
     "PoolAccount": "accounts",
@@ -96,6 +103,7 @@ _HOMES = {
     "StoreRestored": "events",
     "Ticket": "events",
     "Topology": "relay.topology",
+    "Transfer": "provenance",
     "TransferFailed": "events",
     "VendorInterface": "sources",
     "combine_secrets": "combination",
@@ -107,6 +115,7 @@ __all__ = [
     "Account",
     "AesGcmSealer",
     "Block",
+    "CheckCount",
     "CombinationContext",
     "DeliveredKey",
     "DeliveryLimits",
@@ -114,6 +123,7 @@ __all__ = [
     "EpsilonBound",
     "Etsi014",
     "Etsi014Interface",
+    "Event",
     "ForeignCopy",
     "ForeignSource",
     "KeyExpired",
@@ -129,6 +139,7 @@ __all__ = [
     "MonotonicCounter",
     "NoSealer",
     "PairRule",
+    "Path",
     "PeerDisagrees",
     "PeerSession",
     "PoolAccount",
@@ -149,15 +160,20 @@ __all__ = [
     "StoreRestored",
     "Ticket",
     "Topology",
+    "Transfer",
     "TransferFailed",
     "VendorInterface",
+    "combination",
     "combine_secrets",
     "epsilon_bound",
+    "etsi014",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Load a part when a name of it is first used: some need packages that not everybody has."""
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -69,7 +69,12 @@ class DeliveredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysReleased:
-    """Every key manager of the slaves holds these keys durably; they are for the master of `ticket`."""
+    """Every key manager of the slaves holds these keys durably; they are for the master of `ticket`.
+
+    Args:
+        ticket: of the request.
+        keys: as many as were asked for, in the order of assignment. Secret.
+    """
 
     ticket: Ticket
     keys: tuple[DeliveredKey, ...]
@@ -77,7 +82,12 @@ class KeysReleased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused:
-    """A request got no key; what was assigned to it is void. `error` says why, in the class that a caller would see."""
+    """A request got no key; what was assigned to it is void.
+
+    Args:
+        ticket: of the request.
+        error: why, in the class that a caller would see.
+    """
 
     ticket: Ticket
     error: QkdpostError
@@ -85,7 +95,12 @@ class RequestRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLow:
-    """Less than the low-water mark can be delivered to applications at `peer`."""
+    """Less than the low-water mark can be delivered to applications at `peer`.
+
+    Args:
+        peer: the key manager at the other end of the pool.
+        deliverable_bits: what can be delivered there.
+    """
 
     peer: str
     deliverable_bits: int
@@ -93,7 +108,12 @@ class PoolLow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFull:
-    """The pool with `peer` holds more than four fifths of its quota; the newest key is refused when it is full."""
+    """The pool with `peer` holds more than four fifths of its quota; the newest key is refused when it is full.
+
+    Args:
+        peer: the key manager at the other end.
+        stored_bits: what the pool holds.
+    """
 
     peer: str
     stored_bits: int
@@ -101,7 +121,14 @@ class PoolFull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentReady:
-    """Both ends hold a new segment of the pool with `peer`."""
+    """Both ends hold a new segment of the pool with `peer`.
+
+    Args:
+        peer: the key manager at the other end.
+        segment: its identifier, 16 bytes: that of a link's key, or of a transfer.
+        length_bits: what the two directions share.
+        provenance: what it rests on.
+    """
 
     peer: str
     segment: bytes
@@ -111,7 +138,13 @@ class SegmentReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentLost:
-    """A segment of the pool with `peer` was not taken, or was given up with what was left of it; `detail` says why."""
+    """A segment of the pool with `peer` was not taken, or was given up with what was left of it.
+
+    Args:
+        peer: the key manager at the other end.
+        segment: its identifier, 16 bytes.
+        detail: why, and how much was left.
+    """
 
     peer: str
     segment: bytes
@@ -120,7 +153,14 @@ class SegmentLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferFailed:
-    """A segment on its way over trusted nodes is void; of what was spent nothing is used again."""
+    """A segment on its way over trusted nodes is void; of what was spent nothing is used again.
+
+    Args:
+        transfer: its identifier, 16 bytes.
+        peer: the key manager at the other end of the pool that it was for.
+        reason: why.
+        paths: the whole path of each of its shares, both ends among them.
+    """
 
     transfer: bytes
     peer: str
@@ -130,7 +170,13 @@ class TransferFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyExpired:
-    """Nobody fetched these keys in time; they are erased."""
+    """Nobody fetched these keys in time; they are erased.
+
+    Args:
+        master: the application that asked for them.
+        slave: that which did not fetch them.
+        key_ids: UUIDs.
+    """
 
     master: str
     slave: str
@@ -139,7 +185,14 @@ class KeyExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysVoided:
-    """These keys are void and erased here; `delivered`: an application of this site has some of them already."""
+    """These keys are void and erased here.
+
+    Args:
+        peer: the key manager that assigned them; this one's own name where an operator took them back.
+        key_ids: UUIDs.
+        reason: why.
+        delivered: whether an application of this site has some of them already.
+    """
 
     peer: str
     key_ids: tuple[str, ...]
@@ -149,7 +202,12 @@ class KeysVoided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerDisagrees:
-    """The connection to `peer` was broken, for its bytes do not fit this side's store."""
+    """The connection to `peer` was broken, for its bytes do not fit this side's store.
+
+    Args:
+        peer: the key manager at the other end.
+        detail: what does not fit.
+    """
 
     peer: str
     detail: str
@@ -160,6 +218,10 @@ class StoreRestored:
     """`peer` knows of more than this store, which must be an old one that was put back.
 
     No pad is used twice, but keys that were delivered are here again, and what was told since is forgotten.
+
+    Args:
+        peer: the key manager at the other end.
+        detail: what it knows.
     """
 
     peer: str

@@ -15,6 +15,7 @@ from qkdpost.network.events import (
     SegmentReady,
     StoreRestored,
 )
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES
 from qkdpost.network.peer.credit import kept_bytes
 from qkdpost.network.peer.session import PeerSession
 from qkdpost.network.peer.tags import TAG_BYTES
@@ -27,7 +28,6 @@ from qkdpost.network.store.protocol import KeyStore
 __all__ = ["Pair"]
 
 _ARRIVALS = "arrivals"
-_FRAME_BYTES = 64 * 1024
 _MOST_VERIFICATIONS = 2**40
 """Of frames, at the other end, since the pool was made: a thousand a second for 35 years."""
 _decoder = msgspec.msgpack.Decoder(dict[bytes, float])
@@ -83,7 +83,7 @@ class Pair:
         if pool.peer.rest < owed:
             return 0
         window = max(pool.own.window - pool.settings.answer_bytes(pool.own.window), TAG_BYTES + 1)
-        frames = -(-pool.own.rest // min(window, _FRAME_BYTES))
+        frames = -(-pool.own.rest // min(window, MAX_FRAME_BYTES))
         return max(0, pool.own.rest - kept - frames * TAG_BYTES)
 
     def stock(self) -> tuple[Provenance, ...]:
@@ -106,9 +106,9 @@ class Pair:
             whole = whole | self._read(piece)
         # Frames have at most 64 KiB, and segments may be longer: here each verification counts as one of the longest
         # text. Of the other end's nothing is known but that it cannot have made more than there was time for.
-        longest = max(_FRAME_BYTES, *(self.pool.order[number].length for number in self._numbers_in_use()), 0)
+        longest = max(MAX_FRAME_BYTES, *(self.pool.order[number].length for number in self._numbers_in_use()), 0)
         here = self.pool.verifications * _units(longest)
-        there = _MOST_VERIFICATIONS * _units(_FRAME_BYTES) + self.pool.highest_number * _units(longest)
+        there = _MOST_VERIFICATIONS * _units(MAX_FRAME_BYTES) + self.pool.highest_number * _units(longest)
         return whole.with_checks(self.pool.identifier, here + there)
 
     def _numbers_in_use(self) -> list[int]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
+
+from qkdpost.network.accounts import Source, Use
 
 __all__ = ["Booking", "Nowhere", "Source", "Use"]
-
-Source = Literal["link", "transfer", "foreign"]
-Use = Literal["delivery", "relay", "tags", "checks", "lost"]
 
 
 class Booking(Protocol):
