@@ -7,13 +7,16 @@ import gc
 import logging
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qkdpost.errors import KeyNotFound, QkdpostError
-from qkdpost.network.events import KeysReleased
+from qkdpost.errors import KeyNotFound, QkdpostError, StoreUnavailable
+from qkdpost.network.events import KeysReleased, StoreFailed
 from qkdpost.network.pool.settings import PoolSettings
+from qkdpost.network.store.memory import MemoryStore
+from qkdpost.network.store.sqlite import SqliteStore
 from support.network import Network, topology
 
 RING = [("a", "b"), ("a", "c"), ("b", "c")]
@@ -85,3 +88,59 @@ def test_released_keys_of_a_lost_turn_are_overwritten() -> None:
     network.stores["a"].lose_power_at(1)
     network.commit("a")
     assert key.key == bytes(32)
+
+
+def files_with(folder: Path, secrets: list[bytes]) -> set[str]:
+    return {
+        path.name
+        for path in folder.rglob("*")
+        if path.is_file()
+        for content in [path.read_bytes()]
+        if any(secret[:16] in content or secret[-16:] in content for secret in secrets)
+    }
+
+
+def test_after_a_checkpoint_erased_keys_are_in_no_file(tmp_path: Path) -> None:
+    stores = {name: SqliteStore(tmp_path / name) for name in "ab"}
+    network = Network(topology("ab", [("a", "b")]), stores=stores, pools=PoolSettings(chunk_bytes=32))
+    network.stock_links(12_000)
+    network.run()
+    ids, keys = network.keys_between("SAE-B", number=4, size_bits=512)
+    assert network.fetch("SAE-B", ids) == keys
+    network.keys_between("SAE-B", number=1)  # passes what of their chunks is not passed yet
+    network.run()
+    assert files_with(tmp_path, keys), "the logs have them still"
+    turns = {name: manager.turn for name, manager in network.managers.items()}
+    for manager in network.managers.values():
+        manager.checkpoint()
+    assert not files_with(tmp_path, keys)
+    assert all(network.managers[name].outcome(turn) == "durable" for name, turn in turns.items())
+    assert network.fetch("SAE-B", network.keys_between("SAE-B")[0]), "and it goes on"
+    for manager in network.managers.values():
+        manager.close()
+
+
+class DamagedLog(MemoryStore):
+    """A store whose log cannot be emptied."""
+
+    __slots__ = ()
+
+    def checkpoint(self) -> None:
+        raise StoreUnavailable("the log was not emptied")
+
+
+def test_a_checkpoint_that_fails_leaves_its_turn_durable() -> None:
+    network = Network(topology("ab", [("a", "b")]), stores={"a": DamagedLog()})
+    network.stock_links(12_000)
+    network.run()
+    manager = network.managers["a"]
+    turn = manager.turn
+    with pytest.raises(StoreUnavailable):
+        manager.checkpoint()
+    assert manager.outcome(turn) == "durable"
+    assert manager.events(StoreFailed)
+    assert not manager.peer("b").is_connected, "as after any failure of the store"
+    network.disconnect("a", "b")
+    network.run()
+    ids, keys = network.keys_between("SAE-B")
+    assert network.fetch("SAE-B", ids) == keys

@@ -119,6 +119,9 @@ class FakeManager:
             if held is not None
         )
 
+    def checkpoint(self) -> None:
+        self.commit()
+
     def commit(self) -> None:
         if self.store_fails:
             self.lost.add(self.turn)

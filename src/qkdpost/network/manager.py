@@ -97,6 +97,7 @@ class KeyManager(SingleUse):
         self._settings = instance("pools", pools or PoolSettings(), PoolSettings)
         self._random_bytes = random_bytes
         self._ticket_numbers = itertools.count(1)
+        self._store = store
         self._turns = Turns(store, self._build)
 
     def __repr__(self) -> str:
@@ -149,6 +150,18 @@ class KeyManager(SingleUse):
             QkdpostError: whatever else `work` raises; the turn is durable then.
         """
         return self._turns.maintain(work)
+
+    def checkpoint(self) -> None:
+        """Commit, and have the store see that what was erased stands in no file any more; for a timer.
+
+        Until then the bytes of delivered keys are in the log of a `SqliteStore`. It takes longer than a commit, and may
+        run in another thread as one may. `KeyManagerHost` calls it.
+
+        Raises:
+            StoreUnavailable: as of `commit`; or the log could not be emptied: then the turn is durable all the same, as
+                `outcome` says, and the rest is as after a commit that failed.
+        """
+        self._turns.maintain(self._store.checkpoint)
 
     def events(self, *kinds: type[Event]) -> tuple[Event, ...]:
         """Return what happened in durable turns, and forget it; of these classes alone, or of all if none is given."""

@@ -29,11 +29,11 @@ class Lease:
         store: the store itself.
     """
 
-    __slots__ = ("begin", "close", "commit", "get", "put", "reopen", "rollback", "scan", "take")
+    __slots__ = ("begin", "checkpoint", "close", "commit", "get", "put", "reopen", "rollback", "scan", "take")
 
     def __init__(self, store: KeyStore) -> None:
         self.get, self.put, self.take, self.scan = store.get, store.put, store.take, store.scan
-        self.begin = self.commit = self.rollback = self.reopen = self.close = _ended
+        self.begin = self.commit = self.checkpoint = self.rollback = self.reopen = self.close = _ended
 
     def end(self) -> None:
         """Let nobody reach the store through this any more."""

@@ -92,6 +92,12 @@ class MemoryStore(SingleUse):
         self._moment()
         self._open = None
 
+    def checkpoint(self) -> None:
+        """See `KeyStore.checkpoint`: there is no file."""
+        self._check_power()
+        if self._open is not None:
+            raise LocalProtocolError("a transaction is open: commit it or roll it back before a checkpoint")
+
     def rollback(self) -> None:
         """See `KeyStore.rollback`."""
         self._open = None

@@ -98,6 +98,13 @@ class KeyStore(Protocol):
             StoreUnavailable: unknown whether it is. Call `reopen`, and build anew from the rows whatever was built.
         """
 
+    def checkpoint(self) -> None:
+        """Between transactions: see that what was erased stands in no file any more; for a timer.
+
+        Raises:
+            StoreUnavailable: it could not be done; what was committed stands all the same.
+        """
+
     def rollback(self) -> None:
         """Undo the transaction; nothing happens if none is open."""
 

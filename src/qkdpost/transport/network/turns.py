@@ -55,6 +55,9 @@ class HostedManager(KeyService, Protocol):
     def commit(self) -> None:
         """Make the open turn durable."""
 
+    def checkpoint(self) -> None:
+        """Make the open turn durable, and see that what was erased stands in no file."""
+
     def peer(self, name: str) -> PeerConversation:
         """Return the conversation with another key manager."""
 
@@ -86,6 +89,7 @@ class KeyManagerHost:
         manager: a `KeyManager`.
         clock: seconds, the same clock on every start: the store keeps times.
         advance_seconds: how often the key manager is told the time.
+        checkpoint_seconds: how often its store is to see that keys that were erased stand in no file.
         on_event: called with each event that is no answer to a request, after the commit of its turn.
 
     Raises:
@@ -98,6 +102,7 @@ class KeyManagerHost:
         *,
         clock: Callable[[], float] = time.time,
         advance_seconds: float = 0.2,
+        checkpoint_seconds: float = 10.0,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.manager = manager
@@ -105,6 +110,8 @@ class KeyManagerHost:
         self.standing_peers: set[str] = set()
         self._clock = clock
         self._advance_seconds = real_number("advance_seconds", advance_seconds, least=1e-3, most=60.0)
+        self._checkpoint_seconds = real_number("checkpoint_seconds", checkpoint_seconds, least=1e-3, most=86_400.0)
+        self._checkpoint_due = time.monotonic() + self._checkpoint_seconds
         self._on_event = on_event
         self._waiting: deque[Callable[[], None]] = deque()
         self._after_commit: list[Callable[[], None]] = []
@@ -211,11 +218,22 @@ class KeyManagerHost:
 
     def _commit(self) -> None:
         self._committing, self._wanted = True, False
-        if self._commit_seconds <= SHORT_COMMIT_SECONDS:
+        is_due = time.monotonic() >= self._checkpoint_due
+        if self._commit_seconds <= SHORT_COMMIT_SECONDS and not is_due:
             self._committed(self._timed_commit())
         else:
-            future = self._running_loop.run_in_executor(self._executor, self._timed_commit)
+            work = self._checkpoint if is_due else self._timed_commit
+            future = self._running_loop.run_in_executor(self._executor, work)
             future.add_done_callback(lambda done: self._committed(done.result()))
+
+    def _checkpoint(self) -> BaseException | None:
+        try:
+            self.manager.checkpoint()
+        except BaseException as error:
+            return error
+        finally:
+            self._checkpoint_due = time.monotonic() + self._checkpoint_seconds
+        return None
 
     def _timed_commit(self) -> BaseException | None:
         began = time.perf_counter()
