@@ -14,6 +14,7 @@ from qkdpost.errors import InputError
 from qkdpost.keys import KeyPool
 from qkdpost.keys.segments import MAX_SEGMENTS
 from qkdpost.keys.snapshot import MAGIC, Content, _digest, pack
+from support.names import steady_name
 
 KEY = bytes(range(1, 33))
 PADS = bytes(range(100, 200))
@@ -140,7 +141,7 @@ def test_a_right_digest_over_anything_else_is_refused(content: bytes) -> None:
         KeyPool.restore(body + _digest(body))
 
 
-@pytest.mark.parametrize("snapshot", [None, "text", 5, [1, 2], object(), bytearray], ids=repr)
+@pytest.mark.parametrize("snapshot", [None, "text", 5, [1, 2], object(), bytearray], ids=steady_name)
 def test_what_is_no_bytes_is_refused(snapshot: Any) -> None:
     with pytest.raises(InputError, match="snapshot must be bytes"):
         KeyPool.restore(snapshot)

@@ -23,6 +23,7 @@ from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from qkdpost.stages.outcomes import VerifiedKey
 from support.link import PRESHARED, Pair, bb84_records, changed, small_link
+from support.names import steady_name
 
 
 def finished_pair(link: LinkConfig | None = None, **records: float) -> Pair:
@@ -453,7 +454,7 @@ def test_a_block_given_up_by_bob_alone_ends_in_good_order(monkeypatch: pytest.Mo
         ({"random_source": lambda count: None}, "random_source must return as many bytes"),
         ({"save_pool": "pool.bin"}, "save_pool must be a function"),
     ],
-    ids=str,
+    ids=steady_name,
 )
 def test_a_session_names_the_argument_that_is_wrong(fields: dict[str, object], match: str) -> None:
     right: dict[str, object] = {"role": "alice", "link": small_link(), "auth_key": KeyPool(PRESHARED)}
@@ -461,7 +462,7 @@ def test_a_session_names_the_argument_that_is_wrong(fields: dict[str, object], m
         Session(**right | fields)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("data", ["text", None, 5, [1, 2], np.zeros(3), object()], ids=repr)
+@pytest.mark.parametrize("data", ["text", None, 5, [1, 2], np.zeros(3), object()], ids=steady_name)
 def test_what_is_no_bytes_was_not_sent_by_a_peer(data: object) -> None:
     session = Session(role="alice", link=small_link(), auth_key=KeyPool(PRESHARED))
     with pytest.raises(InputError, match="data must be bytes"):
