@@ -27,9 +27,10 @@ from qkdpost.network.messages.fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FR
 from qkdpost.network.messages.framed import Message, wrong_lengths
 from qkdpost.network.messages.greetings import Greeting
 from qkdpost.network.peer.tags import TAG_BYTES
-from qkdpost.network.pool.direction import Range
+from qkdpost.network.pool.direction import MAX_RANGES, Range
 
 __all__ = [
+    "MAX_RANGES",
     "Header",
     "Incoming",
     "decode_greeting",
@@ -41,7 +42,6 @@ __all__ = [
 ]
 
 GREETING, FRAME = 0, 1
-MAX_RANGES = 255
 _LENGTH = struct.Struct("<I")
 _HEAD = struct.Struct("<IB16sBIIB")
 _RANGE = struct.Struct("<III")

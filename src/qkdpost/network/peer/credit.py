@@ -31,7 +31,8 @@ def key_room(pool: Pool, flight: Flight, outbox: Outbox) -> int:
     owed = TAG_BYTES * (1 + 2 * open_calls + len(pool.unconfirmed_grants))
     if pool.peer.rest < pool.settings.floor_bytes + owed:
         return 0
-    rest = _reachable(pool) - kept_bytes(pool, flight, outbox)
+    kept = kept_bytes(pool, flight, outbox)
+    rest = _reachable(pool, kept) - kept
     return max(0, min(rest, control_room(pool, flight)) - TAG_BYTES)
 
 
@@ -46,5 +47,5 @@ def answer_room(pool: Pool, flight: Flight) -> int:
     return min(_reachable(pool), pool.own.window - flight.unconfirmed_bytes)
 
 
-def _reachable(pool: Pool) -> int:
-    return pool.own.reachable(pool.first_unconfirmed_grant)
+def _reachable(pool: Pool, kept: int = 0) -> int:
+    return pool.own.reachable(pool.first_unconfirmed_grant, enough=pool.own.window + kept)

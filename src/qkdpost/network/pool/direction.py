@@ -20,7 +20,10 @@ from qkdpost.network.pool.order import SegmentOrder
 from qkdpost.network.pool.segment import PooledSegment
 from qkdpost.network.store.protocol import KeyStore
 
-__all__ = ["Direction", "Place", "Range"]
+__all__ = ["MAX_RANGES", "Direction", "Place", "Range"]
+
+MAX_RANGES = 255
+"""What one frame names at most, so that it takes no more than what so many segments have left."""
 
 _TABLE = "marks"
 _ROW = struct.Struct("<III")
@@ -108,11 +111,19 @@ class Direction:
         """Sum up what is left, after limits or segments have changed."""
         self.rest = sum(length for _, _, length in self._ahead())
 
-    def reachable(self, blocked: int | None) -> int:
-        """Return what is left up to the end of segment `blocked`, or of all."""
-        if blocked is None:
+    def reachable(self, blocked: int | None, enough: int) -> int:
+        """Return what a frame may take: up to the end of segment `blocked`, if any, and in `MAX_RANGES` ranges.
+
+        It may be less than there is where it is `enough`.
+        """
+        if blocked is None and len(self._order.by_number) <= MAX_RANGES:
             return self.rest
-        return sum(length for segment, _, length in self._ahead() if segment.number <= blocked)
+        found = 0
+        for count, (segment, _, length) in enumerate(self._ahead()):
+            if count == MAX_RANGES or found >= enough or (blocked is not None and segment.number > blocked):
+                break
+            found += length
+        return found
 
     def place_after(self, start: Place, count: int) -> Place:
         """Return where `count` bytes after `start` end, or the end of the stream if it has fewer."""

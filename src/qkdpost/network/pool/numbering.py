@@ -73,6 +73,8 @@ def take_offer(pool: Pool, offer: ListedSegment) -> list[SegmentTaken]:
         raise RemoteProtocolError(f"the peer gives a segment the number {offer.number}, far from the last")
     if offer.number in pool.order.by_number:
         raise RemoteProtocolError(f"the peer gives two segments the number {offer.number}")
+    if offer.number in (pool.own.mark.segment, pool.peer.mark.segment):
+        raise RemoteProtocolError(f"the peer gives a segment the number {offer.number}, at which a mark stands already")
     if offer.renews and not segment.vouched:
         raise RemoteProtocolError("the peer would take hash keys from a segment that has its own")
     if segment.vouched and not offer.renews and not pool.has_hash_keys:

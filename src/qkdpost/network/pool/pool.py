@@ -12,7 +12,7 @@ from qkdpost.network.messages.greetings import ListedSegment
 from qkdpost.network.names import pool_id
 from qkdpost.network.pool.booking import Booking, Nowhere, Source, Use
 from qkdpost.network.pool.content import Content
-from qkdpost.network.pool.direction import Direction, Range
+from qkdpost.network.pool.direction import Direction, Place, Range
 from qkdpost.network.pool.notices import Notice, NoticeKind
 from qkdpost.network.pool.order import SegmentOrder
 from qkdpost.network.pool.segment import FOLLOWER, HASH_KEYS_BYTES, LEADER, PooledSegment, SegmentStage
@@ -258,7 +258,7 @@ class Pool(SingleUse):
             if segment.number < direction.mark.segment:
                 segment.left[direction.number] = segment.begin(direction.number)
             else:
-                direction.rest += segment.limits[direction.number] - segment.begin(direction.number)
+                direction.rest += max(0, segment.limits[direction.number] - direction.passed(segment))
         self.order.changed(segment)
         if segment.renews:
             self._finish_renewal(segment)
@@ -304,6 +304,16 @@ class Pool(SingleUse):
     def take(self, direction: Direction, ranges: Sequence[Range]) -> bytearray:
         """Return the next bytes of a direction; `spent` is told what for. Secret."""
         return direction.take(ranges)
+
+    def pass_up_to(self, direction: Direction, place: Place) -> None:
+        """Move a direction on to where a greeting says that it is; what is passed is lost.
+
+        Greetings may be forged: no byte is passed that the other direction has passed.
+        """
+        segment, other = self.order.get(place.segment), self.peer if direction is self.own else self.own
+        if segment is not None:
+            place = Place(place.segment, min(place.offset, segment.length - other.passed(segment)))
+        self.spent("lost", direction.jump(place))
 
     def spent(self, use: Use, count: int) -> None:
         """Book what bytes were spent on."""

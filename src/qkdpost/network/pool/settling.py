@@ -88,7 +88,7 @@ def settle(pool: Pool, hello: PeerHello, segments: Sequence[ListedSegment], *, f
     mark = max(pool.own.mark, received)
     if fresh:
         mark = max(mark, pool.own.place_after(received, hello.window))
-    pool.spent("lost", pool.own.jump(mark))
+    pool.pass_up_to(pool.own, mark)
     if restored:
         pool.note("restored", None, "the other end has received more than this store has sent: it was put back")
     return Settlement(pool.own.mark, _window(pool), restored, tuple(answers))
@@ -108,7 +108,7 @@ def store_peer_mark(pool: Pool, mark: Mark, window: int) -> None:
         )
     if place.segment > pool.highest_number:
         raise RemoteProtocolError(f"the peer goes on from segment {place.segment}, a number that nobody gave")
-    pool.spent("lost", pool.peer.jump(place))
+    pool.pass_up_to(pool.peer, place)
     pool.peer.keep_window(window)
 
 
