@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.network.epsilon import epsilon_bound
-from qkdpost.network.provenance import Block, CheckCount, Path, Provenance, Transfer
+from qkdpost.network.provenance import MAX_BLOCKS, MAX_TRANSFERS, Block, CheckCount, Path, Provenance, Transfer
 
 LINKS = ("a|b", "b|c", "c|d", "a|e")
 
@@ -137,3 +137,19 @@ def test_contradicting_accounts_of_one_transfer_are_refused() -> None:
 def test_blocks_are_found_wherever_they_are() -> None:
     one = of(block(number=7)) | relayed(9, {"n": (block("x|y", 8),)})
     assert [one.has(bytes([number]) * 16) for number in (7, 8, 9, 6)] == [True, True, True, False]
+
+
+def test_a_pool_may_rest_on_more_than_one_key_may() -> None:
+    def numbered(number: int) -> Block:
+        name = number.to_bytes(16, "big")
+        return Block(link="a|b", identifier=name, kind="bb84", epsilon=1e-10, accumulated_epsilon=1e-10)
+
+    share = Path(nodes=("n",), blocks=(block("c|d"),), checks=())
+    pools = [of(numbered(number)) for number in range(MAX_BLOCKS + 1)]
+    pools += [
+        Provenance(transfers=(Transfer(identifier=number.to_bytes(16, "big"), check_degree=65, paths=(share,)),))
+        for number in range(MAX_TRANSFERS + 1)
+    ]
+    bound = epsilon_bound(of(block()), pools)
+    assert bound.claim == "request" and bound.disjoint_paths == 1
+    assert 2e-10 < bound.all_nodes_honest < 2.001e-10

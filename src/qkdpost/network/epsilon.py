@@ -40,10 +40,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from qkdpost.checks import instance
-from qkdpost.network.provenance import Block, CheckCount, Provenance
+from qkdpost.network.provenance import Block, CheckCount, Provenance, Transfer
 
 __all__ = ["EpsilonBound", "epsilon_bound"]
 
@@ -89,20 +90,23 @@ def epsilon_bound(provenance: Provenance, pools: Iterable[Provenance] = ()) -> E
     >>> epsilon_bound(Provenance(blocks=(block,))).distance < 3.001e-10
     True
     """
-    whole = instance("provenance", provenance, Provenance)
-    claim: Literal["joint", "request"] = "joint"
-    for other in pools:
-        whole, claim = whole | instance("pools", other, Provenance), "request"
-    blocks, checks = whole.all_blocks, _of_checks(whole.all_checks)
-    honest = _sum_up((_of_links(blocks), checks, _of_transfers(whole)))
-    by_paths = (max(_of_links(path.blocks) for path in transfer.paths) for transfer in whole.transfers)
+    others = [instance("pools", other, Provenance) for other in pools]
+    # They are not joined into one provenance, which has a greatest size: a pool may hold more.
+    parts = [instance("provenance", provenance, Provenance), *others]
+    own = [block for part in parts for block in part.blocks]
+    transfers = {transfer for part in parts for transfer in part.transfers}
+    paths = [path for transfer in transfers for path in transfer.paths]
+    blocks = [*own, *(block for path in paths for block in path.blocks)]
+    checks = _of_checks(chain(*(part.checks for part in parts), *(path.checks for path in paths)))
+    honest = _sum_up((_of_links(blocks), checks, _of_transfers(transfers)))
+    by_paths = (max(_of_links(path.blocks) for path in transfer.paths) for transfer in transfers)
     return EpsilonBound(
-        secrecy=min(honest, _sum_up((_of_links(whole.blocks), *by_paths, checks))),
+        secrecy=min(honest, _sum_up((_of_links(own), *by_paths, checks))),
         correctness=honest,
         all_nodes_honest=honest,
-        claim=claim,
+        claim="request" if others else "joint",
         stated_by_operator=any(block.stated_by_operator for block in blocks),
-        disjoint_paths=whole.disjoint_paths,
+        disjoint_paths=min((len(transfer.paths) for transfer in transfers), default=0),
     )
 
 
@@ -115,11 +119,15 @@ def _of_links(blocks: Iterable[Block]) -> float:
 
 
 def _of_checks(checks: Iterable[CheckCount]) -> float:
-    return _up(math.ldexp(float(sum(check.units for check in checks)), -128))
+    """Sum over pools the largest count of each."""
+    largest: dict[bytes, int] = {}
+    for check in checks:
+        largest[check.pool] = max(check.units, largest.get(check.pool, 0))
+    return _up(math.ldexp(float(sum(largest.values())), -128))
 
 
-def _of_transfers(provenance: Provenance) -> float:
-    return _up(math.ldexp(float(sum(transfer.check_degree + 1 for transfer in provenance.transfers)), -128))
+def _of_transfers(transfers: Iterable[Transfer]) -> float:
+    return _up(math.ldexp(float(sum(transfer.check_degree + 1 for transfer in transfers)), -128))
 
 
 def _sum_up(terms: Iterable[float]) -> float:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.peer.codec import MAX_RANGES, encode_greeting
-from qkdpost.network.peer.greetings import (
+from qkdpost.network.messages.greetings import (
     ListedSegment,
     Mark,
     PeerHello,
@@ -18,11 +17,13 @@ from qkdpost.network.peer.greetings import (
     SegmentOffer,
     SegmentTaken,
 )
-from qkdpost.network.pool import PoolSettings, pool_identifier
+from qkdpost.network.names import pool_id
+from qkdpost.network.peer.codec import MAX_RANGES, encode_greeting
+from qkdpost.network.pool import PoolSettings
 from qkdpost.network.pool.vouching import segment_checks
 from support.key_manager_pair import End, Pair, ready_pair
 
-POOL = pool_identifier("a", "b")
+POOL = pool_id("a", "b")
 NOWHERE = Mark(0, 0)
 
 

@@ -70,8 +70,8 @@ class Assignments:
 
     def add(self, request: Request) -> None:
         """Take a request that was checked, and assign at once what can be."""
-        self._requests.append(request)
         self._assign(request)
+        self._requests.append(request)
 
     def go_on(self) -> None:
         """Assign what windows have room for now, refuse what is late, and forget what is answered."""

@@ -78,17 +78,15 @@ def check_requirements(
     pieces = () if demanded.is_empty else tuple(stock)
     if not pieces:
         return  # of nothing nothing is known: it is too little key, for now
-    whole = Provenance()
-    for provenance in pieces:
-        whole = whole | provenance
-    is_direct, bound = not whole.transfers, epsilon_bound(whole)
+    bound = epsilon_bound(Provenance(), pieces)
+    is_direct = not bound.disjoint_paths
     unmet = [
         name
         for name, is_met in (
             ("route_type", demanded.route_type in (None, "direct" if is_direct else "indirect")),
             ("max_epsilon", demanded.max_epsilon is None or bound.distance <= demanded.max_epsilon),
             ("max_age_seconds", _is_young(demanded.max_age_seconds, oldest_seconds, now_seconds)),
-            ("disjoint_paths", is_direct or whole.disjoint_paths >= (demanded.disjoint_paths or 0)),
+            ("disjoint_paths", is_direct or bound.disjoint_paths >= (demanded.disjoint_paths or 0)),
         )
         if not is_met
     ]
