@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qkdpost.errors import StoreUnavailable
+from qkdpost.network.deliveries.records import HeldRow, decode
 from qkdpost.network.etsi014 import DeliveryLimits, Etsi014, Request
 from qkdpost.network.events import KeysReleased
 from qkdpost.network.peer.codec import Incoming, header_of, is_frame
@@ -194,7 +195,8 @@ class NetworkWorld:
             held = self.network.stores["KME-B"].snapshot()
             known = self.network.stores["KME-A"].snapshot()
             ids = {bytes.fromhex(key_id.replace("-", "")) for key_id, _ in self.released}
-            assert not [key for key in held.get("held", {}) if key[:16] not in ids], (list(held), list(known))
+            rows = [decode(HeldRow, row) for row in held.get("held", {}).values()]
+            assert not [key for row in rows for key in row.keys if key.key_id not in ids], (list(held), list(known))
         else:
             raise NotImplementedError(text)
 

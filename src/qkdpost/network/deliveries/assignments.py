@@ -13,10 +13,10 @@ from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable, QkdpostErr
 from qkdpost.network.deliveries.description import MAX_EXTENSION_BYTES, described_key, written_extension
 from qkdpost.network.deliveries.held import HeldKeys
 from qkdpost.network.deliveries.receiver import xor_into
-from qkdpost.network.deliveries.records import ASSIGNMENTS, AssignmentRow, HeldRow, encode
+from qkdpost.network.deliveries.records import ASSIGNMENTS, AssignmentRow, encode
 from qkdpost.network.deliveries.released import ReleasedKeys
 from qkdpost.network.deliveries.requests import Batch, Request
-from qkdpost.network.deliveries.states import HeldState, MasterEvent, MasterState
+from qkdpost.network.deliveries.states import MasterEvent, MasterState
 from qkdpost.network.deliveries.surroundings import Surroundings
 from qkdpost.network.events import DeliveredKey, KeysReleased, RequestRefused
 from qkdpost.network.messages.fields import MAX_KEYS_PER_MESSAGE, VoidReason
@@ -277,11 +277,15 @@ class Assignments:
         master, keys = request.ticket.master, request.ticket.keys
         if not self._held.has_room(master, request.local, keys):
             return False
-        for key_id, value, batch in request.contents():
-            slaves = dict.fromkeys(request.local, HeldState.HELD)
-            extension = written_extension(batch.extension)
-            row = HeldRow(self._around.name, master, slaves, batch.expires_seconds, b"", extension)
-            self._held.hold(key_id, bytearray(value), row)
+        for batch in request.batches:
+            self._held.hold(
+                [(key_id, bytearray(value)) for key_id, value in zip(batch.key_ids, batch.values, strict=True)],
+                site=self._around.name,
+                master=master,
+                slaves=request.local,
+                expires_seconds=batch.expires_seconds,
+                extension=written_extension(batch.extension),
+            )
         return True
 
 

@@ -165,8 +165,9 @@ class Deliveries:
     def fetch(self, caller: str, master: str, key_ids: Sequence[bytes]) -> tuple[DeliveredKey, ...]:
         """Give a slave its keys, see `KeyService.fetch_keys`."""
         found = self.held.fetch(caller, master, key_ids, self._around.now_seconds)
+        extensions = {content: read_extension(content) for content in {extension for _, extension in found}}
         return tuple(
-            DeliveredKey(key_id=key_id_text(key_id), key=value, extension=read_extension(extension))
+            DeliveredKey(key_id=key_id_text(key_id), key=value, extension=extensions[extension])
             for key_id, (value, extension) in zip(key_ids, found, strict=True)
         )
 

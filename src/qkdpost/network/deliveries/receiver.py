@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.network.deliveries.held import SKEW, HeldKeys
-from qkdpost.network.deliveries.records import HeldRow
-from qkdpost.network.deliveries.states import HeldState
 from qkdpost.network.messages.fields import RefusalReason, VoidReason
 from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
 from qkdpost.network.names import checked_name
@@ -20,6 +18,8 @@ __all__ = ["ReceivedAssignments", "ReceivedVoids"]
 
 LONGEST_SECONDS = 366 * 86_400
 """Longer than this nothing of another site is kept, whatever it says."""
+_Together: TypeAlias = tuple[str, tuple[str, ...], int, bytes]
+"""Master, slaves, lifetime in seconds and extension of a key: keys with the same stand in one row."""
 
 
 class ReceivedAssignments:
@@ -55,20 +55,40 @@ class ReceivedAssignments:
     def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
         """Hold the keys, or say why not."""
         keys: AssignKeys = message
-        groups = {(key.master, key.slaves): RefusalReason.HELD for key in keys.keys}
-        for master, slaves in groups:
-            for name in (master, *slaves):
-                checked_name("application", name, error=RemoteProtocolError)
-            groups[master, slaves] = self._refusal_of(peer.name, master, slaves)
-        answers = []
+        groups: dict[_Together, list[tuple[AssignedKey, bytearray]]] = {}
         inherited = keys.keys[0].extension
         for key, piece in zip(keys.keys, material, strict=True):
-            reason = groups[key.master, key.slaves] or self._refusal(key)
-            if reason == RefusalReason.HELD:
-                self._hold(peer.name, key, piece, key.extension or inherited)
+            together = key.master, key.slaves, key.expires_seconds, key.extension or inherited
+            groups.setdefault(together, []).append((key, piece))
+        for master, slaves, _, _ in groups:
+            for name in (master, *slaves):
+                checked_name("application", name, error=RemoteProtocolError)
+        reasons: dict[bytes, RefusalReason] = {}
+        for together, members in groups.items():
+            reasons.update(self._hold(peer.name, together, members))
+        for piece in material:
             piece[:] = bytes(len(piece))
-            answers.append(KeyAnswer(key.key_id, reason))
-        peer.queue(AssignAnswer(tuple(answers)))
+        peer.queue(AssignAnswer(tuple(KeyAnswer(key.key_id, reasons[key.key_id]) for key in keys.keys)))
+
+    def _hold(
+        self, site: str, together: _Together, members: list[tuple[AssignedKey, bytearray]]
+    ) -> dict[bytes, RefusalReason]:
+        """Hold what can be of keys that have all but ID and bytes in common, and return what to answer."""
+        master, slaves, lifetime, extension = together
+        refusal = self._refusal_of(site, master, slaves)
+        if not lifetime:
+            refusal = refusal or RefusalReason.EXPIRED
+        reasons: dict[bytes, RefusalReason] = {}
+        taken: list[tuple[bytes, bytearray]] = []
+        for key, piece in members:
+            reason = reasons[key.key_id] = refusal or self._refusal(key, len(taken) + 1)
+            if reason == RefusalReason.HELD:
+                if key.ciphertext is not None:
+                    xor_into(piece, key.ciphertext)
+                taken.append((key.key_id, piece))
+        expires = self._clock() + min(lifetime, LONGEST_SECONDS) * SKEW
+        self._held.hold(taken, site=site, master=master, slaves=slaves, expires_seconds=expires, extension=extension)
+        return reasons
 
     def _refusal_of(self, site: str, master: str, slaves: tuple[str, ...]) -> RefusalReason:
         """Return why no key of these applications is held, or `HELD`."""
@@ -78,20 +98,11 @@ class ReceivedAssignments:
             return RefusalReason.NOT_ALLOWED
         return RefusalReason.HELD
 
-    def _refusal(self, key: AssignedKey) -> RefusalReason:
-        """Return why one key is not held, or `HELD`."""
-        if key.expires_seconds <= 0:
-            return RefusalReason.EXPIRED
+    def _refusal(self, key: AssignedKey, keys: int) -> RefusalReason:
+        """Return why a key, the last of so many for the same applications, is not held, or `HELD`."""
         if self._held.has(key.key_id):
             return RefusalReason.KNOWN_IDENTIFIER
-        return RefusalReason.HELD if self._held.has_room(key.master, key.slaves) else RefusalReason.QUOTA
-
-    def _hold(self, site: str, key: AssignedKey, piece: bytearray, extension: bytes) -> None:
-        if key.ciphertext is not None:
-            xor_into(piece, key.ciphertext)
-        expires = self._clock() + min(key.expires_seconds, LONGEST_SECONDS) * SKEW
-        slaves = dict.fromkeys(key.slaves, HeldState.HELD)
-        self._held.hold(key.key_id, piece, HeldRow(site, key.master, slaves, expires, b"", extension))
+        return RefusalReason.HELD if self._held.has_room(key.master, key.slaves, keys) else RefusalReason.QUOTA
 
     def confirmed(self, peer: Session, message: Any) -> None:
         """Not ours to hear: this side sends no such message through this handler."""

@@ -23,6 +23,7 @@ __all__ = [
     "HELD",
     "RESTS_ON",
     "AssignmentRow",
+    "HeldKey",
     "HeldRow",
     "decode",
     "encode",
@@ -59,29 +60,44 @@ class AssignmentRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True)
     provenance: bytes
 
 
-class HeldRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class HeldKey(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """A key at the site of its slaves.
 
     Args:
-        site: the key manager that assigned it.
-        master: the application there.
-        slaves: those here, and where the key stands for each.
+        key_id: its ID.
+        slaves: those here, and where the key stands for each; none of a key that was void before it came.
         expires_seconds: by this site's clock; of a record, when it is forgotten.
         value: the key. Secret; empty once nobody may have it any more.
-        extension: JSON that goes with it.
         fetched_seconds: when each application fetched it, where it may do so again.
+    """
+
+    key_id: _KeyId
+    slaves: dict[str, HeldState]
+    expires_seconds: float
+    value: bytes
+    fetched_seconds: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"HeldKey(slaves={self.slaves!r})"
+
+
+class HeldRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Keys at the site of their slaves that came together.
+
+    Args:
+        site: the key manager that assigned them.
+        master: the application there.
+        extension: JSON that goes with each.
+        keys: at least one. Secret.
     """
 
     site: str
     master: str
-    slaves: dict[str, HeldState]
-    expires_seconds: float
-    value: bytes
-    extension: bytes = b""
-    fetched_seconds: dict[str, float] = {}
+    extension: bytes
+    keys: list[HeldKey]
 
     def __repr__(self) -> str:
-        return f"HeldRow(master={self.master!r}, slaves={self.slaves!r})"
+        return f"HeldRow(master={self.master!r})"
 
 
 _encoder = msgspec.msgpack.Encoder()
