@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qkdpost.reconciliation.raptor.plan import MIN_EXTENSION_ROWS, plan_frames
-from qkdpost.reconciliation.slices.plan import plan_slices
+from qkdpost.reconciliation.slices.codes import frame_lengths
+from qkdpost.reconciliation.slices.plan import SlicePlan, plan_slices
 from qkdpost.stages.continuous.findings import STRONG_SIGNAL, WEAK_SIGNAL, notices_of_rate, notices_of_slices
 from qkdpost.statistics.gaussian.wrapped import cell_entropy
 
@@ -36,17 +37,27 @@ def _left_by_rotations(ratio: float) -> float:
     return plan_frames(ratio).rate
 
 
-def _left_by_slices(ratio: float) -> float:
-    plan = plan_slices(outcome_variance=1.0, noise_variance=1.0 / (1.0 + ratio))
+def _sliced(ratio: float, frame_reals: int) -> SlicePlan:
+    return plan_slices(outcome_variance=1.0, noise_variance=1.0 / (1.0 + ratio), frame_reals=frame_reals)
+
+
+def _left_by_slices(plan: SlicePlan) -> float:
     return cell_entropy(1.0, plan.width, plan.labels) - sum(plan.codes.syndrome_bits) / plan.frame_reals
 
 
-def test_each_method_names_the_other_where_that_leaves_more() -> None:
-    for ratio in (0.1, 0.3, WEAK_SIGNAL - 1e-6):
-        assert _left_by_rotations(ratio) > _left_by_slices(ratio)
-        plan = plan_slices(outcome_variance=1.0, noise_variance=1.0 / (1.0 + ratio))
+@pytest.mark.parametrize("frame_reals", frame_lengths())
+def test_each_method_names_the_other_where_that_leaves_more(frame_reals: int) -> None:
+    weak = WEAK_SIGNAL[frame_reals]
+    for ratio in (0.1, 0.3, weak - 1e-6):
+        plan = _sliced(ratio, frame_reals)
+        assert _left_by_rotations(ratio) > _left_by_slices(plan)
         (text,) = notices_of_slices(plan, ratio)
         assert "Multidimensional()" in text
-    for ratio in (STRONG_SIGNAL, 1.0, 5.0, 30.0):
-        assert _left_by_slices(ratio) > _left_by_rotations(ratio)
-        assert notices_of_slices(plan_slices(outcome_variance=1.0, noise_variance=1.0 / (1.0 + ratio)), ratio) == ()
+    assert _left_by_slices(_sliced(weak * 1.06, frame_reals)) > _left_by_rotations(weak * 1.06)
+    for ratio in (weak, STRONG_SIGNAL + 0.15, 1.0, 5.0, 30.0):
+        assert notices_of_slices(_sliced(ratio, frame_reals), ratio) == ()
+
+
+@pytest.mark.parametrize("ratio", [STRONG_SIGNAL, 1.0, 5.0, 30.0])
+def test_slices_of_long_frames_leave_more_where_rotations_name_them(ratio: float) -> None:
+    assert _left_by_slices(_sliced(ratio, 1 << 18)) > _left_by_rotations(ratio)
