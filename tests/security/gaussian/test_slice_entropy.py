@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,39 @@ def test_homodyne_counts_the_outcomes_of_either_quadrature() -> None:
     assert (found.symbols, found.reals_per_symbol, found.correlation) == (2 * 10**7, 1, 0.0)
     limit = 10**7 * (cell_entropy(1.0, WIDTH, 8) + cell_entropy(0.9, WIDTH, 8))
     assert 0.998 * limit < found.bits < limit
+
+
+def _homodyne(counts: tuple[int, int], variances: tuple[float, float]) -> QuadratureMoments:
+    return replace(
+        _ideal(1),
+        counts=counts,
+        measured_squares=(counts[0] * variances[0], counts[1] * variances[1], 0.0),
+        fourth_powers=(3.0 * counts[0], 3.0 * counts[1]),
+    )
+
+
+@pytest.mark.parametrize("counts", [(3 * 10**7, 10**6), (10**6, 3 * 10**7)])
+def test_unequal_quadratures_count_as_often_as_they_were_measured(counts: tuple[int, int]) -> None:
+    """Half of the block for either would give too much where the one with less entropy was measured more often."""
+    variances = (0.3, 1.0)
+    each = [cell_entropy(variance, WIDTH, 8) for variance in variances]
+    found = _entropy(_homodyne(counts, variances), "homodyne")
+    exact = counts[0] * each[0] + counts[1] * each[1]
+    halves = sum(counts) * sum(each) / 2.0
+    assert 0.99 * exact < found.bits < exact
+    assert found.likely_bits == pytest.approx(exact, rel=1e-6)
+    assert (found.bits < halves) == (counts[0] > counts[1])
+    assert abs(exact / halves - 1.0) > 0.3
+
+
+def test_what_was_counted_and_is_no_key_is_taken_off_at_its_dearest() -> None:
+    counts, key_reals = (10**7, 10**6), 10**7
+    moments = _homodyne(counts, (0.3, 1.0))
+    found = label_entropy(
+        moments, key_reals=key_reals, detection="homodyne", width=WIDTH, levels=LEVELS, probability=1e-11
+    )
+    # Whichever 10^7 they were, they hold that much at least: all of the second quadrature may be missing.
+    assert 0.99 * key_reals * cell_entropy(0.3, WIDTH, 8) < found.bits < key_reals * cell_entropy(0.3, WIDTH, 8)
 
 
 @pytest.mark.parametrize("covariance", [0.0, 0.05, -0.09, 0.3])
