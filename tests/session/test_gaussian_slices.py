@@ -27,7 +27,7 @@ from qkdpost.security.gaussian.acceptance import GaussianAcceptance
 from qkdpost.session.codec import decode
 from support.continuous_sessions import reports, said
 from support.link import Pair
-from support.short_link import FRAME, link, plan_of, talk
+from support.short_link import FRAME, link, plan_of, records, talk
 
 
 @pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
@@ -79,6 +79,24 @@ def test_the_order_is_that_of_the_page() -> None:
         "AnnouncedMoments",
         "BlockTag",
     ]
+
+
+@pytest.mark.parametrize("detection", ["heterodyne", "homodyne"])
+@pytest.mark.parametrize("distance", [5, 16384])
+def test_an_echo_is_seen_by_both_hosts_however_short_the_frames(distance: int, detection: str) -> None:
+    """An echo of 0.15, of which some 28,000 pairs have a standard error of 0.006; no key from 0.06 on."""
+    alice, bob = records(detection)
+    values = np.asarray(bob.values) + np.float32(0.15) * np.roll(bob.values, distance, axis=0)
+    echoed = qp.QuadratureOutcomes(
+        values=values, quadratures=bob.quadratures, electronic_shot=bob.electronic_shot, efficiency=0.6
+    )
+    pair = Pair(link(detection))
+    pair.submit(alice, echoed)  # type: ignore[arg-type]
+    pair.finish()
+    pair.run()
+    for report in reports(pair):
+        assert f"autocorrelation of the outcomes {distance} apart" in str(report.abort_detail)
+    assert pair.keys("alice") == pair.keys("bob") == {}
 
 
 class Faulty:

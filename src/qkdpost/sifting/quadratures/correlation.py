@@ -6,6 +6,10 @@ bound charges them. These here are not announced: each host has the outcomes in 
 and gives the block up if they are not independent. Every distance up to 8 is looked at, and the powers of two from 16
 on; so many more products of all symbols would cost several times as much as all other sums.
 
+What lies how far apart is counted in symbols as they were sent. Some of a block are disclosed and taken out at random
+positions: in what is left, two symbols that were sent 16384 apart are closer by a number that differs from pair to
+pair, and an echo would be smeared over many distances. So the positions that were taken out are told.
+
 The four products of a pair of symbols are real and imaginary parts of two complex ones: with z = x + i p,
 z* z' + z z' = 2 (x x' + i x p') and z z' - z* z' = 2 (-p p' + i p x').
 """
@@ -27,8 +31,8 @@ DISTANCES = (*range(3, 9), *(2**power for power in range(4, 15)))
 """How many symbols lie from one outcome to the other."""
 _SHARE = 16
 """Of so many symbols one is looked at."""
-_SHORTEST_PIECE = 2**12
-_LONGEST_PIECE = 2**16
+_RUN = 2**16
+"""How many that follow on each other are looked at together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +59,35 @@ class Correlation:
 class CorrelationSums:
     """Sums of products of outcomes that lie apart, over samples of a block.
 
-    Each piece that is added is looked at by itself: one of n outcomes gives a run of n / 16 at its beginning (no less
-    than 4096, no more than 65536), which has all distances shorter than itself.
+    The first 65536 outcomes are looked at, and as many again of every sixteen times as many; into which pieces they
+    come makes no difference.
 
     >>> generator = np.random.default_rng(1)
     >>> sums = CorrelationSums("heterodyne")
-    >>> for _ in range(10):
-    ...     noise = generator.normal(size=(2**17, 2))
-    ...     sums.add(noise + 0.1 * np.roll(noise, 5, axis=0))
+    >>> noise = generator.normal(size=(2**20, 2))
+    >>> for piece in np.split(noise + 0.1 * np.roll(noise, 16384, axis=0), 8):
+    ...     sums.add(piece)
     >>> [(one.distance, round(one.length, 2)) for one in sums.result() if one.length > 0.05]
-    [(5, 0.14)]
+    [(16384, 0.14)]
     """
 
-    def __init__(self, detection: Literal["heterodyne", "homodyne"]) -> None:
+    def __init__(self, detection: Literal["heterodyne", "homodyne"], left_out: Any = ()) -> None:
         """Begin.
 
         Args:
             detection: whether both quadratures of a symbol were measured, or one.
+            left_out: positions among all symbols that were sent of those that will not be added; int64, ascending.
+
+        Raises:
+            InputError: another detection.
         """
         self._both = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+        gone = np.asarray(left_out, dtype=np.int64)
+        self._gone_before: NDArray[np.int64] = gone - np.arange(gone.size)
+        """How many outcomes are added before each that was taken out."""
+        self._added = 0
+        self._run: list[NDArray[Any]] = []
+        """What there is yet of the run that is not full."""
         self._count = 0
         self._sums = np.zeros(2 if self._both else 1)
         self._squares = np.zeros(2 if self._both else 1)
@@ -81,7 +95,7 @@ class CorrelationSums:
         self._products = np.zeros((len(DISTANCES), 4 if self._both else 1))
 
     def add(self, outcomes: Any) -> None:
-        """Look at a sample of outcomes that follow on each other.
+        """Look at a sample of outcomes that follow on each other, and on those that were added before.
 
         Args:
             outcomes: whitened, shape (n, 2); (n,) where one quadrature of each was measured.
@@ -90,18 +104,44 @@ class CorrelationSums:
             InputError: another shape or dtype.
         """
         kept = real_array("outcomes", outcomes, columns=2 if self._both else None, finite=False)
-        run = kept[: min(_LONGEST_PIECE, max(_SHORTEST_PIECE, len(kept) // _SHARE))].astype(np.float64)
+        begin, self._added = self._added, self._added + len(kept)
+        for start in range(begin - begin % (_SHARE * _RUN), self._added, _SHARE * _RUN):
+            piece = kept[max(0, start - begin) : max(0, start + _RUN - begin)]
+            if len(piece):
+                self._run.append(piece.copy())
+            if self._run and self._added >= start + _RUN:
+                self._finish(start)
+
+    def _finish(self, start: int) -> None:
+        """Add up the run that begins with outcome `start` of those that were added."""
+        self._take(np.concatenate(self._run).astype(np.float64), start)
+        self._run = []
+
+    def _take(self, run: NDArray[np.float64], start: int) -> None:
         self._count += len(run)
         self._sums += run.sum(axis=0)
         self._squares += (run * run).sum(axis=0)
-        series: NDArray[Any] = run.view(np.complex128)[:, 0] if self._both else run
+        places = np.arange(start, start + len(run))
+        places += np.searchsorted(self._gone_before, places, side="right")
+        places -= places[0]
+        # Zeros where outcomes were taken out, which add nothing to any product.
+        sent = np.zeros((int(places[-1]) + 1, *run.shape[1:]))
+        sent[places] = run
+        present = np.zeros(len(sent), dtype=np.bool_)
+        present[places] = True
+        series: NDArray[Any] = sent.view(np.complex128)[:, 0] if self._both else sent
         for place, distance in enumerate(DISTANCES):
             if distance < len(series):
-                self._pairs[place] += len(series) - distance
+                self._pairs[place] += np.count_nonzero(present[:-distance] & present[distance:])
                 self._products[place] += _products(series[:-distance], series[distance:])
 
     def result(self) -> tuple[Correlation, ...]:
-        """Return the correlations at all distances of which there were pairs; none if outcomes do not vary."""
+        """Return the correlations at all distances of which there were pairs; none if outcomes do not vary.
+
+        Nothing may be added afterwards.
+        """
+        if self._run:
+            self._finish(self._added - self._added % (_SHARE * _RUN))
         if not self._count:
             return ()
         means = self._sums / self._count

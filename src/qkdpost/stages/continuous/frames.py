@@ -117,7 +117,7 @@ class BlockOfFrames(Generic[Plan, Costs]):
             batches=batches,
             costs=costs,
             sums=MomentSums(batches.detection),
-            correlations=CorrelationSums(batches.detection),
+            correlations=CorrelationSums(batches.detection, opened.values.left_out),
             **parts,
         )
 
