@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from qkdpost.errors import NoRoute
+from qkdpost.network.messages.fields import MAX_PATH_NAMES
 from qkdpost.network.relay.disjoint_paths import disjoint_paths
 from qkdpost.network.relay.topology import LinkName, Topology
 
 __all__ = [
-    "MAX_PATH_NAMES",
     "WIDE_ENOUGH_SECONDS",
     "LinkState",
     "Path",
@@ -37,8 +37,6 @@ Path = tuple[str, ...]
 """The names of the sites along a path, source and target among them."""
 Widths = Mapping[LinkName, float]
 """The width of each link that may be used; a link that is not in it, or has no width, is not."""
-MAX_PATH_NAMES = 34
-"""Of source, target, and at most 32 sites between them."""
 WIDE_ENOUGH_SECONDS = 3600.0
 GAIN = 1.2
 """A path is left for one that is wider by this factor."""

@@ -23,10 +23,11 @@ from functools import lru_cache
 import msgspec
 
 from qkdpost.errors import InputError
+from qkdpost.network.messages.fields import MAX_PATH_NAMES
 from qkdpost.network.messages.framed import CarrySegment
 from qkdpost.network.names import checked_name
 from qkdpost.network.relay.manipulation import CHECK_BYTES
-from qkdpost.network.relay.routing import MAX_PATH_NAMES, Path
+from qkdpost.network.relay.routing import Path
 
 __all__ = ["MAX_LIFETIME_SECONDS", "agreed_fields", "own_place", "wrong_header", "wrong_paths"]
 
