@@ -22,6 +22,7 @@ from qkdpost.network.pool.grants import confirm_grant, take_grant
 
 if TYPE_CHECKING:
     from qkdpost.network.peer.session import PeerSession
+    from qkdpost.network.pool.direction import Direction
 
 __all__ = ["receive_frame"]
 
@@ -30,7 +31,8 @@ def receive_frame(session: PeerSession, whole: bytes) -> None:
     """Take a whole frame.
 
     Raises:
-        RemoteProtocolError: it is not next, its tag is wrong, or it says what cannot be. Nothing of it was done.
+        RemoteProtocolError: it is not next, its tag is wrong, or it says what cannot be. Nothing of it was done; of an
+            authentic one that gives away what cannot be given, only what stands before that.
     """
     header = header_of(whole)
     _check_header(session, header)
@@ -42,7 +44,7 @@ def receive_frame(session: PeerSession, whole: bytes) -> None:
         raise RemoteProtocolError(f"the peer named {count} bytes for messages that take {consumed}")
     _check_messages(session, messages)
     _confirm(session, header.seen)
-    _check_places(session, header, strictly=True)
+    _check_places(session, header, None)
     _take(session, header, messages, count)
 
 
@@ -56,11 +58,11 @@ def _check_header(session: PeerSession, header: Header) -> None:
         raise RemoteProtocolError(f"the peer has taken frame {header.seen}; {flight.sent} were sent")
     if sum(piece.length for piece in header.ranges) < TAG_BYTES:
         raise RemoteProtocolError("the peer named fewer bytes than a tag needs")
-    _check_places(session, header, strictly=False)
+    _check_places(session, header, pool.own)
 
 
-def _check_places(session: PeerSession, header: Header, *, strictly: bool) -> None:
-    refusal = session.pool.peer.refusal(header.ranges, strictly=strictly)
+def _check_places(session: PeerSession, header: Header, but: Direction | None) -> None:
+    refusal = session.pool.peer.refusal(header.ranges, but=but)
     if refusal:
         session.pool.note("peer-disagrees", None, refusal)
         raise RemoteProtocolError(f"the two ends disagree on what is next: {refusal}. Connect again")
@@ -123,7 +125,7 @@ def _take(session: PeerSession, header: Header, messages: list[Message], count: 
             _dispatch(session, message, tuple(pieces))
     finally:
         taken[:] = bytes(len(taken))
-        pool.spent("lost", count - TAG_BYTES - sum(map(consumed_bytes, messages)))
+        pool.spent("lost", count - place)
 
 
 def _dispatch(session: PeerSession, message: Message, material: tuple[bytearray, ...]) -> None:

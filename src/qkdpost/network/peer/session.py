@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from qkdpost.checks import whole_number
-from qkdpost.errors import InputError, LocalProtocolError, NotEnoughKey, PeerUnavailable, RemoteProtocolError
+from qkdpost.errors import (
+    InputError,
+    LocalProtocolError,
+    NotEnoughKey,
+    PeerUnavailable,
+    RemoteProtocolError,
+    StoreUnavailable,
+)
 from qkdpost.network.messages.framed import AssignKeys, CarrySegment, Message
 from qkdpost.network.peer.codec import Incoming, decode_greeting, encode_greeting, is_frame
 from qkdpost.network.peer.credit import key_room
@@ -73,7 +80,7 @@ class PeerSession(SingleUse):
         self._pending = pending
         self._is_fresh = True
         self._exchange: GreetingExchange | None = None
-        self._is_dead = False
+        self._is_dead = self._is_broken = False
         self._incoming = Incoming()
         self._made = bytearray()
         self._outgoing = bytearray()
@@ -138,6 +145,9 @@ class PeerSession(SingleUse):
         except RemoteProtocolError:
             self._is_dead = True
             raise
+        except BaseException:
+            self._is_dead = self._is_broken = True  # nobody knows how much of this turn was done
+            raise
 
     def _take(self, exchange: GreetingExchange, whole: bytes) -> None:
         if is_frame(whole):
@@ -173,7 +183,13 @@ class PeerSession(SingleUse):
     # The turn.
 
     def prepare(self) -> None:
-        """Frame what waits, and write what has changed; after all else in a turn, before its commit. In every turn."""
+        """Frame what waits, and write what has changed; after all else in a turn, before its commit. In every turn.
+
+        Raises:
+            StoreUnavailable: something failed in `receive_data`: the turn must not become durable.
+        """
+        if self._is_broken:
+            raise StoreUnavailable("what came from the peer was done in part only: nothing of the turn may be recorded")
         if self.ready and self._exchange is not None:
             send_waiting(self)
             for greeting in self._exchange.news():

@@ -107,6 +107,10 @@ class Direction:
             self.mark.offset if segment.number and segment.number == self.mark.segment else segment.begin(self.number)
         )
 
+    def left_by(self, segment: PooledSegment) -> int:
+        """Return how much of a segment the other direction could have: what is neither before the limit nor passed."""
+        return segment.length - max(segment.limits[self.number], self.passed(segment))
+
     def recount(self) -> None:
         """Sum up what is left, after limits or segments have changed."""
         self.rest = sum(length for _, _, length in self._ahead())
@@ -153,23 +157,23 @@ class Direction:
                 break
         return ranges
 
-    def refusal(self, ranges: Sequence[Range], *, strictly: bool) -> str:
+    def refusal(self, ranges: Sequence[Range], *, but: Direction | None) -> str:
         """Say why ranges that the other end named are not next in this direction, or nothing.
 
         Args:
             ranges: what it named.
-            strictly: hold it to its limits; if not, only to what is not this end's, as before it is known that a grant
-                was taken.
+            but: this end's own direction: hold the other end only to what is not of that, as before it is known that a
+                grant was taken. None: hold it to its limits.
         """
         place = self.mark
         for number, offset, length in ranges:
             segment = self._order.get(number)
-            if segment is None:
+            if segment is None or not segment.in_use:
                 return f"segment {number} is not in use here"
             first = place.offset if number == place.segment else segment.begin(self.number)
             if number < place.segment or offset != first:
                 return f"byte {offset} of segment {number} was named; byte {place.offset} of {place.segment} is next"
-            limit = segment.limits[self.number] if strictly else segment.length - segment.limits[1 - self.number]
+            limit = segment.limits[self.number] if but is None else but.left_by(segment)
             if not 0 < length <= limit - offset:
                 return f"{length} bytes of segment {number} were named, which are not of this direction"
             place = Place(number, offset + length)

@@ -1,4 +1,4 @@
-"""What a hostile end says in greetings, which no tag covers: key may be lost by it, but nothing else breaks."""
+"""What a hostile end says, in greetings and in frames of its own: key may be lost by it, but nothing else breaks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.errors import RemoteProtocolError, StoreUnavailable
+from qkdpost.network.messages.framed import AssignedKey, AssignKeys, Grant
 from qkdpost.network.messages.greetings import (
     ListedSegment,
     Mark,
@@ -18,8 +19,9 @@ from qkdpost.network.messages.greetings import (
     SegmentTaken,
 )
 from qkdpost.network.names import pool_id
-from qkdpost.network.peer.codec import MAX_RANGES, encode_greeting
+from qkdpost.network.peer.codec import MAX_RANGES, encode_greeting, encode_messages, frame
 from qkdpost.network.pool import PoolSettings
+from qkdpost.network.pool.direction import Range
 from qkdpost.network.pool.vouching import segment_checks
 from support.key_manager_pair import End, Pair, ready_pair
 
@@ -133,3 +135,56 @@ def test_limits_that_leave_a_byte_of_each_segment_break_no_frame() -> None:
     assert pool.own.rest > 2 * MAX_RANGES
     frame = pair.a.turn(lambda: pair.a.session.open_frame([pair.a.session.room_bytes() or 1]))
     assert frame.material
+
+
+def test_bytes_that_this_side_was_granted_and_has_passed_are_no_pad_for_the_other() -> None:
+    pair = ready_pair(4096 + 64)
+    pair.a.give(1, 1024)
+    pair.exchange()
+    for theirs in (3072, 2048):
+        forge(
+            pair.b,
+            hello("a", segments=1, received=Mark(1, 3072), highest_number=1),
+            SegmentList((entry(pair.b, 1, own_limit=1024, peer_limit=theirs),)),
+            PeerSettled(Mark(1, 1024), 1024),
+        )
+    assert pair.b.pool.order[1].limits == [1024, 2048]
+    assert pair.b.pool.own.mark == (1, 3072)
+    ranges = [Range(1, 1024, 16)]
+    forged = frame(POOL, 0, 1, 0, ranges, encode_messages([])) + bytes(16)
+    with pytest.raises(RemoteProtocolError, match="not of this direction"):
+        pair.b.turn(lambda: pair.b.session.receive_data(forged))
+
+
+def test_a_turn_in_which_a_message_was_done_in_part_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = ready_pair()
+    pair.a.assign(bytes(16))
+    sent = pair.drop("a")
+    before = pair.b.pool.peer.mark
+    monkeypatch.setattr(pair.b, "received", lambda *_: 1 / 0)
+    pair.b.store.begin()
+    with pytest.raises(ZeroDivisionError):
+        pair.b.session.receive_data(sent)
+    pair.b.session.connection_lost()
+    with pytest.raises(StoreUnavailable):
+        pair.b.session.prepare()
+    monkeypatch.undo()
+    pair.b.crash()
+    assert pair.b.pool.peer.mark == before
+
+
+def test_a_frame_with_a_grant_that_cannot_be_leaves_the_accounts_balanced() -> None:
+    pair = ready_pair()
+    keys = AssignKeys((AssignedKey(bytes(16), 32, "m", ("s",), 9),))
+
+    def forged() -> bytearray:
+        own = pair.a.pool.own
+        ranges = own.next_ranges(48)
+        data = frame(POOL, 0, pair.a.session.flight.sent + 1, 0, ranges, encode_messages([Grant(1, 5, 9), keys]))
+        return data + pair.a.session.tag(data, own.peek(ranges, 16), 1, 0)
+
+    data = pair.a.turn(forged)
+    with pytest.raises(RemoteProtocolError, match="gave away"):
+        pair.b.turn(lambda: pair.b.session.receive_data(data))
+    assert not pair.b.held
+    assert pair.b.booked.spent["lost"] == 8 * 32
