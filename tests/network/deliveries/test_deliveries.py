@@ -12,6 +12,7 @@ from qkdpost.errors import (
     RemoteProtocolError,
     UnsupportedRequest,
 )
+from qkdpost.network.deliveries.description import read_extension, written_extension
 from qkdpost.network.events import KeyExpired, KeysReleased, KeysVoided
 from qkdpost.network.messages.fields import RefusalReason, VoidReason
 from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
@@ -427,3 +428,23 @@ def test_keys_are_in_no_representation_and_zeroed_when_void() -> None:
     for thing in (network.a.released()[0], *network.a.reported, network.a.deliveries, network.c.deliveries.held):
         assert keys[0].hex() not in repr(thing)
         assert repr(keys[0])[2:-1] not in repr(thing)
+
+
+def test_keys_that_are_void_again_and_again_before_they_came_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qkdpost.network.deliveries.held._MOST_TOMBSTONES", 4)
+    network = PretendedNetwork()
+    for number in range(40):
+        message = VoidKeys((number.to_bytes(16, "big"),), VoidReason.DEADLINE, 60)
+        for _ in range(3):
+            network.b.handlers[VoidKeys].received(network.b.sessions["A"], message, ())
+    assert len(network.b.store.scan("held", b"", b"\xff" * 17, 100)) == 4
+    network.wait(100)
+    network.b.handlers[VoidKeys].received(network.b.sessions["A"], message, ())
+    assert len(network.b.store.scan("held", b"", b"\xff" * 17, 100)) == 1
+
+
+def test_what_nodes_say_of_kinds_fits_into_a_message_whatever_it_is() -> None:
+    extension = {"qkdpost_trusted_nodes": ["n" * 64] * 100, "qkdpost_kinds": ["k" * 64] * 300, "qkdpost_epsilon": 1e-9}
+    content = written_extension(extension)
+    assert len(content) < 200
+    assert read_extension(content)["qkdpost_kinds"] == ["300 kinds, too many to name"]

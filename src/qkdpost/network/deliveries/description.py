@@ -39,11 +39,16 @@ def described_key(provenance: Provenance, pools: Iterable[Provenance] = ()) -> d
 
 
 def written_extension(extension: dict[str, Any]) -> bytes:
-    """Return an extension as JSON for the slaves' sites; too many names of nodes are replaced by their number."""
+    """Return an extension as JSON for the slaves' sites; too many names of nodes or kinds are replaced by their number.
+
+    What nodes say of the kinds on their way may be anything.
+    """
     content = msgspec.json.encode(extension)
-    if len(content) > MAX_EXTENSION_BYTES:
-        nodes = len(extension["qkdpost_trusted_nodes"])
-        content = msgspec.json.encode(extension | {"qkdpost_trusted_nodes": [f"{nodes} nodes, too many to name"]})
+    for what in ("trusted_nodes", "kinds"):
+        if len(content) > MAX_EXTENSION_BYTES:
+            name = f"qkdpost_{what}"
+            extension = extension | {name: [f"{len(extension[name])} {what}, too many to name".replace("_", " ")]}
+            content = msgspec.json.encode(extension)
     return content
 
 

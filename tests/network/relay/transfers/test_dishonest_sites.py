@@ -383,3 +383,15 @@ def test_a_site_takes_a_share_from_the_site_before_it_alone() -> None:
     assert own_place(message, "n", "a") is None, "the first hop has no ciphertext"
     assert own_place(replaced(message, ciphertext=None), "n", "a") == 1
     assert own_place(replaced(message, ciphertext=None), "o", "n") is None
+
+
+def test_an_answer_that_is_given_again_and_again_goes_back_once() -> None:
+    world = World([("a", "m"), ("m", "z")])
+    world.relays["a"].start((("a", "m", "z"),))
+    world.settle()
+    (done,) = {message for _, _, message in world.heard if isinstance(message, CarryDone)}
+    before = len(world.heard)
+    for _ in range(10):
+        world.hear("z", "m", done, None)
+    world.settle()
+    assert len(world.heard) == before + 10, "the source hears nothing more of it"

@@ -35,11 +35,15 @@ LONGEST_TAKEN_BYTES = 16 * 1024
 
 @dataclass(slots=True)
 class Held:
-    """What is in memory of a share: its row, and its bytes while it waits. `stored` says that they are durable too."""
+    """What is in memory of a share: its row, and its bytes while it waits. `stored` says that they are durable too.
+
+    `answered` says that the target's answer was sent back: once is enough, for it waits in an outbox until it is heard.
+    """
 
     row: NodeRow
     share: bytearray | None = None
     stored: bool = False
+    answered: bool = False
 
 
 class RelayNode:
@@ -135,7 +139,9 @@ class RelayNode:
         if held is None:
             return False
         before = self._peers(held.row.before)
-        if held.row.state is NodeState.PASSED and peer.name == held.row.after and before is not None:
+        is_due = held.row.state is NodeState.PASSED and not held.answered
+        if is_due and peer.name == held.row.after and before is not None:
+            held.answered = True
             before.queue(message)
         return True
 
