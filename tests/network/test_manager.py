@@ -355,3 +355,19 @@ def test_demands_on_a_pool_that_is_still_empty_are_a_matter_of_waiting() -> None
     for demands in (KeyRequirements(route_type="indirect"), KeyRequirements(max_age_seconds=60.0)):
         with pytest.raises(NotEnoughKey):
             network.ask("SAE-B", requirements=demands)
+
+
+@pytest.mark.parametrize("now", [1.8e12, 1e300, float("nan"), float("inf"), -1.0])
+def test_times_that_are_none_are_refused_and_nothing_is_lost(now: float) -> None:
+    network = pair()
+    manager = network.managers["a"]
+    for use in (
+        lambda: manager.advance(now),
+        lambda: network.managers["a"].request_keys(master="SAE-A", slaves=("SAE-B",), now_seconds=now),
+    ):
+        with pytest.raises(InputError):
+            use()
+    manager.commit()
+    assert not network.of(StoreFailed)
+    ids, keys = network.keys_between("SAE-B")
+    assert network.fetch("SAE-B", ids) == keys

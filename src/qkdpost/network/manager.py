@@ -32,6 +32,8 @@ __all__ = ["KeyManager"]
 _Result = TypeVar("_Result")
 
 _NO_DEMANDS = KeyRequirements()
+_MOST_SECONDS = 1e11
+"""Of times: three thousand years. Milliseconds are refused, and nothing that adds to a time overflows."""
 
 
 class KeyManager(SingleUse):
@@ -180,7 +182,7 @@ class KeyManager(SingleUse):
             InputError: no number.
             StoreUnavailable: the store does not record.
         """
-        now = real_number("now_seconds", now_seconds, least=0.0)
+        now = real_number("now_seconds", now_seconds, least=0.0, most=_MOST_SECONDS)
 
         def advance(rooms: Rooms) -> tuple[str, ...]:
             rooms.set_time(now)
@@ -309,7 +311,7 @@ class KeyManager(SingleUse):
         count = whole_number("number", number, least=1, most=MAX_KEYS_PER_REQUEST)
         size = whole_number("size_bits", size_bits, least=8, most=8 * MAX_KEY_BYTES)
         demanded = instance("requirements", requirements or _NO_DEMANDS, KeyRequirements)
-        now = real_number("now_seconds", now_seconds, least=0.0)
+        now = real_number("now_seconds", now_seconds, least=0.0, most=_MOST_SECONDS)
         if size % 8:
             raise UnsupportedRequest(f"size shall be a multiple of 8; found {size}")
 
@@ -328,7 +330,7 @@ class KeyManager(SingleUse):
         slave, owner = checked_name("caller", caller), checked_name("master", master)
         names = [key_id_bytes("key_ids", text) for text in listed("key_ids", key_ids, "key IDs")]
         whole_number("key_ids", len(names), least=1, most=MAX_KEYS_PER_REQUEST)
-        now = real_number("now_seconds", now_seconds, least=0.0)
+        now = real_number("now_seconds", now_seconds, least=0.0, most=_MOST_SECONDS)
 
         def fetch(rooms: Rooms) -> tuple[DeliveredKey, ...]:
             rooms.set_time(now)
