@@ -164,7 +164,8 @@ class PeerLine(TlsProtocol):
         self._lines.host.when_free(lambda: self._lines.admit(self))
 
     def received(self, data: bytes) -> None:
-        """Hand bytes to the conversation when the key manager is free."""
+        """Hand bytes to the conversation when the key manager is free; meanwhile read no more."""
+        self.hold_back(not self._lines.host.is_free)
         self._lines.host.when_free(lambda: self._lines.take(self, data))
 
     def lost(self) -> None:
@@ -224,6 +225,7 @@ class PeerLines:
 
     def take(self, line: PeerLine, data: bytes) -> None:
         """Hand bytes to a conversation; wrong ones end the connection, after the commit that counts them."""
+        line.hold_back(False)
         if self._of_peer.get(line.name) is not line or line.is_wrong:
             return
         try:

@@ -150,6 +150,11 @@ class KeyManagerHost:
         """Return the time that the key manager is told."""
         return self._clock()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the key manager may be used now: no commit is under way."""
+        return not self._committing
+
     def when_free(self, work: Callable[[], None]) -> None:
         """Run what uses the key manager: now, or when the commit under way is over.
 
