@@ -149,7 +149,7 @@ class Assignments:
     def _provenance(self, sites: Iterable[str], frames: Sequence[OpenedFrame]) -> Provenance:
         whole = Provenance()
         for site, frame in zip(sites, frames, strict=True):
-            pieces = tuple(dict.fromkeys(piece for entry in frame.provenances for piece in entry))
+            pieces = tuple(dict.fromkeys(piece for entry in dict.fromkeys(frame.provenances) for piece in entry))
             whole = whole | self._around.provenance_of(site, pieces)
         return whole if frames else local_provenance(self._around.name)
 

@@ -23,6 +23,7 @@ __all__ = ["ReleasedKeys", "rows_of", "unreleased_rows"]
 
 _PAGE_ROWS = 4096
 _NUMBER_BYTES = 8
+_END = b"\xff" * 40
 
 
 class ReleasedKeys:
@@ -35,12 +36,13 @@ class ReleasedKeys:
         store: whose open transaction is read and written.
     """
 
-    __slots__ = ("_changed", "_counts", "_store")
+    __slots__ = ("_changed", "_counts", "_first", "_store")
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._counts: Counter[bytes] = Counter()
         self._changed: dict[bytes, bytes] = {}
+        self._first = self._first_key()
         for name, content in rows_of(store, RESTS_ON):
             self._counts[name] = int.from_bytes(content[:_NUMBER_BYTES], "big")
 
@@ -95,7 +97,9 @@ class ReleasedKeys:
 
     def add(self, row: AssignmentRow) -> None:
         """Remember released keys until they expire."""
-        self._store.put(DELIVERIES, expiry_key(row.expires_seconds, row.key_ids[0]), encode(row))
+        key = expiry_key(row.expires_seconds, row.key_ids[0])
+        self._store.put(DELIVERIES, key, encode(row))
+        self._first = min(key, self._first)
 
     def resting_on(self, provenances: frozenset[bytes]) -> Iterator[AssignmentRow]:
         """Yield the records of keys that are made of one of these."""
@@ -106,17 +110,25 @@ class ReleasedKeys:
 
     def expire(self, now_seconds: float, limit: int = 1024) -> bool:
         """Forget records whose keys have expired; a piece of the work, and tell whether more is left."""
+        if self._first >= expiry_key(now_seconds, b""):
+            return False  # as in almost every turn
         page = self._store.scan(DELIVERIES, b"", expiry_key(now_seconds, b""), limit)
         for key, content in page:
             self._store.take(DELIVERIES, key)
             self.forget(decode(AssignmentRow, content).provenance)
+        self._first = self._first_key()
         return len(page) == limit
+
+    def _first_key(self) -> bytes:
+        """Return the key of the record that expires first, or what lies behind every key."""
+        first = self._store.scan(DELIVERIES, b"", _END, 1)
+        return first[0][0] if first else _END
 
 
 def rows_of(store: KeyStore, table: str) -> Iterator[tuple[bytes, bytes]]:
     """Yield all rows of a table, some thousand at a time."""
     start = b""
-    while page := store.scan(table, start, b"\xff" * 40, _PAGE_ROWS):
+    while page := store.scan(table, start, _END, _PAGE_ROWS):
         yield from page
         start = page[-1][0] + b"\0"
 

@@ -42,10 +42,7 @@ class OpenFrame(SingleUse):
         self._session = session
         self._lengths = tuple(lengths)
         self._ranges = pool.own.next_ranges(TAG_BYTES + sum(lengths))
-        tag = pool.tag_provenances(self._ranges[0].segment)
-        self.provenances: tuple[tuple[bytes, ...], ...] = tuple(
-            tuple(dict.fromkeys((*pool.provenances(ranges), *tag))) for ranges in _cut(self._ranges, self._lengths)
-        )
+        self.provenances = self._provenances()
         """For each entry, the provenances of the segments that it, and the frame's tag and hash key, came from."""
         taken = pool.take(pool.own, self._ranges)
         self._pad = taken[:TAG_BYTES]
@@ -57,6 +54,14 @@ class OpenFrame(SingleUse):
         taken[:] = bytes(len(taken))
         self.material: tuple[bytearray, ...] = tuple(pieces)
         """The bytes of the direction, one entry for each length: keys, or pads. Secret; the caller zeroes them."""
+
+    def _provenances(self) -> tuple[tuple[bytes, ...], ...]:
+        pool = self._session.pool
+        tag = pool.tag_provenances(self._ranges[0].segment)
+        if len(self._ranges) == 1:
+            return (tuple(dict.fromkeys((*pool.provenances(self._ranges), *tag))),) * len(self._lengths)
+        pieces = _cut(self._ranges, self._lengths)
+        return tuple(tuple(dict.fromkeys((*pool.provenances(ranges), *tag))) for ranges in pieces)
 
     def send(self, messages: Sequence[Any]) -> None:
         """Send messages that consume what was taken, in order. What waits in the outbox goes along.
@@ -175,8 +180,6 @@ def _send(
 
 def _cut(ranges: Sequence[Range], lengths: Sequence[int]) -> list[list[Range]]:
     """Return the ranges of each length, the tag's pad before them left out."""
-    if len(ranges) == 1:
-        return [list(ranges) for _ in lengths]
     pieces: list[list[Range]] = []
     rest = list(ranges)
     for wanted in (TAG_BYTES, *lengths):

@@ -15,6 +15,7 @@ from qkdpost.network.pool.content import Content
 from qkdpost.network.pool.direction import Direction, Place, Range
 from qkdpost.network.pool.notices import Notice, NoticeKind
 from qkdpost.network.pool.order import SegmentOrder
+from qkdpost.network.pool.provenances import Provenances
 from qkdpost.network.pool.segment import FOLLOWER, HASH_KEYS_BYTES, LEADER, PooledSegment, SegmentStage
 from qkdpost.network.pool.settings import PoolSettings
 from qkdpost.network.pool.vouching import RESERVED_BYTES, segment_checks
@@ -31,7 +32,6 @@ MAX_LEAP = 2**24
 """More segments than come in between a backup and its use. Forged numbers cannot soon use up all there are."""
 
 _TABLE = "pools"
-_PROVENANCES = "provenances"
 _ROW = struct.Struct("<IQQ?I16s")
 
 
@@ -94,6 +94,7 @@ class Pool(SingleUse):
         self._renews_next = False
         self._renewal: tuple[int, bytes] | None = None
         self._row = b""
+        self._provenances = Provenances(store, self.identifier)
         self._load()
 
     # Rows.
@@ -174,7 +175,7 @@ class Pool(SingleUse):
             self.content.write_hash_keys(identifier, content[length : length + HASH_KEYS_BYTES] + checks)
             self._booking.spend(self.identifier, "checks", 8 * RESERVED_BYTES)
         self.content.write(segment, content)
-        self.store.put(_PROVENANCES, self.identifier + identifier, provenance)
+        self._provenances.add(identifier, provenance)
         self._booking.receive(self.identifier, source, 8 * len(content))
         self.order.add(segment)
         was = self.stored_bytes
@@ -280,7 +281,7 @@ class Pool(SingleUse):
             if self.order[number].vouched:
                 self.retire(self.order[number], "the pool has new hash keys")
         self.content.erase_hash_keys(before[1])
-        self.store.take(_PROVENANCES, self.identifier + before[1])
+        self._provenances.forget(before[1])
 
     def retire(self, segment: PooledSegment, why: str) -> None:
         """Give up a segment with all that is left of it."""
@@ -289,7 +290,7 @@ class Pool(SingleUse):
         self.content.erase(segment)
         if self._renewal is None or self._renewal[1] != segment.identifier:
             self.content.erase_hash_keys(segment.identifier)
-            self.store.take(_PROVENANCES, self.identifier + segment.identifier)
+            self._provenances.forget(segment.identifier)
         was_in_use = segment.in_use
         self.unconfirmed_grants.pop(segment.number, None)
         self.order.remove(segment)
@@ -324,12 +325,12 @@ class Pool(SingleUse):
     def provenances(self, ranges: Sequence[Range]) -> tuple[bytes, ...]:
         """Return the provenances of the segments of some ranges, each once."""
         identifiers = dict.fromkeys(self.order[number].identifier for number, _, _ in ranges)
-        return tuple(self.store.get(_PROVENANCES, self.identifier + name) or b"" for name in identifiers)
+        return tuple(map(self._provenances.__getitem__, identifiers))
 
     def tag_provenances(self, number: int) -> tuple[bytes, ...]:
         """Return the provenances of a tag whose pad begins in a segment: of its pad, and of its hash key."""
         names = dict.fromkeys((self.order[number].identifier, self.hash_key_owner(number)))
-        return tuple(self.store.get(_PROVENANCES, self.identifier + name) or b"" for name in names)
+        return tuple(map(self._provenances.__getitem__, names))
 
     def hash_key_owner(self, number: int) -> bytes:
         """Return the segment that gave the hash keys of frames whose tag's pad begins in segment `number`."""
