@@ -29,6 +29,7 @@ VERSION = 1
 _STORE_KEY = b"\0"
 _PLAIN, _NEW = 0, -1
 _FETCHED = 4096
+_MOST_KNOWN = 4096
 _TABLES = (
     "CREATE TABLE plain(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     *SLOT_TABLES,
@@ -39,6 +40,10 @@ _FIND = (
     "LEFT JOIN slots ON slots.id=slot WHERE name=?1"
 )
 _PUT = "INSERT INTO plain VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value"
+_INSERT = (
+    "INSERT INTO plain SELECT ?1, ?2 WHERE NOT EXISTS(SELECT 1 FROM secret WHERE name=?1) ON CONFLICT(name) DO NOTHING"
+)
+_UPDATE = "UPDATE plain SET value=?2 WHERE name=?1"
 _DELETE = "DELETE FROM plain WHERE name=?"
 _SCAN = (
     "SELECT name, value, 0 FROM plain WHERE name>=?1 AND name<?2 UNION ALL SELECT name, slots.value, 1 FROM secret "
@@ -100,6 +105,7 @@ class Database:
         "_connection",
         "_forgotten",
         "_groups",
+        "_known",
         "_sealer",
         "_slots",
         "_store_key",
@@ -113,6 +119,7 @@ class Database:
         self._groups = {row_name(table, b""): count for table, count in groups.items()}
         self._changed = False
         self._forgotten: list[bytes] = []
+        self._known: dict[bytes, bytes] = {}
         wrapped = self._wrapped(_STORE_KEY)
         if wrapped is None:
             raise StoreDamaged("the store has lost its wrapped key; restore a backup")
@@ -147,6 +154,7 @@ class Database:
     def rolled_back(self) -> None:
         """Take up the state that stands in the database again."""
         self._forgotten, self._changed = [], False
+        self._known.clear()
         self._slots.rolled_back()
         self.state = self._read_state()
 
@@ -160,18 +168,42 @@ class Database:
     def put(self, name: bytes, value: bytes | bytearray, *, secret: bool) -> None:
         """Write a row."""
         self._changed = True
-        slot, stored = self._find(name) or (_NEW, None)
-        if secret:
-            if slot == _PLAIN:
-                self._drop(name, slot, stored)
-            sealed = self._sealed(name, value)
-            self._slots.write(name, sealed + self._checks.of(1, name, sealed), slot if slot > 0 else None)
+        if not secret:
+            self._put_plain(name, value)
             return
-        if slot != _NEW:
-            self._drop(name, slot, stored, stays=True)
-        check = self._checks.of(0, name, value)
-        self._connection.execute(_PUT, (name, value + check))
+        slot, stored = self._find(name) or (_NEW, None)
+        if slot == _PLAIN:
+            self._drop(name, slot, stored)
+        sealed = self._sealed(name, value)
+        self._slots.write(name, sealed + self._checks.of(1, name, sealed), slot if slot > 0 else None)
+
+    def _put_plain(self, name: bytes, value: bytes | bytearray) -> None:
+        """Write a plain row with one statement, if it is new or was written lately, so that its check is known.
+
+        The old check is taken from the sum as it went in. Were the old row damaged meanwhile, it would not be after.
+        """
+        check, known = self._checks.of(0, name, value), self._known.get(name)
+        row = name, value + check
+        if known is not None:
+            if self._connection.execute(_UPDATE, row).rowcount != 1:
+                raise StoreDamaged("a row of the store is missing that was there before: restore a backup")
+            self._add(-1, known)
+        elif self._connection.execute(_INSERT, row).rowcount != 1:
+            self._drop(name, *self._there(name), stays=True)
+            self._connection.execute(_PUT, row)
         self._add(1, check)
+        self._know(name, check)
+
+    def _there(self, name: bytes) -> tuple[int, object]:
+        found = self._find(name)
+        if found is None:
+            raise StoreDamaged("a row of the store is there and cannot be found: restore a backup")
+        return found
+
+    def _know(self, name: bytes, check: bytes) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[name] = check
 
     def take(self, name: bytes) -> bytes | None:
         """Return the value of a row and erase it."""
@@ -230,8 +262,9 @@ class Database:
             self._slots.erase(name, slot)
             self._erase_group_if_empty(name)
             return
-        value = self._checks.value_of(0, name, stored)
-        self._add(-1, self._checks.of(0, name, value))
+        self._known.pop(name, None)
+        self._checks.value_of(0, name, stored)
+        self._add(-1, bytes(stored[-CHECK_BYTES:]))  # type: ignore[index]  # it is the right one
         if not stays:
             self._connection.execute(_DELETE, (name,))
 
