@@ -24,6 +24,7 @@ Use = Literal["delivery", "relay", "tags", "checks", "lost"]
 """What key goes into: keys of applications (their pads at further sites among them), transfers of segments, tags of
 frames, checks and hash keys of segments; what is lost was spent by breaks, restores, skips and retired segments."""
 
+_SOURCES, _USES = get_args(Source), get_args(Use)
 _TABLE = "accounts"
 _MOST_BITS = 2**62
 
@@ -72,7 +73,7 @@ class Ledger:
             InputError: no such source, or no count.
         """
         sums = self._of(pool).received
-        name = choice("source", source, get_args(Source))
+        name = choice("source", source, _SOURCES)
         sums[name] = whole_number("bits", sums.get(name, 0) + whole_number("bits", bits), most=_MOST_BITS)
         self._changed.add(pool)
 
@@ -88,7 +89,7 @@ class Ledger:
             InputError: no such use, or no count.
         """
         sums = self._of(pool).spent
-        name = choice("use", use, get_args(Use))
+        name = choice("use", use, _USES)
         sums[name] = whole_number("bits", sums.get(name, 0) + whole_number("bits", bits), most=_MOST_BITS)
         self._changed.add(pool)
 

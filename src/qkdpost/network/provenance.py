@@ -235,8 +235,10 @@ class Provenance(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
     def __or__(self, other: Provenance) -> Provenance:
         """Return what rests on both."""
-        if other is self or other == self:
+        if other is self or other in (self, _NOTHING):
             return self
+        if self == _NOTHING:
+            return other
         return Provenance(
             blocks=self.blocks if other.blocks == self.blocks else self.blocks + other.blocks,
             checks=self.checks if other.checks == self.checks else self.checks + other.checks,
@@ -311,6 +313,7 @@ class Provenance(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
         return found
 
 
+_NOTHING = Provenance()
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Provenance)
 _Entry = TypeVar("_Entry", Block, CheckCount, Transfer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
 from qkdpost.network.deliveries.description import MAX_EXTENSION_BYTES, described_key, written_extension
@@ -44,7 +45,7 @@ class Assignments:
         released: where the record of released keys goes.
     """
 
-    __slots__ = ("_around", "_batches", "_held", "_policy", "_released", "_requests", "_store")
+    __slots__ = ("_around", "_batches", "_held", "_last_described", "_policy", "_released", "_requests", "_store")
 
     def __init__(
         self, store: KeyStore, around: Surroundings, policy: DeliveryPolicy, held: HeldKeys, released: ReleasedKeys
@@ -56,6 +57,7 @@ class Assignments:
         self._released = released
         self._requests: list[Request] = []
         self._batches: dict[bytes, Batch] = {}
+        self._last_described: tuple[Provenance, dict[str, Any]] | None = None
 
     @property
     def open_requests(self) -> tuple[Request, ...]:
@@ -132,7 +134,7 @@ class Assignments:
             waiting={site: set(key_ids) for site in request.sites},
             provenance=name,
             expires_seconds=self._around.now_seconds + self._policy.lifetimes.key_seconds,
-            extension=described_key(provenance, self._pools(request.sites)),
+            extension=self._described(provenance, request.sites),
         )
         for place, (session, frame) in enumerate(zip(sessions, frames, strict=True)):
             frame.send([self._message(batch, session, frame, is_first=not place)])
@@ -153,10 +155,13 @@ class Assignments:
             whole = whole | self._around.provenance_of(site, pieces)
         return whole if frames else local_provenance(self._around.name)
 
-    def _pools(self, sites: Iterable[str]) -> list[Provenance]:
-        return (
-            [piece for site in sites for piece in self._around.stock(site)] if self._policy.claim == "request" else []
-        )
+    def _described(self, provenance: Provenance, sites: Iterable[str]) -> dict[str, Any]:
+        """Return what is said of keys: without a look at the pools it is the same for many in a row."""
+        if self._policy.claim == "request":
+            return described_key(provenance, [piece for site in sites for piece in self._around.stock(site)])
+        if self._last_described is None or self._last_described[0] is not provenance:
+            self._last_described = provenance, described_key(provenance)
+        return dict(self._last_described[1])
 
     def _message(self, batch: Batch, session: Session, frame: OpenedFrame, *, is_first: bool) -> AssignKeys:
         lifetime = math.ceil(self._policy.lifetimes.key_seconds)

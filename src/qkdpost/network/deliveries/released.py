@@ -36,13 +36,14 @@ class ReleasedKeys:
         store: whose open transaction is read and written.
     """
 
-    __slots__ = ("_changed", "_counts", "_first", "_store")
+    __slots__ = ("_changed", "_counts", "_first", "_last", "_store")
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._counts: Counter[bytes] = Counter()
         self._changed: dict[bytes, bytes] = {}
         self._first = self._first_key()
+        self._last: tuple[Provenance, bytes, bytes] | None = None
         for name, content in rows_of(store, RESTS_ON):
             self._counts[name] = int.from_bytes(content[:_NUMBER_BYTES], "big")
 
@@ -54,10 +55,12 @@ class ReleasedKeys:
         Raises:
             InputError: it is longer than a row may be.
         """
-        content = Provenance(blocks=provenance.blocks, transfers=provenance.transfers).to_bytes()
-        if len(content) > MAX_VALUE_BYTES - _NUMBER_BYTES:
-            raise InputError("the keys of one frame rest on more than a row can tell")
-        name = blake2b(content, digest_size=16, person=b"qkdpost rests on").digest()
+        if self._last is None or self._last[0] is not provenance:
+            content = Provenance(blocks=provenance.blocks, transfers=provenance.transfers).to_bytes()
+            if len(content) > MAX_VALUE_BYTES - _NUMBER_BYTES:
+                raise InputError("the keys of one frame rest on more than a row can tell")
+            self._last = provenance, blake2b(content, digest_size=16, person=b"qkdpost rests on").digest(), content
+        _, name, content = self._last
         self._counts[name] += 1
         self._changed[name] = content
         return name
