@@ -69,7 +69,12 @@ class HttpConnection(TlsProtocol):
         self._server.identify(self, certificate)
 
     def received(self, data: bytes) -> None:
-        """Take plain bytes; the first ones of a request start its time."""
+        """Take plain bytes; the first ones of a request start its time.
+
+        Who sends more before the answer to its last request has left is read no further; most never do.
+        """
+        if self.number >= 0:
+            self.hold_back(True)
         if not self._begun:
             self._begin_request()
         self._http.receive_data(data)
@@ -132,7 +137,6 @@ class HttpConnection(TlsProtocol):
             self._continue_if_asked()
             return False
         if event is h11.PAUSED:
-            self.hold_back(True)
             return False
         if isinstance(event, h11.Request):
             self._request = event
