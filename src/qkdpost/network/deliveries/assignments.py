@@ -206,14 +206,19 @@ class Assignments:
 
     # What other sites say.
 
-    def held(self, site: str, key_id: bytes) -> None:
-        """Note that a site holds a key; release its request when all sites hold all of its keys."""
-        batch = self._batches.get(key_id)
-        if batch is None or batch.state != MasterState.ASSIGNED:
-            return  # void long since: no answer revives it
-        batch.answered(site, key_id)
-        if batch.request.is_open and batch.request.is_complete:
-            self.release(batch.request)
+    def held(self, site: str, key_ids: Sequence[bytes]) -> None:
+        """Note that a site holds keys; release a request when all sites hold all of its keys."""
+        found: dict[int, tuple[Batch, list[bytes]]] = {}
+        for key_id in key_ids:
+            batch = self._batches.get(key_id)
+            if batch is not None:
+                found.setdefault(id(batch), (batch, []))[1].append(key_id)
+        for batch, names in found.values():
+            if batch.state != MasterState.ASSIGNED:
+                continue  # void long since: no answer revives it
+            batch.answered(site, names)
+            if batch.request.is_open and batch.request.is_complete:
+                self.release(batch.request)
 
     def refused(self, site: str, key_id: bytes, error: QkdpostError) -> None:
         """Refuse the request of a key that a site does not take, and void it at all others."""

@@ -52,10 +52,10 @@ class AnswerHandler:
     def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
         """Note what is held, and void what is not."""
         answers: AssignAnswer = message
+        held = [answer.key_id for answer in answers.answers if answer.reason == RefusalReason.HELD]
+        self._assignments.held(peer.name, held)
         for answer in answers.answers:
-            if answer.reason == RefusalReason.HELD:
-                self._assignments.held(peer.name, answer.key_id)
-            else:
+            if answer.reason != RefusalReason.HELD:
                 self._assignments.refused(peer.name, answer.key_id, refusal(peer.name, answer.reason))
 
     def confirmed(self, peer: Session, message: Any) -> None:

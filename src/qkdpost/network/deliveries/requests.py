@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,10 +44,10 @@ class Batch:
         self.state = state
         return True
 
-    def answered(self, site: str, key_id: bytes) -> None:
-        """Note that a site holds a key; all sites hold all keys when nothing is waited for."""
+    def answered(self, site: str, key_ids: Iterable[bytes]) -> None:
+        """Note that a site holds keys; all sites hold all keys when nothing is waited for."""
         left = self.waiting.get(site, set())
-        left.discard(key_id)
+        left.difference_update(key_ids)
         if not left:
             self.waiting.pop(site, None)
         if not self.waiting:
