@@ -13,7 +13,6 @@ from typing import Any
 from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
 from qkdpost.network.deliveries.description import MAX_EXTENSION_BYTES, described_key, written_extension
 from qkdpost.network.deliveries.held import HeldKeys
-from qkdpost.network.deliveries.receiver import xor_into
 from qkdpost.network.deliveries.records import ASSIGNMENTS, AssignmentRow, encode
 from qkdpost.network.deliveries.released import ReleasedKeys
 from qkdpost.network.deliveries.requests import Batch, Request
@@ -24,6 +23,7 @@ from qkdpost.network.messages.fields import MAX_KEYS_PER_MESSAGE, VoidReason
 from qkdpost.network.messages.framed import AssignedKey, AssignKeys, VoidKeys
 from qkdpost.network.names import key_id_text, new_key_id
 from qkdpost.network.peer.handler import OpenedFrame, Session
+from qkdpost.network.peer.pads import add_into
 from qkdpost.network.policy import DeliveryPolicy
 from qkdpost.network.provenance import LOCAL_KIND, Block, Provenance
 from qkdpost.network.store.protocol import KeyStore
@@ -170,7 +170,7 @@ class Assignments:
         for place, key_id in enumerate(batch.key_ids):
             piece = frame.material[place]
             if not is_first:
-                xor_into(piece, batch.values[place])
+                add_into(piece, batch.values[place])
             keys.append(
                 AssignedKey(
                     key_id,

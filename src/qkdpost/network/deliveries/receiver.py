@@ -11,6 +11,7 @@ from qkdpost.network.messages.fields import RefusalReason, VoidReason
 from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
 from qkdpost.network.names import checked_name
 from qkdpost.network.peer.handler import Session
+from qkdpost.network.peer.pads import add_into
 from qkdpost.network.policy import AccessPolicy
 
 __all__ = ["ReceivedAssignments", "ReceivedVoids"]
@@ -84,7 +85,7 @@ class ReceivedAssignments:
             reason = reasons[key.key_id] = refusal or self._refusal(key, len(taken) + 1)
             if reason == RefusalReason.HELD:
                 if key.ciphertext is not None:
-                    xor_into(piece, key.ciphertext)
+                    add_into(piece, key.ciphertext)
                 taken.append((key.key_id, piece))
         expires = self._clock() + min(lifetime, LONGEST_SECONDS) * SKEW
         self._held.hold(taken, site=site, master=master, slaves=slaves, expires_seconds=expires, extension=extension)
@@ -138,10 +139,3 @@ class ReceivedVoids:
 
     def broken(self, peer: Session, message: Any) -> None:
         """Never: it is sent again."""
-
-
-def xor_into(target: bytearray, other: bytes | bytearray) -> None:
-    """Add `other` to `target`, bit by bit, in place; both are of one length."""
-    size = len(target)
-    total = int.from_bytes(target, "little") ^ int.from_bytes(other, "little")
-    target[:] = total.to_bytes(size, "little")

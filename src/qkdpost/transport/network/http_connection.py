@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from http import HTTPStatus
 from typing import Protocol
 
 import h11
@@ -103,7 +104,8 @@ class HttpConnection(TlsProtocol):
     def write_response(self, response: Response) -> None:
         """Write a response in one piece, and overwrite it."""
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]
-        data = bytearray(self._sent(h11.Response(status_code=response.status, headers=headers)))
+        head = h11.Response(status_code=response.status, headers=headers, reason=HTTPStatus(response.status).phrase)
+        data = bytearray(self._sent(head))
         if self._request is None or self._request.method != b"HEAD":
             self._http.send_with_data_passthrough(h11.Data(data=response.body))  # type: ignore[arg-type]
             data += response.body

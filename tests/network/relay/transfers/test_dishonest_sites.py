@@ -1,4 +1,7 @@
-"""What a site on one of two paths, or beside them, may try: all of it ends in a refusal, and nothing of it is used."""
+"""What a site on one of two paths, or beside them, may try: all of it ends in a refusal, and nothing of it is used.
+
+Shares are drawn anew each time: one change of one transfer passes by chance with (d + 1) / 2^128, here below 2^-120.
+"""
 
 from __future__ import annotations
 

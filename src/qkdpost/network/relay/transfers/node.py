@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from qkdpost.network.messages.fields import MAX_MESSAGES_PER_FRAME, VoidReason
 from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import OpenedFrame, Session
+from qkdpost.network.peer.pads import add_into
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.topology import LinkName, Topology
 from qkdpost.network.relay.transfers.header import own_place, wrong_header
 from qkdpost.network.relay.transfers.records import NODE, NodeRow, NodeState, Rows, row_key
-from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, add_into, message_size, refuse, zero
+from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, message_size, refuse, zero
 from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, join_parts, joined_provenance
 from qkdpost.network.store.protocol import KeyStore
 
@@ -35,13 +36,14 @@ LONGEST_TAKEN_BYTES = 16 * 1024
 
 @dataclass(slots=True)
 class Held:
-    """What is in memory of a share: its row, and its bytes while it waits. `stored` says that they are durable too.
+    """What is in memory of a share: its row, and its bytes while it waits, secret.
 
-    `answered` says that the target's answer was sent back: once is enough, for it waits in an outbox until it is heard.
+    `stored` says that they are durable too, `answered` that the target's answer was sent back: once is enough, for it
+    waits in an outbox until it is heard.
     """
 
     row: NodeRow
-    share: bytearray | None = None
+    share: bytearray | None = field(default=None, repr=False)
     stored: bool = False
     answered: bool = False
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
-
 from qkdpost.network.messages.fields import MAX_FRAME_BYTES, VoidReason
 from qkdpost.network.messages.framed import CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import Session
 from qkdpost.network.relay.routing import Path
 
-__all__ = ["ROOM_OF_A_FRAME", "add_into", "message_size", "refuse", "zero"]
+__all__ = ["ROOM_OF_A_FRAME", "message_size", "refuse", "zero"]
 
 ROOM_OF_A_FRAME = MAX_FRAME_BYTES - 2048
 ROOM_OF_A_PROVENANCE = 2048
@@ -21,12 +19,6 @@ def zero(secret: bytearray | None) -> None:
     """Overwrite secret bytes with zeros."""
     if secret is not None:
         secret[:] = bytes(len(secret))
-
-
-def add_into(total: bytearray, other: bytes | bytearray) -> None:
-    """Replace bytes by their sum (bitwise exclusive or) with others of the same length."""
-    sums = np.frombuffer(total, dtype=np.uint8)
-    np.bitwise_xor(sums, np.frombuffer(other, dtype=np.uint8), out=sums)
 
 
 def refuse(peer: Session, message: CarrySegment, material: bytearray, reason: VoidReason) -> None:

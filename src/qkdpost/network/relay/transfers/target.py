@@ -14,13 +14,14 @@ from qkdpost.network.events import TransferFailed
 from qkdpost.network.messages.fields import VoidReason
 from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import Session
+from qkdpost.network.peer.pads import add_into
 from qkdpost.network.provenance import Provenance
 from qkdpost.network.relay.manipulation import CHECK_BYTES, check_degree, combine_shares, is_unchanged
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.topology import Topology
 from qkdpost.network.relay.transfers.header import agreed_fields, own_place, wrong_header
 from qkdpost.network.relay.transfers.records import TARGET, Rows, TargetRow, row_key
-from qkdpost.network.relay.transfers.shares import add_into, refuse, zero
+from qkdpost.network.relay.transfers.shares import refuse, zero
 from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report, joined_provenance
 from qkdpost.network.store.protocol import KeyStore
 
