@@ -98,3 +98,6 @@ def test_what_has_no_correlation() -> None:
         sums.add(np.ones(100))
     with pytest.raises(InputError, match="detection"):
         CorrelationSums("both")  # type: ignore[arg-type]
+    for left_out in ([2, 1], [1.5], ["one"]):
+        with pytest.raises(InputError, match="left_out"):
+            CorrelationSums("homodyne", left_out)

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.checks import choice, real_array
+from qkdpost.checks import choice, increasing, real_array
 
 __all__ = ["DISTANCES", "Correlation", "CorrelationSums"]
 
@@ -76,13 +76,13 @@ class CorrelationSums:
 
         Args:
             detection: whether both quadratures of a symbol were measured, or one.
-            left_out: positions among all symbols that were sent of those that will not be added; int64, ascending.
+            left_out: positions among all symbols that were sent of those that will not be added, ascending.
 
         Raises:
-            InputError: another detection.
+            InputError: another detection, or positions that do not increase.
         """
         self._both = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
-        gone = np.asarray(left_out, dtype=np.int64)
+        gone = increasing("left_out", left_out, strictly=True, copy=False)
         self._gone_before: NDArray[np.int64] = gone - np.arange(gone.size)
         """How many outcomes are added before each that was taken out."""
         self._added = 0
