@@ -2,7 +2,7 @@
 
     python -m benchmarks.gaussian_cv [--symbols 40000000] [--km 25] [--modulation 4] [--excess-noise 0.02]
         [--efficiency 0.6] [--electronic-noise 0.1] [--detection heterodyne|homodyne] [--records 8] [--calibration 1]
-        [--correction multidimensional|slices]
+        [--correction multidimensional|slices] [--driver blocking|asyncio]
 
 Both processes draw the same records from one seed and keep their own half. Calibration records, so many times as long
 as the block, are summed up as they are drawn; with `--keep-calibration` they are held. The clock runs from the greeting
@@ -12,18 +12,21 @@ to the key; peak memory is that of the session, with the records that it holds, 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import multiprocessing
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
 import qkdpost as qp
+from qkdpost.session.events import Event
 
 PRESHARED = bytes(range(256)) * 16
+TIMEOUT_SECONDS = 3600
 FIBRE_LOSS_DB_PER_KM = 0.2
 CORRECTIONS = {"multidimensional": qp.Multidimensional(), "slices": qp.Slices()}
 
@@ -73,13 +76,34 @@ def host(role: str, options: argparse.Namespace, port: Connection | int, results
     reset_peak_memory()
     started, busy = time.perf_counter(), time.process_time()
     key, report = b"", None
-    for event in qp.transport.blocking.run(session, connection, timeout_seconds=3600):
+    for event in DRIVERS[options.driver](session, connection):
         if isinstance(event, qp.KeyReady):
             key, report = event.key.bits.to_bytes(), event.report
         elif isinstance(event, qp.BlockAborted):
             report = event.report
     elapsed, busy = time.perf_counter() - started, time.process_time() - busy
     results.send((role, elapsed, busy, peak_memory_mib(), key, str(report)))
+
+
+def block_on(session: qp.Session, connection: socket.socket) -> Iterable[Event]:
+    """Drive a session by the blocking driver."""
+    return qp.transport.blocking.run(session, connection, timeout_seconds=TIMEOUT_SECONDS)
+
+
+def await_on(session: qp.Session, connection: socket.socket) -> Iterable[Event]:
+    """Drive a session by that of asyncio; return its events when it is over."""
+
+    async def events() -> list[Event]:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            reader, writer = await asyncio.open_connection(sock=connection)
+            found = [event async for event in qp.transport.asyncio.run(session, reader, writer)]
+            writer.close()
+            return found
+
+    return asyncio.run(events())
+
+
+DRIVERS = {"blocking": block_on, "asyncio": await_on}
 
 
 def connect(port: Connection | int) -> socket.socket:
@@ -115,6 +139,7 @@ def main() -> None:
     parser.add_argument("--electronic-noise", type=float, default=0.1)
     parser.add_argument("--detection", choices=("heterodyne", "homodyne"), default="heterodyne")
     parser.add_argument("--correction", choices=CORRECTIONS, default="multidimensional")
+    parser.add_argument("--driver", choices=DRIVERS, default="blocking")
     parser.add_argument("--attacks", default="gaussian-collective")
     parser.add_argument("--calibration", type=float, default=1.0, help="how many times as long as the block")
     parser.add_argument("--keep-calibration", action="store_true", help="as arrays, and not as sums")
