@@ -125,3 +125,17 @@ def test_one_key_manager_at_a_time_and_turns_in_order() -> None:
     pair.lose()
     with pytest.raises(LocalProtocolError, match="connection_made"):
         pair.a.turn(lambda: pair.a.session.receive_data(b""))
+
+
+def test_every_share_of_a_frame_rests_on_all_of_the_pad_of_its_tag() -> None:
+    settings = replace(SMALL, floor_bytes=0, least_answer_bytes=16)
+    pair = ready_pair(192, segments=12, settings=settings)
+    pair.a.turn(lambda: pair.a.session.open_frame([64 - 16 - 8]))
+
+    def provenances() -> tuple[tuple[bytes, ...], ...]:
+        opened: tuple[tuple[bytes, ...], ...] = pair.a.session.open_frame([56, 32]).provenances
+        return opened
+
+    first, second = pair.a.turn(provenances)
+    assert set(second) == {b"of " + bytes([number] * 16) for number in (1, 2, 3)}
+    assert set(first) == {b"of " + bytes([number] * 16) for number in (1, 2)}

@@ -60,7 +60,8 @@ class OpenFrame(SingleUse):
         tag = pool.tag_provenances(self._ranges[0].segment)
         if len(self._ranges) == 1:
             return (tuple(dict.fromkeys((*pool.provenances(self._ranges), *tag))),) * len(self._lengths)
-        pieces = _cut(self._ranges, self._lengths)
+        pad, *pieces = _cut(self._ranges, (TAG_BYTES, *self._lengths))
+        tag += pool.provenances(pad[1:])
         return tuple(tuple(dict.fromkeys((*pool.provenances(ranges), *tag))) for ranges in pieces)
 
     def send(self, messages: Sequence[Any]) -> None:
@@ -179,10 +180,10 @@ def _send(
 
 
 def _cut(ranges: Sequence[Range], lengths: Sequence[int]) -> list[list[Range]]:
-    """Return the ranges of each length, the tag's pad before them left out."""
+    """Return the ranges of each length."""
     pieces: list[list[Range]] = []
     rest = list(ranges)
-    for wanted in (TAG_BYTES, *lengths):
+    for wanted in lengths:
         piece: list[Range] = []
         missing = wanted
         while missing:
@@ -193,4 +194,4 @@ def _cut(ranges: Sequence[Range], lengths: Sequence[int]) -> list[list[Range]]:
             if step < length:
                 rest.insert(0, Range(number, offset + step, length - step))
         pieces.append(piece)
-    return pieces[1:]
+    return pieces
