@@ -188,3 +188,12 @@ def test_a_frame_with_a_grant_that_cannot_be_leaves_the_accounts_balanced() -> N
         pair.b.turn(lambda: pair.b.session.receive_data(data))
     assert not pair.b.held
     assert pair.b.booked.spent["lost"] == 8 * 32
+
+
+def test_a_pool_takes_no_more_segments_than_its_ends_can_tell_each_other_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qkdpost.network.pool.pool.MOST_SEGMENTS", 2)
+    pair = ready_pair(segments=2)
+    assert not pair.a.add(bytes([9] * 16), bytes(4096))
+    assert pair.a.pool.notices[-1].kind == "pool-full"
+    pair.connect()
+    assert pair.a.session.ready

@@ -26,6 +26,8 @@ __all__ = ["Pool"]
 
 LEAST_BODY_BYTES = 128
 MOST_BODY_BYTES = 2**31
+MOST_SEGMENTS = 2**15
+"""A greeting lists them all, and a row has the times when they came."""
 IDENTIFIER_BYTES = 16
 MOST_NUMBER = 2**32 - 1
 MAX_LEAP = 2**24
@@ -166,6 +168,8 @@ class Pool(SingleUse):
     def _add(self, identifier: bytes, content: bytearray, provenance: bytes, source: Source, vouched: bool) -> bool:
         if self.order.is_known(self.store, identifier):
             return self.refuse("segment-refused", identifier, "a segment of this identifier came in before")
+        if len(self.order.by_identifier) >= MOST_SEGMENTS:
+            return self.refuse("pool-full", identifier, "the pool has as many segments as it may: join keys into one")
         if self.stored_bytes + len(content) > self.settings.quota_bytes:
             return self.refuse("pool-full", identifier, "the pool holds as much as its quota allows")
         length = len(content) - (0 if vouched else RESERVED_BYTES)
