@@ -448,3 +448,8 @@ def test_what_nodes_say_of_kinds_fits_into_a_message_whatever_it_is() -> None:
     content = written_extension(extension)
     assert len(content) < 200
     assert read_extension(content)["qkdpost_kinds"] == ["300 kinds, too many to name"]
+
+
+def test_of_what_another_site_says_of_a_key_only_plain_values_go_on() -> None:
+    content = b'{"qkdpost_a":1,"qkdpost_b":["x"],"qkdpost_c":[[1]],"qkdpost_d":{"e":1},"qkdpost_f":null,"other":1}'
+    assert read_extension(content) == {"qkdpost_a": 1, "qkdpost_b": ["x"]}

@@ -63,7 +63,12 @@ def read_extension(content: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {name: value for name, value in found.items() if name.startswith("qkdpost_")}
+    return {name: value for name, value in found.items() if name.startswith("qkdpost_") and _is_plain(value)}
+
+
+def _is_plain(value: object) -> bool:
+    texts = value if isinstance(value, list) else []
+    return isinstance(value, str | int | float) or (texts == value and all(isinstance(text, str) for text in texts))
 
 
 def check_requirements(
