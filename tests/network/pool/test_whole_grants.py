@@ -62,3 +62,16 @@ def test_a_grant_whose_connection_breaks_is_lost_to_both() -> None:
     for number, segment in pair.a.pool.order.by_number.items():
         other = pair.b.pool.order.by_number[number]
         assert segment.limits[0] + other.limits[1] <= segment.length
+
+
+def test_a_grant_never_gives_away_the_pad_of_its_own_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = ready_pair(192, segments=12, settings=dataclasses.replace(SMALL, floor_bytes=0, least_answer_bytes=16))
+    pair.a.turn(lambda: pair.a.session.open_frame([64 - 16 - 8]))
+    pair.exchange()
+    assert pair.a.pool.own.mark == (1, 56)
+    monkeypatch.setattr("qkdpost.network.peer.sending.whole_grant_worth_giving", lambda *_: (2, 64, 0))
+    pair.a.turn()
+    monkeypatch.undo()
+    pair.exchange()
+    assert pair.a.session.ready and pair.b.session.ready
+    assert pair.a.pool.order[2].limits == pair.b.pool.order[2].limits == [64, 64]

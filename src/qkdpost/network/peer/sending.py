@@ -131,6 +131,9 @@ def _send_grant(session: PeerSession) -> None:
     given = grant_worth_giving(pool, kept) or whole_grant_worth_giving(pool, kept)
     if given is None or control_room(pool, session.flight) < TAG_BYTES:
         return
+    number, _, new = given
+    if any(piece.segment == number and piece.offset + piece.length > new for piece in pool.own.next_ranges(TAG_BYTES)):
+        return  # the pad of this very frame would be of what it gives away
     ranges, pad = _take_pad(session)
     begin_grant(pool, *given)
     batch = session.outbox.next_batch(BODY_BYTES - 64, MAX_MESSAGES_PER_FRAME - 1, answers_only=False)
