@@ -156,6 +156,11 @@ def test_a_sample_of_histories(names: str, moves: list[tuple[Any, ...]]) -> None
     live(names, moves)
 
 
+def test_a_key_whose_turn_was_lost_may_be_fetched_again() -> None:
+    moves = [("ask", "a", {"b"}, 1), ("steps", 4), ("power", "b", 1), ("fetch", "b")]
+    live("ab", moves)
+
+
 @pytest.mark.slow
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(["ab", "abc"]), st.lists(MOVES, min_size=10, max_size=60))

@@ -218,10 +218,12 @@ class Network:
     def fetch(self, caller: str, ids: Iterable[str], master: str = "SAE-A") -> list[bytes]:
         """Fetch keys and make it durable."""
         site = str(self.plan.site_of(caller))
-        keys = self.managers[site].fetch_keys(
-            caller=caller, master=master, key_ids=list(ids), now_seconds=self.now_seconds
-        )
+        manager = self.managers[site]
+        turn = manager.turn
+        keys = manager.fetch_keys(caller=caller, master=master, key_ids=list(ids), now_seconds=self.now_seconds)
         self.commit(site)
+        if manager.outcome(turn) != "durable":
+            raise StoreUnavailable("the turn was lost, and no answer leaves")
         return [bytes(key.key) for key in keys]
 
     def released(self, name: str = "a", ticket: Ticket | None = None) -> list[DeliveredKey]:
