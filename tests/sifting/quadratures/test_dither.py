@@ -87,7 +87,8 @@ def told_bits(values: Array, rms: float, smoothing: Callable[[Array], Array]) ->
     count = len(values) // 8
     bits = Bits.from_array(np.random.default_rng(2).integers(0, 2, values.size))
     message = rotation_messages(values, bits, 8)
-    own = density(values.astype(np.float64), rms, smoothing).reshape(count, 8)
+    # At the norms that are told, which are rounded, as those of all other candidates are.
+    own = density(rebuild_outcomes(message, bits).astype(np.float64), rms, smoothing).reshape(count, 8)
     candidates = np.empty((256, count))
     for pattern in range(256):
         repeated = Bits.from_bytes(bytes([pattern]) * count, 8 * count)
