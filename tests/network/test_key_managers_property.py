@@ -157,8 +157,8 @@ def test_a_sample_of_histories(names: str, moves: list[tuple[Any, ...]]) -> None
 
 
 def test_a_key_whose_turn_was_lost_may_be_fetched_again() -> None:
-    moves = [("ask", "a", {"b"}, 1), ("steps", 4), ("power", "b", 1), ("fetch", "b")]
-    live("ab", moves)
+    for moment in range(1, 40, 3):
+        live("ab", [("ask", "a", {"b"}, 1), ("steps", 3), ("power", "b", moment), ("stock",), ("fetch", "b")])
 
 
 @pytest.mark.slow
