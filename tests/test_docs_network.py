@@ -31,4 +31,4 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors_and_events_that_the_page_names_are_there() -> None:
     for name in re.findall(r"`(\w+)`", TEXT):
         if re.fullmatch(r"(Store|Peer|Pool|Transfer|Key)[A-Z]\w+|NotEnoughKey|NoRoute", name):
-            assert any(hasattr(place, name) for place in (qp, qp.network, errors)), name
+            assert any(hasattr(place, name) for place in (qp, qp.network, qp.transport.network, errors)), name
