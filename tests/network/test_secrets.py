@@ -76,14 +76,14 @@ def test_a_key_is_in_no_text_and_afterwards_in_no_row(ends_by: str, caplog: Any,
 
 
 def test_released_keys_of_a_lost_turn_are_overwritten() -> None:
-    others = [thing for thing in gc.get_objects() if isinstance(thing, KeysReleased)]  # what other tests left behind
+    others = [thing for thing in gc.get_objects() if type(thing) is KeysReleased]  # what other tests left behind
     network = marked()
     network.ask("SAE-B")
     network.commit("a")
     network.deliver("a", "b")
     network.commit("b")
     network.deliver("b", "a")
-    found = [thing for thing in gc.get_objects() if isinstance(thing, KeysReleased)]
+    found = [thing for thing in gc.get_objects() if type(thing) is KeysReleased]
     (event,) = [thing for thing in found if not any(thing is other for other in others)]
     (key,) = event.keys
     assert any(key.key)
