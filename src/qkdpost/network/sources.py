@@ -22,6 +22,7 @@ everything that is made of them.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -91,7 +92,7 @@ class Etsi014Interface:
         return FetchQuery(master=self.application, key_ids=key_ids)
 
 
-class _Collection(SingleUse):
+class _Collection(SingleUse, ABC):
     """Keys that come in by and by. Secret."""
 
     instead = "make another one for the next batch"
@@ -104,8 +105,9 @@ class _Collection(SingleUse):
         self._content = bytearray()
         self._is_taken = False
 
+    @abstractmethod
     def _next_query(self) -> VendorQuery | None:
-        raise NotImplementedError
+        """Return what to ask next; None when the batch is complete."""
 
     def request(self) -> Request | None:
         """Return what to send to the vendor's key manager next; None when the batch is complete.

@@ -16,7 +16,7 @@ from qkdpost.network.relay.routing import Path
 from qkdpost.network.relay.topology import Topology
 from qkdpost.network.relay.transfers.node import RelayNode
 from qkdpost.network.relay.transfers.source import RelaySource
-from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report
+from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report, Surroundings
 from qkdpost.network.relay.transfers.target import RelayTarget
 from qkdpost.network.store.protocol import KeyStore
 
@@ -64,36 +64,12 @@ class Relay:
         check_paths_exist(topology, policy, name)
         self._report = report
         self._replenishment: Replenishment | None = None
-        self._node = RelayNode(
-            name=name,
-            topology=topology,
-            policy=policy,
-            store=store,
-            peers=peers,
-            pools=pools,
-            now_seconds=now_seconds,
+        around = Surroundings(
+            name=name, topology=topology, policy=policy, store=store, peers=peers, pools=pools, report=self._heard
         )
-        self._target = RelayTarget(
-            name=name,
-            topology=topology,
-            policy=policy,
-            store=store,
-            peers=peers,
-            pools=pools,
-            report=self._heard,
-            now_seconds=now_seconds,
-        )
-        self._source = RelaySource(
-            name=name,
-            topology=topology,
-            policy=policy,
-            store=store,
-            peers=peers,
-            pools=pools,
-            report=self._heard,
-            now_seconds=now_seconds,
-            random_bytes=random_bytes,
-        )
+        self._node = RelayNode(around, now_seconds=now_seconds)
+        self._target = RelayTarget(around, now_seconds=now_seconds)
+        self._source = RelaySource(around, now_seconds=now_seconds, random_bytes=random_bytes)
         if flag("fills", fills):
             self._replenishment = Replenishment(
                 name=name,

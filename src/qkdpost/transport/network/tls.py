@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+from abc import ABC, abstractmethod
 from typing import cast
 
 __all__ = ["TlsProtocol"]
@@ -18,7 +19,7 @@ _RECORD_BYTES = 16_384
 _FOREVER = float("inf")
 
 
-class TlsProtocol(asyncio.Protocol):
+class TlsProtocol(asyncio.Protocol, ABC):
     """One end of a TLS connection; subclasses say what to do with its plain bytes.
 
     Args:
@@ -45,13 +46,13 @@ class TlsProtocol(asyncio.Protocol):
         """Take note of a connection, before a byte of it was read; False to hang up."""
         return True
 
+    @abstractmethod
     def opened(self, certificate: bytes) -> None:
         """Take the other end's certificate (DER), which its authority has signed; the handshake is over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def received(self, data: bytes) -> None:
         """Take plain bytes."""
-        raise NotImplementedError
 
     def ended(self) -> None:
         """Know that no more bytes will come; the connection is still open for what is to be sent."""

@@ -18,13 +18,11 @@ from qkdpost.network.messages.fields import MAX_MESSAGES_PER_FRAME, VoidReason
 from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.peer.handler import OpenedFrame, Session
 from qkdpost.network.peer.pads import add_into
-from qkdpost.network.relay.policy import RelayPolicy
-from qkdpost.network.relay.topology import LinkName, Topology
+from qkdpost.network.relay.topology import LinkName
 from qkdpost.network.relay.transfers.header import own_place, wrong_header
 from qkdpost.network.relay.transfers.records import NODE, NodeRow, NodeState, Rows, row_key
 from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, message_size, refuse, zero
-from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, join_parts, joined_provenance
-from qkdpost.network.store.protocol import KeyStore
+from qkdpost.network.relay.transfers.surroundings import Surroundings, join_parts, joined_provenance
 
 __all__ = ["RelayNode"]
 
@@ -52,29 +50,14 @@ class RelayNode:
     """The shares that go through this site.
 
     Args:
-        name: of this site.
-        topology: whose links shares may take.
-        policy: what is left of links for others.
-        store: with an open transaction.
-        peers: the sessions by name.
-        pools: count the checks of links.
+        around: where this site stands, and whom it asks and tells.
         now_seconds: as for `advance`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        topology: Topology,
-        policy: RelayPolicy,
-        store: KeyStore,
-        peers: Peers,
-        pools: PairPools,
-        now_seconds: float,
-    ) -> None:
-        self._name, self._topology, self._policy = name, topology, policy
-        self._peers, self._pools = peers, pools
-        self._rows = Rows(store, NODE, NodeRow)
+    def __init__(self, around: Surroundings, *, now_seconds: float) -> None:
+        self._name, self._topology, self._policy = around.name, around.topology, around.policy
+        self._peers, self._pools = around.peers, around.pools
+        self._rows = Rows(around.store, NODE, NodeRow)
         self._held: dict[bytes, Held] = {}
         self._ends: list[tuple[float, bytes]] = []
         self._waiting: dict[str, dict[LinkName, deque[bytes]]] = {}

@@ -16,16 +16,13 @@ from qkdpost.network.messages.framed import CarryDone, CarrySegment, CarryVoid
 from qkdpost.network.names import RandomBytes
 from qkdpost.network.peer.handler import OpenedFrame, Session
 from qkdpost.network.relay.manipulation import CHECK_BYTES, combine_shares, masked_check, share_bytes
-from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.routing import Path
-from qkdpost.network.relay.topology import Topology
 from qkdpost.network.relay.transfers.header import MAX_LIFETIME_SECONDS, wrong_paths
 from qkdpost.network.relay.transfers.protection import Protection
 from qkdpost.network.relay.transfers.records import SOURCE, Rows, SourceRow
 from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, message_size, zero
-from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report, join_parts
+from qkdpost.network.relay.transfers.surroundings import Surroundings, join_parts
 from qkdpost.network.relay.transfers.target import relayed_provenance
-from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["RelaySource"]
 
@@ -37,13 +34,7 @@ class RelaySource:
     """The transfers from this site.
 
     Args:
-        name: of this site.
-        topology: whose links shares may take.
-        policy: says how long a transfer may take, and what is left of links.
-        store: with an open transaction.
-        peers: the sessions by name.
-        pools: where segments go.
-        report: hears of transfers that failed.
+        around: where this site stands, and whom it asks and tells.
         now_seconds: as for `advance`.
         random_bytes: where identifiers come from.
 
@@ -51,27 +42,15 @@ class RelaySource:
         StoreDamaged: a row in the store is none.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        topology: Topology,
-        policy: RelayPolicy,
-        store: KeyStore,
-        peers: Peers,
-        pools: PairPools,
-        report: Report,
-        now_seconds: float,
-        random_bytes: RandomBytes = os.urandom,
-    ) -> None:
-        self._name, self._topology, self._policy = name, topology, policy
-        self._peers, self._pools, self._report = peers, pools, report
+    def __init__(self, around: Surroundings, *, now_seconds: float, random_bytes: RandomBytes = os.urandom) -> None:
+        self._name, self._topology, self._policy = around.name, around.topology, around.policy
+        self._peers, self._pools, self._report = around.peers, around.pools, around.report
         self._random_bytes = random_bytes
-        self._rows = Rows(store, SOURCE, SourceRow)
+        self._rows = Rows(around.store, SOURCE, SourceRow)
         self._held = self._rows.load()
         self._now_seconds = now_seconds
         self._completed_bytes: dict[str, int] = {}
-        self._protection = Protection(store, policy, name, pools)
+        self._protection = Protection(around.store, around.policy, around.name, around.pools)
         self._end_unprotected()
         self.advance(now_seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -10,8 +11,11 @@ from qkdpost.errors import InputError
 from qkdpost.network.events import Event
 from qkdpost.network.peer.handler import Session
 from qkdpost.network.provenance import Provenance
+from qkdpost.network.relay.policy import RelayPolicy
+from qkdpost.network.relay.topology import Topology
+from qkdpost.network.store.protocol import KeyStore
 
-__all__ = ["PairPools", "Peers", "Report", "joined_provenance"]
+__all__ = ["PairPools", "Peers", "Report", "Surroundings", "join_parts", "joined_provenance"]
 
 MAX_PROVENANCE_BYTES = 32 * 1024
 """Of a share, as messages hold it."""
@@ -58,6 +62,29 @@ class PairPools(Protocol):
         Whoever knows the hash keys can forge what is said over the pool, and so be given its keys: they must be as well
         protected as the key.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the three parts of a transfer are built with: where this site stands, and whom it asks and tells.
+
+    Args:
+        name: of this site.
+        topology: whose links shares may take.
+        policy: paths of each pair, times, and what is left of links for others.
+        store: with an open transaction, now and whenever a part is called.
+        peers: the sessions by name.
+        pools: where segments go, and who counts the checks of links.
+        report: hears of transfers that failed.
+    """
+
+    name: str
+    topology: Topology
+    policy: RelayPolicy
+    store: KeyStore
+    peers: Peers
+    pools: PairPools
+    report: Report
 
 
 @lru_cache(maxsize=512)

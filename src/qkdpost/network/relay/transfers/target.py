@@ -17,13 +17,10 @@ from qkdpost.network.peer.handler import Session
 from qkdpost.network.peer.pads import add_into
 from qkdpost.network.provenance import Provenance
 from qkdpost.network.relay.manipulation import CHECK_BYTES, check_degree, combine_shares, is_unchanged
-from qkdpost.network.relay.policy import RelayPolicy
-from qkdpost.network.relay.topology import Topology
 from qkdpost.network.relay.transfers.header import agreed_fields, own_place, wrong_header
 from qkdpost.network.relay.transfers.records import TARGET, Rows, TargetRow, row_key
 from qkdpost.network.relay.transfers.shares import refuse, zero
-from qkdpost.network.relay.transfers.surroundings import PairPools, Peers, Report, joined_provenance
-from qkdpost.network.store.protocol import KeyStore
+from qkdpost.network.relay.transfers.surroundings import Surroundings, joined_provenance
 
 __all__ = ["RelayTarget"]
 
@@ -43,34 +40,17 @@ class RelayTarget:
     """The transfers to this site.
 
     Args:
-        name: of this site.
-        topology: whose links shares may take.
-        policy: says how many paths there must be for each source.
-        store: with an open transaction.
-        peers: the sessions by name.
-        pools: where segments go.
-        report: hears of transfers that failed.
+        around: where this site stands, and whom it asks and tells.
         now_seconds: as for `advance`.
 
     Raises:
         StoreDamaged: a row in the store is none.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        topology: Topology,
-        policy: RelayPolicy,
-        store: KeyStore,
-        peers: Peers,
-        pools: PairPools,
-        report: Report,
-        now_seconds: float,
-    ) -> None:
-        self._name, self._topology, self._policy = name, topology, policy
-        self._peers, self._pools, self._report = peers, pools, report
-        self._rows = Rows(store, TARGET, TargetRow)
+    def __init__(self, around: Surroundings, *, now_seconds: float) -> None:
+        self._name, self._topology, self._policy = around.name, around.topology, around.policy
+        self._peers, self._pools, self._report = around.peers, around.pools, around.report
+        self._rows = Rows(around.store, TARGET, TargetRow)
         self._held: dict[bytes, Gathered] = {}
         self._ends: list[tuple[float, bytes]] = []
         self._unwritten: set[bytes] = set()
