@@ -38,9 +38,7 @@ def main() -> int:
     curves = {}
     for name, link in links.items():
         print(name, file=sys.stderr)
-        curves[name] = qp.planning.rate_curve(
-            link, distances_km=distances, pulses=int(options.pulses), progress=lambda line: print(line, file=sys.stderr)
-        )
+        curves[name] = qp.planning.rate_curve(link, distances_km=distances, pulses=int(options.pulses), progress=True)
     for name, plans in curves.items():
         reach = max((plan.link.fibre.length_km for plan in plans if plan.result.bits), default=0.0)
         print(f"{name}: {plans[0].bits_per_pulse:.3g} bits per pulse at 0 km, key up to {reach:g} km")

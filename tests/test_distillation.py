@@ -85,15 +85,23 @@ def test_time_tags_without_common_events_say_so() -> None:
 def test_several_records_and_progress() -> None:
     records = [bb84_records(seed=seed) for seed in range(3)]
     seen: list[object] = []
+    told: list[tuple[str, int, int | None]] = []
     result = qp.distill(
         [alice for alice, _ in records],
         [bob for _, bob in records],
         small_link(blocks={"detections": 8000}),
         on_event=seen.append,
+        progress=lambda *said: told.append(said),
     )
     assert len(result.reports) == len(result.peer_reports) == 3
     assert len(result.key) == sum(report.key_length_bits for report in result.reports)
     assert sum(isinstance(event, qp.KeyReady) for event in seen) == 3
+    stages = [event for event in seen if isinstance(event, qp.StageCompleted)]
+    assert told[-1][1] == len(stages) > 0
+    assert {what for what, _, _ in told if "has its key" in what} == {
+        f"block {block} has its key; stages done" for block in range(3)
+    }
+    assert f"block {stages[0].block}, {stages[0].stage}; stages done" == told[0][0]
 
 
 def test_the_report_is_readable_and_json() -> None:

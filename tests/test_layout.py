@@ -14,6 +14,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "qkdpost"
 ORDER = [
     "errors",
     "checks",
+    "progress",
     "statistics",
     "single_use",
     "_kernels",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from qkdpost.keys import KeyPool
     from qkdpost.keys.secret_key import SecretKey
     from qkdpost.labels import Labels
+    from qkdpost.progress import Progress
     from qkdpost.protocols.bb84 import BB84
     from qkdpost.protocols.bbm92 import BBM92
     from qkdpost.protocols.bbm92_time_tags import BBM92TimeTags
@@ -127,6 +128,7 @@ __all__ = [
     "NotEnoughKey",
     "PeerUnavailable",
     "PreparedPulses",
+    "Progress",
     "QkdpostError",
     "QuadratureOutcomes",
     "Reconciled",
@@ -205,6 +207,7 @@ _HOMES = {
     "NotEnoughKey": "qkdpost.errors",
     "PeerUnavailable": "qkdpost.errors",
     "PreparedPulses": "qkdpost.records",
+    "Progress": "qkdpost.progress",
     "QkdpostError": "qkdpost.errors",
     "QuadratureOutcomes": "qkdpost.records",
     "Reconciled": "qkdpost.reconciliation",

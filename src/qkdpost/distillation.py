@@ -12,10 +12,11 @@ from qkdpost.checks import described, instance, listed
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.keys import KeyPool
+from qkdpost.progress import Progress, telling
 from qkdpost.protocols.table import protocol_of
 from qkdpost.records import RawRecord
 from qkdpost.session.blocks.report import BlockReport
-from qkdpost.session.events import BlockAborted, Event, KeyReady
+from qkdpost.session.events import BlockAborted, Event, KeyReady, StageCompleted
 from qkdpost.session.line import ROLES, Role
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
@@ -59,6 +60,7 @@ def distill(
     link: LinkConfig,
     *,
     on_event: Callable[[Event], None] | None = None,
+    progress: bool | Progress = False,
     random_source: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Distillation:
     """Turn the raw records of both sides into a key.
@@ -67,7 +69,9 @@ def distill(
         alice: her record, or several in order; of the type that the kind of link calls for. Secret.
         bob: his, as many.
         link: the configuration.
-        on_event: called with every event of Alice's session as it happens, to show progress.
+        on_event: called with every event of Alice's session as it happens.
+        progress: True to draw stages and blocks as they are done, or a function that is told, as `Progress`: what is
+            done is a number of stages, of all blocks together.
         random_source: returns as many truly random bytes as it is asked for; the operating system's generator by
             default. As of a `Session`, it does not serve what is drawn for records: double and cross clicks, and places
             within ticks.
@@ -93,17 +97,40 @@ def distill(
         for record in own:
             session.submit(record)
         session.finish()
-    while any(session.state is not ConnectionState.CLOSED for session in sessions):
-        moved = _exchange(sessions[0], sessions[1]) + _exchange(sessions[1], sessions[0])
-        for session, kept in zip(sessions, collected, strict=True):
-            fresh = list(session.events())
-            kept.extend(fresh)
-            if on_event is not None and session is sessions[0]:
-                for event in fresh:
+    with telling(progress) as tell:
+        stages = _Stages(tell)
+        while any(session.state is not ConnectionState.CLOSED for session in sessions):
+            moved = _exchange(sessions[0], sessions[1]) + _exchange(sessions[1], sessions[0])
+            for session, kept in zip(sessions, collected, strict=True):
+                kept.extend(session.events())
+            for event in collected[0][stages.events :]:
+                stages.count(event)
+                if on_event is not None:
                     on_event(event)
-        if not moved:
-            raise QkdpostError("both sessions wait for each other; this is a defect of the library, please report it")
+            if not moved:
+                raise QkdpostError(
+                    "both sessions wait for each other; this is a defect of the library, please report it"
+                )
     return _combine(collected[0], collected[1])
+
+
+class _Stages:
+    """Counts the stages that are done, and tells of each."""
+
+    def __init__(self, tell: Progress) -> None:
+        self._tell = tell
+        self._done = 0
+        self.events = 0
+
+    def count(self, event: Event) -> None:
+        """Take one event of Alice's."""
+        self.events += 1
+        if isinstance(event, StageCompleted):
+            self._done += 1
+            self._tell(f"block {event.block}, {event.stage}; stages done", self._done, None)
+        elif isinstance(event, KeyReady | BlockAborted):
+            ended = "has its key" if isinstance(event, KeyReady) else "ended without key"
+            self._tell(f"block {event.block} {ended}; stages done", self._done, None)
 
 
 def _pools_of_one_key() -> tuple[KeyPool, KeyPool]:

@@ -255,16 +255,26 @@ def test_far_beyond_reach_the_search_is_not_begun() -> None:
 
 
 def test_progress_tells_how_far_from_key_a_search_is() -> None:
-    lines: list[str] = []
-    planning.optimise(_links_short_of_key()[0], pulses=FEW_PULSES // 3, progress=lines.append)
-    assert any("times the pulses needed" in line for line in lines)
+    told: list[tuple[str, int, int | None]] = []
+    planning.optimise(_links_short_of_key()[0], pulses=FEW_PULSES // 3, progress=lambda *said: told.append(said))
+    assert any("times the pulses needed" in what for what, _, _ in told)
 
 
 def test_the_same_question_has_the_same_answer() -> None:
-    lines: list[str] = []
-    first = planning.optimise(ONE_DECOY, pulses=10**9, max_evaluations=200, progress=lines.append)
+    told: list[tuple[str, int, int | None]] = []
+    first = planning.optimise(ONE_DECOY, pulses=10**9, max_evaluations=200, progress=lambda *said: told.append(said))
     assert planning.optimise(ONE_DECOY, pulses=10**9, max_evaluations=200) == first
-    assert any("evaluations" in line for line in lines)
+    assert [done for _, done, _ in told] == list(range(1, len(told) + 1))
+    assert all("bits; choices judged" in what for what, _, _ in told)
+
+
+def test_progress_of_a_search_for_time_reaches_its_end() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    planning.time_to_collect(
+        PAIRS, secret_bits=1000, max_pulses=10**8, max_evaluations=3, progress=lambda *said: told.append(said)
+    )
+    assert [(done, total) for _, done, total in told] == [(step, len(told)) for step in range(1, len(told) + 1)]
+    assert len(told) == 12
 
 
 def test_options_reach_the_bound() -> None:

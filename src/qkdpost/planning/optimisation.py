@@ -21,16 +21,18 @@ from qkdpost.planning.links import (
     expected_length,
     largest_block,
 )
+from qkdpost.progress import Progress, telling
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 
 __all__ = ["Plan", "optimise", "rate_curve", "repeaterless_limit", "time_to_collect"]
 
-Progress = Callable[[str], None]
 _STARTS = 2
 """How many choices of the coarse grid are searched from."""
 _MAX_PULSE_RATIO = 4.0**10
 """No link is planned to send this many times the pulses: the search for how many would be needed ends here."""
+_LOGARITHM_OF_PULSES = 0.002
+"""How near to the shortest block a search ends, as a difference of decimal logarithms: half a per cent."""
 _HOPELESS = math.log(100.0)
 """A search hardly saves a factor of ten in pulses; it is not begun where the best start needs a hundred times more."""
 
@@ -72,7 +74,7 @@ def optimise(
     epsilon: Epsilon | float = 1e-10,
     efficiency: float | None = None,
     max_evaluations: int = 450,
-    progress: Progress | None = None,
+    progress: bool | Progress = False,
     **options: Any,
 ) -> Plan:
     """Return the link with the choices that give the longest expected key; deterministic.
@@ -89,7 +91,7 @@ def optimise(
         epsilon: the budget, or a total.
         efficiency: f of error correction, as in `expected_length`.
         max_evaluations: how many choices the long search may judge; each of the others a third of that.
-        progress: called with a line of text now and then.
+        progress: True to draw how many choices were judged, or a function that is told, as `Progress`.
         options: for the kind's `secret_length`, in the search and in the answer.
 
     Raises:
@@ -107,8 +109,9 @@ def optimise(
     if isinstance(link, DecoyBB84Link) and options.get("bound", "variable-length") == "variable-length":
         settings["method"] = "analytic"
     ratio = min(_MAX_PULSE_RATIO, largest_block(link) / pulses)
-    search = _Search(lambda at, times: _sum(judge(at, times, **settings)), ratio, progress)
-    best = search.best(link, max_evaluations)
+    with telling(progress) as tell:
+        search = _Search(lambda at, times: _sum(judge(at, times, **settings)), ratio, tell)
+        best = search.best(link, max_evaluations)
     result = judge(best, **options)
     if _sum(result) <= _sum(found):
         best, result = link, found
@@ -120,7 +123,7 @@ def rate_curve(
     *,
     distances_km: Sequence[float],
     pulses: int,
-    progress: Progress | None = None,
+    progress: bool | Progress = False,
     **settings: Any,
 ) -> list[Plan]:
     """Return the optimised plan at each distance, each search started where the one before ended.
@@ -129,7 +132,7 @@ def rate_curve(
         link: devices, and choices to start from.
         distances_km: in the order in which they are to be done.
         pulses: in a block.
-        progress: called with a line of text for each distance.
+        progress: True to draw how many distances are done, or a function that is told, as `Progress`.
         settings: for `optimise`.
 
     Raises:
@@ -137,19 +140,21 @@ def rate_curve(
     """
     plans: list[Plan] = []
     start = check_link(link)
-    for distance in numbers("distances_km", distances_km, least=0.0):
-        there = replace(start, fibre=replace(link.fibre, length_km=distance))
-        plan = optimise(there, pulses=pulses, **settings)
-        plans.append(plan)
-        if plan.result.bits:
-            start = plan.link
-        if progress is not None:
-            progress(f"{distance:g} km: {plan.bits_per_pulse:.3g} bits per pulse")
+    distances = numbers("distances_km", distances_km, least=0.0)
+    with telling(progress) as tell:
+        for distance in distances:
+            there = replace(start, fibre=replace(link.fibre, length_km=distance))
+            plan = optimise(there, pulses=pulses, **settings)
+            plans.append(plan)
+            if plan.result.bits:
+                start = plan.link
+            said = f"{distance:g} km gives {plan.bits_per_pulse:.3g} bits per pulse; distances"
+            tell(said, len(plans), len(distances))
     return plans
 
 
 def time_to_collect(
-    link: AnyLink, *, secret_bits: int, max_pulses: int = 10**15, progress: Progress | None = None, **settings: Any
+    link: AnyLink, *, secret_bits: int, max_pulses: int = 10**15, progress: bool | Progress = False, **settings: Any
 ) -> Plan:
     """Return the plan of the shortest block that is expected to give `secret_bits`; its `seconds` answer how long.
 
@@ -157,7 +162,7 @@ def time_to_collect(
         link: devices, and choices to start from.
         secret_bits: how many bits one block is to give.
         max_pulses: the largest block that is considered.
-        progress: called with a line of text now and then.
+        progress: True to draw how many sizes of block were tried, or a function that is told, as `Progress`.
         settings: for `optimise`.
 
     Raises:
@@ -174,15 +179,16 @@ def time_to_collect(
             f"{max_pulses:.3g} pulses are expected to give {plan.result.bits} bits, where {secret_bits} were "
             "wanted: ask for fewer bits, raise max_pulses, or improve the link"
         )
-    while high - low > 0.002:
-        middle = 0.5 * (low + high)
-        trial = optimise(link, pulses=round(10**middle), **settings)
-        if trial.result.bits >= secret_bits:
-            plan, high = trial, middle
-        else:
-            low = middle
-        if progress is not None:
-            progress(f"{trial.pulses:.3g} pulses: {trial.result.bits} bits")
+    steps = max(0, math.ceil(math.log2((high - low) / _LOGARITHM_OF_PULSES))) if high > low else 0
+    with telling(progress) as tell:
+        for step in range(steps):
+            middle = 0.5 * (low + high)
+            trial = optimise(link, pulses=round(10**middle), **settings)
+            if trial.result.bits >= secret_bits:
+                plan, high = trial, middle
+            else:
+                low = middle
+            tell(f"{trial.pulses:.3g} pulses give {trial.result.bits} bits; sizes of block", step + 1, steps)
     return plan
 
 
@@ -205,11 +211,11 @@ def _sum(result: SecretLength) -> float:
 class _Search:
     """A search for the best choices of a link."""
 
-    def __init__(self, bits: Callable[[AnyLink, float], float], max_ratio: float, progress: Progress | None) -> None:
+    def __init__(self, bits: Callable[[AnyLink, float], float], max_ratio: float, tell: Progress) -> None:
         """Search by `bits`, which returns the length, not clipped at zero, of a link with a multiple of the pulses."""
         self._bits = bits
         self._max_pulse_ratio = max_ratio
-        self._progress = progress
+        self._tell = tell
         self._count = 0
 
     def best(self, link: AnyLink, max_evaluations: int) -> AnyLink:
@@ -254,9 +260,8 @@ class _Search:
         def cost(values: NDArray[np.float64]) -> float:
             self._count += 1
             score = self._score(link.with_free_parameters(values.tolist()))
-            if self._progress is not None and self._count % 100 == 0:
-                said = f"{score:.6g} bits" if score > 0.0 else f"no key; {math.exp(-score):.3g} times the pulses needed"
-                self._progress(f"{self._count} evaluations, {said}")
+            said = f"{score:.6g} bits" if score > 0.0 else f"no key, {math.exp(-score):.3g} times the pulses needed"
+            self._tell(f"{said}; choices judged", self._count, None)
             return max(-score / scale, -1e9) if score > -math.inf else 1e9
 
         simplex = [list(start)]
