@@ -16,6 +16,9 @@ from typing import cast
 __all__ = ["TlsProtocol"]
 
 _RECORD_BYTES = 16_384
+"""The most plain bytes of a record of TLS: one read takes a whole one."""
+_MOST_GATHERED_BYTES = 65_536
+"""Of what is written while bytes are taken in, before it is sent all the same."""
 _FOREVER = float("inf")
 
 
@@ -36,7 +39,7 @@ class TlsProtocol(asyncio.Protocol, ABC):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
         self._transport: asyncio.Transport | None = None
         self._handshake_seconds = handshake_seconds
-        self._open = False
+        self._open = self._is_reading_records = False
         self._held_back = self._choked = False
         self.deadline = _FOREVER
 
@@ -69,7 +72,10 @@ class TlsProtocol(asyncio.Protocol, ABC):
         return self._open
 
     def write(self, data: bytes | bytearray) -> None:
-        """Send plain bytes; they are encrypted when this returns, so that the caller may overwrite them."""
+        """Send plain bytes; they are encrypted when this returns, so that the caller may overwrite them.
+
+        What is written while bytes are taken in leaves in one piece when all of them are taken.
+        """
         view = memoryview(data)
         try:
             while self._open and view:
@@ -78,7 +84,8 @@ class TlsProtocol(asyncio.Protocol, ABC):
             self.abort()
         finally:
             view.release()
-        self._flush()
+        if not self._is_reading_records or self._outgoing.pending > _MOST_GATHERED_BYTES:
+            self._flush()
 
     def hold_back(self, hold: bool) -> None:
         """Read no more from the connection, or go on."""
@@ -165,20 +172,29 @@ class TlsProtocol(asyncio.Protocol, ABC):
             self.opened(cast(bytes, self._tls.getpeercert(True)))
 
     def _read(self) -> None:
-        while self._open:
-            try:
-                data = self._tls.read(_RECORD_BYTES)
-            except ssl.SSLWantReadError:
-                break
-            except (ssl.SSLError, OSError):
-                self._flush()
-                self.abort()
-                return
-            if not data:
-                self.ended()
-                return
-            self.received(data)
-        self._flush()
+        self._is_reading_records = True
+        try:
+            while self._open and (data := self._next_record()):
+                self.received(data)
+        finally:
+            self._is_reading_records = False
+            self._flush()
+
+    def _next_record(self) -> bytes:
+        """Return the plain bytes of the next record; nothing if it has not come whole, or if none will follow."""
+        if not self._incoming.pending:
+            return b""  # TLS itself keeps no more than the beginning of a record
+        try:
+            data = self._tls.read(_RECORD_BYTES)
+        except ssl.SSLWantReadError:
+            return b""
+        except (ssl.SSLError, OSError):
+            self._flush()
+            self.abort()
+            return b""
+        if not data:
+            self.ended()
+        return data
 
     def _flush(self) -> None:
         if self._outgoing.pending and self._transport is not None:
