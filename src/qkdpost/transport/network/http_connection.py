@@ -1,21 +1,18 @@
-"""One connection of an application: HTTP/1.1 by h11, one request at a time."""
+"""One connection of an application: HTTP/1.1, one request at a time."""
 
 from __future__ import annotations
 
 import ssl
 import time
-from http import HTTPStatus
 from typing import Protocol
-
-import h11
 
 from qkdpost.network.etsi014 import Request, Response
 from qkdpost.transport.network.limits import ServerLimits
+from qkdpost.transport.network.odd_requests import NotHttp, OddRequest
+from qkdpost.transport.network.plain_requests import PlainHead, plain_answer, read_plain_head
 from qkdpost.transport.network.tls import TlsProtocol
 
 __all__ = ["HttpConnection", "Server"]
-
-_MOST_HEADER_BYTES = 16_384
 
 
 class Server(Protocol):
@@ -40,6 +37,8 @@ class Server(Protocol):
 class HttpConnection(TlsProtocol):
     """Reads requests and writes responses; what it holds is bounded by the limits, whatever comes.
 
+    A request is of the plain form, or h11's: `_unread` holds the bytes of the first, `_odd` those of the other.
+
     Args:
         server: that it belongs to.
         context: of TLS.
@@ -54,11 +53,10 @@ class HttpConnection(TlsProtocol):
         self.caller: str | None = None
         self.number = -1
         self._server = server
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEADER_BYTES)
-        self._request: h11.Request | None = None
-        self._body = b""
-        self._read_on = True
-        self._reading = self._begun = False
+        self._unread = bytearray()
+        self._head: PlainHead | None = None
+        self._odd: OddRequest | None = None
+        self._passing_on = self._begun = False
 
     def accepted(self) -> bool:
         """Ask the server whether it has room."""
@@ -78,7 +76,10 @@ class HttpConnection(TlsProtocol):
             self.hold_back(True)
         if not self._begun:
             self._begin_request()
-        self._http.receive_data(data)
+        if self._odd is not None:
+            self._odd.receive_data(data)
+        else:
+            self._unread += data
         self._read_requests()
 
     def lost(self) -> None:
@@ -88,31 +89,20 @@ class HttpConnection(TlsProtocol):
     def respond(self, response: Response) -> None:
         """Write the response to the request under way and overwrite it; go on with the next request."""
         self.number = -1
-        self.write_response(response)
-        if self._http.our_state is not h11.DONE or not self._read_on:
-            self.close()
-            return
-        self._http.start_next_cycle()
-        self._request, self._body = None, b""
-        self._wait_for_request()
-        self.hold_back(False)
-        if self._http.trailing_data[0]:
-            self._begin_request()
-            if not self._reading:  # else the loop that led here goes on
-                self._read_requests()
-
-    def write_response(self, response: Response) -> None:
-        """Write a response in one piece, and overwrite it."""
-        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
-        head = h11.Response(status_code=response.status, headers=headers, reason=HTTPStatus(response.status).phrase)
-        data = bytearray(self._sent(head))
-        if self._request is None or self._request.method != b"HEAD":
-            self._http.send_with_data_passthrough(h11.Data(data=response.body))  # type: ignore[arg-type]
-            data += response.body
-        self._http.send(h11.EndOfMessage())
+        data = plain_answer(response) if self._odd is None else self._odd.answer(response)
         response.clear()
         self.write(data)
         data[:] = bytes(len(data))
+        if self._odd is not None:
+            if not self._odd.goes_on:
+                self.close()
+                return
+            self._unread, self._odd = bytearray(self._odd.rest), None
+        self._wait_for_request()
+        self.hold_back(False)
+        if self._unread:
+            self._begin_request()
+            self._read_requests()
 
     def _wait_for_request(self) -> None:
         self._begun = False
@@ -123,60 +113,48 @@ class HttpConnection(TlsProtocol):
         self.deadline = time.monotonic() + self._server.limits.request_seconds
 
     def _read_requests(self) -> None:
-        """Take what h11 makes of the bytes: in a loop, for any number of requests may have come at once."""
-        self._reading = True
+        """Pass requests on, in a loop, for any number may have come at once: each when the last one is answered."""
+        if self._passing_on:
+            return  # the loop that led here goes on
+        self._passing_on = True
         try:
-            while self.is_open and self._read_on and self._take(self._http.next_event()):
-                pass
-        except h11.RemoteProtocolError as error:
-            self._refuse(error)
-        finally:
-            self._reading = False
-
-    def _take(self, event: object) -> bool:
-        """Take one event; False if more bytes must come, or an answer must leave first."""
-        if event is h11.NEED_DATA:
-            self._continue_if_asked()
-            return False
-        if event is h11.PAUSED:
-            return False
-        if isinstance(event, h11.Request):
-            self._request = event
-        elif isinstance(event, h11.Data):
-            self._body += bytes(event.data)
-            if len(self._body) > self._server.longest_body_bytes:
-                self._read_on = False
-                self._submit()
-        elif isinstance(event, h11.EndOfMessage):
-            self._submit()
-        else:
+            while self.is_open and self.number < 0 and (request := self._next_request()) is not None:
+                self.deadline = time.monotonic() + self._server.limits.answer_seconds
+                self._server.submit(self, request)
+        except NotHttp as error:
+            self.write(error.answer)
             self.close()
-        return True
+        finally:
+            self._passing_on = False
 
-    def _submit(self) -> None:
-        """Pass the request on. One that is too long goes on as far as it was read: what follows is not read at all."""
-        head = self._request
-        if head is None:
-            return
-        self.deadline = time.monotonic() + self._server.limits.answer_seconds
-        if not self._read_on:
+    def _next_request(self) -> Request | None:
+        """Return the next request if it has come whole."""
+        if self._odd is None and self._unread:
+            request = self._plain_request()
+            if request is not None or self._head is not None:
+                return request
+            self._odd = OddRequest(self._server.longest_body_bytes)
+            self._odd.receive_data(self._unread)
+            self._unread.clear()
+        return None if self._odd is None else self._odd_request(self._odd)
+
+    def _plain_request(self) -> Request | None:
+        head = self._head or read_plain_head(self._unread)
+        if head is None or head.body_bytes > self._server.longest_body_bytes:
+            return None
+        whole = head.head_bytes + head.body_bytes
+        if len(self._unread) < whole:
+            self._head = head
+            return None
+        body = bytes(self._unread[head.head_bytes : whole])
+        del self._unread[:whole]
+        self._head = None
+        return Request(method=head.method, target=head.target, body=body)
+
+    def _odd_request(self, odd: OddRequest) -> Request | None:
+        request = odd.read()
+        if request is None:
+            self.write(odd.continuation())
+        elif odd.is_cut:
             self.hold_back(True)
-        target = head.target.decode("latin-1")
-        self._server.submit(self, Request(method=head.method.decode("ascii"), target=target, body=self._body))
-
-    def _continue_if_asked(self) -> None:
-        if self._http.they_are_waiting_for_100_continue:
-            self.write(self._sent(h11.InformationalResponse(status_code=100, headers=[])))
-
-    def _refuse(self, error: h11.RemoteProtocolError) -> None:
-        """Answer what is no HTTP, if that can still be done, and close."""
-        if self.number < 0 and self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            head = h11.Response(
-                status_code=error.error_status_hint,
-                headers=[("Content-Length", "0"), ("Connection", "close"), ("Cache-Control", "no-store")],
-            )
-            self.write(self._sent(head) + self._sent(h11.EndOfMessage()))
-        self.close()
-
-    def _sent(self, event: h11.Event) -> bytes:
-        return self._http.send(event) or b""
+        return request
