@@ -17,7 +17,7 @@ def test_every_name_is_there_and_explained(name: str) -> None:
 
 
 def test_the_face_and_its_map_agree() -> None:
-    assert set(qp.__all__) == set(qp._HOMES) | set(qp._ROOMS)
+    assert set(qp.__all__) == set(qp._HOMES) | set(qp._ROOMS) | {"__version__"}
     assert dir(qp) == sorted(qp.__all__)
     with pytest.raises(AttributeError, match="no attribute"):
         qp.nothing  # noqa: B018

@@ -12,8 +12,11 @@ and `plotting` for who builds a link; `network` for keys between applications. `
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from qkdpost.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from qkdpost import network, planning, plotting, security, sifting, simulation, transport
@@ -150,6 +153,7 @@ __all__ = [
     "Tally",
     "TimeTags",
     "UnsupportedRequest",
+    "__version__",
     "distill",
     "estimation",
     "modified_toeplitz_hash",
@@ -239,6 +243,9 @@ _HOMES = {
 _ROOMS = {"estimation": "statistics.error_rate"} | {
     name: name for name in ("network", "planning", "plotting", "security", "sifting", "simulation", "transport")
 }
+
+# Without a handler here Python would write warnings of a host that has not set up logging to its standard error.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

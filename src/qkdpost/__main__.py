@@ -1,0 +1,54 @@
+"""What an operator asks of an installation, on the command line: `python -m qkdpost --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from qkdpost.compilation import warmup
+from qkdpost.installation.inspection import inspect_installation
+from qkdpost.version import VERSION
+
+__all__ = ["main"]
+
+WELL, UNWELL = 0, 1
+EXIT_CODES = "exit codes: 0 all is well, 1 something is wrong and was said, 2 the command line was not understood"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks, and return the exit code."""
+    asked = _parser().parse_args(arguments)
+    return {"status": _status, "warmup": _warmup}[asked.command](asked)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m qkdpost", description="Look after an installation of qkdpost.", epilog=EXIT_CODES
+    )
+    parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    parser.set_defaults(command="status")
+    for name, text in (
+        ("status", "versions, processor path, compiled code, extras and health (if no command is given)"),
+        ("warmup", "compile every kernel now, at installation, and not at the first key"),
+    ):
+        command = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES)
+        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON")
+    return parser
+
+
+def _status(asked: argparse.Namespace) -> int:
+    installation = inspect_installation()
+    print(installation.to_json() if asked.json else installation)
+    return WELL if installation.healthy else UNWELL
+
+
+def _warmup(asked: argparse.Namespace) -> int:
+    warmup()
+    return _status(asked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is installed on this host, and whether it is well."""
