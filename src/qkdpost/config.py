@@ -142,6 +142,13 @@ class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Return every field by its dotted path, as text that is the same on every platform."""
         return dict(_fields("", self))
 
+    def altered_fields(self) -> frozenset[str]:
+        """Return the dotted paths of the fields that are not at their default.
+
+        A peer of an older release that does not know a field goes on if it is not among these.
+        """
+        return frozenset(_altered("", self, None))
+
     def digest(self) -> bytes:
         """Return 32 bytes that name this configuration."""
         listing = "\n".join(f"{name}={value}" for name, value in sorted(self.to_fields().items()))
@@ -205,3 +212,24 @@ def _fields(path: str, value: object) -> Iterator[tuple[str, str]]:
         yield f"{before}{layout.tag_field}", repr(layout.tag)
     for name in value.__struct_fields__:
         yield from _fields(f"{before}{name}", getattr(value, name))
+
+
+def _altered(path: str, value: object, default: object) -> Iterator[str]:
+    """Give the paths of `_fields` whose value differs from the default, or that have none."""
+    if not isinstance(value, msgspec.Struct):
+        if value != default:
+            yield path
+        return
+    before = f"{path}." if path else ""
+    layout = value.__struct_config__
+    same = type(value) is type(default)
+    if layout.tag_field is not None and not same:
+        yield f"{before}{layout.tag_field}"
+    for info in msgspec.structs.fields(value):
+        default_of_field = getattr(default, info.name) if same else _default_of(info)
+        yield from _altered(f"{before}{info.name}", getattr(value, info.name), default_of_field)
+
+
+def _default_of(info: msgspec.structs.FieldInfo) -> object:
+    """Return a field's default; what equals nothing if it has none."""
+    return info.default if info.default_factory is msgspec.NODEFAULT else info.default_factory()

@@ -189,7 +189,9 @@ def test_what_a_peer_writes_cannot_break_a_log() -> None:
         configuration=hello.configuration | {"epsilon": "1\n2026 all is well\x1b[2J", "a\r\n": "\u202e"},
         segments=hello.segments,
         accumulated_epsilon=0.0,
+        release="0.1\n\x1b[2J",
+        altered=("a\r\n",),
     )
-    with pytest.raises(Exception, match="differ in") as caught:
+    with pytest.raises(Exception, match="has set") as caught:
         session.receive_data(encode(forged))
     assert str(caught.value).isprintable()

@@ -22,6 +22,7 @@ from qkdpost.dialogue.messages import DetectionReport, SiftReply
 from qkdpost.protocols import PROTOCOLS, ProtocolSettings
 from qkdpost.protocols.qubits import QubitSettings
 from qkdpost.records import RawRecord
+from qkdpost.session import handshake
 from qkdpost.session.codec import decode
 from qkdpost.sifting.slots.conversation import answer_slots, match_to_prepared, report_slots
 from qkdpost.stages.block import Duty
@@ -30,6 +31,8 @@ from qkdpost.stages.standard import AFTER_SIFTING
 from support.link import Pair, seeded_source
 
 SEED = b"vectors, "
+RELEASE = "0.1.0"
+"""What greetings say, so that a new release alone changes no bytes here."""
 PRESHARED = hashlib.shake_256(b"pre-shared key").digest(128)
 
 
@@ -144,8 +147,8 @@ class BobKept(QubitSettings, frozen=True, kw_only=True, tag="bob-kept"):
 
 
 @contextmanager
-def with_kinds() -> Iterator[None]:
-    """Register the kinds of these scenes for as long as they are talked of."""
+def as_recorded() -> Iterator[None]:
+    """Register the kinds of these scenes, and tell the release of the vectors, for as long as they are talked of."""
     sift = sifting(
         reporting=report_slots,
         answering=partial(answer_slots, matcher=match_to_prepared),
@@ -155,9 +158,11 @@ def with_kinds() -> Iterator[None]:
     )
     kind = replace(PROTOCOLS["bb84"], settings=BobKept, reference="bob", stages=(sift, *AFTER_SIFTING))
     PROTOCOLS["bob-kept"] = kind
+    release, handshake.VERSION = handshake.VERSION, RELEASE
     try:
         yield
     finally:
+        handshake.VERSION = release
         del PROTOCOLS["bob-kept"]
 
 
@@ -186,7 +191,7 @@ def digest(record: RawRecord) -> str:
     return hasher.hexdigest()
 
 
-@with_kinds()
+@as_recorded()
 def build(name: str) -> dict[str, object]:
     """Let the two sessions of a scene talk, and return all that was said and came of it."""
     scene = SCENES[name]()

@@ -56,6 +56,9 @@ SAMPLES: tuple[Message, ...] = (
         configuration={"epsilon": "1e-10", "test": "'basis'"},
         segments=(SegmentEntry(identifier=bytes(16), next_offset=48, length=4064),),
         accumulated_epsilon=1e-9,
+        oldest_version=PROTOCOL_VERSION,
+        release="0.1.0",
+        altered=("epsilon",),
     ),
     Close(),
     BlockOpen(

@@ -180,7 +180,7 @@ def test_shared_random_has_vectors_of_each_function() -> None:
 
 @pytest.mark.parametrize("name", conversations.SCENES)
 @pytest.mark.parametrize("role", ["alice", "bob"])
-@conversations.with_kinds()
+@conversations.as_recorded()
 def test_each_host_alone_answers_the_recorded_peer(name: str, role: str) -> None:
     """Also in pieces of any size, of what it is sent and of what it says."""
     scene, said = conversations.SCENES[name](), recorded(f"session_{name}.json")

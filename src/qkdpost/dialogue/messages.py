@@ -35,6 +35,7 @@ from qkdpost.dialogue.quadrature_messages import (
 )
 
 __all__ = [
+    "OLDEST_PROTOCOL_VERSION",
     "PROTOCOL_VERSION",
     "UNFIT_RECORD",
     "Abort",
@@ -72,7 +73,11 @@ __all__ = [
     "WindowChoice",
 ]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
+"""The newest that this release speaks."""
+OLDEST_PROTOCOL_VERSION = 3
+"""And the oldest. A version whose tags, or what it discloses before them, are found to be weak must be none of these:
+whoever is on the line can have two hosts try it (see docs/wire.md)."""
 
 
 class AbortReason(IntEnum):
@@ -135,17 +140,23 @@ class SegmentEntry(Struct, frozen=True, array_like=True):
 class Hello(Struct, frozen=True, array_like=True, tag=0):
     """The first message of a connection, from both: who speaks, under which configuration, with which pads.
 
-    `accumulated_epsilon` is that of the sender's pool. It is believed when a tag over the greeting was right.
+    The fields of every release begin with these, in this order, so that any other release can read them and say what is
+    wrong; what a newer one appends is not read. `version` is the newest that the sender speaks, `oldest_version` the
+    oldest (None: it speaks one alone). `altered` names the fields of `configuration` that are not at their default.
+    `accumulated_epsilon` is that of the sender's pool. All of it is believed when a tag over the greeting was right.
     """
 
     version: Count
     role: Annotated[str, Meta(max_length=8)]
     nonce: Octets16
     configuration: Annotated[
-        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=256)]], Meta(max_length=64)
+        dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=256)]], Meta(max_length=256)
     ]
     segments: Annotated[tuple[SegmentEntry, ...], Meta(max_length=4096)]
     accumulated_epsilon: AccumulatedEpsilon
+    oldest_version: Count | None = None
+    release: Annotated[str, Meta(max_length=32)] = ""
+    altered: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=256)] = ()
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=18):

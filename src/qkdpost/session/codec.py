@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
+from qkdpost.dialogue.message_fields import Count
 from qkdpost.dialogue.messages import Abort, Close, Confirmation, Message, Ready
 from qkdpost.errors import RemoteProtocolError
 
-__all__ = ["LENGTH_BYTES", "decode", "encode"]
+__all__ = ["LENGTH_BYTES", "decode", "encode", "greeting_version"]
 
 LENGTH_BYTES = 4
 
 _OUTSIDE_OF_TRANSCRIPTS = (Ready, Close, Abort, Confirmation)
+
+
+class _AnyGreeting(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """What the greeting of every release begins with, past ones and those to come; the rest is skipped."""
+
+    version: Count
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)
+_greeting_decoder = msgspec.msgpack.Decoder(_AnyGreeting)
 
 
 def encode(message: Message) -> bytes:
@@ -40,3 +50,11 @@ def decode(frame: bytes) -> Message:
     if isinstance(message, _OUTSIDE_OF_TRANSCRIPTS) and encode(message) != frame:
         raise RemoteProtocolError(f"the peer sent {type(message).__name__} in another form than the protocol's")
     return message
+
+
+def greeting_version(frame: bytes) -> int | None:
+    """Return the protocol version that a frame tells if it begins like a greeting, whatever follows; else None."""
+    try:
+        return _greeting_decoder.decode(memoryview(frame)[LENGTH_BYTES:]).version
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

@@ -11,7 +11,7 @@ from qkdpost.session.blocks.table import BlockTable
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted
-from qkdpost.session.handshake import check_hello, make_hello, peer_segments
+from qkdpost.session.handshake import check_hello, make_hello, peer_segments, printable, read_greeting
 from qkdpost.session.line import Line
 from qkdpost.session.record_queue import RecordQueue
 from qkdpost.session.states import ConnectionState, next_state
@@ -84,7 +84,8 @@ class Connection(SingleUse):
             if frame is None:
                 self._resume()
                 return
-            self._handle(decode(frame), frame)
+            first = self.state is ConnectionState.HANDSHAKE
+            self._handle(read_greeting(frame) if first else decode(frame), frame)
             self._open_or_close()
             if self.line.outgoing:
                 return
@@ -108,7 +109,8 @@ class Connection(SingleUse):
 
     def _greet(self, hello: Hello, frame: bytes) -> None:
         line = self.line
-        check_hello(hello, line.role, line.link)
+        line.protocol_version = check_hello(hello, line.role, line.link)
+        line.peer_release = printable(hello.release)
         with from_peer("the list of segments"):
             line.pool.synchronise(peer_segments(hello))
         line.peer_greeting = frame
@@ -121,7 +123,8 @@ class Connection(SingleUse):
         """The peer heard the greeting, and so reckons with what this side's key pool has spent."""
         if ready.nonce != self._hello.nonce:
             raise RemoteProtocolError("the peer answers a greeting that this host did not send")
-        self.line.events.append(HandshakeCompleted())
+        line = self.line
+        line.events.append(HandshakeCompleted(protocol_version=line.protocol_version, peer_release=line.peer_release))
 
     def _resume(self) -> None:
         if self.state is ConnectionState.OPEN:

@@ -14,7 +14,16 @@ __all__ = ["BlockAborted", "ConnectionClosed", "Event", "HandshakeCompleted", "K
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandshakeCompleted:
-    """Both hosts hold the same configuration; blocks may start."""
+    """Both hosts hold the same configuration; blocks may start.
+
+    Args:
+        protocol_version: of the wire, the newest that both speak.
+        peer_release: of the library at the other end, as it says; empty if it does not. Both are to be believed once a
+            key was released on the connection.
+    """
+
+    protocol_version: int
+    peer_release: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,72 +1,140 @@
-"""The greeting: version, role, configuration and key pools are compared before anything else is said."""
+"""The greeting: versions, role, configuration and key pools are compared before anything else is said.
+
+Both hosts may be of different releases, within rules that docs/wire.md states. Both greetings are under the tags of
+every block, so that whoever changes one, to have an older version spoken say, gets no key released.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from qkdpost.config import LinkConfig
-from qkdpost.dialogue.messages import PROTOCOL_VERSION, Hello, SegmentEntry
+from qkdpost.dialogue.messages import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Hello, Message, SegmentEntry
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.keys import KeyPool, SegmentState
 from qkdpost.reconciliation.ldpc.codes import manifest_digest
 from qkdpost.reconciliation.raptor.code import manifest_digest as raptor_codes_digest
 from qkdpost.reconciliation.settings import Multidimensional, Slices
 from qkdpost.reconciliation.slices.codes import tables_digest
+from qkdpost.session.codec import decode, greeting_version
+from qkdpost.version import VERSION
 
-__all__ = ["check_hello", "make_hello", "peer_segments"]
+__all__ = ["agreed_version", "check_hello", "make_hello", "peer_segments", "printable", "read_greeting"]
 
 NONCE_BYTES = 16
 
 
 def make_hello(role: str, link: LinkConfig, pool: KeyPool, random_source: Callable[[int], bytes]) -> Hello:
     """Return this side's greeting."""
+    codes = _installed_codes(link)
     return Hello(
         version=PROTOCOL_VERSION,
         role=role,
         nonce=random_source(NONCE_BYTES),
-        configuration=_agreed_fields(link),
+        configuration=link.to_fields() | codes,
         segments=tuple(
             SegmentEntry(identifier=state.identifier, next_offset=state.next_offset, length=state.length)
             for state in pool.inventory()
         ),
         accumulated_epsilon=pool.accumulated_epsilon,
+        oldest_version=OLDEST_PROTOCOL_VERSION,
+        release=VERSION,
+        altered=(*sorted(link.altered_fields()), *codes),
     )
 
 
-def _agreed_fields(link: LinkConfig) -> dict[str, str]:
-    """Return what must be equal on both hosts: the link, and the codes that it may choose from."""
-    fields = link.to_fields()
+def _installed_codes(link: LinkConfig) -> dict[str, str]:
+    """Return what must be equal beside the link: the codes that it may choose from."""
+    codes = {}
     if link.correction.ldpc is not None:
-        fields["installed LDPC codes"] = manifest_digest()
+        codes["installed LDPC codes"] = manifest_digest()
     if isinstance(link.correction, Multidimensional):
-        fields["installed raptor codes"] = raptor_codes_digest()
+        codes["installed raptor codes"] = raptor_codes_digest()
     if isinstance(link.correction, Slices):
-        fields["installed codes of slices"] = tables_digest()
-    return fields
+        codes["installed codes of slices"] = tables_digest()
+    return codes
 
 
-def check_hello(hello: Hello, role: str, link: LinkConfig) -> None:
-    """Compare the peer's greeting with what this side needs.
+def read_greeting(frame: bytes) -> Message:
+    """Return the message in the first frame of a connection.
 
     Raises:
-        RemoteProtocolError: another version, the same role, or another configuration; the first field that differs is
+        RemoteProtocolError: it is no message; where it begins like a greeting of a later version, that is said.
+    """
+    try:
+        return decode(frame)
+    except RemoteProtocolError:
+        version = greeting_version(frame)
+        if version is None or version <= PROTOCOL_VERSION:
+            raise
+    raise _no_common_version("", f"{version} or up to it", peer_is_older=False)
+
+
+def check_hello(hello: Hello, role: str, link: LinkConfig) -> int:
+    """Compare the peer's greeting with what this side needs, and return the protocol version that both will speak.
+
+    Raises:
+        RemoteProtocolError: no common version, the same role, or another configuration; the first field that differs is
             named.
     """
-    if hello.version != PROTOCOL_VERSION:
-        raise RemoteProtocolError(f"the peer speaks protocol version {hello.version}; this host {PROTOCOL_VERSION}")
+    version = agreed_version(hello)
     wanted = "bob" if role == "alice" else "alice"
     if hello.role != wanted:
         raise RemoteProtocolError(f"this host is {role}, the peer must be {wanted}; it says {hello.role!r}")
-    own = _agreed_fields(link)
+    codes = _installed_codes(link)
+    own, altered = link.to_fields() | codes, link.altered_fields() | codes.keys()
     for name in sorted(own.keys() | hello.configuration.keys()):
-        if own.get(name) != hello.configuration.get(name):
+        here, there = own.get(name), hello.configuration.get(name)
+        if here is None and name in hello.altered:
             raise RemoteProtocolError(
-                f"the link configurations differ in {_printable(name)}: {own.get(name)} here, "
-                f"{_printable(hello.configuration.get(name))} at the peer"
+                f"the peer ({_release(hello.release)}) has set {printable(name)} to {printable(there)}, which this "
+                f"host (release {VERSION}) does not know: update this host, or leave the field at its default there"
             )
+        if there is None and name in altered:
+            raise RemoteProtocolError(
+                f"the peer ({_release(hello.release)}) does not know {name}, which this host (release {VERSION}) has "
+                f"set to {here}: update the peer, or leave the field at its default here"
+            )
+        if None not in (here, there) and here != there:
+            raise RemoteProtocolError(
+                f"the link configurations differ in {name}: {here} here, {printable(there)} at the peer"
+            )
+    return version
 
 
-def _printable(text: str | None) -> str:
+def agreed_version(hello: Hello) -> int:
+    """Return the newest protocol version that both hosts speak.
+
+    Raises:
+        RemoteProtocolError: there is none, or the peer's range contradicts itself.
+    """
+    oldest = hello.version if hello.oldest_version is None else hello.oldest_version
+    if oldest > hello.version:
+        raise RemoteProtocolError(f"the peer says that it speaks protocol versions {oldest} to {hello.version}")
+    agreed = min(hello.version, PROTOCOL_VERSION)
+    if agreed < max(oldest, OLDEST_PROTOCOL_VERSION):
+        peer_is_older = hello.version < PROTOCOL_VERSION
+        raise _no_common_version(hello.release, _range(oldest, hello.version), peer_is_older=peer_is_older)
+    return agreed
+
+
+def _no_common_version(release: str, spoken: str, *, peer_is_older: bool) -> RemoteProtocolError:
+    older = "the peer is the older end" if peer_is_older else "this host is the older end"
+    return RemoteProtocolError(
+        f"the peer ({_release(release)}) speaks protocol version {spoken}, this host (release {VERSION}) "
+        f"{_range(OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION)}: {older}, update it first"
+    )
+
+
+def _range(oldest: int, newest: int) -> str:
+    return str(newest) if oldest == newest else f"{oldest} to {newest}"
+
+
+def _release(release: str) -> str:
+    return f"release {printable(release)}" if release else "a release that does not say its number"
+
+
+def printable(text: str | None) -> str:
     """Return what the peer wrote as it may go into a log: no line ends, no control sequences."""
     return text if text is not None and text.isascii() and text.isprintable() else ascii(text)
 

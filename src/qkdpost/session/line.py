@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from qkdpost.config import LinkConfig
-from qkdpost.dialogue.messages import Message
+from qkdpost.dialogue.messages import PROTOCOL_VERSION, Message
 from qkdpost.keys import KeyPool
 from qkdpost.keys.authentication import Transcript
 from qkdpost.protocols.protocol import Protocol
@@ -41,6 +41,9 @@ class Line(SingleUse):
     greeting: bytes = b""
     peer_greeting: bytes = b""
     nonces: bytes = b""
+    protocol_version: int = PROTOCOL_VERSION
+    """What both hosts speak."""
+    peer_release: str = ""
     peer_accumulated_epsilon: float = 0.0
     """What the peer's greeting says; to be believed once a tag over it was right."""
 
