@@ -17,8 +17,6 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 import qkdpost as qp
 
 PRESHARED_BYTES = 1024
@@ -34,7 +32,7 @@ def run_two_hosts(alice: object, bob: object, link: qp.LinkConfig) -> int:
             folders[role].mkdir()
             (folders[role] / "link.toml").write_text(link.to_toml(), encoding="utf-8")
             (folders[role] / "preshared.key").write_bytes(preshared)
-            save_record(folders[role] / "record.npz", record)
+            qp.save(folders[role] / "record.npz", record)
         first = start("alice", folders["alice"], 0)
         port = first.stdout.readline().strip()
         if not port.isdigit():
@@ -60,7 +58,7 @@ def host(role: str, folder: Path, port: int) -> None:
     link = qp.LinkConfig.from_toml((folder / "link.toml").read_text(encoding="utf-8"))
     pool = qp.KeyPool((folder / "preshared.key").read_bytes())
     session = qp.Session(role=role, link=link, auth_key=pool, save_pool=partial(store, folder / "pool.snapshot"))
-    session.submit(load_record(folder / "record.npz"))
+    session.submit(qp.load(folder / "record.npz"))
     session.finish()
     with connect(role, port) as connection:
         for event in qp.transport.blocking.run(session, connection, timeout_seconds=TIMEOUT_SECONDS):
@@ -96,49 +94,6 @@ def tell(role: str, event: object) -> None:
             print(f"{report}\n{role}: key digest {hashlib.sha256(key.to_bytes()).hexdigest()}", flush=True)
         case qp.BlockAborted(report=report):
             print(f"{report}", flush=True)
-
-
-def save_record(path: Path, record: object) -> None:
-    """Write a record as packed arrays."""
-    match record:
-        case qp.PreparedPulses():
-            fields = {"pulses": record.pulses, "bases": pack(record.bases), "bits": pack(record.bits)}
-            if record.intensities is not None:
-                fields["intensities"] = np.stack([pack(plane) for plane in record.intensities.planes])
-        case qp.Detections():
-            fields = {"pulses": record.pulses, "slots": record.slots}
-            fields |= {"bases": np.asarray(record.bases), "outcomes": np.asarray(record.bits)}
-        case qp.TimeTags():
-            fields = {"ticks": record.ticks, "channels": record.channels, "tick_ps": record.tick_ps}
-        case qp.CoherentStates():
-            fields = {"symbols": record.symbols, "modulation_variance": record.modulation_variance}
-        case qp.QuadratureOutcomes():  # of heterodyne detection
-            fields = {"values": record.values, "efficiency": record.efficiency}
-            fields |= {"electronic_shot": record.electronic_shot, "electronic": record.electronic}
-    np.savez(path, kind=type(record).__name__, **fields)
-
-
-def load_record(path: Path) -> object:
-    with np.load(path) as stored:
-        fields = {name: stored[name] for name in stored.files}
-    kind = str(fields.pop("kind"))
-    if kind == "PreparedPulses":
-        pulses = int(fields["pulses"])
-        intensities = None
-        if "intensities" in fields:
-            intensities = qp.Labels(tuple(unpack(plane, pulses) for plane in fields["intensities"]))
-        bases, bits = unpack(fields["bases"], pulses), unpack(fields["bits"], pulses)
-        return qp.PreparedPulses(bases=bases, bits=bits, intensities=intensities)
-    scalars = {name: value.item() for name, value in fields.items() if value.ndim == 0}
-    return getattr(qp, kind)(**fields | scalars)
-
-
-def pack(bits: qp.Bits) -> np.ndarray:
-    return np.frombuffer(bits.to_bytes(), dtype=np.uint8)
-
-
-def unpack(data: np.ndarray, length: int) -> qp.Bits:
-    return qp.Bits.from_bytes(data, length)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import qkdpost as qp
-from hosts import load_record, store
+from hosts import store
 
 TIMEOUT_SECONDS = 240
 Ready = Callable[[str, qp.SecretKey], None]
@@ -79,5 +79,5 @@ def _session(role: str, folder: Path) -> qp.Session:
 
 def _records(folder: Path) -> Iterable[object]:
     for path in sorted(folder.glob("record-*.npz")):
-        yield load_record(path)
+        yield qp.load(path)
         path.unlink()

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 import qkdpost as qp
-from hosts import save_record
 from network_sites import name_of
 
 DETECTORS = qp.simulation.GatedDetectors(efficiency=0.8, dark_count_probability=1e-7)
@@ -85,4 +84,4 @@ def deal(link: qp.network.Link, folders: dict[str, Path]) -> None:
         (end / "preshared.key").write_bytes(preshared)
     for block in range(BLOCKS_A_LINK):
         for end, record in zip(ends, simulate(link), strict=True):
-            save_record(end / f"record-{block}.npz", record)
+            qp.save(end / f"record-{block}.npz", record)

@@ -16,6 +16,7 @@ ORDER = [
     "errors",
     "checks",
     "progress",
+    "display",
     "statistics",
     "single_use",
     "_kernels",

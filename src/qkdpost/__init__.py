@@ -68,6 +68,8 @@ if TYPE_CHECKING:
         PreparedPulses,
         QuadratureOutcomes,
         TimeTags,
+        load,
+        save,
     )
     from qkdpost.security.decoy.tally import DecoyTally
     from qkdpost.security.gaussian.slices.bound import SlicedTally
@@ -156,11 +158,13 @@ __all__ = [
     "__version__",
     "distill",
     "estimation",
+    "load",
     "modified_toeplitz_hash",
     "network",
     "planning",
     "plotting",
     "reconcile",
+    "save",
     "security",
     "sifting",
     "simulation",
@@ -235,8 +239,10 @@ _HOMES = {
     "TimeTags": "qkdpost.records",
     "UnsupportedRequest": "qkdpost.errors",
     "distill": "qkdpost.distillation",
+    "load": "qkdpost.records",
     "modified_toeplitz_hash": "qkdpost.amplification",
     "reconcile": "qkdpost.reconciliation",
+    "save": "qkdpost.records",
     "toeplitz_hash": "qkdpost.amplification",
     "warmup": "qkdpost.compilation",
 }

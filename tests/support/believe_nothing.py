@@ -42,10 +42,10 @@ def call(name: str, function: Callable[..., Any], **arguments: Kind) -> Call:
     return Call(name, function, arguments)
 
 
-def stored(*, optional: bool = False) -> Kind:
-    """The path of a file of symbols. A file that is not there is the operating system's to refuse."""
+def stored(path: str | None = None, *, optional: bool = False) -> Kind:
+    """The path of a file, of symbols if no other is given. One that is not there, the system refuses."""
     wrong = [lambda: 1, lambda: [1, "a"], object, lambda: math.nan, lambda: np.array([1, 2]), lambda: int]
-    return Kind(st.just(STORED), lambda path: [Path(path)], wrong if optional else [*wrong, lambda: None])
+    return Kind(st.just(path or STORED), lambda path: [Path(path)], wrong if optional else [*wrong, lambda: None])
 
 
 SMALL = st.integers(0, 120)
@@ -62,6 +62,8 @@ SYMBOLS = np.random.default_rng(4).normal(0.0, 2.0, (200, 2)).round(6)
 FILES = TemporaryDirectory(prefix="qkdpost-tests-")
 STORED = str(Path(FILES.name) / "symbols.npy")
 np.save(STORED, SYMBOLS)
+RECORD = str(Path(FILES.name) / "record.npz")
+qp.save(RECORD, PREPARED)
 THREE = ((0.5, 0.15, 0.0), (0.5, 0.25, 0.25))
 
 
@@ -297,6 +299,26 @@ RECORDS = [
         bases=bits([0, 1, 1, 0]),
         outcomes=bits([1, 0, 1, 0]),
     ),
+    call(
+        "Detections.from_outcomes",
+        qp.Detections.from_outcomes,
+        outcomes=Kind(
+            st.just([1, -1, 0, 1]),
+            integers([1, -1, 0, 1]).disguises,
+            [
+                lambda: None,
+                lambda: 3,
+                lambda: "0101",
+                lambda: [0, 0.5, 1, 1],
+                lambda: [[0, 1, 0, 1]],
+                lambda: [0, 1, 5, 1],
+            ],
+        ),
+        bases=bits([1, 0, 0, 1]),
+        none=count(-1),
+    ),
+    call("save", qp.save, path=stored(RECORD), record=thing(PREPARED)),
+    call("load", qp.load, path=stored(RECORD)),
     call(
         "TimeTags", qp.TimeTags, ticks=integers([-3, 9, 9, 99]), channels=integers([0, 3, 2, 1]), tick_ps=real(78.125)
     ),

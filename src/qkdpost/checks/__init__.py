@@ -21,7 +21,7 @@ from qkdpost.checks.scalars import (
     whole_numbers,
 )
 from qkdpost.checks.structs import keep
-from qkdpost.checks.vectors import bit_vector, integer_vector, small_integers, small_vector
+from qkdpost.checks.vectors import bit_vector, entries_and_gaps, integer_vector, small_integers, small_vector
 
 __all__ = [
     "MAX_COUNT",
@@ -29,6 +29,7 @@ __all__ = [
     "byte_string",
     "choice",
     "described",
+    "entries_and_gaps",
     "flag",
     "increasing",
     "instance",

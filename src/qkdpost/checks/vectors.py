@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from qkdpost.checks.scalars import described, index_of, power_of_two, real_of
 from qkdpost.errors import InputError
 
-__all__ = ["bit_vector", "integer_vector", "small_integers", "small_vector"]
+__all__ = ["bit_vector", "entries_and_gaps", "integer_vector", "small_integers", "small_vector"]
 
 _MAX_INT64 = 2**63 - 1
 _MISSING = "NaN is a missing value: leave such entries out"
@@ -119,6 +120,26 @@ def small_vector(name: str, values: object, *, most: int, wanted: str, hint: str
     return array
 
 
+def entries_and_gaps(name: str, values: object) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return a vector as it is, and a mask of the entries that are missing; both of shape (n,).
+
+    Missing are None, NaN, NA and what is masked. Entries are not checked: whoever takes some of them does so.
+
+    Raises:
+        InputError: no vector.
+    """
+    plain = np.ma.getdata(values) if isinstance(values, np.ma.MaskedArray) else values
+    array = _vector(name, plain, "numbers", "")
+    gaps = np.zeros(array.shape, dtype=np.bool_)
+    if isinstance(values, np.ma.MaskedArray):
+        gaps |= np.ma.getmaskarray(values)
+    if array.dtype.kind == "f":
+        gaps |= np.isnan(array)
+    elif array.dtype.kind == "O":
+        gaps |= np.fromiter((_missing(value) for value in array), np.bool_, len(array))
+    return array, gaps
+
+
 def _vector(name: str, values: object, what: str, hint: str) -> NDArray[Any]:
     if isinstance(values, str | bytes | bytearray | memoryview | dict | set | frozenset):
         raise InputError(f"{name} must be a vector of {what}; found {described(values)}{_added(hint)}")
@@ -157,7 +178,11 @@ def _numbers_of_objects(name: str, array: NDArray[Any], wanted: str, hint: str) 
 
 def _missing(value: object) -> bool:
     """Tell whether an entry is one that a table calls missing."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType")
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, float) and math.isnan(value))
+    )
 
 
 def _wrong_entry(name: str, wanted: str, value: object, place: int, more: str) -> InputError:

@@ -11,13 +11,14 @@ A kind of QKD may bring a record type of its own: what a session needs of one is
 
 from __future__ import annotations
 
-from qkdpost.records.bases import KEY_BASIS, TEST_BASIS
+from qkdpost.records.bases import DOUBLE_CLICK, KEY_BASIS, TEST_BASIS
 from qkdpost.records.calibration_summary import CalibrationSummary
 from qkdpost.records.coherent_states import CoherentStates
-from qkdpost.records.detections import DOUBLE_CLICK, Detections
+from qkdpost.records.detections import Detections
 from qkdpost.records.prepared import PreparedPulses
 from qkdpost.records.quadrature_outcomes import QuadratureOutcomes
 from qkdpost.records.raw_record import RawRecord
+from qkdpost.records.record_files import SavedRecord, load, save
 from qkdpost.records.time_tags import MAX_SPAN_TICKS, MAX_TICK, MAX_TICK_PS, MIN_TICK_PS, TimeTags
 
 __all__ = [
@@ -34,5 +35,8 @@ __all__ = [
     "PreparedPulses",
     "QuadratureOutcomes",
     "RawRecord",
+    "SavedRecord",
     "TimeTags",
+    "load",
+    "save",
 ]

@@ -1,9 +1,11 @@
-"""What a basis is, in every record."""
+"""What a basis and an outcome are, in every record."""
 
 from __future__ import annotations
 
-__all__ = ["BASES_HINT", "KEY_BASIS", "TEST_BASIS"]
+__all__ = ["BASES_HINT", "DOUBLE_CLICK", "KEY_BASIS", "TEST_BASIS"]
 
 KEY_BASIS = 0
 TEST_BASIS = 1
+DOUBLE_CLICK = 2
+"""The outcome of a detection in which both detectors of the basis clicked."""
 BASES_HINT = "0 is the key basis, 1 the test basis"

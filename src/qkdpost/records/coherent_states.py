@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.checks import real_array, real_number
+from qkdpost.display import html_table
 from qkdpost.errors import InputError
 from qkdpost.records.quadrature_checks import distance_from_normal, same_content, variance_range, variances
 
@@ -48,7 +49,7 @@ class CoherentStates:
     symbols: NDArray[np.float32] = field(repr=False)
     modulation_variance: float
 
-    def __init__(self, *, symbols: ArrayLike, modulation_variance: float) -> None:
+    def __init__(self, symbols: ArrayLike, modulation_variance: float) -> None:
         object.__setattr__(self, "symbols", real_array("symbols", symbols, columns=2))
         variance = real_number("modulation_variance", modulation_variance, above=0.0, most=MAX_MODULATION_VARIANCE)
         object.__setattr__(self, "modulation_variance", variance)
@@ -109,6 +110,15 @@ class CoherentStates:
 
     def __repr__(self) -> str:
         return f"CoherentStates(modulation_variance={self.modulation_variance}, symbols={self.events})"
+
+    def _repr_html_(self) -> str:
+        found = ", ".join(f"{value:.5g}" for value in variances(self.symbols).values)
+        rows = [
+            ("symbols", f"{self.events:,}"),
+            ("modulation variance, stated", f"{self.modulation_variance:g} shot-noise units"),
+            ("of the symbols, in x and p", found),
+        ]
+        return html_table("CoherentStates", rows)
 
     def __copy__(self) -> CoherentStates:
         """Return another record of the same array, which nobody can write to; `__reduce__` would copy it."""

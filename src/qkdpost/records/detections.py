@@ -12,16 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import increasing, small_vector, whole_number
+from qkdpost.display import html_table
 from qkdpost.errors import InputError
-from qkdpost.records.bases import BASES_HINT
+from qkdpost.records.bases import BASES_HINT, DOUBLE_CLICK
+from qkdpost.records.dense import detected
 
-__all__ = ["DOUBLE_CLICK", "Detections"]
+__all__ = ["Detections"]
 
-DOUBLE_CLICK = 2
-"""The outcome of a detection in which both detectors of the basis clicked."""
-
-_MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
-_NO_CLICK_HINT = "Leave out slots without a click: seen = np.flatnonzero(outcomes >= 0), slots[seen], outcomes[seen]"
+_DENSE_HINT = "Detections.from_outcomes(outcomes, bases=bases) takes an entry for each pulse"
+_MASK_HINT = f"If this is a mask with an entry for each slot, give np.flatnonzero(mask). {_DENSE_HINT}"
+_NO_CLICK_HINT = (
+    f"{_DENSE_HINT}, -1 where nothing was detected; else leave those out: seen = np.flatnonzero(outcomes >= 0), "
+    "slots[seen], bases[seen], outcomes[seen]"
+)
 _SORT_SLOTS_HINT = "Sort the record by slot; if this is a mask, give np.flatnonzero(mask)"
 _ONE_SLOT_HINT = (
     "Name each slot once, with outcome 2 where both detectors clicked; if this is a mask, give np.flatnonzero(mask)"
@@ -43,6 +46,9 @@ class Detections:
             Shape (n,). Secret.
         random_source: where those bits come from: returns the number of truly random bytes asked for; the operating
             system's generator by default. A session's `random_source` does not serve here: they are drawn before.
+
+    >>> Detections(10, slots=[1, 4, 9], bases=[0, 1, 0], outcomes=[0, 1, 1])
+    Detections(pulses=10, detections=3, double_clicks=0)
     """
 
     pulses: int
@@ -53,11 +59,11 @@ class Detections:
 
     def __init__(
         self,
-        *,
         pulses: int,
         slots: ArrayLike,
         bases: BitsLike,
         outcomes: BitsLike,
+        *,
         random_source: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         object.__setattr__(self, "pulses", whole_number("pulses", pulses))
@@ -75,6 +81,47 @@ class Detections:
         if count and (self.slots[0] < 0 or self.slots[-1] >= self.pulses):
             raise InputError(f"slots must lie in 0 ... {self.pulses - 1}; found {self.slots[0]} ... {self.slots[-1]}")
 
+    @classmethod
+    def from_outcomes(
+        cls,
+        outcomes: ArrayLike,
+        *,
+        bases: ArrayLike,
+        none: int | None = -1,
+        random_source: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> Detections:
+        """Make the record of arrays with one entry for each pulse, sent and detected or not.
+
+        Args:
+            outcomes: 0, 1 or `DOUBLE_CLICK` where something was detected, `none` where nothing was; shape (pulses,): a
+                list, an array of integers or whole floats, or a column of a table, in which missing entries (NaN, NA,
+                None, masked) mean that nothing was detected. Secret.
+            bases: 0 key, 1 test; shape (pulses,). What stands where nothing was detected is not looked at.
+            none: the number that says so; it must be no outcome. None: only missing entries do.
+            random_source: for double clicks, as in `Detections`.
+
+        Raises:
+            InputError: no vectors of one length; or an entry is none of these.
+
+        >>> Detections.from_outcomes([0, -1, -1, 1], bases=[0, 1, 1, 1]).slots.tolist()
+        [0, 3]
+        """
+        pulses, slots, chosen, seen = detected(outcomes, bases, none)
+        return cls(pulses, slots, chosen, seen, random_source=random_source)
+
+    @classmethod
+    def with_drawn_bits(
+        cls, pulses: int, slots: ArrayLike, bases: Bits, bits: Bits, *, double_clicks: int
+    ) -> Detections:
+        """Make a record again in which double clicks have their random bits already, as one that was stored.
+
+        Raises:
+            InputError: as `Detections`.
+        """
+        record = cls(pulses, slots, bases, bits)
+        object.__setattr__(record, "double_clicks", whole_number("double_clicks", double_clicks))
+        return record
+
     @property
     def events(self) -> int:
         """The number of detections."""
@@ -82,6 +129,19 @@ class Detections:
 
     def check_for(self, settings: object) -> None:
         """Detections suit all links: everything was checked when the record was made."""
+
+    def __repr__(self) -> str:
+        return f"Detections(pulses={self.pulses}, detections={self.events}, double_clicks={self.double_clicks})"
+
+    def _repr_html_(self) -> str:
+        test = self.bases.weight()
+        rows = [
+            ("pulses", f"{self.pulses:,}"),
+            ("detections", f"{self.events:,}"),
+            ("of these in key / test basis", f"{self.events - test:,} / {test:,}"),
+            ("double clicks", f"{self.double_clicks:,}"),
+        ]
+        return html_table("Detections", rows)
 
     def __copy__(self) -> Detections:
         """Return another record of the same arrays, which nobody can write to; `__reduce__` would copy them."""
@@ -105,10 +165,7 @@ class Detections:
 
 
 def _detections(pulses: int, slots: ArrayLike, bases: Bits, bits: Bits, double_clicks: int) -> Detections:
-    """Make a record again whose double clicks have their bits already."""
-    record = Detections(pulses=pulses, slots=slots, bases=bases, outcomes=bits)
-    object.__setattr__(record, "double_clicks", whole_number("double_clicks", double_clicks))
-    return record
+    return Detections.with_drawn_bits(pulses, slots, bases, bits, double_clicks=double_clicks)
 
 
 def _slots(slots: ArrayLike) -> NDArray[np.int64]:

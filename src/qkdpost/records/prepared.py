@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from numpy.typing import ArrayLike
 
 from qkdpost.bits import Bits, BitsLike
+from qkdpost.display import html_table
 from qkdpost.errors import InputError
-from qkdpost.labels import Labels
+from qkdpost.labels import MAX_LABEL, Labels
 from qkdpost.records.bases import BASES_HINT
 
 __all__ = ["PreparedPulses"]
@@ -24,13 +25,16 @@ class PreparedPulses:
         bits: the bit of every pulse; shape (pulses,). Secret.
         intensities: with decoy states, which of the link's intensities every pulse had: 0 is the first, 7 the last
             possible; integers, shape (pulses,), or `Labels`. Public only after detection.
+
+    >>> PreparedPulses([0, 1, 1], [0, 0, 1], intensities=[0, 2, 0])
+    PreparedPulses(pulses=3, with intensities)
     """
 
     bases: Bits = field(repr=False)
     bits: Bits = field(repr=False)
     intensities: Labels | None = field(repr=False)
 
-    def __init__(self, *, bases: BitsLike, bits: BitsLike, intensities: ArrayLike | Labels | None = None) -> None:
+    def __init__(self, bases: BitsLike, bits: BitsLike, intensities: ArrayLike | Labels | None = None) -> None:
         object.__setattr__(self, "bases", Bits.coerce(bases, name="bases", hint=BASES_HINT))
         object.__setattr__(self, "bits", Bits.coerce(bits))
         labels = intensities if isinstance(intensities, Labels | None) else Labels.from_array(intensities)
@@ -43,6 +47,20 @@ class PreparedPulses:
             raise InputError(
                 f"bases and bits must have one entry per pulse; found {len(self.bases)} bases, {len(self.bits)} bits"
             )
+
+    def __repr__(self) -> str:
+        return f"PreparedPulses(pulses={self.pulses}{', with intensities' if self.intensities is not None else ''})"
+
+    def _repr_html_(self) -> str:
+        test = self.bases.weight()
+        rows = [
+            ("pulses", f"{self.pulses:,}"),
+            ("of these in key / test basis", f"{self.pulses - test:,} / {test:,}"),
+        ]
+        if self.intensities is not None:
+            counts = (self.intensities.where(label).weight() for label in range(MAX_LABEL + 1))
+            rows += [(f"with intensity {label}", f"{count:,}") for label, count in enumerate(counts) if count]
+        return html_table("PreparedPulses", rows)
 
     @property
     def pulses(self) -> int:

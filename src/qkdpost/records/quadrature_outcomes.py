@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import described, real_array, real_number
+from qkdpost.display import html_table
 from qkdpost.errors import InputError
 from qkdpost.records.calibration_summary import MIN_CALIBRATION, CalibrationSummary
 from qkdpost.records.quadrature_checks import Variances, lattice_step, same_content, variance_range, variances
@@ -70,10 +71,10 @@ class QuadratureOutcomes:
 
     def __init__(
         self,
-        *,
         values: ArrayLike,
         electronic_shot: ArrayLike | CalibrationSummary,
         efficiency: float,
+        *,
         quadratures: BitsLike | None = None,
         electronic: ArrayLike | CalibrationSummary | None = None,
         adc_step: float | None = None,
@@ -173,6 +174,17 @@ class QuadratureOutcomes:
             f"adc_step={self.adc_step})"
         )
 
+    def _repr_html_(self) -> str:
+        rows = [
+            ("symbols", f"{self.events:,}"),
+            ("detection", self.detection),
+            ("efficiency", f"{self.efficiency:g}"),
+            ("step of the converter", "none" if self.adc_step is None else f"{self.adc_step:g}"),
+            ("calibration with local oscillator", _extent(self.electronic_shot)),
+            ("and without", "none" if self.electronic is None else _extent(self.electronic)),
+        ]
+        return html_table("QuadratureOutcomes", rows)
+
     def __copy__(self) -> QuadratureOutcomes:
         """Return another record of the same arrays, which nobody can write to; `__reduce__` would copy them."""
         other = object.__new__(QuadratureOutcomes)
@@ -212,6 +224,12 @@ def _quadrature_outcomes(
         efficiency=efficiency,
         adc_step=adc_step,
     )
+
+
+def _extent(record: NDArray[Any] | CalibrationSummary) -> str:
+    if isinstance(record, CalibrationSummary):
+        return f"sums over {record.whole.counts[0]:,} outcomes"
+    return f"{len(record):,} outcomes"
 
 
 def _variances(record: NDArray[Any] | CalibrationSummary, dither: float) -> Variances:

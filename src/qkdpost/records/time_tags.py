@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.checks import increasing, real_number, small_vector
+from qkdpost.display import html_table
 from qkdpost.errors import InputError
 
 __all__ = ["MAX_SPAN_TICKS", "MAX_TICK", "MAX_TICK_PS", "MIN_TICK_PS", "TimeTags"]
@@ -45,13 +46,16 @@ class TimeTags:
 
     A session draws a random outcome where both detectors of a basis clicked, a random basis where those of both did,
     and where in its tick each click of a coarse tagger lies, always from the operating system's generator (`secrets`).
+
+    >>> TimeTags([0, 70_000, 1_500_000], [0, 3, 1], 1_000.0)
+    TimeTags(clicks=3, duration_s=0.0015, tick_ps=1000.0)
     """
 
     ticks: NDArray[np.int64] = field(repr=False)
     channels: NDArray[np.uint8] = field(repr=False)
     tick_ps: float
 
-    def __init__(self, *, ticks: ArrayLike, channels: ArrayLike, tick_ps: float) -> None:
+    def __init__(self, ticks: ArrayLike, channels: ArrayLike, tick_ps: float) -> None:
         object.__setattr__(self, "ticks", _ticks(ticks))
         values = small_vector("channels", channels, most=3, wanted=_CHANNELS)
         if values.size != self.ticks.size:
@@ -62,6 +66,19 @@ class TimeTags:
         own.flags.writeable = False
         object.__setattr__(self, "channels", own)
         object.__setattr__(self, "tick_ps", real_number("tick_ps", tick_ps, above=0.0, unit="picoseconds"))
+
+    def __repr__(self) -> str:
+        return f"TimeTags(clicks={self.clicks}, duration_s={self.duration_s:.6g}, tick_ps={self.tick_ps})"
+
+    def _repr_html_(self) -> str:
+        by_channel = np.bincount(self.channels, minlength=4).tolist()
+        rows = [
+            ("clicks", f"{self.clicks:,}"),
+            ("of channels 0 / 1, key; 2 / 3, test", " / ".join(f"{count:,}" for count in by_channel)),
+            ("from first to last", f"{self.duration_s:.6g} s"),
+            ("tick", f"{self.tick_ps:g} ps"),
+        ]
+        return html_table("TimeTags", rows)
 
     def __copy__(self) -> TimeTags:
         """Return another record of the same arrays, which nobody can write to; `__reduce__` would copy them."""
@@ -86,6 +103,11 @@ class TimeTags:
     def clicks(self) -> int:
         """The number of clicks."""
         return int(self.ticks.size)
+
+    @property
+    def duration_s(self) -> float:
+        """The time from the first click to the last, in seconds, by the tagger's own clock."""
+        return (int(self.ticks[-1]) - int(self.ticks[0])) * self.tick_ps * 1e-12 if self.clicks else 0.0
 
     @property
     def events(self) -> int:

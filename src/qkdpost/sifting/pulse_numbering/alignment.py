@@ -94,11 +94,14 @@ def align(
     bases, bits = (np.asarray(part).astype(np.uint8) for part in (detections.bases, detections.bits))
     found = find_alignment(detections.slots, bases, bits, pattern, search_pulses=search_pulses)
     slots, left = pattern.renumbered(detections.slots + found.offset)
-    aligned = Detections(
-        pulses=pattern.remaining_pulses, slots=slots[left], bases=bases[left], outcomes=Bits.from_array(bits[left])
+    # The count of double clicks, of the whole record, is kept for the report.
+    aligned = Detections.with_drawn_bits(
+        pattern.remaining_pulses,
+        slots[left],
+        Bits.from_array(bases[left]),
+        Bits.from_array(bits[left]),
+        double_clicks=detections.double_clicks,
     )
-    # Bits of double clicks are drawn already; the count, of the whole record, is kept for the report.
-    object.__setattr__(aligned, "double_clicks", detections.double_clicks)
     return aligned, found
 
 

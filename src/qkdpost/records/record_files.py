@@ -1,0 +1,106 @@
+"""Records in files: `save` and `load`."""
+
+from __future__ import annotations
+
+import os
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from qkdpost.checks import described
+from qkdpost.errors import InputError
+from qkdpost.records.calibration_summary import CalibrationSummary
+from qkdpost.records.coherent_states import CoherentStates
+from qkdpost.records.detections import Detections
+from qkdpost.records.npz_arrays import read_arrays, write_arrays
+from qkdpost.records.prepared import PreparedPulses
+from qkdpost.records.quadrature_outcomes import QuadratureOutcomes
+from qkdpost.records.record_fields import Fields
+from qkdpost.records.record_forms import FORMS
+from qkdpost.records.time_tags import TimeTags
+
+__all__ = ["FORMAT", "VERSION", "SavedRecord", "load", "save"]
+
+FORMAT = "qkdpost-record"
+VERSION = 1
+"""Of the form; raised when a field is added or means something else."""
+
+SavedRecord: TypeAlias = (
+    PreparedPulses | Detections | TimeTags | CoherentStates | QuadratureOutcomes | CalibrationSummary
+)
+_OTHER_FILES = (
+    "Other files are read by qkdpost.sifting: load_time_tags, load_own_time_tags, load_coherent_states, "
+    "load_quadrature_outcomes"
+)
+
+
+def save(path: str | PathLike[str], record: SavedRecord) -> None:
+    """Write a record to a file, from which `load` makes it again, bit for bit.
+
+    The file is one of numpy (.npz, not compressed), which its owner alone may read: a record is as secret as the key
+    that is made of it. It is written whole or not at all, and survives a power cut once this returns.
+
+    Args:
+        path: of the file, as "alice.npz"; nothing is appended to it. What stood there is replaced.
+        record: of any type: `PreparedPulses`, `Detections`, `TimeTags`, `CoherentStates`, `QuadratureOutcomes`, or the
+            sums of a calibration.
+
+    Raises:
+        InputError: no path, or something else than a record.
+        OSError: the file cannot be written; what stood there still does.
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "bob.npz")
+    >>> save(path, Detections.from_outcomes([0, -1, 1], bases=[0, 0, 1]))
+    >>> load(path)
+    Detections(pulses=3, detections=2, double_clicks=0)
+    """
+    form = FORMS.get(type(record))
+    if form is None:
+        names = ", ".join(kind.__name__ for kind in FORMS)
+        raise InputError(f"record must be one of {names}; found {described(record)}. Write save(path, record)")
+    header = {"format": FORMAT, "version": VERSION, "record": type(record).__name__}
+    arrays = {name: np.asarray(value) for name, value in (header | form.write(record)).items()}
+    write_arrays(_path(path), arrays)
+
+
+def load(path: str | PathLike[str]) -> SavedRecord:
+    """Read a record that `save` wrote.
+
+    Nothing in the file is believed: no object is unpickled, no array is larger than the file, checksums are compared,
+    and the record checks itself as one that is made anew.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The record, of the type that was saved.
+
+    Raises:
+        InputError: the file is damaged, was not written by `save`, is of a later form, or misses a field.
+        OSError: the file is not there (`FileNotFoundError`), or cannot be read.
+    """
+    place = _path(path)
+    fields = Fields(str(place), read_arrays(place))
+    if "format" not in fields or (found := fields.text("format")) != FORMAT:
+        raise InputError(f"{place} must be a file that qp.save wrote. {_OTHER_FILES}")
+    if (version := fields.count("version")) != VERSION:
+        raise InputError(f"{place} has the form {version} of {found}; this release of qkdpost reads {VERSION}")
+    name = fields.text("record")
+    form = next((form for kind, form in FORMS.items() if kind.__name__ == name), None)
+    if form is None:
+        raise InputError(f"{place} must hold a record of a known type; found {described(name)}")
+    try:
+        record = form.read(fields)
+    except InputError as error:
+        raise InputError(str(error) if str(place) in str(error) else f"{place}: {error}") from None
+    fields.finish()
+    return record  # type: ignore[return-value]
+
+
+def _path(path: str | PathLike[str]) -> Path:
+    if not isinstance(path, str | PathLike) or not isinstance(os.fspath(path), str) or "\0" in os.fspath(path):
+        raise InputError(f"path must be that of a file; found {described(path)}. Write save(path, record)")
+    return Path(path)
