@@ -10,9 +10,11 @@ import pytest
 
 from qkdpost._kernels.jit.decorators import registered_kernels
 from qkdpost._kernels.jit.environment import JIT_ENABLED
+from qkdpost._kernels.jit.processor import CLMUL_PATHS
 from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
 from qkdpost.bits import Bits, concatenate
-from qkdpost.compilation import warmup
+from qkdpost.compilation import processor_path, warmup
+from qkdpost.errors import InputError
 from qkdpost.keys.authentication import PolynomialHasher
 from qkdpost.verification import frame_tags, hash_tag
 
@@ -54,3 +56,42 @@ def test_hashing_compiles_nothing_after_warmup() -> None:
     hasher.digest()
     concatenate([bits.select(bits), bits.take(np.arange(10))]).weight()
     assert {kernel: list(kernel.signatures) for kernel in registered_kernels()} == before
+
+
+def test_progress_counts_the_modules_of_kernels() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    warmup(progress=lambda *said: told.append(said))
+    count = told[0][2]
+    assert count is not None
+    assert count > 20
+    assert told == [("compiling kernels", done, count) for done in range(count + 1)]
+
+
+def test_a_progress_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="progress must be True, False or a function"):
+        warmup(progress="yes")  # type: ignore[arg-type]
+
+
+def path_with(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Ask for the path in a new process, which has these environment variables."""
+    command = [sys.executable, "-c", "import qkdpost; print(qkdpost.processor_path())"]
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_the_path_is_seen_and_set() -> None:
+    assert path_with(QKDPOST_CLMUL="").stdout.strip() in CLMUL_PATHS
+    assert path_with(QKDPOST_CLMUL="portable").stdout.strip() == "portable"
+    assert processor_path.__doc__ is not None
+    assert [path for path in CLMUL_PATHS if f"`{path}`" not in processor_path.__doc__] == []
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_a_path_that_the_processor_lacks_is_refused() -> None:
+    features = {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+sse4.2"}
+    refused = path_with(QKDPOST_CLMUL="pclmul", **features)
+    assert refused.returncode
+    assert "QKDPOST_CLMUL=pclmul needs pclmul" in refused.stderr
+    assert path_with(QKDPOST_CLMUL="", **features).stdout.strip() == "portable"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.blocks import Blocks
-    from qkdpost.compilation import warmup
+    from qkdpost.compilation import processor_path, warmup
     from qkdpost.config import LinkConfig
     from qkdpost.dialogue.ledger import Cause, Ledger
     from qkdpost.dialogue.messages import AbortReason
@@ -163,6 +163,7 @@ __all__ = [
     "network",
     "planning",
     "plotting",
+    "processor_path",
     "reconcile",
     "save",
     "security",
@@ -241,6 +242,7 @@ _HOMES = {
     "distill": "qkdpost.distillation",
     "load": "qkdpost.records",
     "modified_toeplitz_hash": "qkdpost.amplification",
+    "processor_path": "qkdpost.compilation",
     "reconcile": "qkdpost.reconciliation",
     "save": "qkdpost.records",
     "toeplitz_hash": "qkdpost.amplification",
