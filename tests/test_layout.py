@@ -33,6 +33,7 @@ ORDER = [
     "verification",
     "amplification",
     "keys",
+    "storage",
     "security",
     "stages",
     "protocols",

@@ -5,9 +5,9 @@ In a notebook, with both sides' records::
     result = qkdpost.distill(alice, bob, qkdpost.LinkConfig(protocol=qkdpost.BB84()))
     print(result.report)
 
-At one end of a fibre: `Session`, with the drivers in `transport`. The parts on their own: `reconcile`,
-`toeplitz_hash`, `security`, `sifting`, `estimation`, `simulation`; `planning`
-and `plotting` for who builds a link; `network` for keys between applications. `warmup` compiles every kernel at once.
+At one end of a fibre: `Session`, with the drivers in `transport` and the pool of key in a file, `storage`. The parts on
+their own: `reconcile`, `toeplitz_hash`, `security`, `sifting`, `estimation`, `simulation`; `planning` and `plotting`
+for who builds a link; `network` for keys between applications. `warmup` compiles every kernel at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from qkdpost.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from qkdpost import network, planning, plotting, security, sifting, simulation, transport
+    from qkdpost import network, planning, plotting, security, sifting, simulation, storage, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.blocks import Blocks
@@ -169,6 +169,7 @@ __all__ = [
     "security",
     "sifting",
     "simulation",
+    "storage",
     "toeplitz_hash",
     "transport",
     "warmup",
@@ -249,7 +250,8 @@ _HOMES = {
     "warmup": "qkdpost.compilation",
 }
 _ROOMS = {"estimation": "statistics.error_rate"} | {
-    name: name for name in ("network", "planning", "plotting", "security", "sifting", "simulation", "transport")
+    name: name
+    for name in ("network", "planning", "plotting", "security", "sifting", "simulation", "storage", "transport")
 }
 
 # Without a handler here Python would write warnings of a host that has not set up logging to its standard error.

@@ -1,0 +1,7 @@
+"""What a host must find again after a power cut: the pool of authentication key in a file, see `PoolFile`."""
+
+from __future__ import annotations
+
+from qkdpost.storage.pool_file import PoolFile
+
+__all__ = ["PoolFile"]
