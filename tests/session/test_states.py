@@ -6,13 +6,18 @@ from typing import get_args
 
 import pytest
 
-from qkdpost.dialogue.messages import BlockMessage, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.dialogue.messages import Alive, BlockMessage, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.states import ConnectionState, next_state
 
 HANDSHAKE, GREETED, OPEN = ConnectionState.HANDSHAKE, ConnectionState.GREETED, ConnectionState.OPEN
 EVERY = get_args(Message)
-LEADS = {(HANDSHAKE, Hello): GREETED, (GREETED, Ready): OPEN, (OPEN, Close): ConnectionState.CLOSED}
+LEADS = {
+    (HANDSHAKE, Hello): GREETED,
+    (GREETED, Ready): OPEN,
+    (OPEN, Close): ConnectionState.CLOSED,
+    (OPEN, Alive): OPEN,
+}
 LEADS |= {(OPEN, kind): OPEN for kind in get_args(BlockMessage)}
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "UNFIT_RECORD",
     "Abort",
     "AbortReason",
+    "Alive",
     "AnnouncedMoments",
     "BlockMessage",
     "BlockOpen",
@@ -163,6 +164,10 @@ class Ready(Struct, frozen=True, array_like=True, tag=18):
     """The answer to a greeting: it was heard. Before this no block is opened and no pad is spent."""
 
     nonce: Octets16
+
+
+class Alive(Struct, frozen=True, array_like=True, tag=29):
+    """Nothing is to be said, and this host's driver runs: so that silence tells of a dead line. Never answered."""
 
 
 class Close(Struct, frozen=True, array_like=True, tag=1):
@@ -387,4 +392,4 @@ BlockMessage: TypeAlias = (
     | FrameFlags
     | AnnouncedMoments
 )
-Message: TypeAlias = Hello | Ready | Close | BlockMessage
+Message: TypeAlias = Hello | Ready | Alive | Close | BlockMessage

@@ -106,6 +106,11 @@ class KeyPool(SingleUse):
         return self._pads.available_bytes
 
     @property
+    def resting_bytes(self) -> int:
+        """The bytes of pads in segments that the peer does not hold, by what its greeting says."""
+        return self._pads.resting_bytes
+
+    @property
     def spent_bytes(self) -> int:
         """The bytes of pads spent for ever since the pool was made, skipped ones among them."""
         return self._pads.spent_bytes

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from qkdpost.dialogue.message_fields import Count
-from qkdpost.dialogue.messages import Abort, Close, Confirmation, Message, Ready
+from qkdpost.dialogue.messages import Abort, Alive, Close, Confirmation, Message, Ready
 from qkdpost.errors import RemoteProtocolError
 
 __all__ = ["LENGTH_BYTES", "decode", "encode", "greeting_version"]
 
 LENGTH_BYTES = 4
 
-_OUTSIDE_OF_TRANSCRIPTS = (Ready, Close, Abort, Confirmation)
+_OUTSIDE_OF_TRANSCRIPTS = (Ready, Alive, Close, Abort, Confirmation)
 
 
 class _AnyGreeting(msgspec.Struct, frozen=True, array_like=True, tag=0):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qkdpost.dialogue.messages import Abort, AbortReason, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.dialogue.messages import Abort, AbortReason, Alive, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
 from qkdpost.session.blocks.table import BlockTable
 from qkdpost.session.buffer import ReceiveBuffer
-from qkdpost.session.codec import decode
-from qkdpost.session.events import ConnectionClosed, HandshakeCompleted
+from qkdpost.session.codec import decode, encode
+from qkdpost.session.events import ConnectionClosed, ConnectionLost, HandshakeCompleted, LossReason
 from qkdpost.session.handshake import check_hello, make_hello, peer_segments, printable, read_greeting
 from qkdpost.session.line import Line
 from qkdpost.session.record_queue import RecordQueue
@@ -18,6 +18,8 @@ from qkdpost.session.states import ConnectionState, next_state
 from qkdpost.single_use import SingleUse
 
 __all__ = ["Connection"]
+
+_ALIVE = encode(Alive())
 
 
 class Connection(SingleUse):
@@ -64,18 +66,28 @@ class Connection(SingleUse):
         try:
             action()
         except AuthenticationError as error:
-            self.break_off(AbortReason.AUTHENTICATION_FAILED, str(error))
+            self.break_off(AbortReason.AUTHENTICATION_FAILED, "authentication-failed", str(error))
+            raise
+        except RemoteProtocolError as error:
+            self.break_off(AbortReason.PROTOCOL_ERROR, "protocol-error", str(error))
             raise
         except BaseException as error:
-            self.break_off(AbortReason.PROTOCOL_ERROR, str(error))
+            self.break_off(AbortReason.PROTOCOL_ERROR, "failed-here", str(error))
             raise
 
-    def break_off(self, reason: AbortReason, detail: str) -> None:
+    def break_off(self, reason: AbortReason, loss: LossReason, detail: str) -> None:
         """End the connection and every block in flight; what they spent stays spent."""
+        if not self.alive:
+            return
         self.state = ConnectionState.BROKEN
         self.line.outgoing.clear()
         self._buffer.clear()
         self.blocks.kill_all(reason, detail)
+        self.line.events.append(ConnectionLost(reason=loss, detail=detail))
+
+    def keepalive(self) -> bytes:
+        """Return what may be put on the wire between two frames when there is nothing to say, if the peer takes it."""
+        return _ALIVE if self.state in (ConnectionState.GREETED, ConnectionState.OPEN) else b""
 
     def _work(self) -> None:
         """Take a frame, and more until there is something to send; when there are none, let what paused go on."""
@@ -97,6 +109,8 @@ class Connection(SingleUse):
                 self._greet(message, frame)
             case Ready():
                 self._hear_ready(message)
+            case Alive():
+                pass
             case Close():
                 self._close_by_peer()
             case BlockOpen():
@@ -125,6 +139,7 @@ class Connection(SingleUse):
             raise RemoteProtocolError("the peer answers a greeting that this host did not send")
         line = self.line
         line.events.append(HandshakeCompleted(protocol_version=line.protocol_version, peer_release=line.peer_release))
+        line.pool_level.look()
 
     def _resume(self) -> None:
         if self.state is ConnectionState.OPEN:

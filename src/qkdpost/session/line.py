@@ -15,6 +15,7 @@ from qkdpost.keys.authentication import Transcript
 from qkdpost.protocols.protocol import Protocol
 from qkdpost.session.codec import encode
 from qkdpost.session.events import Event
+from qkdpost.session.pool_level import PoolLevel
 from qkdpost.single_use import SingleUse
 
 __all__ = ["OPENER", "ROLES", "Line", "Role"]
@@ -35,6 +36,7 @@ class Line(SingleUse):
     protocol: Protocol[Any, Any, Any]
     """The row of the link's kind, as it was when the session began."""
     pool: KeyPool = field(repr=False)
+    pool_level: PoolLevel
     random_source: Callable[[int], bytes] = field(repr=False)
     outgoing: bytearray = field(default_factory=bytearray, repr=False)
     events: deque[Event] = field(default_factory=deque)

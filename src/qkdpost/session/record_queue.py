@@ -12,10 +12,12 @@ from qkdpost.records import RawRecord
 from qkdpost.security.single_photon.settings import MAX_FIRST_RECORDS, MAX_RECORDS_IN_BLOCK
 from qkdpost.single_use import SingleUse
 
-__all__ = ["MAX_LOOKAHEAD", "RecordQueue"]
+__all__ = ["MAX_LOOKAHEAD", "MAX_NUMBER", "RecordQueue"]
 
 MAX_LOOKAHEAD = 2 * MAX_RECORDS_IN_BLOCK
 """How far ahead of the records submitted here a peer may claim; a bound counts the records of which a block is made."""
+MAX_NUMBER = MAX_FIRST_RECORDS - 1
+"""The bound of a single-photon source counts the numbers that a block may begin with."""
 
 
 @dataclass(slots=True)
@@ -55,8 +57,7 @@ class RecordQueue(SingleUse):
         """
         if self.finished:
             raise LocalProtocolError("records were submitted after finish(); start a new session for them")
-        # The bound of a single-photon source counts the numbers that a block may begin with.
-        number = whole_number("number", self.next_number if number is None else number, most=MAX_FIRST_RECORDS - 1)
+        number = whole_number("number", self.next_number if number is None else number, most=MAX_NUMBER)
         if number < self.next_number:
             raise InputError(f"record number {number} was used already; the next is {self.next_number}")
         # By identity: no two measurements are the same object, while equal ones may well be two.

@@ -6,8 +6,9 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import cast
 
-from qkdpost.checks import choice, described, instance
+from qkdpost.checks import choice, described, instance, whole_number
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import (
@@ -21,15 +22,26 @@ from qkdpost.keys import KeyPool
 from qkdpost.protocols.table import protocol_of
 from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
+from qkdpost.session.alone import Alone
 from qkdpost.session.connection import Connection
-from qkdpost.session.events import Event
+from qkdpost.session.events import Event, LossReason
 from qkdpost.session.intake import check_record
 from qkdpost.session.line import ROLES, Line, Role
-from qkdpost.session.record_queue import RecordQueue
+from qkdpost.session.pool_level import LOW_POOL_BYTES, PoolLevel
+from qkdpost.session.record_queue import MAX_NUMBER, RecordQueue
 from qkdpost.session.states import ConnectionState
 from qkdpost.single_use import SingleUse
 
 __all__ = ["Session"]
+
+_LOST: dict[LossReason, str] = {
+    "peer-closed": "the line ended while the block was in flight",
+    "timed-out": "nothing was heard for too long",
+    "closed-here": "this host ended the line",
+    "protocol-error": "the driver found the line broken",
+    "authentication-failed": "the driver found the peer to be another",
+    "failed-here": "this host's driver failed",
+}
 
 
 class Session(SingleUse):
@@ -64,10 +76,13 @@ class Session(SingleUse):
             `auth_key.revision` has grown. A pad that is used again after a restart discloses the keys of the
             authentication. The snapshot is secret; an error that leaves `save_pool` carries it in its frames, if it
             was kept in a variable there.
+        low_pool_bytes: the event `KeyPoolLow` tells when less than this is left of the pool; 0 for never.
+        first_record: the number of the first record, where this session goes on for one that ended with its process.
 
     Raises:
         ConfigurationError: an unknown role, no configuration or pool, or a decoder of LDPC codes or a kind of QKD that
             this host does not have.
+        InputError: no number of bytes, or of a record.
         LocalProtocolError: another session, whose connection is open, holds the pool.
     """
 
@@ -79,6 +94,8 @@ class Session(SingleUse):
         auth_key: KeyPool,
         random_source: Callable[[int], bytes] = secrets.token_bytes,
         save_pool: Callable[[bytes], None] | None = None,
+        low_pool_bytes: int = LOW_POOL_BYTES,
+        first_record: int = 0,
     ) -> None:
         if not isinstance(auth_key, KeyPool):
             found = type(auth_key).__name__
@@ -95,8 +112,11 @@ class Session(SingleUse):
         self._random_source = _counted(random_source)
         self._save_pool = save_pool
         self._saved_revision = -1
-        self._queue = RecordQueue()
+        self._queue = RecordQueue(next_number=whole_number("first_record", first_record, most=MAX_NUMBER))
         self._events: deque[Event] = deque()
+        low = whole_number("low_pool_bytes", low_pool_bytes, most=2**53)
+        self._pool_level = PoolLevel(auth_key, self._events, low, link.blocks.in_flight)
+        self._alone = Alone()
         self._connection = self._new_connection()
 
     # What the application calls.
@@ -109,9 +129,10 @@ class Session(SingleUse):
         Raises:
             LocalProtocolError: a connection is open, or another session holds the pool of authentication key.
         """
-        if self._connection.alive:
-            raise LocalProtocolError("a connection is open already; call connection_lost() first if it is gone")
-        self._connection = self._new_connection()
+        with self._alone:
+            if self._connection.alive:
+                raise LocalProtocolError("a connection is open already; call connection_lost() first if it is gone")
+            self._connection = self._new_connection()
 
     def submit(self, record: RawRecord, *, number: int | None = None) -> None:
         """Hand over a raw record; it becomes part of a block in its turn.
@@ -135,19 +156,22 @@ class Session(SingleUse):
         What the peer sent ahead of this record may turn out to be wrong: then the connection ends, the events name
         every block that died, and the record is held for the next connection.
         """
-        check_record(record, self.role, self.link, self._protocol)
-        self._queue.append(record, number)
-        self._resume_or_break()
+        with self._alone:
+            check_record(record, self.role, self.link, self._protocol)
+            self._queue.append(record, number)
+            self._resume_or_break()
 
     def flush(self) -> None:
         """Let the records submitted so far become a block even if they are few (Bob; Alice follows)."""
-        self._queue.flush()
-        self._resume_or_break()
+        with self._alone:
+            self._queue.flush()
+            self._resume_or_break()
 
     def finish(self) -> None:
         """Say that no more records come: the rest becomes a block, and the connection ends after the last."""
-        self._queue.finished = True
-        self.flush()
+        with self._alone:
+            self._queue.finished = True
+            self.flush()
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes that the peer sent, in any pieces.
@@ -160,7 +184,7 @@ class Session(SingleUse):
             RemoteProtocolError: the bytes are not of the protocol; every block in flight is dead, the session lives:
                 `connect` starts the next connection.
             AuthenticationError: a tag is wrong; likewise.
-            LocalProtocolError: no connection is open.
+            LocalProtocolError: no connection is open, or another thread is in a call of this session.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data must be bytes as the peer sent them; found {described(data)}")
@@ -169,7 +193,8 @@ class Session(SingleUse):
         if self.state is ConnectionState.CLOSED:
             raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         connection = self._connection
-        self._act(lambda: connection.receive(data))
+        with self._alone:
+            self._act(lambda: connection.receive(data))
 
     def data_to_send(self) -> bytes:
         """Return what must be sent to the peer now, and forget it; call it until it returns nothing.
@@ -182,31 +207,58 @@ class Session(SingleUse):
             RemoteProtocolError, AuthenticationError: as `receive_data`.
             Exception: whatever `save_pool` raises; nothing is handed out then, and the next call tries again.
         """
-        outgoing = self._connection.line.outgoing
-        try:
-            if not outgoing and self._connection.alive:
-                self._act(self._connection.work)
-        finally:
-            self._save()
-        data = bytes(outgoing)
-        outgoing.clear()
+        with self._alone:
+            outgoing = self._connection.line.outgoing
+            try:
+                if not outgoing and self._connection.alive:
+                    self._act(self._connection.work)
+            finally:
+                self._save()
+            data = bytes(outgoing)
+            outgoing.clear()
         return data
+
+    def keepalive(self) -> bytes:
+        """Return what says that this host is there, or nothing where the peer would not take it now.
+
+        A driver puts it on the wire between two frames when it has sent nothing for a while, so that a peer which
+        waits for a limited time does not take a quiet line for a dead one. Also while another thread is in a call.
+        """
+        return self._connection.keepalive()
 
     def events(self) -> Iterator[Event]:
         """Give back what happened since the last call, in order."""
         while self._events:
             yield self._events.popleft()
 
-    def connection_lost(self) -> None:
-        """Say that the connection is gone: every block in flight is dead, and what it spent stays spent."""
-        if self._connection.alive:
-            lost = "the connection ended while the block was in flight"
-            self._act(lambda: self._connection.break_off(AbortReason.CONNECTION_LOST, lost))
+    def connection_lost(self, reason: LossReason = "peer-closed") -> None:
+        """Say that the connection is gone: every block in flight is dead, and what it spent stays spent.
+
+        Args:
+            reason: why, for the event `ConnectionLost`; nothing happens where the connection has ended before.
+
+        Raises:
+            InputError: no such reason.
+        """
+        detail = _LOST[cast(LossReason, choice("reason", reason, _LOST))]
+        with self._alone:
+            if self._connection.alive:
+                self._act(lambda: self._connection.break_off(AbortReason.CONNECTION_LOST, reason, detail))
 
     @property
     def state(self) -> ConnectionState:
         """Where the connection stands."""
         return self._connection.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether `finish` was called: no more records come."""
+        return self._queue.finished
+
+    @property
+    def next_record(self) -> int:
+        """The number that the next record gets if none is given."""
+        return self._queue.next_number
 
     @property
     def blocks_in_flight(self) -> int:
@@ -240,6 +292,7 @@ class Session(SingleUse):
             link=self.link,
             protocol=self._protocol,
             pool=self._pool,
+            pool_level=self._pool_level,
             random_source=self._random_source,
             events=self._events,
         )

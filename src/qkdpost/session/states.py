@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import get_args
 
-from qkdpost.dialogue.messages import BlockMessage, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.dialogue.messages import Alive, BlockMessage, BlockOpen, Close, Hello, Message, Ready
 from qkdpost.errors import RemoteProtocolError
 
 __all__ = ["ConnectionState", "next_state"]
@@ -37,6 +37,7 @@ _TABLE: Mapping[ConnectionState, Mapping[type[Message], ConnectionState]] = {
     ConnectionState.GREETED: {Ready: ConnectionState.OPEN},
     ConnectionState.OPEN: {
         **dict.fromkeys(get_args(BlockMessage), ConnectionState.OPEN),
+        Alive: ConnectionState.OPEN,
         Close: ConnectionState.CLOSED,
     },
     ConnectionState.CLOSED: {},

@@ -75,8 +75,10 @@ class BlockTable(SingleUse):
         try:
             pads = line.pool.reserve(PADS_OF_A_BLOCK_BYTES)
         except KeyPoolExhausted as error:
+            line.pool_level.look()
             self._report_exhausted(str(error))
             return False
+        line.pool_level.look()
         number = self._next_number
         self._next_number += 1
         first, count = following
@@ -116,6 +118,7 @@ class BlockTable(SingleUse):
             self.queue.release(opening.first_record, confirmed=False)
             raise
         self._next_number = opening.block + 1
+        self.line.pool_level.look()
         self.line.pool.charge_block(link.security.epsilon)
         run = self._new_run(opening, pads, opening.accumulated_epsilon)
         run.note_received(opening, frame)
@@ -265,6 +268,7 @@ class BlockTable(SingleUse):
     def _retire(self, run: BlockRun, *, confirmed: bool = False) -> None:
         del self.runs[run.block.number]
         self.line.pool.release(run.block.pads)
+        self.line.pool_level.look()
         self.queue.release(run.block.record_numbers.start, confirmed=confirmed)
 
     def _report(self, run: BlockRun) -> BlockReport:
