@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.blocks import Blocks
+    from qkdpost.checks import RegisteredName
     from qkdpost.compilation import processor_path, warmup
     from qkdpost.config import LinkConfig
     from qkdpost.dialogue.ledger import Cause, Ledger
@@ -142,6 +143,7 @@ __all__ = [
     "QuadratureOutcomes",
     "Reconciled",
     "RecordLimits",
+    "RegisteredName",
     "RemoteProtocolError",
     "SampledTally",
     "SecretKey",
@@ -228,6 +230,7 @@ _HOMES = {
     "QuadratureOutcomes": "qkdpost.records",
     "Reconciled": "qkdpost.reconciliation",
     "RecordLimits": "qkdpost.health",
+    "RegisteredName": "qkdpost.checks",
     "RemoteProtocolError": "qkdpost.errors",
     "SampledTally": "qkdpost.security.qubits.tally",
     "SecretKey": "qkdpost.keys.secret_key",

@@ -5,6 +5,7 @@ wrap when they are added, floats are not whole, and an array may change later. N
 array, which may be key.
 """
 
+from qkdpost.checks.names import RegisteredName
 from qkdpost.checks.orders import increasing
 from qkdpost.checks.reals import real_array
 from qkdpost.checks.scalars import (
@@ -25,6 +26,7 @@ from qkdpost.checks.vectors import bit_vector, entries_and_gaps, integer_vector,
 
 __all__ = [
     "MAX_COUNT",
+    "RegisteredName",
     "bit_vector",
     "byte_string",
     "choice",

@@ -33,6 +33,7 @@ MAX_COUNT = 2**53
 _SHOWN_CHARACTERS = 80
 
 _Kept = TypeVar("_Kept")
+_Choice = TypeVar("_Choice", bound=str)
 
 
 def whole_number(
@@ -152,16 +153,19 @@ def numbers(
     )
 
 
-def choice(name: str, value: object, choices: Collection[str], *, error: type[QkdpostError] = InputError) -> str:
-    """Return one of `choices` as a plain `str`.
+def choice(
+    name: str, value: object, choices: Collection[_Choice], *, error: type[QkdpostError] = InputError
+) -> _Choice:
+    """Return that one of `choices` which the value is, as it stands there.
 
     Raises:
         InputError: (or `error`) it is none of them.
     """
     text = str(value) if isinstance(value, str) else None
-    if text is None or text not in choices:
-        raise error(f"{name} must be one of {', '.join(map(repr, choices))}; found {described(value)}")
-    return text
+    for offered in choices:
+        if offered == text:
+            return offered
+    raise error(f"{name} must be one of {', '.join(map(repr, choices))}; found {described(value)}")
 
 
 def flag(name: str, value: object, *, error: type[QkdpostError] = InputError) -> bool:

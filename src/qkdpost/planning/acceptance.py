@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -34,7 +34,10 @@ from qkdpost.security.result import SecretLength
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_rate import sample_size
 
-__all__ = ["FixedLengthPlan", "plan_fixed_length"]
+__all__ = ["FixedLengthPlan", "PlannedBound", "plan_fixed_length"]
+
+PlannedBound = Literal["tomamichel-leverrier-2017", "lim-2021", "wiesemann-2026"]
+"""The bounds whose thresholds can be planned."""
 
 Vectors: TypeAlias = Sequence[Sequence[float] | None]
 """Counts per intensity: of the key, of the test, its errors, and the errors of the key where they are known."""
@@ -58,7 +61,7 @@ def plan_fixed_length(
     config: LinkConfig,
     expected: Tally | DecoyTally,
     *,
-    bound: str,
+    bound: PlannedBound,
     efficiency: float = 1.2,
     deviations: float = 4.0,
     key_error_rate: float | None = None,
@@ -85,7 +88,7 @@ def plan_fixed_length(
     deviations = real_number("deviations", deviations, least=0.0, most=40.0)
     if key_error_rate is not None:
         key_error_rate = real_number("key_error_rate", key_error_rate, least=0.0, most=0.5)
-    if bound == "variable-length":
+    if str(bound) == "variable-length":
         raise ConfigurationError(
             "a variable-length bound has no thresholds: name a fixed-length bound, or set planned_key_bits of security"
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from qkdpost.bits import Bits
-from qkdpost.checks import instance, keep
+from qkdpost.checks import choice, instance, keep
 from qkdpost.errors import ConfigurationError
 from qkdpost.labels import Labels
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
@@ -14,7 +16,7 @@ from qkdpost.security.decoy import bound
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.coverage import check_coverage
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
-from qkdpost.security.decoy.settings import DecoyBoundSettings
+from qkdpost.security.decoy.settings import DecoyBound, DecoyBoundSettings
 from qkdpost.security.decoy.tally import DecoyTally, Intensity, check_intensity_ranges
 from qkdpost.security.settings import Security
 from qkdpost.stages.outcomes import ComparedRounds
@@ -96,7 +98,7 @@ def _where(labels: Labels | None, number: int) -> Bits:
 
 def _bound_settings(settings: DecoyBB84, security: Security) -> DecoyBoundSettings:
     return DecoyBoundSettings(
-        bound=security.bound,
+        bound=choice("bound", security.bound, get_args(DecoyBound), error=ConfigurationError),
         concentration=security.concentration,
         detectors=settings.detectors,
         acceptance=security.thresholds(DecoyAcceptance),

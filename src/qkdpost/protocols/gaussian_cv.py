@@ -13,7 +13,14 @@ from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.gaussian.acceptance import GaussianAcceptance
 from qkdpost.security.gaussian.secret_length import apply_bound as bound_of_rotations
-from qkdpost.security.gaussian.settings import FIXED_LENGTH, Attacks, Detection, GaussianBoundSettings, Receiver
+from qkdpost.security.gaussian.settings import (
+    FIXED_LENGTH,
+    Attacks,
+    Detection,
+    GaussianBound,
+    GaussianBoundSettings,
+    Receiver,
+)
 from qkdpost.security.gaussian.slices.bound import SlicedTally
 from qkdpost.security.gaussian.slices.bound import apply_bound as bound_of_slices
 from qkdpost.security.gaussian.tally import GaussianTally
@@ -114,7 +121,7 @@ def _bound_settings(settings: GaussianCV, security: Security) -> GaussianBoundSe
         detection=settings.detection,
         receiver=settings.receiver,
         attacks=settings.attacks,
-        bound=security.bound,
+        bound=choice("bound", security.bound, get_args(GaussianBound), error=ConfigurationError),
         acceptance=security.thresholds(GaussianAcceptance),
     )
 

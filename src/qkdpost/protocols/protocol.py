@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 from qkdpost.checks import choice
 from qkdpost.dialogue.ledger import Ledger
+from qkdpost.dialogue.roles import ROLES, Role
 from qkdpost.errors import ConfigurationError
 from qkdpost.records import RawRecord
 from qkdpost.security.disclosed import Bound, Disclosed
@@ -22,7 +23,6 @@ from qkdpost.stages.stage import Stage
 __all__ = ["Protocol", "ProtocolSettings"]
 
 
-_Role = Literal["alice", "bob"]
 _Settings = TypeVar("_Settings", bound=ProtocolSettings)
 _Tally = TypeVar("_Tally")
 _BoundSettings = TypeVar("_BoundSettings")
@@ -52,7 +52,7 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
     settings: type[_Settings]
     alice_records: type[RawRecord]
     bob_records: type[RawRecord]
-    reference: _Role
+    reference: Role
     stages: tuple[Stage, ...]
     tally: Callable[[_Settings, Any, tuple[int, ...] | None], _Tally]
     bound: Bound[_Tally, _BoundSettings]
@@ -60,7 +60,7 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
     fixed_length: Mapping[str, type[Acceptance]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        choice("reference", self.reference, get_args(_Role), error=ConfigurationError)
+        choice("reference", self.reference, ROLES, error=ConfigurationError)
         names = [stage.name for stage in self.stages]
         if not names or len(set(names)) < len(names):
             raise ConfigurationError(f"stages must be at least one, each of a name of its own; found {names}")
@@ -69,7 +69,7 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
         """Return the type of record that a role submits."""
         return self.alice_records if role == "alice" else self.bob_records
 
-    def duty(self, role: _Role) -> Duty:
+    def duty(self, role: Role) -> Duty:
         """Return what a role does for a block."""
         return Duty.REFERENCE if role == self.reference else Duty.CORRECTOR
 

@@ -9,7 +9,7 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.security.qubits.acceptance import QubitAcceptance
-from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.settings import QubitBound, QubitBoundSettings
 from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.settings import VARIABLE_LENGTH, Security
 from qkdpost.stages.outcomes import ComparedRounds
@@ -90,7 +90,7 @@ def tally_sample(rounds: ComparedRounds) -> SampledTally:
 def bound_settings(settings: ProtocolSettings, security: Security) -> QubitBoundSettings:
     """Return the settings of the bounds of these kinds."""
     return QubitBoundSettings(
-        bound=security.bound,
+        bound=choice("bound", security.bound, get_args(QubitBound), error=ConfigurationError),
         concentration=security.concentration,
         acceptance=security.thresholds(QubitAcceptance),
     )

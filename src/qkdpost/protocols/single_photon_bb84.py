@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from qkdpost.checks import keep, numbers, real_number
+from qkdpost.dialogue.roles import Role
 from qkdpost.errors import ConfigurationError
 from qkdpost.protocols.protocol import Protocol, ProtocolSettings
 from qkdpost.protocols.slots import PREPARE_AND_MEASURE
@@ -52,7 +51,7 @@ class SinglePhotonBB84(ProtocolSettings, frozen=True, kw_only=True, tag="single-
         alice, bob = self.test_probabilities
         return (1 - alice) * (1 - bob), alice * bob
 
-    def stated_test_probability(self, role: Literal["alice", "bob"]) -> float:
+    def stated_test_probability(self, role: Role) -> float:
         """Return how probably a side chooses the test basis."""
         return self.test_probabilities[role == "bob"]
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 
 from qkdpost.bits import Bits, BitsLike
-from qkdpost.checks import choice, described, real_number, whole_number
+from qkdpost.checks import RegisteredName, choice, described, real_number, whole_number
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct
 from qkdpost.reconciliation.method import METHODS, CorrectionTask, check_decoder
 from qkdpost.reconciliation.payload import Payload, Rounds
-from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc
+from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc, LdpcDecoderName
 from qkdpost.shared_random import SEED_BYTES
 from qkdpost.statistics.entropy import binary_entropy
 
-__all__ = ["Reconciled", "drive", "reconcile"]
+__all__ = ["BitMethod", "Fallback", "Reconciled", "drive", "reconcile"]
 
 Outcome = TypeVar("Outcome")
 
 _CASCADE_FRAME_BITS = 1 << 14
 """Of a frame by default, as in `qkdpost.Blocks`."""
-_FALLBACKS = ("cascade", "drop")
+BitMethod = Literal["cascade", "ldpc", "auto"]
+"""The methods of the package that correct bits."""
+Fallback = Literal["cascade", "drop"]
 _UNCERTAINTY_PERMILLE = 30
 """Of the error rate that a caller names: LDPC provides for its being wrong by so much."""
 
@@ -68,14 +70,14 @@ def reconcile(
     reference_bits: BitsLike,
     noisy_bits: BitsLike,
     *,
-    method: str = "cascade",
+    method: BitMethod | RegisteredName = "cascade",
     qber: float,
     frame_bits: int | None = None,
-    parameters: str = "near-optimal",
-    decoder: str = "fast",
+    parameters: CascadeSet = "near-optimal",
+    decoder: LdpcDecoderName = "fast",
     first_failures_permille: int = 300,
     blind_rounds: int = 3,
-    fallback: str = "cascade",
+    fallback: Fallback = "cascade",
     seed: bytes | None = None,
 ) -> Reconciled:
     """Correct `noisy_bits` to `reference_bits` as two hosts would, both run here.
@@ -102,6 +104,9 @@ def reconcile(
         fallback: of LDPC, "cascade" corrects frames that failed, "drop" gives them up.
         seed: 32 bytes from which both sides derive what they share; None takes them from the operating system.
 
+    Returns:
+        The corrected bits, what correcting them disclosed, and what it took: a `Reconciled`.
+
     Raises:
         InputError: an argument is not what it must be, and the message names it: lengths differ, `qber` is not between
             0 and 0.5, a name is none of those that there are, a frame length is not offered; or no LDPC code corrects
@@ -114,25 +119,25 @@ def reconcile(
             f"reference_bits and noisy_bits must be of one length; found {len(reference)} and {len(noisy)}"
         )
     plans = {name: row.plan for name, row in METHODS.items() if row.plan is not None}
-    method = choice("method", method, plans)
+    name = choice("method", method, plans)
     if frame_bits is not None:
         frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     settings = _settings(
-        method,
+        name,
         frame_bits=frame_bits,
         parameters=parameters,
         decoder=decoder,
         first_failures_permille=first_failures_permille,
         blind_rounds=blind_rounds,
-        fallback=choice("fallback", fallback, _FALLBACKS),
+        fallback=choice("fallback", fallback, get_args(Fallback)),
     )
     task = CorrectionTask(
         block_bits=len(reference),
         qber_ppm=round(real_number("qber", qber, least=0.0, most=0.5) * 1_000_000),
         uncertainty_permille=_UNCERTAINTY_PERMILLE,
-        frame_bits=_CASCADE_FRAME_BITS if frame_bits is None or method == "ldpc" else frame_bits,
+        frame_bits=_CASCADE_FRAME_BITS if frame_bits is None or name == "ldpc" else frame_bits,
     )
-    plan = plans[method](settings, task)
+    plan = plans[name](settings, task)
     ours, theirs = _both_sides(reference, noisy, plan, os.urandom(SEED_BYTES) if seed is None else _seed(seed))
     leakage_bits = _charged(ours)
     return Reconciled(
@@ -147,12 +152,14 @@ def reconcile(
     )
 
 
-def _settings(method: str, *, frame_bits: int | None, parameters: str, fallback: str, **of_ldpc: Any) -> Any:
+def _settings(
+    method: str, *, frame_bits: int | None, parameters: CascadeSet, fallback: Fallback, **of_ldpc: Any
+) -> Any:
     """Return the settings that the arguments of `reconcile` make, those of other methods checked too."""
     if method == "ldpc" and frame_bits is not None:
         of_ldpc["frame_bits"] = frame_bits
     try:
-        cascade = Cascade(parameters=cast(CascadeSet, parameters))
+        cascade = Cascade(parameters=parameters)
         ldpc = Ldpc(fallback=cascade if fallback == "cascade" else None, **of_ldpc)
         check_decoder(ldpc)
     except ConfigurationError as error:

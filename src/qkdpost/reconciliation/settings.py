@@ -7,13 +7,12 @@ any, and whether the error pattern becomes public.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from qkdpost.checks import choice, described, instance, keep, real_number, whole_number
+from qkdpost.checks import RegisteredName, choice, described, instance, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError
-from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
 from qkdpost.reconciliation.multidimensional.dimensions import Dimension, dimension_of
@@ -31,12 +30,27 @@ __all__ = [
     "FrameOutcomes",
     "KindsOwn",
     "Ldpc",
+    "LdpcDecoder",
+    "LdpcDecoderName",
     "Multidimensional",
+    "RaptorDecoder",
+    "RaptorDecoderName",
     "Slices",
 ]
 
 CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
+LdpcDecoder = Literal["fast", "accurate", "patient"]
+"""The decoders of `qkdpost.reconciliation.ldpc.decoders.DECODERS` that are in the package."""
+RaptorDecoder = Literal["layered"]
+"""That of `qkdpost.reconciliation.raptor.decoders.RAPTOR_DECODERS` which is in the package."""
+
+if TYPE_CHECKING:
+    LdpcDecoderName = LdpcDecoder | RegisteredName
+    RaptorDecoderName = RaptorDecoder | RegisteredName
+else:  # what a file of settings may hold: the table of decoders knows whether there is such a one
+    LdpcDecoderName = RaptorDecoderName = str
+
 FrameBits = Literal[16384, 65536, 262144, 1048576]
 """The frame lengths of the shipped LDPC codes."""
 FrameOutcomes = Literal[16384, 65536, 262144]
@@ -94,7 +108,7 @@ class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
     parameters: CascadeSet = "near-optimal"
 
     def __post_init__(self) -> None:
-        keep(self, "parameters", choice("parameters", self.parameters, PARAMETER_SETS, error=ConfigurationError))
+        keep(self, "parameters", choice("parameters", self.parameters, get_args(CascadeSet), error=ConfigurationError))
 
     @property
     def cascade(self) -> Cascade:
@@ -123,7 +137,7 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
     """
 
     frame_bits: FrameBits = 65536
-    decoder: str = "fast"
+    decoder: LdpcDecoderName = "fast"
     first_failures_permille: FirstFailures = 300
     blind_rounds: int = 3
     fallback: Cascade | None = Cascade()
@@ -250,7 +264,7 @@ class Slices(FrameCorrection, frozen=True, kw_only=True, tag="slices"):
     """
 
     frame_outcomes: FrameOutcomes = 262144
-    decoder: str = "accurate"
+    decoder: LdpcDecoderName = "accurate"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -282,7 +296,7 @@ class Multidimensional(FrameCorrection, frozen=True, kw_only=True, tag="multidim
     """
 
     dimension: Dimension = 8
-    decoder: str = "layered"
+    decoder: RaptorDecoderName = "layered"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 from qkdpost.checks import choice, described, instance, real_number
 from qkdpost.errors import InputError
+from qkdpost.records.bases import Detection
 from qkdpost.records.quadrature_checks import Variances, variance_range
 from qkdpost.statistics.gaussian.moments import CalibrationMoments
 
@@ -36,12 +37,12 @@ class CalibrationSummary:
         InputError: fewer than 100 outcomes, other parts, or sums that cannot be of such a record.
     """
 
-    detection: Literal["heterodyne", "homodyne"]
+    detection: Detection
     parts: tuple[CalibrationMoments, ...]
     adc_step: float | None
 
     def __post_init__(self) -> None:
-        choice("detection", self.detection, ("heterodyne", "homodyne"))
+        choice("detection", self.detection, get_args(Detection))
         object.__setattr__(self, "detection", str(self.detection))
         object.__setattr__(self, "parts", _checked(self.parts))
         if self.adc_step is not None:

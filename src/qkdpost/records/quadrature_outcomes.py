@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import described, real_array, real_number
 from qkdpost.display import html_table
 from qkdpost.errors import InputError
+from qkdpost.records.bases import Detection
 from qkdpost.records.calibration_summary import MIN_CALIBRATION, CalibrationSummary
 from qkdpost.records.quadrature_checks import Variances, lattice_step, same_content, variance_range, variances
 
@@ -101,7 +102,7 @@ class QuadratureOutcomes:
         return len(self.values)
 
     @property
-    def detection(self) -> Literal["heterodyne", "homodyne"]:
+    def detection(self) -> Detection:
         """Whether both quadratures of a symbol were measured, or one."""
         return "heterodyne" if self.quadratures is None else "homodyne"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, whole_number
 from qkdpost.errors import ConfigurationError, InputError
@@ -20,7 +20,7 @@ def check_concentration(concentration: str) -> None:
     Raises:
         ConfigurationError: it is unknown.
     """
-    choice("concentration", concentration, ("hypergeometric", "serfling"), error=ConfigurationError)
+    choice("concentration", concentration, get_args(Concentration), error=ConfigurationError)
 
 
 def max_phase_errors(

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import msgspec
 
-from qkdpost.checks import choice, described, instance, keep, real_number, whole_number
+from qkdpost.checks import RegisteredName, choice, described, instance, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.thresholds import Acceptance
 
-__all__ = ["VARIABLE_LENGTH", "Security"]
+__all__ = ["VARIABLE_LENGTH", "BoundName", "FixedLengthBound", "Security"]
 
 _Thresholds = TypeVar("_Thresholds", bound=Acceptance)
 
-VARIABLE_LENGTH = "variable-length"
+VARIABLE_LENGTH: Literal["variable-length"] = "variable-length"
 """The bound that every kind has: its length follows from the counts of the block."""
+FixedLengthBound = Literal["tomamichel-leverrier-2017", "lim-2021", "wiesemann-2026", "fixed-length", "second-order"]
+"""The fixed-length bounds of the kinds that are in the package."""
+
+if TYPE_CHECKING:
+    BoundName = Literal["variable-length"] | FixedLengthBound | RegisteredName
+else:
+    BoundName = str  # what a file of settings may hold: the kind knows whether there is such a bound
 
 
 class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +51,7 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     epsilon: float = 1e-10
-    bound: str = VARIABLE_LENGTH
+    bound: BoundName = VARIABLE_LENGTH
     acceptance: Acceptance | None = None
     planned_key_bits: int = 0
     concentration: Concentration = "hypergeometric"

@@ -6,10 +6,11 @@ import hashlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import PROTOCOL_VERSION, Message
+from qkdpost.dialogue.roles import ROLES, Role
 from qkdpost.keys import KeyPool
 from qkdpost.keys.authentication import Transcript
 from qkdpost.protocols.protocol import Protocol
@@ -21,8 +22,6 @@ from qkdpost.single_use import SingleUse
 __all__ = ["OPENER", "ROLES", "Line", "Role"]
 
 IDENTIFIER_BYTES = 16
-Role: TypeAlias = Literal["alice", "bob"]
-ROLES: tuple[Role, Role] = ("alice", "bob")
 OPENER = "bob"
 """The role that opens blocks, reports its detections first, and says when there are no more."""
 

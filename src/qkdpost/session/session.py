@@ -105,7 +105,7 @@ class Session(SingleUse):
         instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         _check_callables(random_source, save_pool)
         check_decoder(link.correction)
-        self.role: Role = "alice" if named == "alice" else "bob"
+        self.role: Role = named
         self.link = link
         self._protocol = protocol_of(link.protocol)
         self._pool = auth_key

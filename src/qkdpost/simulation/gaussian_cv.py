@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from qkdpost.bits import Bits
 from qkdpost.checks import choice, flag, instance, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.records import CalibrationSummary, CoherentStates, QuadratureOutcomes
+from qkdpost.records.bases import Detection
 from qkdpost.sifting.quadratures.calibration import CalibrationSums
 from qkdpost.simulation.devices import Fibre
 from qkdpost.simulation.draws import RandomDraws, generator, uniform_bits
@@ -31,7 +32,6 @@ from qkdpost.simulation.gaussian_devices import CoherentImperfections, check_exc
 
 __all__ = ["simulate_gaussian_cv", "simulate_gaussian_cv_records"]
 
-Detection = Literal["heterodyne", "homodyne"]
 Reals = NDArray[np.float32]
 
 IDEAL = CoherentImperfections()
@@ -178,7 +178,7 @@ class _Line:
     excess_noise: tuple[float, float]
     efficiency: float
     electronic_noise: float
-    detection: str
+    detection: Detection
     phase_variance: float
     counts: float
     keep_calibration: bool
@@ -212,7 +212,7 @@ class _Line:
             check_excess_noise(excess_noise, passed),
             real_number("efficiency", efficiency, above=0.0, most=1.0),
             real_number("electronic_noise", electronic_noise, least=0.0, most=1e4),
-            choice("detection", detection, ("heterodyne", "homodyne")),
+            choice("detection", detection, get_args(Detection)),
             real_number("phase_variance", phase_variance, least=0.0, most=math.pi**2),
             real_number("counts_per_shot_noise", counts_per_shot_noise, above=0.0, most=1e6),
             flag("keep_calibration", keep_calibration),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from qkdpost.simulation.draws import MAX_PULSES
 
 __all__ = ["LaserClock", "PulsedReceiver"]
 
-_DETECTORS = {"polarisation": 4, "time-bin": 3, "active": 2}
+Encoding = Literal["polarisation", "time-bin", "active"]
+
+_DETECTORS: dict[Encoding, int] = {"polarisation": 4, "time-bin": 3, "active": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,7 @@ class PulsedReceiver:
         first_tick: what the tagger shows when it starts.
     """
 
-    encoding: str = "polarisation"
+    encoding: Encoding = "polarisation"
     efficiency: float = 0.2
     test_probability: float = 0.1
     dark_count_rate_hz: float = 100.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
+from qkdpost.dialogue.roles import Role
 from qkdpost.reconciliation.settings import Cascade, CorrectionSettings
 from qkdpost.security.decoy.tally import Intensity
 from qkdpost.security.settings import Security
@@ -59,7 +58,7 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """How errors are corrected where the link does not say."""
         return self.corrections[0] if self.corrections else Cascade()
 
-    def stated_test_probability(self, role: Literal["alice", "bob"]) -> float:
+    def stated_test_probability(self, role: Role) -> float:
         """Return how probably a side chooses the test basis by these settings; 0 where they do not say."""
         return 0.0
 

@@ -73,7 +73,7 @@ def kullback_leibler_intervals(counts: Sequence[int], tail: float) -> Intervals:
     return _intervals(counts, tail, kullback_leibler_lower, kullback_leibler_upper)
 
 
-INTERVALS: dict[str, Callable[[Sequence[int], float], Intervals]] = {
+INTERVALS: dict[IntervalMethod, Callable[[Sequence[int], float], Intervals]] = {
     "clopper-pearson": clopper_pearson_intervals,
     "kullback-leibler": kullback_leibler_intervals,
     "hoeffding": hoeffding_intervals,

@@ -47,7 +47,7 @@ from qkdpost.security.decoy.coverage import check_mismatch
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch, worse_phase_error_rate
 from qkdpost.security.decoy.phase_errors import single_photon_phase_error_rate, with_mismatch
 from qkdpost.security.decoy.published.lengths import published_length
-from qkdpost.security.decoy.settings import DecoyBoundSettings
+from qkdpost.security.decoy.settings import DecoyBound, DecoyBoundSettings
 from qkdpost.security.decoy.single_photons import (
     DecoyMethod,
     SinglePhotons,
@@ -86,7 +86,7 @@ def secret_length(
     leakage_bits: int,
     epsilon: Epsilon | float,
     two_way: bool = True,
-    bound: str = "variable-length",
+    bound: DecoyBound = "variable-length",
     method: DecoyMethod = "linear-program",
     intervals: IntervalMethod = "clopper-pearson",
     concentration: Concentration = "hypergeometric",

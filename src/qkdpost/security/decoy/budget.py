@@ -13,7 +13,7 @@ library's own, has been seen by no referee, and is therefore an option, not the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from qkdpost.checks import choice
 from qkdpost.errors import ConfigurationError
@@ -31,7 +31,7 @@ def check_accounting(accounting: str) -> None:
     Raises:
         ConfigurationError: it is unknown.
     """
-    choice("accounting", accounting, ("published", "partial-states"), error=ConfigurationError)
+    choice("accounting", accounting, get_args(Accounting), error=ConfigurationError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, instance
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
-from qkdpost.security.decoy.analytic import INTERVALS, IntervalMethod
+from qkdpost.security.decoy.analytic import IntervalMethod
 from qkdpost.security.decoy.budget import Accounting, check_accounting
 from qkdpost.security.decoy.detector_mismatch import DetectorMismatch
-from qkdpost.security.decoy.published.lengths import PUBLISHED
+from qkdpost.security.decoy.published.lengths import PublishedDecoyBound
 from qkdpost.security.decoy.single_photons import DecoyMethod, check_method
 from qkdpost.security.phase_errors import Concentration, check_concentration
 
-__all__ = ["DecoyBoundSettings"]
+__all__ = ["DecoyBound", "DecoyBoundSettings"]
+
+DecoyBound = Literal["variable-length", PublishedDecoyBound]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class DecoyBoundSettings:
         ConfigurationError: a name that is unknown, or a field that the bound does not take.
     """
 
-    bound: str = "variable-length"
+    bound: DecoyBound = "variable-length"
     method: DecoyMethod = "linear-program"
     intervals: IntervalMethod = "clopper-pearson"
     concentration: Concentration = "hypergeometric"
@@ -44,10 +47,9 @@ class DecoyBoundSettings:
     acceptance: DecoyAcceptance | None = None
 
     def __post_init__(self) -> None:
-        names = ("variable-length", *PUBLISHED)
-        object.__setattr__(self, "bound", choice("bound", self.bound, names, error=ConfigurationError))
+        object.__setattr__(self, "bound", choice("bound", self.bound, get_args(DecoyBound), error=ConfigurationError))
         check_method(self.method)
-        choice("intervals", self.intervals, INTERVALS, error=ConfigurationError)
+        choice("intervals", self.intervals, get_args(IntervalMethod), error=ConfigurationError)
         check_concentration(self.concentration)
         check_accounting(self.accounting)
         if self.detectors is not None:

@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, instance, whole_numbers
 from qkdpost.errors import ConfigurationError
@@ -105,7 +105,7 @@ def check_method(method: str) -> None:
     Raises:
         ConfigurationError: it is unknown.
     """
-    choice("method", method, ("linear-program", "analytic"), error=ConfigurationError)
+    choice("method", method, get_args(DecoyMethod), error=ConfigurationError)
 
 
 def count_events(tally: DecoyTally, method: DecoyMethod) -> int:

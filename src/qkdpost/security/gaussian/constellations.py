@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ MAX_POINTS = 1024
 _MOST_PHOTONS = 50.0
 """In the mean: more would need more number states than the moments are computed with."""
 _ROUNDING = 1e-9
+
+Shaping = Literal["maxwell-boltzmann", "binomial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Constellation:
         points: int,
         modulation_variance: float,
         *,
-        shaping: Literal["maxwell-boltzmann", "binomial"] = "maxwell-boltzmann",
+        shaping: Shaping = "maxwell-boltzmann",
         concentration: float = 0.5,
     ) -> Constellation:
         """Return a square grid of coherent states, the inner ones more frequent.
@@ -98,7 +100,7 @@ class Constellation:
         variance = real_number("modulation_variance", modulation_variance, above=0.0, most=2.0 * _MOST_PHOTONS)
         decay = real_number("concentration", concentration, least=0.0, most=1e3)
         levels = [k - (side - 1) / 2.0 for k in range(side)]
-        if choice("shaping", shaping, ("maxwell-boltzmann", "binomial")) == "binomial":
+        if choice("shaping", shaping, get_args(Shaping)) == "binomial":
             weights = [float(math.comb(side - 1, k)) for k in range(side)]
         else:
             weights = [math.exp(-decay * (level * level - 0.25)) for level in levels]

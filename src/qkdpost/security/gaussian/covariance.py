@@ -21,13 +21,15 @@ modulation. Eigenvalues are exact to some 1e-14, the information to 1e-12 or so.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.checks import choice, real_number
 from qkdpost.errors import InputError
+from qkdpost.records.bases import Detection
+from qkdpost.security.gaussian.holevo import Receiver
 
 __all__ = ["entropy_of_modes", "holevo_of_covariance", "symplectic_eigenvalues"]
 
@@ -44,8 +46,8 @@ def holevo_of_covariance(
     *,
     efficiency: float,
     electronic_noise: float,
-    detection: Literal["heterodyne", "homodyne"],
-    receiver: Literal["trusted", "untrusted"] = "trusted",
+    detection: Detection,
+    receiver: Receiver = "trusted",
 ) -> float:
     """Return the most bits a symbol that an eavesdropper holds of Bob's outcome, of any state of this covariance.
 
@@ -67,9 +69,9 @@ def holevo_of_covariance(
     z = abs(real_number("correlation", correlation, least=-_MOST_VARIANCE, most=_MOST_VARIANCE))
     eta = real_number("efficiency", efficiency, above=0.0, most=1.0)
     noise = real_number("electronic_noise", electronic_noise, least=0.0, most=_MOST_VARIANCE)
-    heterodyne = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+    heterodyne = choice("detection", detection, get_args(Detection)) == "heterodyne"
     _check_state(v, w, z)
-    if choice("receiver", receiver, ("trusted", "untrusted")) == "untrusted":
+    if choice("receiver", receiver, get_args(Receiver)) == "untrusted":
         # The mode behind the receiver's loss, with its noise, as if the channel had made it. Heterodyne detection
         # halves a mode before noise is added, so that noise v of a detector is 2 v of the mode's.
         w = eta * w + 1.0 - eta + (2.0 if heterodyne else 1.0) * noise

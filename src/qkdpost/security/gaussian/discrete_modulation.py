@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from scipy import special
 from qkdpost.checks import choice, instance, real_number
 from qkdpost.security.gaussian.constellations import Constellation
 from qkdpost.security.gaussian.covariance import holevo_of_covariance
+from qkdpost.security.gaussian.holevo import Receiver
 
 __all__ = ["ConstellationMoments", "DiscreteModulationRate", "asymptotic_discrete_rate", "constellation_moments"]
 
@@ -91,7 +92,7 @@ def asymptotic_discrete_rate(
     excess_noise: float,
     efficiency: float = 1.0,
     electronic_noise: float = 0.0,
-    receiver: Literal["trusted", "untrusted"] = "trusted",
+    receiver: Receiver = "trusted",
     reconciliation_efficiency: float = 0.95,
 ) -> DiscreteModulationRate:
     """Return what a constellation gives with heterodyne detection, for endless blocks; for planning only.
@@ -129,7 +130,7 @@ def asymptotic_discrete_rate(
         efficiency=eta,
         electronic_noise=electronic,
         detection="heterodyne",
-        receiver="untrusted" if choice("receiver", receiver, ("trusted", "untrusted")) == "untrusted" else "trusted",
+        receiver="untrusted" if choice("receiver", receiver, get_args(Receiver)) == "untrusted" else "trusted",
     )
     gain = eta * passed / 2.0
     outcome_noise = 1.0 + electronic + gain * noise

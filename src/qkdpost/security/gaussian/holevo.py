@@ -44,14 +44,14 @@ Of the receiver's imperfections what is understated is conceded to the eavesdrop
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, real_number
 from qkdpost.errors import InputError
+from qkdpost.records.bases import Detection
 
 __all__ = ["Detection", "Receiver", "asymptotic_rate", "holevo_information", "holevo_of_gain", "mutual_information"]
 
-Detection = Literal["heterodyne", "homodyne"]
 Receiver = Literal["trusted", "untrusted"]
 
 _LN2 = math.log(2.0)
@@ -89,7 +89,7 @@ def holevo_information(
     """
     v_a, t, xi, eta, v = _channel(modulation_variance, transmittance, excess_noise, efficiency, electronic_noise)
     heterodyne = _is_heterodyne(detection)
-    if choice("receiver", receiver, ("trusted", "untrusted")) == "untrusted":
+    if choice("receiver", receiver, get_args(Receiver)) == "untrusted":
         t, xi = eta * t, xi + (2.0 if heterodyne else 1.0) * v / (eta * t)
         return _holevo(v_a, t, xi, 1.0, heterodyne)
     return _holevo(v_a, t, xi, eta / (1.0 + v), heterodyne)
@@ -235,4 +235,5 @@ def _channel(
 
 
 def _is_heterodyne(detection: str) -> bool:
-    return choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+    kind: Detection = choice("detection", detection, get_args(Detection))
+    return kind == "heterodyne"

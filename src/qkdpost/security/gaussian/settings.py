@@ -12,9 +12,11 @@ from qkdpost.reconciliation.multidimensional.dimensions import dimension_of
 from qkdpost.security.gaussian.acceptance import GaussianAcceptance
 from qkdpost.security.gaussian.holevo import Detection, Receiver
 
-__all__ = ["FIXED_LENGTH", "Attacks", "Detection", "GaussianBoundSettings", "Receiver"]
+__all__ = ["FIXED_LENGTH", "Attacks", "Detection", "GaussianBound", "GaussianBoundSettings", "Receiver"]
 
 Attacks = Literal["gaussian-collective", "phase-insensitive-gaussian-collective"]
+
+GaussianBound = Literal["variable-length", "fixed-length", "second-order"]
 
 FIXED_LENGTH = {"fixed-length": GaussianAcceptance, "second-order": GaussianAcceptance}
 """The fixed-length bounds, with their thresholds."""
@@ -53,7 +55,7 @@ class GaussianBoundSettings:
     receiver: Receiver = "trusted"
     attacks: Attacks = "gaussian-collective"
     dimension: int | None = None
-    bound: str = "variable-length"
+    bound: GaussianBound = "variable-length"
     acceptance: GaussianAcceptance | None = None
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class GaussianBoundSettings:
                 f"bound {self.bound!r} is a published formula, kept in qkdpost.security.gaussian.published for "
                 "comparison with its authors' numbers; it gives no key"
             )
-        self._keep_choice("bound", ("variable-length", *FIXED_LENGTH))
+        self._keep_choice("bound", get_args(GaussianBound))
         if self.acceptance is not None:
             instance("acceptance", self.acceptance, GaussianAcceptance, error=ConfigurationError)
         if (self.bound == "variable-length") != (self.acceptance is None):

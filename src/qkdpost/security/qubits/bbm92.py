@@ -17,7 +17,7 @@ from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.bound import length_of_qubits
-from qkdpost.security.qubits.settings import QubitBoundSettings
+from qkdpost.security.qubits.settings import QubitBound, QubitBoundSettings
 from qkdpost.security.qubits.tally import SampledTally, Tally
 from qkdpost.security.result import SecretLength
 
@@ -45,7 +45,7 @@ def secret_length(
     *,
     leakage_bits: int,
     epsilon: Epsilon | float,
-    bound: str = "variable-length",
+    bound: QubitBound = "variable-length",
     concentration: Concentration = "hypergeometric",
     verification_bits: int | None = None,
     tolerated_error_rate: float | None = None,

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, real_number, whole_number
 from qkdpost.errors import ConfigurationError
@@ -35,7 +36,11 @@ from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.theorem import amplification_term, correction_terms
 from qkdpost.statistics.entropy import binary_entropy
 
-__all__ = ["PUBLISHED", "published_length"]
+__all__ = ["PUBLISHED", "PublishedQubitBound", "published_length"]
+
+PublishedQubitBound = Literal["tomamichel-leverrier-2017", "lim-2021", "tlgr-2012"]
+PUBLISHED: tuple[PublishedQubitBound, ...] = get_args(PublishedQubitBound)
+"""The names of these bounds."""
 
 _SHARES = tuple(2.0**-power for power in range(1, 21))
 """The parts of secrecy that are tried for amplification; the best for the fixed thresholds is taken."""
@@ -63,7 +68,7 @@ def published_length(
         InputError: counts that are no whole numbers, or an error rate outside 0 ... 1/2.
         ConfigurationError: an unknown bound, or verification charged too little.
     """
-    divide = _DIVIDE[choice("bound", bound, _DIVIDE, error=ConfigurationError)]
+    divide = _DIVIDE[choice("bound", bound, PUBLISHED, error=ConfigurationError)]
     tolerated = real_number("tolerated_error_rate", tolerated_error_rate, least=0.0, below=0.5)
     plan = _Plan(bound, _counted(tally), disclosed, budget, tolerated, tuple(assumptions))
     if plan.tally.key_bits == 0 or plan.tally.test_bits == 0:
@@ -132,8 +137,6 @@ _DIVIDE: dict[str, Callable[[_Plan, float], _Division]] = {
     "lim-2021": _lim_2021,
     "tlgr-2012": _tlgr_2012,
 }
-PUBLISHED = tuple(_DIVIDE)
-"""The names of these bounds."""
 
 
 def _length(plan: _Plan, division: _Division) -> SecretLength:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, instance, real_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.phase_errors import Concentration, check_concentration
 from qkdpost.security.qubits.acceptance import QubitAcceptance
-from qkdpost.security.qubits.published import PUBLISHED
+from qkdpost.security.qubits.published import PublishedQubitBound
 
-__all__ = ["QubitBoundSettings"]
+__all__ = ["QubitBound", "QubitBoundSettings"]
+
+QubitBound = Literal["variable-length", PublishedQubitBound]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +34,13 @@ class QubitBoundSettings:
         InputError: a tolerated error rate outside 0 ... 1/2.
     """
 
-    bound: str = "variable-length"
+    bound: QubitBound = "variable-length"
     concentration: Concentration = "hypergeometric"
     acceptance: QubitAcceptance | None = None
     tolerated_error_rate: float | None = None
 
     def __post_init__(self) -> None:
-        names = ("variable-length", *PUBLISHED)
-        object.__setattr__(self, "bound", choice("bound", self.bound, names, error=ConfigurationError))
+        object.__setattr__(self, "bound", choice("bound", self.bound, get_args(QubitBound), error=ConfigurationError))
         check_concentration(self.concentration)
         thresholds = (self.acceptance is not None) + (self.tolerated_error_rate is not None)
         if self.bound == "variable-length":

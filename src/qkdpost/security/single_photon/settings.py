@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, flag, whole_number
 from qkdpost.errors import ConfigurationError
@@ -52,7 +52,7 @@ class SinglePhotonBoundSettings:
 
     def __post_init__(self) -> None:
         check_concentration(self.concentration)
-        choice("multiphoton", self.multiphoton, ("exact", "chernoff"), error=ConfigurationError)
+        choice("multiphoton", self.multiphoton, get_args(MultiphotonCount), error=ConfigurationError)
         object.__setattr__(self, "source_monitored", flag("source_monitored", self.source_monitored))
         runs = whole_number("possible_runs", self.possible_runs, least=1, most=2**63)
         object.__setattr__(self, "possible_runs", runs)

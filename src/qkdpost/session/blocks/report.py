@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from qkdpost.dialogue.ledger import Cause, Ledger
+from qkdpost.dialogue.roles import Role
 from qkdpost.health import OwnRecord
 from qkdpost.security.result import SecretLength
 from qkdpost.session.blocks.hints import hints_of_error_rates
@@ -81,7 +82,7 @@ class BlockReport:
     """
 
     block: int
-    role: str
+    role: Role
     kind: str
     continuous: bool = False
     rounds: int = 0
@@ -117,7 +118,7 @@ class BlockReport:
     other_facts: Mapping[str, Any] = field(default_factory=dict)
     abort_reason: str | None = None
     abort_detail: str | None = None
-    aborted_by: str | None = None
+    aborted_by: Role | None = None
     matched_by_tenth: tuple[tuple[int, int], ...] = ()
     notices: tuple[str, ...] = ()
     own_record: OwnRecord | None = None
@@ -246,7 +247,7 @@ _SAID_BY_THE_SESSION = {"block", "role", "kind", "ledger", "completed_stages", "
 _SAID_BY_STAGES = frozenset(item.name for item in fields(BlockReport)) - _SAID_BY_THE_SESSION
 
 
-def report_of(run: BlockRun, *, role: str, kind: str) -> BlockReport:
+def report_of(run: BlockRun, *, role: Role, kind: str) -> BlockReport:
     """Write the report of a block that has ended, from what its stages said.
 
     Later facts replace earlier ones, but for notices, which are added up.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen
 from qkdpost.dialogue.program import AbortBlock, from_peer
+from qkdpost.dialogue.roles import Role
 from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth
 from qkdpost.keys import PadReference
@@ -286,7 +287,7 @@ class BlockTable(SingleUse):
             )
             self._tell_abort(report, AbortReason.KEY_POOL_EXHAUSTED, detail, None)
 
-    def _tell_abort(self, report: BlockReport, reason: AbortReason, detail: str, by: str | None) -> None:
+    def _tell_abort(self, report: BlockReport, reason: AbortReason, detail: str, by: Role | None) -> None:
         report = replace(report, abort_reason=reason.name.lower(), abort_detail=detail, aborted_by=by)
         self.line.events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Literal, get_args
 
 from qkdpost.checks import choice, described, instance, numbers, real_number, whole_number, whole_numbers
 from qkdpost.errors import InputError
@@ -14,6 +15,8 @@ from qkdpost.records import KEY_BASIS, TEST_BASIS
 __all__ = ["MAX_DETECTORS", "PulseEncoding", "channel_number"]
 
 MAX_DETECTORS = 64
+
+OuterPeaks = Literal["key", "loss"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,7 @@ class PulseEncoding:
 
     @classmethod
     def time_bin(
-        cls, *, key: int | None, test: Sequence[int], separation_ps: float, outer_peaks: str = "key"
+        cls, *, key: int | None, test: Sequence[int], separation_ps: float, outer_peaks: OuterPeaks = "key"
     ) -> PulseEncoding:
         """Early or late in the key basis, the middle peak behind an unbalanced interferometer in the test basis.
 
@@ -110,7 +113,7 @@ class PulseEncoding:
             InputError: channels that are not different, no separation, or neither detector nor peaks of the key basis.
         """
         spacing = real_number("separation_ps", separation_ps, above=0, unit="ps")
-        outer = choice("outer_peaks", outer_peaks, ("key", "loss"))
+        outer = choice("outer_peaks", outer_peaks, get_args(OuterPeaks))
         outputs = _channels("test", test, 2)
         outcomes: dict[tuple[int, int], tuple[int | None, int]] = {
             (outputs[bit], 1): (TEST_BASIS, bit) for bit in (0, 1)

@@ -7,7 +7,7 @@ they begin short, and whenever there are 16, neighbours are joined.
 from __future__ import annotations
 
 import secrets
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from qkdpost.bits import Bits
 from qkdpost.checks import choice, real_array, real_number
 from qkdpost.errors import InputError
 from qkdpost.records import CalibrationSummary
+from qkdpost.records.bases import Detection
 from qkdpost.records.calibration_summary import MAX_PARTS
 from qkdpost.records.quadrature_checks import lattice_step
 from qkdpost.sifting.quadratures.dither import RandomSource, dithered
@@ -49,7 +50,7 @@ class CalibrationSums:
 
     def __init__(
         self,
-        detection: Literal["heterodyne", "homodyne"],
+        detection: Detection,
         *,
         adc_step: float | None = None,
         random_source: RandomSource = secrets.token_bytes,
@@ -64,7 +65,7 @@ class CalibrationSums:
         Raises:
             InputError: another detection, or a step that is none.
         """
-        self._both = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+        self._both = choice("detection", detection, get_args(Detection)) == "heterodyne"
         self._step = None if adc_step is None else real_number("adc_step", adc_step, above=0.0, most=1e30)
         self._parts = _PartSums(self._both, self._step, random_source)
         self._sample: list[NDArray[Any]] = []

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost.checks import choice, increasing, real_array
+from qkdpost.records.bases import Detection
 
 __all__ = ["DISTANCES", "Correlation", "CorrelationSums"]
 
@@ -71,7 +72,7 @@ class CorrelationSums:
     [(16384, 0.14)]
     """
 
-    def __init__(self, detection: Literal["heterodyne", "homodyne"], left_out: Any = ()) -> None:
+    def __init__(self, detection: Detection, left_out: Any = ()) -> None:
         """Begin.
 
         Args:
@@ -81,7 +82,7 @@ class CorrelationSums:
         Raises:
             InputError: another detection, or positions that do not increase.
         """
-        self._both = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+        self._both = choice("detection", detection, get_args(Detection)) == "heterodyne"
         gone = increasing("left_out", left_out, strictly=True, copy=False)
         self._gone_before: NDArray[np.int64] = gone - np.arange(gone.size)
         """How many outcomes are added before each that was taken out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from qkdpost._kernels.quadratures.sums import CARRIED, TOTALS, sum_both, sum_one
 from qkdpost.bits import Bits
 from qkdpost.checks import choice, instance, real_array
 from qkdpost.errors import InputError
+from qkdpost.records.bases import Detection
 from qkdpost.statistics.gaussian.moments import LAGS, QuadratureMoments
 
 __all__ = ["MomentSums"]
@@ -30,13 +31,13 @@ class MomentSums:
     (3.0, 3.0, 3.0, 3.0)
     """
 
-    def __init__(self, detection: Literal["heterodyne", "homodyne"]) -> None:
+    def __init__(self, detection: Detection) -> None:
         """Begin.
 
         Args:
             detection: whether both quadratures of a symbol were measured, or one.
         """
-        self._both = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+        self._both = choice("detection", detection, get_args(Detection)) == "heterodyne"
         self._counts = [0, 0]
         self._carried = np.zeros((2, CARRIED))
         self._totals = np.zeros((2, TOTALS))

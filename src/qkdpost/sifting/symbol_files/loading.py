@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from qkdpost.checks import choice, real_number
 from qkdpost.errors import InputError
 from qkdpost.records import CoherentStates, QuadratureOutcomes
+from qkdpost.records.bases import Detection
 from qkdpost.sifting.symbol_files.arrays import ArrayFile, read_quadratures, read_reals
 
 __all__ = ["load_coherent_states", "load_quadrature_outcomes"]
+
+SymbolUnits = Literal["shot-noise", "vacuum-half", "amplitude", "digital"]
 
 _FACTORS = {"shot-noise": 1.0, "vacuum-half": math.sqrt(2.0), "amplitude": 2.0}
 """What makes x = 2 Re alpha of the numbers of a file."""
@@ -28,7 +31,7 @@ _PIECE_SYMBOLS = 2**18
 def load_coherent_states(
     path: str | PathLike[str],
     *,
-    units: Literal["shot-noise", "vacuum-half", "amplitude", "digital"],
+    units: SymbolUnits,
     modulation_variance: float | None = None,
     mean_photons: float | None = None,
     array: str | None = None,
@@ -68,7 +71,7 @@ def load_coherent_states(
         >>> load_coherent_states(path, units="vacuum-half", mean_photons=1.0).modulation_variance
         2.0
     """
-    kind = choice("units", units, (*_FACTORS, "digital"))
+    kind = choice("units", units, get_args(SymbolUnits))
     variance = _modulation_variance(modulation_variance, mean_photons)
     symbols = read_reals("path", path if array is None else (path, array), columns=2)
     mean_square = _mean_square(symbols)
@@ -94,7 +97,7 @@ def load_quadrature_outcomes(
     electronic_shot: ArrayFile,
     electronic: ArrayFile | None = None,
     efficiency: float,
-    detection: Literal["heterodyne", "homodyne"] = "heterodyne",
+    detection: Detection = "heterodyne",
     quadratures: ArrayFile | None = None,
     adc_step: float | None = None,
 ) -> QuadratureOutcomes:
@@ -131,7 +134,7 @@ def load_quadrature_outcomes(
         >>> load_quadrature_outcomes((path, "bob"), electronic_shot=(path, "vacuum"), efficiency=0.6).events
         1000
     """
-    heterodyne = choice("detection", detection, ("heterodyne", "homodyne")) == "heterodyne"
+    heterodyne = choice("detection", detection, get_args(Detection)) == "heterodyne"
     if heterodyne != (quadratures is None):
         raise InputError(
             "homodyne detection has a file of which quadrature was measured, and heterodyne detection has none; found "

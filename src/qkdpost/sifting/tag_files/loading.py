@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,12 @@ from qkdpost.sifting.tag_files.picoquant import read_picoquant
 from qkdpost.sifting.tag_files.raw_clicks import RawClicks
 from qkdpost.sifting.tag_files.source import checked_path
 from qkdpost.sifting.tag_files.text import read_text
-from qkdpost.sifting.tag_files.text_layout import TextLayout
+from qkdpost.sifting.tag_files.text_layout import TextLayout, TimeUnit
 
 __all__ = ["load_own_time_tags", "load_time_tags"]
 
-FILE_FORMATS = ("text", *BINARY_READERS, "picoquant-t2")
+FileFormat = Literal["text", "numpy", "s15-a1", "s15-a1x", "picoquant-t2"]
+FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
 
 def load_time_tags(
@@ -32,12 +34,12 @@ def load_time_tags(
     *,
     alice: Sequence[Detector] = (0, 1, 2, 3),
     bob: Sequence[Detector] = (4, 5, 6, 7),
-    file_format: str = "text",
+    file_format: FileFormat = "text",
     columns: tuple[int, int] | None = None,
     delimiter: str | None = None,
     header_lines: int = 0,
-    time_unit: str = "ticks",
-    others: str | Sequence[Detector] = "refuse",
+    time_unit: TimeUnit = "ticks",
+    others: Literal["refuse", "ignore"] | Sequence[Detector] = "refuse",
     allow_silent: bool = False,
     rollover_ticks: int | None = None,
     max_disorder_ticks: int = 0,
@@ -103,12 +105,12 @@ def load_own_time_tags(
     tick_ps: float,
     *,
     detectors: Sequence[Detector] = (0, 1, 2, 3),
-    file_format: str = "text",
+    file_format: FileFormat = "text",
     columns: tuple[int, int] | None = None,
     delimiter: str | None = None,
     header_lines: int = 0,
-    time_unit: str = "ticks",
-    others: str | Sequence[Detector] = "refuse",
+    time_unit: TimeUnit = "ticks",
+    others: Literal["refuse", "ignore"] | Sequence[Detector] = "refuse",
     allow_silent: bool = False,
     rollover_ticks: int | None = None,
     max_disorder_ticks: int = 0,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from qkdpost.checks import choice, described, whole_number
 from qkdpost.errors import InputError
 
-__all__ = ["TIME_UNITS", "TextLayout"]
+__all__ = ["TIME_UNITS", "TextLayout", "TimeUnit"]
 
-TIME_UNITS = {"ticks": 0, "ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
+TimeUnit = Literal["ticks", "ps", "ns", "us", "ms", "s"]
+
+TIME_UNITS: dict[TimeUnit, int] = {"ticks": 0, "ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
 """Picoseconds of each unit; 0: whole ticks."""
 MAX_COLUMN = 1000
 MAX_HEADER_LINES = 10**6
@@ -22,7 +25,7 @@ class TextLayout:
     columns: tuple[int, int] | None
     separator: int
     header_lines: int
-    time_unit: str
+    time_unit: TimeUnit
     by_name: bool
 
     @classmethod

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from qkdpost.checks import choice
 from qkdpost.errors import ConfigurationError
@@ -39,7 +40,11 @@ from qkdpost.security.result import SecretLength, Term, secret_length_of_terms
 from qkdpost.security.theorem import correction_terms
 from qkdpost.statistics.entropy import binary_entropy
 
-__all__ = ["PUBLISHED", "DecoyAcceptance", "published_estimate", "published_length"]
+__all__ = ["PUBLISHED", "DecoyAcceptance", "PublishedDecoyBound", "published_estimate", "published_length"]
+
+PublishedDecoyBound = Literal["wiesemann-2026", "lim-2014", "rusca-2018"]
+PUBLISHED: tuple[PublishedDecoyBound, ...] = get_args(PublishedDecoyBound)
+"""The names of these bounds."""
 
 
 def published_length(
@@ -261,8 +266,6 @@ def _rusca_rule(intensities: int, budget: Epsilon) -> _Rule:
 
 
 _RULES = {"wiesemann-2026": _wiesemann_rule, "lim-2014": _lim_rule, "rusca-2018": _rusca_rule}
-PUBLISHED = tuple(_RULES)
-"""The names of these bounds."""
 
 
 def _ledger(proof: str, budget: Epsilon, part: float, smoothings: float, events: int) -> EpsilonLedger:
@@ -278,7 +281,7 @@ def _ledger(proof: str, budget: Epsilon, part: float, smoothings: float, events:
 
 
 def _rule(bound: str, intensities: int, budget: Epsilon) -> _Rule:
-    return _RULES[choice("bound", bound, _RULES, error=ConfigurationError)](intensities, budget)
+    return _RULES[choice("bound", bound, PUBLISHED, error=ConfigurationError)](intensities, budget)
 
 
 def _abort(acceptance: DecoyAcceptance, vacuum: float, found: PublishedEstimate, leakage_bits: int) -> str:

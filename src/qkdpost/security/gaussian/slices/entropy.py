@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from qkdpost.checks import choice, instance, real_number, whole_number
+from qkdpost.records.bases import Detection
 from qkdpost.statistics.gaussian.intervals import variance_limits
 from qkdpost.statistics.gaussian.moments import QuadratureMoments
 from qkdpost.statistics.gaussian.wrapped import cell_entropy
@@ -44,8 +44,6 @@ _WIDEST = 30.0
 """Cells wider than so many standard deviations have no entropy worth the name; beyond so many cells none is gained."""
 _MOST_LEVELS = 8
 _LEAST_OUTCOMES = 100
-
-Detection = Literal["heterodyne", "homodyne"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
