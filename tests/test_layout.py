@@ -45,6 +45,7 @@ ORDER = [
     "transport",
     "simulation",
     "planning",
+    "campaigns",
     "plotting",
     "installation",
     "__main__",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from qkdpost.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from qkdpost import network, planning, plotting, security, sifting, simulation, storage, transport
+    from qkdpost import campaigns, network, planning, plotting, security, sifting, simulation, storage, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
     from qkdpost.blocks import Blocks
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         StoreDamaged,
         StoreInUse,
         StoreUnavailable,
+        TaskFailed,
         UnsupportedRequest,
     )
     from qkdpost.health import RecordLimits
@@ -159,9 +160,11 @@ __all__ = [
     "StoreInUse",
     "StoreUnavailable",
     "Tally",
+    "TaskFailed",
     "TimeTags",
     "UnsupportedRequest",
     "__version__",
+    "campaigns",
     "distill",
     "estimation",
     "load",
@@ -247,6 +250,7 @@ _HOMES = {
     "StoreUnavailable": "qkdpost.errors",
     "TEST_BASIS": "qkdpost.records",
     "Tally": "qkdpost.security.qubits.tally",
+    "TaskFailed": "qkdpost.errors",
     "TimeTags": "qkdpost.records",
     "UnsupportedRequest": "qkdpost.errors",
     "distill": "qkdpost.distillation",
@@ -260,7 +264,17 @@ _HOMES = {
 }
 _ROOMS = {"estimation": "statistics.error_rate"} | {
     name: name
-    for name in ("network", "planning", "plotting", "security", "sifting", "simulation", "storage", "transport")
+    for name in (
+        "campaigns",
+        "network",
+        "planning",
+        "plotting",
+        "security",
+        "sifting",
+        "simulation",
+        "storage",
+        "transport",
+    )
 }
 
 # Without a handler here Python would write warnings of a host that has not set up logging to its standard error.

@@ -21,6 +21,7 @@ __all__ = [
     "StoreDamaged",
     "StoreInUse",
     "StoreUnavailable",
+    "TaskFailed",
     "UnsupportedRequest",
 ]
 
@@ -90,3 +91,7 @@ class StoreDamaged(QkdpostError):
 
 class StoreInUse(QkdpostError):
     """The store of a key manager is open already, here or in another process; two writers would use keys twice."""
+
+
+class TaskFailed(QkdpostError):
+    """A task of a campaign raised an error, or killed each worker that tried it; the others are in the results file."""
