@@ -119,3 +119,12 @@ def test_arguments_are_checked_at_once() -> None:
         outcomes(tasks(1), executor=InThisProcess(), processes=2)
     with pytest.raises(qp.InputError):
         list(outcomes([3], executor=InThisProcess()))  # type: ignore[list-item]
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    run(tasks(3), executor=InThisProcess(), progress=lambda *step: told.append(step))
+    assert told == [("tasks", done, 3) for done in range(4)]
+    told.clear()
+    list(outcomes(iter(tasks(1)), executor=InThisProcess(), progress=lambda *step: told.append(step)))
+    assert told == [("tasks", done, None) for done in range(2)]

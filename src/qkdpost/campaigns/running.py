@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Literal
 
@@ -13,6 +14,7 @@ from qkdpost.campaigns.results_file import ResultsFile
 from qkdpost.campaigns.task import Outcome, Task, perform
 from qkdpost.checks import choice, described, instance, whole_number
 from qkdpost.errors import ConfigurationError, InputError, TaskFailed
+from qkdpost.progress import Progress, telling
 
 __all__ = ["outcomes", "run"]
 
@@ -33,6 +35,7 @@ def outcomes(
     file: str | os.PathLike[str] | None = None,
     in_flight: int | None = None,
     failures: Failures = "raise",
+    progress: bool | Progress = False,
 ) -> Iterator[Outcome]:
     """Do all tasks, and yield each outcome as it comes.
 
@@ -49,6 +52,7 @@ def outcomes(
         in_flight: how many tasks are handed to the executor at a time; by default 3 for each process, or 64.
         failures: "raise" ends the campaign when a task raises an error, after what is running has ended and is
             recorded; "record" makes the error an outcome and goes on, and such a task is done again next time.
+        progress: True draws how many tasks are done; or a function that is told.
 
     Yields:
         Outcomes, in the order in which they ended; those of the file as their task's turn comes.
@@ -74,7 +78,17 @@ def outcomes(
         in_flight = whole_number("in_flight", in_flight, least=1, most=2**20)
     if not isinstance(tasks, Iterable):
         raise InputError(f"tasks must be a list or another iterable of Task; found {described(tasks)}")
-    return _Campaign(executor, processes, in_flight, record_failures=failures == "record").outcomes(tasks, file)
+    campaign = _Campaign(executor, processes, in_flight, record_failures=failures == "record")
+    return _told(campaign.outcomes(tasks, file), len(tasks) if isinstance(tasks, Sized) else None, progress)
+
+
+def _told(found: Generator[Outcome, None, None], total: int | None, progress: bool | Progress) -> Iterator[Outcome]:
+    """Pass outcomes on and tell how many there were."""
+    with telling(progress) as tell, contextlib.closing(found):
+        tell("tasks", 0, total)
+        for done, outcome in enumerate(found, start=1):
+            tell("tasks", done, total)
+            yield outcome
 
 
 def run(
@@ -85,6 +99,7 @@ def run(
     file: str | os.PathLike[str] | None = None,
     in_flight: int | None = None,
     failures: Failures = "raise",
+    progress: bool | Progress = False,
 ) -> list[Outcome]:
     """Do all tasks, and return their outcomes in the order of the tasks.
 
@@ -98,7 +113,13 @@ def run(
     """
     ordered = list(tasks)
     stream = outcomes(
-        ordered, executor=executor, processes=processes, file=file, in_flight=in_flight, failures=failures
+        ordered,
+        executor=executor,
+        processes=processes,
+        file=file,
+        in_flight=in_flight,
+        failures=failures,
+        progress=progress,
     )
     found = {outcome.identity: outcome for outcome in stream}
     return [found[task.identity] for task in ordered]
@@ -122,7 +143,7 @@ class _Campaign:
         self._alone = False
         self._failure: TaskFailed | None = None
 
-    def outcomes(self, tasks: Iterable[Task], file: str | os.PathLike[str] | None) -> Iterator[Outcome]:
+    def outcomes(self, tasks: Iterable[Task], file: str | os.PathLike[str] | None) -> Generator[Outcome, None, None]:
         results = None if file is None else ResultsFile(file)
         try:
             for outcome, is_new in self._stream(iter(tasks), results):
