@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,11 @@ MAX_LINES = 400
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem != "__init__")
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def room_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
@@ -66,7 +72,7 @@ def room_of(path: Path) -> str:
 def imported_modules(path: Path) -> set[str]:
     """The modules of the library that a file names in its imports, without `qkdpost.`; a name from one counts too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "qkdpost":
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -76,7 +82,7 @@ def imported_modules(path: Path) -> set[str]:
 
 def imported_rooms(path: Path) -> set[str]:
     rooms = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "qkdpost":
             parts = node.module.split(".")
             rooms |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
@@ -97,12 +103,12 @@ def test_imports_go_up_only(path: Path) -> None:
 def test_only_kernels_know_numba(path: Path) -> None:
     names = {
         alias.name.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Import)
         for alias in node.names
     } | {
         (node.module or "").split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ImportFrom)
     }
     if room_of(path) != "_kernels":
@@ -111,7 +117,7 @@ def test_only_kernels_know_numba(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_no_asserts_in_the_library(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
 
 
@@ -210,7 +216,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 def loaded_modules(path: Path) -> set[str]:
     found: set[str] = set()
-    unread: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    unread: list[ast.AST] = [tree_of(path)]
     while unread:
         for node in ast.iter_child_nodes(unread.pop()):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

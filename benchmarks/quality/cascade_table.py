@@ -9,21 +9,30 @@ arXiv 1407.3257. Columns:
   (1 - FER) f + FER / h(Q);
 - FER: share of frames that differ after correction; undetected: of these, how many a 64-bit universal hash let pass;
 - rounds: messages in each direction until the last of 64 frames that go together is done; one: mean of frames alone.
+
+Takes about a minute of one core for 2,000 frames at each of six rates. The table of the campaign's options: `--help`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
-import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.quality import campaign
+
 from qkdpost.bits import Bits
+from qkdpost.campaigns import Outcome, Task
 from qkdpost.reconciliation import CascadeOutcome, parameters_for, run_cascade
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.statistics.entropy import binary_entropy
@@ -31,6 +40,8 @@ from qkdpost.verification import KEY_BYTES, frame_tags
 
 FRAME_BITS = 1 << 14
 TOGETHER = 64
+ALONE = 64
+"""So many frames are corrected one by one, to count their rounds."""
 TAG_BITS = 64
 
 # Error rate in percent: f_EC, f_FER, FER, rounds.
@@ -65,11 +76,11 @@ class Point:
     rounds_of_one: float
 
 
-def correct(errors: Bits, qber_percent: float) -> tuple[CascadeOutcome, Bits]:
+def correct(errors: Bits, qber_percent: float, rng: np.random.Generator) -> tuple[CascadeOutcome, Bits]:
     """Return the outcome and what is left of the errors, under a fresh seed."""
     parameters = parameters_for("near-optimal", round(qber_percent * 10_000), FRAME_BITS)
-    seed = os.urandom(32)
-    reference = Bits.from_bytes(os.urandom(len(errors) // 8), len(errors))
+    seed = rng.bytes(32)
+    reference = Bits.from_bytes(rng.bytes(len(errors) // 8), len(errors))
     sides = [
         run_cascade(bits, frame_bits=FRAME_BITS, parameters=parameters, seed=seed, reference=which == 0)
         for which, bits in enumerate((reference, reference ^ errors))
@@ -78,38 +89,52 @@ def correct(errors: Bits, qber_percent: float) -> tuple[CascadeOutcome, Bits]:
     return kept, corrected.bits ^ reference
 
 
-def count_undetected(left: Bits) -> tuple[int, int]:
+def count_undetected(left: Bits, rng: np.random.Generator) -> tuple[int, int]:
     """Return how many frames differ, and how many of those a hash of the difference does not tell from none."""
     frames = left.words.reshape(-1, FRAME_BITS // 64)
     wrong = frames.any(axis=1)
     if not wrong.any():
         return 0, 0
     # The hash is linear in the bits: two frames collide where their difference hashes as zeros do.
-    key = os.urandom(KEY_BYTES)
+    key = rng.bytes(KEY_BYTES)
     tags = frame_tags(left, FRAME_BITS, key, TAG_BITS).words
     none = frame_tags(Bits.zeros(FRAME_BITS), FRAME_BITS, key, TAG_BITS).words[0]
     return int(wrong.sum()), int(np.count_nonzero(tags[wrong] == none))
 
 
-def measure(qber_percent: float, frames: int, rng: np.random.Generator) -> Point:
-    """Correct `frames` frames, 64 at a time, and a few alone."""
-    parities: list[int] = []
-    rounds: list[int] = []
-    wrong = undetected = 0
-    while len(parities) < frames:
-        count = min(TOGETHER, frames - len(parities))
-        errors = Bits.from_array(rng.random(count * FRAME_BITS) < qber_percent / 100)
-        outcome, left = correct(errors, qber_percent)
-        parities += outcome.frame_parities.tolist()
-        if count == TOGETHER:
-            rounds.append(outcome.rounds)
-        found, passed = count_undetected(left)
-        wrong, undetected = wrong + found, undetected + passed
-        print(f"\r{qber_percent} %: {len(parities)} of {frames} frames", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    alone = [
-        correct(Bits.from_array(rng.random(FRAME_BITS) < qber_percent / 100), qber_percent)[0].rounds for _ in range(64)
+def correct_together(rng: np.random.Generator, *, qber_percent: float, frames: int, number: int) -> dict[str, Any]:
+    """Correct frames that go together; the task of a campaign, its `number` tells it from others."""
+    errors = Bits.from_array(rng.random(frames * FRAME_BITS) < qber_percent / 100)
+    outcome, left = correct(errors, qber_percent, rng)
+    wrong, undetected = count_undetected(left, rng)
+    return {
+        "parities": outcome.frame_parities.tolist(),
+        "rounds": outcome.rounds,
+        "wrong": wrong,
+        "undetected": undetected,
+    }
+
+
+def tasks_of(qber_percent: float, frames: int, seed: int) -> list[Task]:
+    """Return tasks that correct so many frames, 64 at a time, and 64 alone."""
+    sizes = [TOGETHER] * (frames // TOGETHER) + ([frames % TOGETHER] if frames % TOGETHER else []) + [1] * ALONE
+    return [
+        Task(
+            function=correct_together,
+            arguments={"qber_percent": qber_percent, "frames": size, "number": number},
+            seed=seed,
+        )
+        for number, size in enumerate(sizes)
     ]
+
+
+def point_of(qber_percent: float, outcomes: Sequence[Outcome]) -> Point:
+    """Return what the frames of one error rate come to; those corrected alone count for rounds only."""
+    results: list[dict[str, Any]] = [outcome.result or {} for outcome in outcomes]
+    together, alone = results[:-ALONE], results[-ALONE:]
+    parities = [count for result in together for count in result["parities"]]
+    full = [result["rounds"] for result in together if len(result["parities"]) == TOGETHER]
+    wrong, frames = sum(result["wrong"] for result in together), len(parities)
     asymptotic = FRAME_BITS * binary_entropy(qber_percent / 100)
     efficiency = float(np.mean(parities)) / asymptotic
     return Point(
@@ -120,9 +145,9 @@ def measure(qber_percent: float, frames: int, rng: np.random.Generator) -> Point
         efficiency_with_frame_errors=(1 - wrong / frames) * efficiency
         + wrong / frames / binary_entropy(qber_percent / 100),
         frame_errors=wrong,
-        undetected=undetected,
-        rounds_of_64=float(np.mean(rounds)) if rounds else math.nan,
-        rounds_of_one=float(np.mean(alone)),
+        undetected=sum(result["undetected"] for result in together),
+        rounds_of_64=float(np.mean(full)) if full else math.nan,
+        rounds_of_one=float(np.mean([result["rounds"] for result in alone])),
     )
 
 
@@ -141,14 +166,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=2000, help="frames at each error rate")
     parser.add_argument("--qber", type=float, nargs="+", default=[1, 2, 3, 5, 8, 11], help="error rates in percent")
-    parser.add_argument("--seed", type=int, default=None, help="seed of the errors; none: the operating system's")
     parser.add_argument("--json", type=Path, help="also write the points to this file")
+    campaign.add_arguments(parser)
     arguments = parser.parse_args()
     unknown = [qber for qber in arguments.qber if qber not in PUBLISHED]
     if unknown or arguments.frames < 1:
         parser.error(f"error rates are those of the table, {', '.join(map(str, PUBLISHED))}; frames are 1 or more")
-    rng = np.random.default_rng(arguments.seed)
-    points = [measure(qber, arguments.frames, rng) for qber in arguments.qber]
+    tasks = {qber: tasks_of(qber, arguments.frames, arguments.seed) for qber in arguments.qber}
+    done = {outcome.identity: outcome for outcome in campaign.run(itertools.chain(*tasks.values()), arguments)}
+    points = [point_of(qber, [done[task.identity] for task in own]) for qber, own in tasks.items()]
     print(" Q/%  frames  f                   published   diff    f_FER   publ.    FER     publ.   undetected", end="")
     print("  rounds/64   one  publ.")
     for point in points:

@@ -8,15 +8,18 @@ f_FER = (1 - FER) f + FER / h(Q). What the corrector says of its frames is charg
 the second-order limit of one-way codes at 1 % frame errors, our Cascade in blocks of its own and the published one, and
 the two published points of a commercial system. Mbit/s is of one core that does the work of both sides, in blocks of
 --block-bits or eight frames. Every point corrects --point-bits, so that short frames are many and long ones few.
-`--draw FILE ...` draws the points of earlier runs together.
+Blocks are tasks of a campaign: `--processes`, `--dask`, and `--results FILE`, with which a cut run goes on. All points
+at their defaults take about three hours of one core, --quick ten minutes. `--draw FILE ...` draws the points of earlier
+runs together.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -25,7 +28,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.quality import campaign
+
 from qkdpost.bits import Bits
+from qkdpost.campaigns import Outcome, Task
 from qkdpost.reconciliation.in_process import drive, reconcile
 from qkdpost.reconciliation.ldpc.codes import code_names, load_code
 from qkdpost.reconciliation.ldpc.conversation import ldpc_corrector, ldpc_reference
@@ -40,8 +48,6 @@ PUBLISHED_CASCADE = {
 """f_FER of Cascade, frames of 2^14: Martinez-Mateo et al., arXiv 1407.3257, table 3."""
 COMMERCIAL = {"commercial blind LDPC, 2^16 (2025)": 1.166, "commercial Cascade (2025)": 1.036}
 """Mueller et al., IET Quantum Communication 6, e70003; of live blocks."""
-FIRST_SEED = 1000
-"""Of the blocks; the planning constants were chosen on others."""
 ERROR_RATES = [0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.06, 0.08, 0.09, 0.11]
 QUICK_ERROR_RATES = [0.01, 0.03, 0.08]
 
@@ -71,17 +77,16 @@ def second_order_limit(bits: int, error_rate: float, failures: float) -> float:
     return float(leakage / (bits * binary_entropy(error_rate)))
 
 
-def strings(bits: int, error_rate: float, seed: int) -> tuple[Bits, Bits, int]:
+def strings(bits: int, error_rate: float, rng: np.random.Generator) -> tuple[Bits, Bits, int]:
     """Return the reference's string, the noisy one, and how many errors there are."""
-    generator = np.random.default_rng(seed)
-    reference = Bits.from_bytes(generator.bytes(bits // 8), bits)
-    errors = Bits.from_array(generator.random(bits, dtype=np.float32) < error_rate)
+    reference = Bits.from_bytes(rng.bytes(bits // 8), bits)
+    errors = Bits.from_array(rng.random(bits, dtype=np.float32) < error_rate)
     return reference, reference ^ errors, errors.weight()
 
 
-def correct(series: Series, bits: int, error_rate: float, number: int, first_seed: int = FIRST_SEED) -> dict[str, Any]:
+def correct(rng: np.random.Generator, *, series: Series, bits: int, error_rate: float, number: int) -> dict[str, Any]:
     """Correct block `number` by LDPC; return counts."""
-    reference, noisy, errors = strings(bits, error_rate, first_seed + number)
+    reference, noisy, errors = strings(bits, error_rate, rng)
     estimate = error_rate * (1 + series.relative_error * (1 if number % 2 else -1))
     plan = plan_ldpc(
         bits,
@@ -94,7 +99,7 @@ def correct(series: Series, bits: int, error_rate: float, number: int, first_see
     )
     started = time.thread_time()
     ours, theirs = drive(
-        ldpc_reference(reference, plan=plan, seed=bytes(32), random_source=os.urandom),
+        ldpc_reference(reference, plan=plan, seed=bytes(32), random_source=rng.bytes),
         ldpc_corrector(noisy, plan=plan, seed=bytes(32), decoder=series.decoder),
     )
     seconds = time.thread_time() - started
@@ -117,12 +122,17 @@ def counts(plan: LdpcPlan, ours: LdpcOutcome, theirs: LdpcOutcome, difference: B
     }
 
 
-def point(series: Series, error_rate: float, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return one point of a curve: an even number of blocks, until there are bits enough."""
-    parts: list[dict[str, Any]] = []
-    while sum(part["bits"] for part in parts) < arguments.point_bits or len(parts) % 2:
-        bits = max(arguments.block_bits, 8 * series.length)
-        parts.append(correct(series, bits, error_rate, len(parts), arguments.first_seed))
+def tasks_of_point(series: Series, error_rate: float, arguments: argparse.Namespace) -> list[Task]:
+    """Return the blocks of one point of a curve: an even number, with bits enough."""
+    bits = max(arguments.block_bits, 8 * series.length)
+    blocks = 2 * -(-arguments.point_bits // (2 * bits))
+    common = {"series": series, "bits": bits, "error_rate": error_rate}
+    return [Task(function=correct, arguments=common | {"number": at}, seed=arguments.seed) for at in range(blocks)]
+
+
+def point(series: Series, error_rate: float, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what the blocks of one point come to."""
+    parts: list[dict[str, Any]] = [outcome.result or {} for outcome in outcomes]
     total = {key: sum(part[key] for part in parts) for key in parts[0] if key != "code"}
     return (
         asdict(series)
@@ -153,9 +163,9 @@ def summary(total: dict[str, Any], length: int, error_rate: float, blocks: int) 
     }
 
 
-def cascade_point(error_rate: float, bits: int) -> dict[str, Any]:
+def cascade_point(rng: np.random.Generator, *, error_rate: float, bits: int) -> dict[str, Any]:
     """Return f_FER and rounds of our Cascade, frames of 2^14, near-optimal parameters, the error rate known."""
-    reference, noisy, _ = strings(bits, error_rate, 1)
+    reference, noisy, _ = strings(bits, error_rate, rng)
     done = reconcile(reference, noisy, method="cascade", qber=error_rate, seed=bytes(32))
     failures = done.residual_frames / done.frames
     return {
@@ -236,49 +246,52 @@ def table_row(p: dict[str, Any]) -> str:
 def parse() -> argparse.Namespace:
     lengths = sorted({load_code(name).frame_bits for name in code_names()})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", type=int, nargs="+", default=lengths)
-    parser.add_argument("--decoders", nargs="+", default=["fast", "accurate"])
-    parser.add_argument("--blind-rounds", type=int, default=3)
-    parser.add_argument("--error-rates", type=float, nargs="+", default=ERROR_RATES)
+    parser.add_argument("--lengths", type=int, nargs="+", default=lengths, help="of frames, in bits; default: all")
+    parser.add_argument("--decoders", nargs="+", default=["fast", "accurate"], help="default: both")
+    parser.add_argument("--blind-rounds", type=int, default=3, help="at most, after the first attempt; 0: one-way")
+    parser.add_argument(
+        "--error-rates", type=float, nargs="+", default=ERROR_RATES, help="default: twelve, 0.5 to 11 %%"
+    )
     parser.add_argument("--point-bits", type=int, default=1 << 25, help="bits of each point, at least")
     parser.add_argument("--block-bits", type=int, default=1 << 22, help="bits of a block, at least eight frames")
     parser.add_argument("--relative-error", type=float, default=0.05, help="of the estimate")
-    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="of the blocks")
-    parser.add_argument("--first-failures-permille", type=int, nargs="+", default=[300])
+    parser.add_argument("--first-failures-permille", type=int, nargs="+", default=[300], help="aimed at; default 300")
     parser.add_argument("--quick", action="store_true", help="three error rates, an eighth of the bits")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--json", type=Path, help="write the points to this file")
+    parser.add_argument("--picture", type=Path, help="draw the points into this file")
     parser.add_argument("--draw", type=Path, nargs="+", help="draw these JSON files instead of measuring")
+    campaign.add_arguments(parser)
     return parser.parse_args()
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.quick:
         arguments.error_rates, arguments.point_bits = QUICK_ERROR_RATES, arguments.point_bits // 8
+    points = {at: tasks_of_point(*at, arguments) for at in product(all_series(arguments), arguments.error_rates)}
+    cascade = [
+        Task(function=cascade_point, arguments={"error_rate": rate, "bits": 1 << 26}, seed=arguments.seed)
+        for rate in arguments.error_rates
+    ]
+    done = campaign.run([task for tasks in (*points.values(), cascade) for task in tasks], arguments)
+    found = {outcome.identity: outcome for outcome in done}
+    items = [point(*at, [found[task.identity] for task in tasks]) for at, tasks in points.items()]
     print(
         "  length  decoder first blind      Q      f     FER   f_FER  limit iterations trips most Mbit/s wrong frames"
     )
-    choices = product(arguments.lengths, arguments.decoders, arguments.first_failures_permille)
-    return {
-        "points": [item for choice in choices for item in curve(*choice, arguments)],
-        "cascade": [cascade_point(rate, 1 << 26) for rate in arguments.error_rates],
-    }
+    for item in items:
+        print(table_row(item))
+    return {"points": items, "cascade": [found[task.identity].result for task in cascade]}
 
 
-def curve(length: int, decoder: str, first: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the points of one series, each printed as it is found."""
-    series = Series(
-        length=length,
-        decoder=decoder,
-        first_failures_permille=first,
-        blind_rounds=arguments.blind_rounds,
-        relative_error=arguments.relative_error,
-    )
-    points = []
-    for error_rate in arguments.error_rates:
-        points.append(point(series, error_rate, arguments))
-        print(table_row(points[-1]), flush=True)
-    return points
+def all_series(arguments: argparse.Namespace) -> Iterator[Series]:
+    for length, decoder, first in product(arguments.lengths, arguments.decoders, arguments.first_failures_permille):
+        yield Series(
+            length=length,
+            decoder=decoder,
+            first_failures_permille=first,
+            blind_rounds=arguments.blind_rounds,
+            relative_error=arguments.relative_error,
+        )
 
 
 def earlier(paths: list[Path]) -> dict[str, Any]:

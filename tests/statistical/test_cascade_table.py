@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from benchmarks.quality.cascade_table import PUBLISHED, measure
+from benchmarks.quality.cascade_table import PUBLISHED, point_of, tasks_of
+
+from qkdpost import campaigns
 
 FRAMES = 2000
 
 
 @pytest.mark.slow
 def test_efficiency_and_frame_errors_of_the_table() -> None:
-    points = [measure(qber, FRAMES, np.random.default_rng(round(100 * qber))) for qber in (1, 2, 3, 5, 8, 11)]
+    here = campaigns.InThisProcess()
+    rates = (1, 2, 3, 5, 8, 11)
+    points = [point_of(qber, campaigns.run(tasks_of(qber, FRAMES, seed=1), executor=here)) for qber in rates]
     for point in points:
         assert abs(point.efficiency / PUBLISHED[point.qber_percent][0] - 1) < 0.01
         assert point.frame_errors <= 1.5e-3 * FRAMES

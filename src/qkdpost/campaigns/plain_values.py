@@ -7,7 +7,9 @@ import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
@@ -15,12 +17,14 @@ import msgspec
 from qkdpost.checks import described
 from qkdpost.errors import InputError
 
-__all__ = ["Plain", "canonical_json", "digest_of", "plain_value"]
+__all__ = ["Plain", "canonical_json", "digest_of", "module_name", "plain_value"]
 
 Plain: TypeAlias = bool | int | float | str | list["Plain"] | dict[str, "Plain"] | None
 """What JSON can say."""
 
 MAX_DEPTH = 32
+_SCRIPTS = ("__main__", "__mp_main__")
+"""The names of a script's module, here and in a process that was spawned."""
 
 
 def plain_value(name: str, value: object, depth: int = 0) -> Plain:
@@ -57,7 +61,7 @@ def _fields(name: str, value: object) -> dict[str, object]:
         if not all(isinstance(key, str) for key in value):
             raise InputError(f"{name} must have text for keys")
         return dict(value)
-    kind = {"type": f"{type(value).__module__}.{type(value).__qualname__}"}
+    kind = {"type": f"{module_name(type(value).__module__)}.{type(value).__qualname__}"}
     if isinstance(value, msgspec.Struct):
         tag = value.__struct_config__.tag
         kind |= {} if tag is None else {"tag": str(tag)}
@@ -68,6 +72,13 @@ def _fields(name: str, value: object) -> dict[str, object]:
         f"{name} must be made of numbers, text, lists, mappings and settings objects; found {described(value)}. Name "
         "large data by the path of a file"
     )
+
+
+def module_name(module: str) -> str:
+    """Return the name by which a module is known in every process: of a script, the name of its file."""
+    if module not in _SCRIPTS:
+        return module
+    return Path(getattr(sys.modules["__main__"], "__file__", None) or module).stem
 
 
 def canonical_json(value: Plain) -> str:

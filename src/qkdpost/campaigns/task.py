@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qkdpost.campaigns.plain_values import Plain, canonical_json, digest_of, plain_value
+from qkdpost.campaigns.plain_values import Plain, canonical_json, digest_of, module_name, plain_value
 from qkdpost.checks import described, whole_number
 from qkdpost.errors import InputError
 
@@ -59,8 +59,8 @@ class Task:
 
     @property
     def function_name(self) -> str:
-        """The function as "module:name"."""
-        return f"{self.function.__module__}:{self.function.__qualname__}"
+        """The function as "module:name"; of a script's own functions the module is the name of its file."""
+        return f"{module_name(self.function.__module__)}:{self.function.__qualname__}"
 
     @cached_property
     def plain_arguments(self) -> dict[str, Plain]:
