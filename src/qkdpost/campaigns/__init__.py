@@ -27,6 +27,7 @@ from qkdpost.campaigns.task import Outcome, Task
 
 if TYPE_CHECKING:
     from qkdpost.campaigns.correction import CorrectionPoint, corrected_block, correction_curve, correction_tasks
+    from qkdpost.campaigns.distillations import distillation_tasks, distilled_records
     from qkdpost.campaigns.sweeps import planned_link, planning_tasks
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "corrected_block",
     "correction_curve",
     "correction_tasks",
+    "distillation_tasks",
+    "distilled_records",
     "outcomes",
     "planned_link",
     "planning_tasks",
@@ -49,6 +52,8 @@ _HOMES = {
     "corrected_block": "correction",
     "correction_curve": "correction",
     "correction_tasks": "correction",
+    "distillation_tasks": "distillations",
+    "distilled_records": "distillations",
     "planned_link": "sweeps",
     "planning_tasks": "sweeps",
 }

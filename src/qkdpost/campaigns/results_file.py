@@ -6,19 +6,19 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 from qkdpost.campaigns.plain_values import canonical_json, digest_of
 from qkdpost.campaigns.task import Outcome
 from qkdpost.errors import InputError, StoreInUse
+from qkdpost.version import VERSION
 
 __all__ = ["ResultsFile", "read"]
 
 _LOG = logging.getLogger("qkdpost.campaigns")
 FORMAT = "qkdpost campaign"
-VERSION = 1
+FORMAT_VERSION = 1
 MAX_LINE_BYTES = 2**24
 _FIELDS = {
     "task": str,
@@ -76,8 +76,10 @@ def _check_head(path: Path, line: bytes) -> int:
         head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise InputError(f"{path} is no file of a campaign: its first line does not say so. Name another file")
-    if head.get("version") != VERSION:
-        raise InputError(f"{path} must be of version {VERSION} of a campaign's file; found {head.get('version')}")
+    if head.get("version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path} must be of version {FORMAT_VERSION} of a campaign's file; found {head.get('version')}"
+        )
     return len(line)
 
 
@@ -133,7 +135,7 @@ class ResultsFile:
     def _load(self) -> None:
         """Note where each outcome stands, and cut off what a cut left unfinished."""
         if self._file.seek(0, os.SEEK_END) == 0:
-            self._write(json.dumps({"format": FORMAT, "version": VERSION}).encode() + b"\n")
+            self._write(json.dumps({"format": FORMAT, "version": FORMAT_VERSION}).encode() + b"\n")
             return
         end = 0
         with self._path.open("rb") as file:
@@ -181,7 +183,7 @@ class ResultsFile:
             "result": outcome.result,
             "error": outcome.error,
             "processor_seconds": outcome.processor_seconds,
-            "release": version("qkdpost"),
+            "release": VERSION,
         }
         line = json.dumps(content | {"check": _check(content)}, allow_nan=False).encode() + b"\n"
         if len(line) > MAX_LINE_BYTES:
