@@ -106,11 +106,7 @@ def test_only_kernels_know_numba(path: Path) -> None:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Import)
         for alias in node.names
-    } | {
-        (node.module or "").split(".")[0]
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.ImportFrom)
-    }
+    } | {(node.module or "").split(".")[0] for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)}
     if room_of(path) != "_kernels":
         assert not names & {"numba", "llvmlite"}
 
