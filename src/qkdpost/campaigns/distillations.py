@@ -16,7 +16,7 @@ from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
 from qkdpost.distillation import distill
 from qkdpost.errors import InputError
-from qkdpost.records import load
+from qkdpost.records import CalibrationSummary, RawRecord, load
 
 __all__ = ["distillation_tasks", "distilled_records"]
 
@@ -73,13 +73,20 @@ def distilled_records(
     >>> outcome.result["key_bits"] > 1000
     True
     """
-    found = distill(load(alice_file), load(bob_file), link, random_source=rng.bytes)
+    found = distill(_record_of(alice_file), _record_of(bob_file), link, random_source=rng.bytes)
     return {
         "key_bits": len(found.key),
         "reports": [plain_value("a report", report.to_dict()) for report in found.reports],
         "alice_digest": _digest_of(alice_file),
         "bob_digest": _digest_of(bob_file),
     }
+
+
+def _record_of(path: str) -> RawRecord:
+    record = load(path)
+    if isinstance(record, CalibrationSummary):
+        raise InputError(f"{path} holds a calibration, and no record to distil")
+    return record
 
 
 def _digest_of(path: str) -> str:
