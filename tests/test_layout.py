@@ -40,6 +40,7 @@ ORDER = [
     "protocols",
     "config_files",
     "config",
+    "known_answers",
     "session",
     "distillation",
     "network",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         PeerUnavailable,
         QkdpostError,
         RemoteProtocolError,
+        SelfTestFailed,
         StoreDamaged,
         StoreInUse,
         StoreUnavailable,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from qkdpost.health import RecordLimits
     from qkdpost.keys import KeyPool
     from qkdpost.keys.secret_key import SecretKey
+    from qkdpost.known_answers.running import self_test
     from qkdpost.labels import Labels
     from qkdpost.progress import Progress
     from qkdpost.protocols.bb84 import BB84
@@ -149,6 +151,7 @@ __all__ = [
     "SampledTally",
     "SecretKey",
     "Security",
+    "SelfTestFailed",
     "Session",
     "SiftedKey",
     "SinglePhotonBB84",
@@ -176,6 +179,7 @@ __all__ = [
     "reconcile",
     "save",
     "security",
+    "self_test",
     "sifting",
     "simulation",
     "storage",
@@ -238,6 +242,7 @@ _HOMES = {
     "SampledTally": "qkdpost.security.qubits.tally",
     "SecretKey": "qkdpost.keys.secret_key",
     "Security": "qkdpost.security.settings",
+    "SelfTestFailed": "qkdpost.errors",
     "Session": "qkdpost.session.session",
     "SiftedKey": "qkdpost.sifting.sifted",
     "SinglePhotonBB84": "qkdpost.protocols.single_photon_bb84",
@@ -259,6 +264,7 @@ _HOMES = {
     "processor_path": "qkdpost.compilation",
     "reconcile": "qkdpost.reconciliation",
     "save": "qkdpost.records",
+    "self_test": "qkdpost.known_answers.running",
     "toeplitz_hash": "qkdpost.amplification",
     "warmup": "qkdpost.compilation",
 }

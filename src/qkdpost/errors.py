@@ -18,6 +18,7 @@ __all__ = [
     "PeerUnavailable",
     "QkdpostError",
     "RemoteProtocolError",
+    "SelfTestFailed",
     "StoreDamaged",
     "StoreInUse",
     "StoreUnavailable",
@@ -52,6 +53,10 @@ class AuthenticationError(QkdpostError):
 
 class KeyPoolExhausted(QkdpostError):
     """The pool of authentication key holds too little for the next tag; it is never stretched."""
+
+
+class SelfTestFailed(QkdpostError):
+    """A kernel computed a wrong answer on this processor; no session or key manager of this process starts any more."""
 
 
 # Of key managers. Each is one answer to an application or to an operator.

@@ -140,5 +140,7 @@ def warm() -> None:
     labels, places, turns = np.zeros(2, dtype=np.uint8), np.zeros(2, dtype=np.uint16), np.zeros(2, dtype=np.int8)
     cut(reals, 1.0, 3, labels, places, turns)
     rebuild(labels, places, np.zeros(0, dtype=np.uint32), turns[:0], 1.0, 3, np.zeros(2, dtype=np.float32))
-    soft_values(reals, labels, places, 1.0, 0, np.zeros(3, dtype=np.float32), np.zeros(2, dtype=np.float32))
+    table = np.zeros(3, dtype=np.float32)
+    table.flags.writeable = False
+    soft_values(reals, labels, places, 1.0, 0, table, np.zeros(2, dtype=np.float32))
     count_labels(labels, np.zeros(8, dtype=np.int64))

@@ -11,6 +11,7 @@ from qkdpost.bits import Bits
 from qkdpost.checks import instance, listed, real_number, whole_number
 from qkdpost.errors import InputError, UnsupportedRequest
 from qkdpost.keys.secret_key import SecretKey
+from qkdpost.known_answers.verdict import refuse_after_failure
 from qkdpost.network.accounts import Account
 from qkdpost.network.deliveries.deliveries import MAX_KEY_BYTES, MAX_KEYS_PER_REQUEST, MAX_SLAVES
 from qkdpost.network.events import DeliveredKey, Event, Ticket
@@ -77,6 +78,7 @@ class KeyManager(SingleUse):
         ConfigurationError: a name that is no site of the topology.
         StoreDamaged: the store's rows contradict each other.
         StoreUnavailable: the store cannot record.
+        SelfTestFailed: a self-test of this process has failed.
     """
 
     instead = "close it and make another one of its store"
@@ -92,6 +94,7 @@ class KeyManager(SingleUse):
         pools: PoolSettings | None = None,
         random_bytes: RandomBytes = os.urandom,
     ) -> None:
+        refuse_after_failure()
         self._topology = instance("topology", topology, Topology)
         self._name = self._topology.site(checked_name("name", name)).name
         self._policy = instance("policy", policy or DeliveryPolicy(), DeliveryPolicy)

@@ -19,6 +19,7 @@ from qkdpost.errors import (
     RemoteProtocolError,
 )
 from qkdpost.keys import KeyPool
+from qkdpost.known_answers.verdict import refuse_after_failure
 from qkdpost.protocols.table import protocol_of
 from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
@@ -84,6 +85,7 @@ class Session(SingleUse):
             this host does not have.
         InputError: no number of bytes, or of a record.
         LocalProtocolError: another session, whose connection is open, holds the pool.
+        SelfTestFailed: a self-test of this process has failed.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Session(SingleUse):
 
         Raises:
             LocalProtocolError: a connection is open, or another session holds the pool of authentication key.
+            SelfTestFailed: a self-test of this process has failed.
         """
         with self._alone:
             if self._connection.alive:
@@ -287,6 +290,7 @@ class Session(SingleUse):
     # The connection.
 
     def _new_connection(self) -> Connection:
+        refuse_after_failure()
         line = Line(
             role=self.role,
             link=self.link,

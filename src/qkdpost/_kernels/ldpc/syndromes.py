@@ -105,5 +105,8 @@ def warm() -> None:
     frame = np.zeros((1, 1), dtype=np.uint64)
     indices = np.zeros(1, dtype=np.uint32)
     compute_syndromes(starts, zeros, zeros, 64, frame, frame.copy())
-    gather_frames(zeros, 1, indices, indices, frame)
+    fixed = np.zeros(1, dtype=np.uint64)
+    fixed.flags.writeable = False
+    for block in (zeros, fixed):
+        gather_frames(block, 1, indices, indices, frame)
     flip_errors(frame, np.ones(1, dtype=np.uint8), indices, np.zeros(64, dtype=np.int64), 1, zeros.copy())

@@ -1,0 +1,1 @@
+"""Known answers: whether the kernels compute on this processor what their definitions say."""

@@ -1,0 +1,136 @@
+"""The self-test: every family of kernels computes what is known, on the processor path in use."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TypeAlias
+
+from qkdpost._kernels.jit.processor import clmul_path
+from qkdpost.errors import SelfTestFailed
+from qkdpost.known_answers import continuous, correction, hashing, records, strings
+from qkdpost.known_answers.verdict import note_failure
+
+__all__ = ["FAMILIES", "SelfTestReport", "self_test"]
+
+Answer: TypeAlias = str | int | list[float]
+TOLERANCE = 1e-3
+"""By how much a real number may differ from its answer, in parts of it, or of 1 if it is smaller: sums of float32 in
+another order differ by far less, and a wrong term by far more."""
+
+FAMILIES: Mapping[str, Callable[[], Mapping[str, Answer]]] = {
+    "packing": strings.packing,
+    "runs": strings.runs,
+    "shared random": strings.shared_random,
+    "algebraic check": hashing.algebraic_check,
+    "Toeplitz hashing": hashing.toeplitz,
+    "polynomial tags": hashing.polynomial_tags,
+    "slots": records.slots,
+    "time tags": records.time_tags,
+    "Cascade": correction.cascade,
+    "syndromes": correction.syndromes,
+    "LDPC, fast": correction.ldpc_fast,
+    "LDPC, accurate": correction.ldpc_accurate,
+    "raptor-like codes": correction.raptor,
+    "slices": continuous.slices,
+    "whitening": continuous.whitening,
+    "rotations": continuous.rotations,
+    "sums of quadratures": continuous.sums,
+}
+"""What is tested, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestReport:
+    """What was tested, every answer being right.
+
+    Args:
+        processor_path: the code for carry-less multiplication that was in use.
+        families: for each family of kernels, how many answers were compared.
+    """
+
+    processor_path: str
+    families: Mapping[str, int]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.families))
+        rows = (f"  {name:<{width}}  {count} answers right" for name, count in self.families.items())
+        return "\n".join((f"self-test passed on processor path {self.processor_path}", *rows))
+
+
+def self_test() -> SelfTestReport:
+    """Let every family of kernels compute what is known, as a certified module does when it is switched on.
+
+    The answers come with the package. They were made once by slow programs that follow the definitions and share no
+    code with the kernels (`tests/known_answers`), from inputs that follow from names by SHAKE256. Kernels are tested on
+    the processor path in use, as `python -m qkdpost` names it. Where they are not compiled yet, that happens first;
+    otherwise it takes a second or two.
+
+    Not tested are the bounds on Eve's knowledge, and kernels that make no key: of reading files, numbering pulses,
+    simulating and designing codes.
+
+    Returns:
+        What was compared.
+
+    Raises:
+        SelfTestFailed: an answer is wrong; which one, it says. From then on this process makes no key: `Session`,
+            `Session.connect`, `distill` and `KeyManager` raise the same, whatever a later self-test finds.
+
+    >>> import qkdpost as qp
+    >>> report = qp.self_test()
+    >>> "Toeplitz hashing" in report.families
+    True
+    """
+    counts = {name: _test(name, family) for name, family in FAMILIES.items()}
+    return SelfTestReport(processor_path=clmul_path(), families=counts)
+
+
+def _test(name: str, family: Callable[[], Mapping[str, Answer]]) -> int:
+    """Compare the answers of a family, and return how many there are."""
+    known = _answers()[name]
+    try:
+        found = family()
+    except Exception as error:  # a kernel that computes wrongly may well break what follows it
+        raise _failure(f"{name} ended with {type(error).__name__}: {error}") from error
+    for case in known.keys() | found.keys():
+        if case not in known or case not in found or not _equal(found[case], known[case]):
+            raise _failure(
+                f"{name} gives a wrong answer for {case!r}: {_shown(found.get(case))}, not {_shown(known.get(case))}"
+            )
+    return len(known)
+
+
+def _failure(text: str) -> SelfTestFailed:
+    """Note the failure, and return what says so."""
+    note_failure(text)
+    return SelfTestFailed(
+        f"{text}, on processor path {clmul_path()}. This process makes no key from now on. Try QKDPOST_CLMUL=portable, "
+        "an emptied cache of compiled code, other memory; and report it"
+    )
+
+
+@cache
+def _answers() -> dict[str, dict[str, Answer]]:
+    text = resources.files("qkdpost.known_answers").joinpath("answers.json").read_text(encoding="utf-8")
+    content: dict[str, dict[str, Answer]] = json.loads(text)["answers"]
+    return content
+
+
+def _equal(found: Answer, known: Answer) -> bool:
+    if isinstance(found, list) and isinstance(known, list):
+        return len(found) == len(known) and all(map(_close, found, known))
+    return found == known
+
+
+def _close(found: float, known: float) -> bool:
+    return math.isclose(found, known, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def _shown(answer: Answer | None) -> str:
+    if isinstance(answer, Sequence) and not isinstance(answer, str):
+        return f"{len(answer)} numbers that begin {', '.join(f'{number:.6g}' for number in answer[:3])}"
+    return str(answer)
