@@ -62,6 +62,36 @@ def test_the_same_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert first["cached_kernels"] <= first["kernels"]
 
 
+def test_the_self_test_is_run_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["self-test"]) == 0
+    assert "Toeplitz hashing" in capsys.readouterr().out
+    assert command_line.main(["self-test", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["passed"] is True
+    assert told["processor_path"] == qp.processor_path()
+    assert told["families"]["Cascade"] > 1
+    assert told["seconds"] > 0
+
+
+def test_a_self_test_that_fails_has_exit_code_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> None:
+        raise qp.SelfTestFailed("Cascade gives a wrong answer")
+
+    monkeypatch.setattr(command_line, "self_test", failing)
+    assert command_line.main(["self-test"]) == 1
+    assert "wrong answer" in capsys.readouterr().out
+    assert command_line.main(["self-test", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"passed": False, "failure": "Cascade gives a wrong answer"}
+
+
+def test_warming_up_ends_with_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["warmup", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["cached_kernels"] == told["kernels"]
+
+
 def test_what_is_wrong_is_said_and_the_exit_code_is_1() -> None:
     done = run(QKDPOST_CLMUL="smoke")
     assert done.returncode == 1

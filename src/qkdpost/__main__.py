@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from qkdpost.compilation import warmup
+from qkdpost.errors import SelfTestFailed
 from qkdpost.installation.inspection import inspect_installation
+from qkdpost.known_answers.running import self_test
 from qkdpost.version import VERSION
 
 __all__ = ["main"]
@@ -19,7 +24,7 @@ EXIT_CODES = "exit codes: 0 all is well, 1 something is wrong and was said, 2 th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks, and return the exit code."""
     asked = _parser().parse_args(arguments)
-    return {"status": _status, "warmup": _warmup}[asked.command](asked)
+    return {"status": _status, "self-test": _self_test, "warmup": _warmup}[asked.command](asked)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command="status")
     for name, text in (
         ("status", "versions, processor path, compiled code, extras and health (if no command is given)"),
+        ("self-test", "compare what every kernel computes on this processor with known answers"),
         ("warmup", "compile every kernel now, at installation, and not at the first key"),
     ):
         command = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES)
@@ -45,8 +51,21 @@ def _status(asked: argparse.Namespace) -> int:
     return WELL if installation.healthy else UNWELL
 
 
+def _self_test(asked: argparse.Namespace) -> int:
+    began = time.perf_counter()
+    try:
+        report = self_test()
+    except SelfTestFailed as failure:
+        print(json.dumps({"passed": False, "failure": str(failure)}, indent=2) if asked.json else failure)
+        return UNWELL
+    seconds = round(time.perf_counter() - began, 3)
+    told = json.dumps({"passed": True, "seconds": seconds} | asdict(report), indent=2)
+    print(told if asked.json else f"{report}\n  in {seconds} s, compiling or loading kernels included")
+    return WELL
+
+
 def _warmup(asked: argparse.Namespace) -> int:
-    warmup()
+    warmup(progress=True)
     return _status(asked)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from qkdpost._kernels.jit.inspection import CacheState, cache_state
-from qkdpost._kernels.jit.processor import clmul_path
+from qkdpost.compilation import processor_path
 from qkdpost.errors import QkdpostError
 from qkdpost.reconciliation.ldpc.codes import code_names, load_code
 from qkdpost.reconciliation.raptor.code import load_family
@@ -86,7 +86,7 @@ class Installation:
 def inspect_installation() -> Installation:
     """Look at everything; nothing is compiled, and nothing is computed with kernels: `qkdpost.self_test` does that."""
     problems: list[str] = []
-    path = _tried(clmul_path, problems) or UNKNOWN
+    path = _tried(processor_path, problems) or UNKNOWN
     cache = (_tried(cache_state, problems) if path != UNKNOWN else None) or CacheState((), 0, 0)
     _tried(_read_tables, problems)
     return Installation(

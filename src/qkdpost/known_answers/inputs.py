@@ -64,7 +64,7 @@ def flips(name: str, count: int, share: int) -> tuple[NDArray[np.uint8], NDArray
 
 
 def circulants(name: str, rows: int, columns: int, weight: int, size: int) -> list[tuple[int, int, int]]:
-    """Return sorted edges (row, column, shift) of a code with `weight` circulants in each column, and some in each row."""
+    """Return sorted edges (row, column, shift) of a code with `weight` circulants in each column, some in each row."""
     edges = set()
     for column in range(columns):
         first, step, *shifts = numbers(f"{name} {column}", 2 + weight, 1 << 32)

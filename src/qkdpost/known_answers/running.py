@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TypeAlias
 
-from qkdpost._kernels.jit.processor import clmul_path
+from qkdpost.compilation import processor_path
 from qkdpost.errors import SelfTestFailed
 from qkdpost.known_answers import continuous, correction, hashing, records, strings
 from qkdpost.known_answers.verdict import note_failure
@@ -86,7 +86,7 @@ def self_test() -> SelfTestReport:
     True
     """
     counts = {name: _test(name, family) for name, family in FAMILIES.items()}
-    return SelfTestReport(processor_path=clmul_path(), families=counts)
+    return SelfTestReport(processor_path=processor_path(), families=counts)
 
 
 def _test(name: str, family: Callable[[], Mapping[str, Answer]]) -> int:
@@ -108,8 +108,8 @@ def _failure(text: str) -> SelfTestFailed:
     """Note the failure, and return what says so."""
     note_failure(text)
     return SelfTestFailed(
-        f"{text}, on processor path {clmul_path()}. This process makes no key from now on. Try QKDPOST_CLMUL=portable, "
-        "an emptied cache of compiled code, other memory; and report it"
+        f"{text}, on processor path {processor_path()}. This process makes no key from now on. Try "
+        "QKDPOST_CLMUL=portable, an emptied cache of compiled code, other memory; and report it"
     )
 
 
