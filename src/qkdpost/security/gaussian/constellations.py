@@ -61,7 +61,7 @@ class Constellation:
 
     @classmethod
     def psk(cls, points: int, amplitude: float) -> Constellation:
-        """Return `points` coherent states of one amplitude |alpha|, at equal angles.
+        """Return `points` coherent states of one amplitude abs(alpha), at equal angles.
 
         Raises:
             InputError: fewer than two points or too many, or an amplitude that is not above zero.
