@@ -6,7 +6,6 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import cast
 
 from qkdpost.checks import choice, described, instance, whole_number
 from qkdpost.config import LinkConfig
@@ -243,7 +242,7 @@ class Session(SingleUse):
         Raises:
             InputError: no such reason.
         """
-        detail = _LOST[cast(LossReason, choice("reason", reason, _LOST))]
+        detail = _LOST[choice("reason", reason, _LOST)]
         with self._alone:
             if self._connection.alive:
                 self._act(lambda: self._connection.break_off(AbortReason.CONNECTION_LOST, reason, detail))
