@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 import qkdpost as qp
+from benchmarks.options import parser_of
 from benchmarks.pipeline import block_records, run
 from qkdpost.keys.authentication import PolynomialHasher
 from qkdpost.sifting.slots.coding import decode_slots, encode_slots
@@ -196,7 +197,7 @@ def _ask(process: subprocess.Popen[str], name: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("other", type=Path, nargs="?", help="the root of the checkout to compare with")
     parser.add_argument("--rounds", type=int, default=9, help="times of each case, by turns (default 9)")
     parser.add_argument("--only", nargs="+", default=[""], help="cases whose names hold one of these words")

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import qkdpost as qp
+from benchmarks.options import parser_of
 from qkdpost.session.events import Event
 
 PRESHARED = bytes(range(256)) * 16
@@ -129,18 +130,20 @@ def peak_memory_mib() -> float:
 
 def main() -> None:
     """Run both sides and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--symbols", type=int, default=40_000_000)
-    parser.add_argument("--records", type=int, default=8)
-    parser.add_argument("--km", type=float, default=25.0)
-    parser.add_argument("--modulation", type=float, default=4.0)
-    parser.add_argument("--excess-noise", type=float, default=0.02)
-    parser.add_argument("--efficiency", type=float, default=0.6)
-    parser.add_argument("--electronic-noise", type=float, default=0.1)
-    parser.add_argument("--detection", choices=("heterodyne", "homodyne"), default="heterodyne")
-    parser.add_argument("--correction", choices=CORRECTIONS, default="multidimensional")
-    parser.add_argument("--driver", choices=DRIVERS, default="blocking")
-    parser.add_argument("--attacks", default="gaussian-collective")
+    parser = parser_of(__doc__)
+    parser.add_argument("--symbols", type=int, default=40_000_000, help="sent in the block")
+    parser.add_argument("--records", type=int, default=8, help="how many records the block comes in")
+    parser.add_argument("--km", type=float, default=25.0, help="length of the fibre")
+    parser.add_argument("--modulation", type=float, default=4.0, help="variance, in units of shot noise")
+    parser.add_argument("--excess-noise", type=float, default=0.02, help="at the channel input, in units of shot noise")
+    parser.add_argument("--efficiency", type=float, default=0.6, help="of Bob's detectors")
+    parser.add_argument("--electronic-noise", type=float, default=0.1, help="variance, in units of shot noise")
+    parser.add_argument("--detection", choices=("heterodyne", "homodyne"), default="heterodyne", help="how Bob detects")
+    parser.add_argument(
+        "--correction", choices=CORRECTIONS, default="multidimensional", help="how outcomes are corrected"
+    )
+    parser.add_argument("--driver", choices=DRIVERS, default="blocking", help="which driver carries the bytes")
+    parser.add_argument("--attacks", default="gaussian-collective", help="what the bound covers")
     parser.add_argument("--calibration", type=float, default=1.0, help="how many times as long as the block")
     parser.add_argument("--keep-calibration", action="store_true", help="as arrays, and not as sums")
     parser.add_argument("--tolerance", type=float, default=0.0, help="of efficiency and modulation variance")

@@ -38,6 +38,7 @@ import numpy as np
 from tests.support.certificates import Certificates
 
 import qkdpost as qp
+from benchmarks.options import parser_of
 from qkdpost.network import Etsi014
 from qkdpost.network.manager import KeyManager
 from qkdpost.network.relay.topology import Topology
@@ -254,11 +255,11 @@ def timed(what: str, seconds: float, actions: list[Callable[[], int]], servers: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser = parser_of(__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--segments", type=int, default=12, help=f"keys of the link, of {SEGMENT_BYTES} bytes each")
-    parser.add_argument("--only", default="")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", default="", help="measurements whose names hold this text")
+    parser.add_argument("--folder", type=Path, help="where the stores lie; default: a temporary folder")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="of the key managers")
     options = parser.parse_args()
     servers_core, clients_core = cores()

@@ -220,10 +220,10 @@ def line_of(folder: Path, processes: dict[str, Any], record: Record, since: floa
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long")
     parser.add_argument("--kill", action="store_true", help="kill one of them whenever keys flow")
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="where the stores lie; default: a temporary folder")
+    parser.add_argument("--seed", type=int, default=1, help="of what the applications ask and when one is killed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         return soak(Path(name), options)

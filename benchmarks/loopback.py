@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 import qkdpost as qp
+from benchmarks.options import parser_of
 from benchmarks.pipeline import another, block_records
 
 PRESHARED = bytes(range(256)) * 16
@@ -95,14 +96,16 @@ def outside_kernels(profile: cProfile.Profile) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--block-bits", type=int, default=2**22)
-    parser.add_argument("--blocks", type=int, default=8)
-    parser.add_argument("--in-flight", type=int, default=4)
-    parser.add_argument("--qber", type=float, default=0.03)
-    parser.add_argument("--reconciliation", choices=("cascade", "ldpc"), default="cascade")
+    parser = parser_of(__doc__)
+    parser.add_argument("--block-bits", type=int, default=2**22, help="sifted bits of a block")
+    parser.add_argument("--blocks", type=int, default=8, help="how many")
+    parser.add_argument("--in-flight", type=int, default=4, help="blocks at the same time")
+    parser.add_argument("--qber", type=float, default=0.03, help="error rate of the records")
+    parser.add_argument(
+        "--reconciliation", choices=("cascade", "ldpc"), default="cascade", help="how errors are corrected"
+    )
     parser.add_argument("--one-block", action="store_true", help="gather all records into one block")
-    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="also tell the share of time outside of kernels")
     options = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     port_out, port_in = context.Pipe(duplex=False)

@@ -10,7 +10,6 @@ first line, "one core", adds both hosts' times instead. Prints a table, or JSON 
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
@@ -27,6 +26,7 @@ from typing import TypeVar
 import numpy as np
 
 import qkdpost as qp
+from benchmarks.options import parser_of
 
 TEST_PROBABILITY = 0.05
 Record = TypeVar("Record")
@@ -120,14 +120,18 @@ def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_se
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--block-bits", type=int, default=2**22)
-    parser.add_argument("--blocks", type=int, default=8)
-    parser.add_argument("--in-flight", type=int, default=8)
-    parser.add_argument("--qber", type=float, default=0.03)
-    parser.add_argument("--rtt-ms", type=float, nargs="+", default=[0.0, 1.0, 10.0, 50.0])
-    parser.add_argument("--reconciliation", choices=("cascade", "ldpc"), default="cascade")
-    parser.add_argument("--json", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("--block-bits", type=int, default=2**22, help="sifted bits of a block")
+    parser.add_argument("--blocks", type=int, default=8, help="how many")
+    parser.add_argument("--in-flight", type=int, default=8, help="blocks at the same time")
+    parser.add_argument("--qber", type=float, default=0.03, help="error rate of the records")
+    parser.add_argument(
+        "--rtt-ms", type=float, nargs="+", default=[0.0, 1.0, 10.0, 50.0], help="round trips to simulate"
+    )
+    parser.add_argument(
+        "--reconciliation", choices=("cascade", "ldpc"), default="cascade", help="how errors are corrected"
+    )
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     print("compiling", file=sys.stderr)
     qp.warmup()

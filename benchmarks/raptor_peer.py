@@ -10,7 +10,6 @@ as lists, which it asks for, before the clock starts.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import time
@@ -18,6 +17,7 @@ import time
 import numpy as np
 
 import qkdpost as qp
+from benchmarks.options import parser_of
 from qkdpost.reconciliation.channel import LogLikelihoods
 from qkdpost.reconciliation.multidimensional import rotation_messages, virtual_channel
 from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
@@ -59,12 +59,12 @@ def own_speed(plan: FramePlan, snr: float, frames: int, seed: int) -> tuple[floa
 
 def main() -> None:
     """Time both by turns and print medians and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer-python", required=True)
-    parser.add_argument("--rows", type=int, default=320)
-    parser.add_argument("--efficiency", type=float, default=0.9)
-    parser.add_argument("--frames", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = parser_of(__doc__)
+    parser.add_argument("--peer-python", required=True, help="Python of an environment that has the peer")
+    parser.add_argument("--rows", type=int, default=320, help="extension rows of our code")
+    parser.add_argument("--efficiency", type=float, default=0.9, help="at which both work")
+    parser.add_argument("--frames", type=int, default=16, help="in a turn")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of both")
     options = parser.parse_args()
     plan = FramePlan(options.rows)
     rate = 1.0 - plan.syndrome_bits / plan.frame_bits

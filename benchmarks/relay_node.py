@@ -6,7 +6,6 @@ Three key managers in this process, a - v - z. What is timed is v alone: what it
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.options import parser_of
 from qkdpost import Bits
 from qkdpost.network.manager import KeyManager
 from qkdpost.network.pool.settings import PoolSettings
@@ -124,11 +124,17 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="of the middle site's work, for each row")
     parser.add_argument("--memory", action="store_true", help="a store in memory in place of SQLite")
-    parser.add_argument("--segment-bytes", type=int, nargs="+", default=[1024])
-    parser.add_argument("--window-bytes", type=int, nargs="+", default=[16 * 1024, 64 * 1024, 256 * 1024])
+    parser.add_argument("--segment-bytes", type=int, nargs="+", default=[1024], help="of key in one transfer")
+    parser.add_argument(
+        "--window-bytes",
+        type=int,
+        nargs="+",
+        default=[16 * 1024, 64 * 1024, 256 * 1024],
+        help="how much may wait for the other end",
+    )
     parser.add_argument("--chunk-bytes", type=int, default=4096, help="rows of the pools' content")
     arguments = parser.parse_args()
     print("| segment, bytes | window, bytes | keys/s | transfers at once |")

@@ -9,11 +9,12 @@ the benchmark says how much it does), to the slowest of the group, measured in t
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+
+from benchmarks.options import parser_of
 
 
 def groups_of(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -104,10 +105,10 @@ def picture(document: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("json", type=Path)
-    parser.add_argument("--table", type=Path)
-    parser.add_argument("--picture", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("json", type=Path, help="written by pytest-benchmark")
+    parser.add_argument("--table", type=Path, help="write a table in Markdown")
+    parser.add_argument("--picture", type=Path, help="draw into this file")
     options = parser.parse_args()
     document = json.loads(options.json.read_text())
     text = table(document)

@@ -15,7 +15,6 @@ Takes about a minute of one core for 2,000 frames at each of six rates. The tabl
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import math
@@ -29,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.options import parser_of
 from benchmarks.quality import campaign
 
 from qkdpost.bits import Bits
@@ -163,7 +163,7 @@ def row(point: Point) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--frames", type=int, default=2000, help="frames at each error rate")
     parser.add_argument("--qber", type=float, nargs="+", default=[1, 2, 3, 5, 8, 11], help="error rates in percent")
     parser.add_argument("--json", type=Path, help="also write the points to this file")

@@ -30,6 +30,7 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.options import parser_of
 from benchmarks.quality import campaign
 
 from qkdpost.bits import Bits
@@ -245,7 +246,7 @@ def table_row(p: dict[str, Any]) -> str:
 
 def parse() -> argparse.Namespace:
     lengths = sorted({load_code(name).frame_bits for name in code_names()})
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--lengths", type=int, nargs="+", default=lengths, help="of frames, in bits; default: all")
     parser.add_argument("--decoders", nargs="+", default=["fast", "accurate"], help="default: both")
     parser.add_argument("--blind-rounds", type=int, default=3, help="at most, after the first attempt; 0: one-way")

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.options import parser_of
 from benchmarks.quality import campaign
 
 from qkdpost.bits import Bits
@@ -134,7 +135,7 @@ def planned_ratio(rows: int) -> float:
 
 def main() -> None:
     """Print a line for each point."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rows", type=int, nargs="*", default=list(ROWS), help="extension rows: the fewer, the higher")
     parser.add_argument("--efficiencies", default="", help="comma-separated; default: as planned")
     parser.add_argument("--frames", type=int, default=96, help="of each point")

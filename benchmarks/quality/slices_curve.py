@@ -28,6 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks.options import parser_of
 from benchmarks.quality import campaign
 
 from qkdpost.campaigns import Outcome, Task
@@ -124,7 +125,7 @@ def tasks_of(ratio: float, frames: int, given: argparse.Namespace) -> list[Task]
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--frames", type=int, default=96, help="at each ratio")
     parser.add_argument("--frame-reals", type=int, default=1 << 18, help="outcomes in a frame")
     parser.add_argument("--noise-error", type=float, default=0.004, help="by how much the known noise is off")

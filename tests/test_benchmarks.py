@@ -1,0 +1,82 @@
+"""What the benchmarks tell of themselves, and how two runs are compared."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.compare import lines, medians
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(
+    path for path in (ROOT / "benchmarks").rglob("*.py") if "add_argument(" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_option_says_what_it_means(path: Path) -> None:
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"
+    ]
+    silent = [ast.unparse(call.args[0]) for call in calls if "help" not in {keyword.arg for keyword in call.keywords}]
+    assert not silent
+
+
+def test_help_shows_text_and_defaults() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.loopback", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "(default: 8)" in done.stdout
+    assert "--blocks BLOCKS" in done.stdout
+
+
+def _run(factor: float, *, bits: int = 1024) -> dict[str, Any]:
+    return medians(
+        {
+            "machine_info": {
+                "cpu": {"brand_raw": "a processor", "count": 2},
+                "system": "Linux",
+                "machine": "x86_64",
+                "python_version": "3.11.7",
+            },
+            "datetime": "2026-01-02T03:04:05",
+            "benchmarks": [
+                {
+                    "fullname": f"benchmarks/speed/test_hash.py::test_hash[{size}]",
+                    "name": f"test_hash[{size}]",
+                    "group": "hashing",
+                    "extra_info": {"input_bits": bits},
+                    "stats": {"median": factor * size * 1e-6},
+                }
+                for size in (1, 2)
+            ],
+        }
+    )
+
+
+def test_ratios_are_of_speed() -> None:
+    shown = lines(_run(1.0), _run(3.0))
+    assert sum("3.00x" in line for line in shown) == 2
+    assert "2 benchmarks, on geometric mean 3.00 times as fast" in shown[-1]
+    assert "a processor, 2 cores" in shown[0]
+
+
+def test_other_work_is_not_compared() -> None:
+    shown = lines(_run(1.0), _run(3.0, bits=2048))
+    assert not any("x" in line.split()[-1:] and line.endswith("x") for line in shown)
+
+
+def test_references_name_their_machine() -> None:
+    for path in (ROOT / "benchmarks" / "reference").glob("*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        assert document["machine"]["processor"]
+        assert document["machine"]["cores"]
+        assert len(document["benchmarks"]) > 20
+        assert lines(document, document)[-1].endswith("1.00 times as fast")
