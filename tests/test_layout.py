@@ -18,6 +18,7 @@ ORDER = [
     "checks",
     "progress",
     "display",
+    "count_tables",
     "statistics",
     "single_use",
     "_kernels",

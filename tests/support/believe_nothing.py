@@ -317,6 +317,16 @@ RECORDS = [
         bases=bits([1, 0, 0, 1]),
         none=count(-1),
     ),
+    call(
+        "Tally.from_counts",
+        qp.Tally.from_counts,
+        source=Kind(
+            st.just({"basis": ["key", "test"], "detected": [900, 100], "errors": [9, 1]}),
+            lambda table: [{name: np.array(column) for name, column in table.items()}],
+            [lambda: None, lambda: 1, lambda: [1], dict, lambda: {"basis": "key"}, lambda: {"detected": [1, 2]}],
+        ),
+        key_basis=Kind(st.just(None), lambda value: [], [], [lambda: 1, lambda: "key", object, lambda: [1]]),
+    ),
     call("save", qp.save, path=stored(RECORD), record=thing(PREPARED)),
     call("load", qp.load, path=stored(RECORD)),
     call(

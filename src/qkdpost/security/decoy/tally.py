@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qkdpost.checks import listed, numbers, real_number, whole_numbers
+from qkdpost.count_tables import CountSource, counts_of_intensities, read_table
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.security.counts import check_errors
 
@@ -72,6 +73,42 @@ class DecoyTally:
         check_errors("test", self.test_errors, self.test_counts)
         if self.key_errors is not None:
             check_errors("key", self.key_errors, self.key_counts)
+
+    @classmethod
+    def from_counts(
+        cls,
+        source: CountSource,
+        *,
+        intensities: Mapping[Any, Intensity] | None = None,
+        probabilities: Mapping[Any, float] | Sequence[float] | None = None,
+        key_basis: str | int | None = None,
+    ) -> DecoyTally:
+        """Read the counts of a block from a file of CSV, or from the columns of a data frame.
+
+        One row for each intensity and basis, in any order, with the columns `intensity`, `basis` ("key" or "test"),
+        `detected` and `errors`, and `sent` and `probability` if there are; or one row for each intensity, with
+        `intensity`, `key_detected`, `test_detected`, `test_errors`, and `key_errors`, `sent` and `probability` if there
+        are. *Detected* are rounds with both sides in that basis. Spaces and capitals of names do not matter, lines
+        that begin with # and other columns are left alone.
+
+        Args:
+            source: the path, or the columns by name.
+            intensities: what the table calls each intensity, by mean number of photons, as {"signal": 0.5, ...}, which
+                may be a pair of the least and the largest. None where the table has the numbers.
+            probabilities: with which each intensity is chosen, by name or the strongest first; None where the table has
+                them. They are not taken from what was sent, but compared with it.
+            key_basis: what the table calls the key basis, as "Z"; the other one is the test basis.
+
+        Raises:
+            InputError: another table; the message names line and column.
+            OSError: the file is not there (`FileNotFoundError`), or cannot be read.
+
+        >>> table = {"intensity": [0.5, 0.1, 0.0], "probability": [0.7, 0.2, 0.1], "key_detected": [9000, 500, 3],
+        ...          "test_detected": [1000, 60, 2], "test_errors": [11, 1, 1]}
+        >>> DecoyTally.from_counts(table).test_bits
+        1062
+        """
+        return cls(**counts_of_intensities(read_table(source), intensities, probabilities, key_basis))
 
     @property
     def key_bits(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qkdpost.checks import whole_number, whole_numbers
+from qkdpost.count_tables import CountSource, counts_of_bases, read_table
 from qkdpost.security.counts import check_errors
 
 __all__ = ["SampledTally", "Tally"]
@@ -28,6 +29,26 @@ class Tally:
         for name in ("key_bits", "test_bits", "test_errors"):
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         check_errors("test", (self.test_errors,), (self.test_bits,))
+
+    @classmethod
+    def from_counts(cls, source: CountSource, *, key_basis: str | int | None = None) -> Tally:
+        """Read the counts of a block from a file of CSV, or from the columns of a data frame.
+
+        Two rows, one for each basis, with the columns `basis` ("key" or "test"), `detected` and `errors`; or one row
+        with `key_detected`, `test_detected` and `test_errors`. As `DecoyTally.from_counts`, without intensities.
+
+        Args:
+            source: the path, or the columns by name.
+            key_basis: what the table calls the key basis, as "Z"; the other one is the test basis.
+
+        Raises:
+            InputError: another table; the message names line and column.
+            OSError: the file is not there (`FileNotFoundError`), or cannot be read.
+
+        >>> Tally.from_counts({"basis": ["key", "test"], "detected": [9000, 1000], "errors": [90, 11]})
+        Tally(key_bits=9000, test_bits=1000, test_errors=11)
+        """
+        return cls(**counts_of_bases(read_table(source), key_basis))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
