@@ -23,6 +23,8 @@ GOOD, HALF, QUARTER, OPPOSITE = (10, 1000), (510, 1000), (240, 1000), (990, 1000
         (GOOD, HALF, "only the test basis is bad"),
         (QUARTER, GOOD, "only the key basis is bad"),
         ((3, 3), HALF, "shifted"),
+        ((148, 256), (6_560, 13_063), "shifted"),
+        ((85, 256), (3_270, 13_063), "a quarter"),
     ],
 )
 def test_each_usual_mistake_has_its_hint(key: tuple[int, int], test: tuple[int, int], words: str) -> None:
