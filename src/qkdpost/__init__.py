@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from qkdpost.security.settings import Security
     from qkdpost.security.single_photon.tally import SinglePhotonTally
     from qkdpost.session.blocks.report import BlockReport
+    from qkdpost.session.blocks.totals import Totals
     from qkdpost.session.events import (
         BlockAborted,
         ConnectionClosed,
@@ -165,6 +166,7 @@ __all__ = [
     "Tally",
     "TaskFailed",
     "TimeTags",
+    "Totals",
     "UnsupportedRequest",
     "__version__",
     "campaigns",
@@ -257,6 +259,7 @@ _HOMES = {
     "Tally": "qkdpost.security.qubits.tally",
     "TaskFailed": "qkdpost.errors",
     "TimeTags": "qkdpost.records",
+    "Totals": "qkdpost.session.blocks.totals",
     "UnsupportedRequest": "qkdpost.errors",
     "distill": "qkdpost.distillation",
     "load": "qkdpost.records",

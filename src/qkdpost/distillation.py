@@ -5,17 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from qkdpost.bits import Bits, concatenate
-from qkdpost.checks import described, instance, listed
+from qkdpost.checks import described, instance, listed, real_number
 from qkdpost.config import LinkConfig
+from qkdpost.display import html_table
 from qkdpost.errors import InputError, QkdpostError
 from qkdpost.keys import KeyPool
 from qkdpost.progress import Progress, telling
 from qkdpost.protocols.table import protocol_of
 from qkdpost.records import RawRecord
 from qkdpost.session.blocks.report import BlockReport
+from qkdpost.session.blocks.totals import Totals
 from qkdpost.session.events import BlockAborted, Event, KeyReady, StageCompleted
 from qkdpost.session.line import ROLES, Role
 from qkdpost.session.session import Session
@@ -36,22 +38,40 @@ class Distillation:
         reports: Alice's report of every block, in the order in which they ended. Why a block has no key is said in the
             words of the side that gave it up.
         peer_reports: Bob's.
+        repetition_rate_hz: how many pulses there were in a second, if it was given.
     """
 
     key: Bits
     reports: tuple[BlockReport, ...]
     peer_reports: tuple[BlockReport, ...]
+    repetition_rate_hz: float | None = None
 
     @property
     def report(self) -> BlockReport:
         """Alice's report of the first block: the only one, where one record was given."""
         return self.reports[0]
 
+    @property
+    def totals(self) -> Totals:
+        """Alice's counts of all blocks together, with secret bits per pulse, and per second where that is known."""
+        return Totals.of(self.reports, repetition_rate_hz=self.repetition_rate_hz)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the totals and every report as values that JSON knows; the key is not among them."""
+        return {
+            "totals": self.totals.to_dict(),
+            "reports": [report.to_dict() for report in self.reports],
+            "peer_reports": [report.to_dict() for report in self.peer_reports],
+        }
+
     def __repr__(self) -> str:
         return f"Distillation(key_bits={len(self.key)}, blocks={len(self.reports)})"
 
     def __str__(self) -> str:
-        return "\n\n".join(str(report) for report in self.reports)
+        return "\n\n".join(map(str, (*self.reports, *([self.totals] if len(self.reports) != 1 else []))))
+
+    def _repr_html_(self) -> str:
+        return html_table("Distillation", self.totals.rows(), more=str(self))
 
 
 def distill(
@@ -62,8 +82,13 @@ def distill(
     on_event: Callable[[Event], None] | None = None,
     progress: bool | Progress = False,
     random_source: Callable[[int], bytes] = secrets.token_bytes,
+    repetition_rate_hz: float | None = None,
 ) -> Distillation:
     """Turn the raw records of both sides into a key.
+
+    The same records give another key each time, and one of a slightly other length: which bits are compared, and the
+    hash, are drawn anew. `random_source=np.random.default_rng(1).bytes` makes it repeatable, for tests; keys that serve
+    need the operating system's generator.
 
     Args:
         alice: her record, or several in order; of the type that the kind of link calls for. Secret.
@@ -75,6 +100,8 @@ def distill(
         random_source: returns as many truly random bytes as it is asked for; the operating system's generator by
             default. As of a `Session`, it does not serve what is drawn for records: double and cross clicks, and places
             within ticks.
+        repetition_rate_hz: how many pulses there were in a second, for `totals.bits_per_second`; time tags know their
+            duration themselves.
 
     Returns:
         The key and a report of each block. A block that ended without key says why in its report.
@@ -85,6 +112,8 @@ def distill(
     instance("link", link, LinkConfig, hint="distill takes a LinkConfig, as qp.LinkConfig(protocol=qp.BB84())")
     if not callable(random_source) or not (on_event is None or callable(on_event)):
         raise InputError("random_source and on_event must be functions: of a number of bytes, and of an event")
+    if repetition_rate_hz is not None:
+        repetition_rate_hz = real_number("repetition_rate_hz", repetition_rate_hz, above=0.0)
     records = _as_list("alice", link, alice), _as_list("bob", link, bob)
     if len(records[0]) != len(records[1]) or not records[0]:
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
@@ -111,7 +140,7 @@ def distill(
                 raise QkdpostError(
                     "both sessions wait for each other; this is a defect of the library, please report it"
                 )
-    return _combine(collected[0], collected[1])
+    return replace(_combine(collected[0], collected[1]), repetition_rate_hz=repetition_rate_hz)
 
 
 class _Stages:

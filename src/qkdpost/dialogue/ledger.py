@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from qkdpost.checks import instance, whole_number
+from qkdpost.display import html_table
 
 __all__ = ["Cause", "Ledger"]
 
@@ -76,6 +77,13 @@ class Ledger:
     def two_way(self) -> bool:
         """Whether the corrector published the error pattern."""
         return any(self._counts[cause] > 0 for cause in _NOT_CHARGED)
+
+    def __repr__(self) -> str:
+        return f"Ledger(charged_bits={self.charged_bits}, two_way={self.two_way})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), f"{bits:,} bits") for name, bits in self.to_dict().items()]
+        return html_table("disclosed", [*rows, ("charged", f"{self.charged_bits:,} bits")])
 
     def to_tuple(self) -> tuple[int, ...]:
         """Return the counts in the order of `Cause`, as they are compared between the hosts."""

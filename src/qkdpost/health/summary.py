@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce, singledispatch
 from operator import add
 
@@ -49,6 +49,8 @@ class RecordHealth:
             shape (MAX_LAG,).
         slot_disagreements: in how many of these the bases differ.
         quadratures: of records of continuous variables, which have no bits; else None.
+        pulses: how many pulses, slots or symbols the record covers, whatever came of them; 0 of time tags.
+        seconds: of time tags, from the first click to the last; else None. Neither is secret.
     """
 
     prepared: bool
@@ -59,6 +61,8 @@ class RecordHealth:
     slot_pairs: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
     slot_disagreements: NDArray[np.int64] = field(default_factory=no_lags, repr=False)
     quadratures: QuadratureHealth | None = field(default=None, repr=False)
+    pulses: int = 0
+    seconds: float | None = None
 
     @property
     def total(self) -> int:
@@ -82,6 +86,8 @@ class RecordHealth:
             slot_pairs=self.slot_pairs + other.slot_pairs,
             slot_disagreements=self.slot_disagreements + other.slot_disagreements,
             quadratures=_both(self.quadratures, other.quadratures),
+            pulses=self.pulses + other.pulses,
+            seconds=None if self.seconds is None or other.seconds is None else self.seconds + other.seconds,
         )
 
 
@@ -110,7 +116,7 @@ def summarise(record: RawRecord) -> RecordHealth:
 
 @summarise.register
 def _summarise_detections(record: Detections) -> RecordHealth:
-    health = _summarise_detected(record.bases, record.bits, record.double_clicks)
+    health = replace(_summarise_detected(record.bases, record.bits, record.double_clicks), pulses=record.pulses)
     _compare_in_slots(record, health)
     return health
 
@@ -118,7 +124,7 @@ def _summarise_detections(record: Detections) -> RecordHealth:
 @summarise.register
 def _summarise_time_tags(record: TimeTags) -> RecordHealth:
     bases, bits = (_channel_bits(record.channels & np.uint8(mask)) for mask in (2, 1))
-    return _summarise_detected(bases, bits, 0)
+    return replace(_summarise_detected(bases, bits, 0), seconds=record.duration_s)
 
 
 @summarise.register
@@ -136,12 +142,14 @@ def _summarise_prepared(record: PreparedPulses) -> RecordHealth:
         outcomes=_count_outcomes(record.bases, record.bits),
         intensities=intensities,
         sequences=sequences,
+        pulses=record.pulses,
     )
 
 
 @summarise.register
 def _summarise_states(record: CoherentStates) -> RecordHealth:
-    return RecordHealth(prepared=True, outcomes=(0, 0, 0, 0), quadratures=QuadratureHealth.of(record.symbols))
+    quadratures = QuadratureHealth.of(record.symbols)
+    return RecordHealth(prepared=True, outcomes=(0, 0, 0, 0), quadratures=quadratures, pulses=record.events)
 
 
 @summarise.register
@@ -152,6 +160,7 @@ def _summarise_outcomes(record: QuadratureOutcomes) -> RecordHealth:
         outcomes=(0, 0, 0, 0),
         sequences=choices,
         quadratures=QuadratureHealth.of(record.values),
+        pulses=record.events,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from qkdpost.checks import numbers, real_number, whole_number
+from qkdpost.display import html_table
 from qkdpost.errors import ConfigurationError, QkdpostError
 from qkdpost.planning.links import (
     AnyLink,
@@ -65,6 +66,26 @@ class Plan:
     def bits_per_second(self) -> float:
         """Secret bits per second of sending."""
         return self.result.bits / self.seconds
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [
+            ("link", repr(self.link)),
+            ("pulses in a block", f"{self.pulses:,}"),
+            ("a block takes", f"{self.seconds:,.6g} s"),
+            ("secret bits of a block", f"{self.result.bits:,}"),
+            ("secret bits per pulse", f"{self.bits_per_pulse:.4g}"),
+            ("secret bits per second", f"{self.bits_per_second:,.6g}"),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join([*(f"{name}: {value}" for name, value in self._rows()), str(self.result)])
+
+    def __repr__(self) -> str:
+        length_km = self.link.fibre.length_km
+        return f"Plan(link={type(self.link).__name__}, {length_km=}, pulses={self.pulses}, bits={self.result.bits})"
+
+    def _repr_html_(self) -> str:
+        return html_table("Plan", self._rows(), more=str(self.result))
 
 
 def optimise(

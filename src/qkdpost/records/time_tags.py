@@ -71,10 +71,10 @@ class TimeTags:
         return f"TimeTags(clicks={self.clicks}, duration_s={self.duration_s:.6g}, tick_ps={self.tick_ps})"
 
     def _repr_html_(self) -> str:
-        by_channel = np.bincount(self.channels, minlength=4).tolist()
+        test = int(np.count_nonzero(self.channels >= 2))
         rows = [
             ("clicks", f"{self.clicks:,}"),
-            ("of channels 0 / 1, key; 2 / 3, test", " / ".join(f"{count:,}" for count in by_channel)),
+            ("of these in key / test basis", f"{self.clicks - test:,} / {test:,}"),
             ("from first to last", f"{self.duration_s:.6g} s"),
             ("tick", f"{self.tick_ps:g} ps"),
         ]

@@ -17,6 +17,7 @@ from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 from qkdpost.checks import described, instance, whole_number
+from qkdpost.display import html_table
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.security import assumptions as assume
 from qkdpost.security.epsilon import EpsilonLedger
@@ -119,6 +120,13 @@ class SecretLength:
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
+
+    def __repr__(self) -> str:
+        return f"SecretLength(bits={self.bits}, bound={self.bound!r}, form={self.form!r}, attacks={self.attacks!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [(term.name, f"{term.bits:+,.2f}  {term.explanation}") for term in self.terms]
+        return html_table(f"secret length: {self.bits:,} bits", rows, more=str(self))
 
 
 def at_fixed_length(result: SecretLength, planned_bits: int) -> SecretLength:

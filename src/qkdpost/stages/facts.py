@@ -10,6 +10,7 @@ from qkdpost.security.result import SecretLength
 
 __all__ = [
     "BoundFacts",
+    "CoverageFacts",
     "ErrorFacts",
     "EstimationFacts",
     "OwnRecordFacts",
@@ -18,6 +19,14 @@ __all__ = [
     "SiftingFacts",
     "VerificationFacts",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageFacts(Facts):
+    """What the records of the block cover, whatever becomes of it: pulses; and seconds, where they are known."""
+
+    pulses: int
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

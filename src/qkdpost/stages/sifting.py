@@ -29,7 +29,7 @@ from qkdpost.health import RecordHealth, add_up, judge, show
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.task import SiftingTask
 from qkdpost.stages.block import Block, Duty
-from qkdpost.stages.facts import OwnRecordFacts, SiftingFacts
+from qkdpost.stages.facts import CoverageFacts, OwnRecordFacts, SiftingFacts
 from qkdpost.stages.stage import Hears, Stage, StageProgram
 
 __all__ = ["MIN_SIFTED_BITS", "Sift", "own_records", "sifting"]
@@ -92,6 +92,8 @@ def sifting(
 def own_records(block: Block) -> Program[tuple[RecordHealth, ...]]:
     """Wait until all records are in; give the block up if they show that this host's devices are not in order."""
     healths: tuple[RecordHealth, ...] = yield AllHeld(block.record_numbers)
+    covered = add_up(healths)
+    yield CoverageFacts(pulses=covered.pulses, seconds=covered.seconds)
     findings = judge(
         healths,
         block.record_limits,

@@ -11,6 +11,7 @@ import msgspec
 
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.dialogue.roles import Role
+from qkdpost.display import html_table
 from qkdpost.health import OwnRecord
 from qkdpost.security.result import SecretLength
 from qkdpost.session.blocks.hints import hints_of_error_rates
@@ -36,6 +37,10 @@ class BlockReport:
         kind: the kind of QKD.
         continuous: whether outcomes are numbers, as with continuous variables; then all that is said here of clicks,
             bits and errors before correction is 0 or None.
+        pulses: how many pulses or slots the records of the block cover, or symbols of continuous variables; 0 of time
+            tags, and of a block that ended before this side had them all.
+        seconds: of time tags, from the first click to the last of each of this side's records; None else, for the
+            library has no clock: `Totals.of(reports, repetition_rate_hz=...)`.
         rounds: rounds that both sides recorded, before sifting (matched pairs where both detect); symbols of continuous
             variables.
         double_clicks: events of this side's records, sifted or not, in which both detectors of a basis clicked.
@@ -85,6 +90,8 @@ class BlockReport:
     role: Role
     kind: str
     continuous: bool = False
+    pulses: int = 0
+    seconds: float | None = None
     rounds: int = 0
     double_clicks: int = 0
     cross_clicks: int = 0
@@ -134,6 +141,16 @@ class BlockReport:
         return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else None
 
     @property
+    def bits_per_pulse(self) -> float | None:
+        """Bits of key delivered for each pulse; None where there are no numbered pulses."""
+        return self.key_length_bits / self.pulses if self.pulses else None
+
+    @property
+    def bits_per_second(self) -> float | None:
+        """Bits of key delivered for each second of the records; None where their duration is not known."""
+        return self.key_length_bits / self.seconds if self.seconds else None
+
+    @property
     def efficiency(self) -> float | None:
         """Disclosed bits of correction over the Shannon limit n h(QBER).
 
@@ -168,8 +185,8 @@ class BlockReport:
         result["other_facts"] = msgspec.to_builtins(dict(self.other_facts), enc_hook=str)
         result |= {"leakage": self.ledger.to_dict(), "leakage_bits": self.ledger.charged_bits}
         result["secret"] = self.secret.to_dict() if self.secret is not None else None
-        result |= {"qber_test": self.qber_test, "qber_key": self.qber_key, "efficiency": self.efficiency}
-        return result
+        rates = ("qber_test", "qber_key", "efficiency", "bits_per_pulse", "bits_per_second")
+        return result | {name: getattr(self, name) for name in rates}
 
     def _ldpc_in_words(self) -> list[tuple[str, str]]:
         counts = f"{self.ldpc_frames:,} / {self.ldpc_failed_frames:,}"
@@ -210,8 +227,16 @@ class BlockReport:
             return f"unknown to this side ({self.key_bits:,} bits)"
         return f"{self.qber_key:.3%} ({self.key_errors:,} of {self.key_bits:,})"
 
-    def __str__(self) -> str:
+    def _rates_in_words(self) -> list[tuple[str, str]]:
+        rows = [] if self.bits_per_pulse is None else [("secret bits per pulse", f"{self.bits_per_pulse:.4g}")]
+        if self.bits_per_second is not None:
+            rows.append(("secret bits per second", f"{self.bits_per_second:,.6g}"))
+        return rows
+
+    def _rows(self) -> list[tuple[str, str]]:
         rows = [
+            *([("pulses covered", f"{self.pulses:,}")] if self.pulses and not self.continuous else []),
+            *([("duration of the records", f"{self.seconds:,.6g} s")] if self.seconds is not None else []),
             ("symbols of the block" if self.continuous else "rounds seen by both sides", f"{self.rounds:,}"),
             *([] if self.continuous else self._bits_in_words()),
             *((name.replace("_", " "), _fact_in_words(value)) for name, value in self.other_facts.items()),
@@ -234,13 +259,27 @@ class BlockReport:
         else:
             rows.append(("spent on authentication", f"{self.authentication_bits:,} bits"))
             rows.append(("key delivered", f"{self.key_length_bits:,} bits, epsilon {_rounded_up(self.epsilon_total)}"))
+            rows += self._rates_in_words()
         rows.append(("epsilon of all blocks so far", _rounded_up(self.accumulated_epsilon)))
         rows += [("notice", notice) for notice in self.notices]
-        rows += [("hint", hint) for hint in self.hints]
+        return rows + [("hint", hint) for hint in self.hints]
+
+    @property
+    def _head(self) -> str:
+        return f"block {self.block}, {self.kind}, {self.role}"
+
+    def __str__(self) -> str:
+        rows = self._rows()
         width = max(len(name) for name, _ in rows)
-        head = f"block {self.block}, {self.kind}, {self.role}"
         table = "\n".join(f"  {name:<{width}}  {value}" for name, value in rows)
-        return f"{head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")
+        return f"{self._head}\n{table}" + (f"\n{self.secret}" if self.secret is not None else "")
+
+    def __repr__(self) -> str:
+        end = f"key_length_bits={self.key_length_bits}" if self.abort_reason is None else f"no key: {self.abort_reason}"
+        return f"BlockReport(block={self.block}, kind={self.kind!r}, role={self.role!r}, {end})"
+
+    def _repr_html_(self) -> str:
+        return html_table(self._head, self._rows(), more=str(self.secret) if self.secret is not None else "")
 
 
 _SAID_BY_THE_SESSION = {"block", "role", "kind", "ledger", "completed_stages", "other_facts", *_TRAFFIC, *_ENDING}
