@@ -272,9 +272,10 @@ def test_a_session_of_before_a_lost_turn_reaches_nothing_any_more() -> None:
     network.ask("SAE-A", master="SAE-B")
     network.commit("b")
     data = bytes(network.wires["b", "a"])
+    network.ask("SAE-B")
     network.stores["a"].lose_power_at(1)
     with pytest.raises(StoreUnavailable):
-        network.ask("SAE-B")
+        network.managers["a"].commit()
     assert network.managers["a"].peer("b") is not old
     with pytest.raises(StoreUnavailable, match="dropped"):
         old.receive_data(data)

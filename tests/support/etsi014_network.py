@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from qkdpost.errors import StoreUnavailable
-from qkdpost.network.deliveries.records import HeldRow, decode
+from qkdpost.network.deliveries.records import decode_held
 from qkdpost.network.etsi014 import DeliveryLimits, Etsi014, Request
 from qkdpost.network.events import KeysReleased
+from qkdpost.network.names import split_key_ids
 from qkdpost.network.peer.codec import Incoming, header_of, is_frame
 from qkdpost.network.policy import AccessPolicy, DeliveryPolicy
 from qkdpost.network.relay.topology import Topology
@@ -195,8 +196,11 @@ class NetworkWorld:
             held = self.network.stores["KME-B"].snapshot()
             known = self.network.stores["KME-A"].snapshot()
             ids = {bytes.fromhex(key_id.replace("-", "")) for key_id, _ in self.released}
-            rows = [decode(HeldRow, row) for row in held.get("held", {}).values()]
-            assert not [key for row in rows for key in row.keys if key.key_id not in ids], (list(held), list(known))
+            requests = [keys for row in held.get("held", {}).values() for keys in decode_held(row).requests]
+            assert not [keys for keys in requests if not ids.issuperset(split_key_ids(keys.key_ids))], (
+                list(held),
+                list(known),
+            )
         else:
             raise NotImplementedError(text)
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from qkdpost.errors import NotEnoughKey, PeerUnavailable, RemoteProtocolError
 from qkdpost.network.messages.fields import RefusalReason, VoidReason
-from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, KeyAnswer, VoidKeys
+from qkdpost.network.messages.framed import AssignAnswer, AssignedKeys, AssignKeys, KeysAnswer, VoidKeys
 from qkdpost.network.peer.codec import header_of, is_frame
 from qkdpost.network.peer.session import PeerSession
 from qkdpost.network.pool.pool import Pool
@@ -139,7 +139,7 @@ class Side:
             opened = self.session.open_frame([UNIT])
             key_id = (self.name * 8).encode() + number.to_bytes(8, "big")
             self.set(key_id, ASSIGNED)
-            opened.send([AssignKeys((AssignedKey(key_id, UNIT, "SAE-A", ("SAE-B",), 60),))])
+            opened.send([AssignKeys((AssignedKeys(key_id, UNIT, "SAE-A", ("SAE-B",)),), 60)])
 
         try:
             self.turn(work)
@@ -169,12 +169,12 @@ class Side:
 
     def received(self, peer: Any, message: Any, material: tuple[bytearray, ...]) -> None:
         if isinstance(message, AssignKeys):
-            for key in message.keys:
-                if self.get(key.key_id) is None:
-                    self.set(key.key_id, HELD)
-                held = self.get(key.key_id) == HELD
+            for keys in message.requests:
+                if self.get(keys.name) is None:
+                    self.set(keys.name, HELD)
+                held = self.get(keys.name) == HELD
                 reason = RefusalReason.HELD if held else next(r for r in RefusalReason if r is not RefusalReason.HELD)
-                peer.queue(AssignAnswer((KeyAnswer(key.key_id, reason),)))
+                peer.queue(AssignAnswer((KeysAnswer(keys.name, reason),)))
         elif isinstance(message, AssignAnswer):
             for answer in message.answers:
                 if self.get(answer.key_id) == ASSIGNED and answer.reason is RefusalReason.HELD:
@@ -187,10 +187,10 @@ class Side:
         pass
 
     def broken(self, peer: Any, message: Any) -> None:
-        for key in message.keys:
-            if self.get(key.key_id) == ASSIGNED:
-                self.set(key.key_id, VOIDED)
-                peer.queue(VoidKeys((key.key_id,), VoidReason.CONNECTION_LOST, 99))
+        for keys in message.requests:
+            if self.get(keys.name) == ASSIGNED:
+                self.set(keys.name, VOIDED)
+                peer.queue(VoidKeys((keys.name,), VoidReason.CONNECTION_LOST, 99))
 
 
 @dataclass(slots=True)

@@ -11,13 +11,13 @@ from qkdpost.errors import StoreUnavailable
 from qkdpost.network.messages.fields import RefusalReason, VoidReason
 from qkdpost.network.messages.framed import (
     AssignAnswer,
-    AssignedKey,
+    AssignedKeys,
     AssignKeys,
     CarryDone,
     CarrySegment,
     CarryVoid,
     Grant,
-    KeyAnswer,
+    KeysAnswer,
     VoidKeys,
 )
 from qkdpost.network.peer.sending import _send, _take_pad
@@ -158,18 +158,18 @@ class End:
     def assign(self, *key_ids: bytes, length: int = 16) -> None:
         def work() -> None:
             opened = self.session.open_frame([length] * len(key_ids))
-            keys = tuple(AssignedKey(key_id, length, "SAE-A", ("SAE-B",), 60) for key_id in key_ids)
+            keys = tuple(AssignedKeys(key_id, length, "SAE-A", ("SAE-B",)) for key_id in key_ids)
             self.assigned.update(zip(key_ids, map(bytes, opened.material), strict=True))
-            opened.send([AssignKeys(keys)])
+            opened.send([AssignKeys(keys, 60)])
 
         self.turn(work)
 
-    def void_assigned(self, key_id: bytes) -> None:
+    def void_assigned(self, key_id: bytes, reason: VoidReason = VoidReason.DEADLINE) -> None:
         """Give up an assignment that is not answered, in the open turn."""
         if key_id in self.assigned:
             del self.assigned[key_id]
             self.void.add(key_id)
-            self.session.queue(VoidKeys((key_id,), VoidReason.DEADLINE, 99))
+            self.session.queue(VoidKeys((key_id,), reason, 99))
 
     def give(self, number: int, new: int) -> None:
         """Give away what lies above a limit of this end's own, whether it is worth it or not."""
@@ -188,11 +188,11 @@ class End:
     def received(self, peer: Any, message: Any, material: tuple[bytearray, ...]) -> None:
         self.events.append(("received", message))
         if isinstance(message, AssignKeys):
-            for key, secret in zip(message.keys, material, strict=True):
-                assert key.key_id not in self.void
-                self.held[key.key_id] = bytes(secret)
+            for keys, secret in zip(message.requests, material, strict=True):
+                assert keys.name not in self.void
+                self.held[keys.name] = bytes(secret)
             if self.answers:
-                answers = tuple(KeyAnswer(key.key_id, RefusalReason.HELD) for key in message.keys)
+                answers = tuple(KeysAnswer(keys.name, RefusalReason.HELD) for keys in message.requests)
                 peer.queue(AssignAnswer(answers))
         elif isinstance(message, AssignAnswer):
             for answer in message.answers:
@@ -211,11 +211,9 @@ class End:
     def broken(self, peer: Any, message: Any) -> None:
         self.events.append(("broken", message))
         if isinstance(message, AssignKeys):
-            for key in message.keys:
-                if key.key_id in self.assigned:
-                    del self.assigned[key.key_id]
-                    self.void.add(key.key_id)
-                    peer.queue(VoidKeys((key.key_id,), VoidReason.CONNECTION_LOST, 99))
+            for keys in message.requests:
+                if keys.name in self.assigned:
+                    self.void_assigned(keys.name, VoidReason.CONNECTION_LOST)
 
 
 class Pair:

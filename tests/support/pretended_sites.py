@@ -122,7 +122,9 @@ class PretendedSite:
     # What tests say.
 
     def ask(self, *slaves: str, number: int = 1, size_bytes: int = 32, master: str = "SAE-A", **demands: Any) -> Ticket:
-        return self.deliveries.request(master, slaves, number, size_bytes, KeyRequirements(**demands))
+        ticket = self.deliveries.request(master, slaves, number, size_bytes, KeyRequirements(**demands))
+        self.deliveries.go_on()  # as at the end of a turn
+        return ticket
 
     def released(self) -> tuple[DeliveredKey, ...]:
         return tuple(key for event in self.reported if isinstance(event, KeysReleased) for key in event.keys)

@@ -44,6 +44,7 @@ class _Sums(msgspec.Struct, forbid_unknown_fields=True):
     spent: dict[str, int]
 
 
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Sums)
 
 
@@ -89,14 +90,17 @@ class Ledger:
             InputError: no such use, or no count.
         """
         sums = self._of(pool).spent
-        name = choice("use", use, _USES)
-        sums[name] = whole_number("bits", sums.get(name, 0) + whole_number("bits", bits), most=_MOST_BITS)
+        name = use if use in sums else choice("use", use, _USES)
+        total = sums.get(name, 0) + bits
+        if type(bits) is not int or not 0 <= bits <= total <= _MOST_BITS:
+            total = whole_number("bits", sums.get(name, 0) + whole_number("bits", bits), most=_MOST_BITS)
+        sums[name] = total
         self._changed.add(pool)
 
     def write(self) -> None:
         """Write what changed into the open transaction; once a turn, before its commit."""
-        for pool in sorted(self._changed):
-            self._store.put(_TABLE, pool, msgspec.msgpack.encode(self._sums[pool]))
+        for pool in self._changed:
+            self._store.put(_TABLE, pool, _encoder.encode(self._sums[pool]))
         self._changed.clear()
 
     def received(self, pool: bytes) -> Mapping[str, int]:

@@ -13,9 +13,10 @@ from qkdpost.errors import InputError, UnsupportedRequest
 from qkdpost.keys.secret_key import SecretKey
 from qkdpost.known_answers.verdict import refuse_after_failure
 from qkdpost.network.accounts import Account
-from qkdpost.network.deliveries.deliveries import MAX_KEY_BYTES, MAX_KEYS_PER_REQUEST, MAX_SLAVES
+from qkdpost.network.deliveries.deliveries import MAX_KEYS_PER_REQUEST, MAX_SLAVES
 from qkdpost.network.events import DeliveredKey, Event, Ticket
 from qkdpost.network.imports import Imported, imported_segment
+from qkdpost.network.messages.fields import LEAST_KEY_BYTES, MAX_KEY_BYTES
 from qkdpost.network.names import RandomBytes, checked_name, key_id_bytes
 from qkdpost.network.peer.session import PeerSession
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements, checked_slaves
@@ -312,7 +313,7 @@ class KeyManager(SingleUse):
         if len(others) > MAX_SLAVES:
             raise InputError(f"slaves must name at most {MAX_SLAVES} applications; found {len(others)}")
         count = whole_number("number", number, least=1, most=MAX_KEYS_PER_REQUEST)
-        size = whole_number("size_bits", size_bits, least=8, most=8 * MAX_KEY_BYTES)
+        size = whole_number("size_bits", size_bits, least=8 * LEAST_KEY_BYTES, most=8 * MAX_KEY_BYTES)
         demanded = instance("requirements", requirements or _NO_DEMANDS, KeyRequirements)
         now = real_number("now_seconds", now_seconds, least=0.0, most=_MOST_SECONDS)
         if size % 8:

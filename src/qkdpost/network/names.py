@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 from os import urandom
+from struct import Struct
 
 from qkdpost.checks import described
 from qkdpost.errors import InputError, QkdpostError
@@ -23,7 +25,9 @@ __all__ = [
     "key_id_bytes",
     "key_id_text",
     "new_key_id",
+    "new_key_ids",
     "pool_id",
+    "split_key_ids",
 ]
 
 MAX_NAME_BYTES = 64
@@ -32,6 +36,9 @@ POOL_ID_BYTES = 16
 RandomBytes = Callable[[int], bytes]
 """Where identifiers come from: so many uniformly random bytes, as `os.urandom`. No key is made of them."""
 
+_VERSION_4 = bytes(octet & 0x0F | 0x40 for octet in range(256))
+_VARIANT = bytes(octet & 0x3F | 0x80 for octet in range(256))
+"""Of RFC 9562."""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
@@ -84,10 +91,29 @@ def new_key_id(random_bytes: RandomBytes = urandom) -> bytes:
     Args:
         random_bytes: where 16 random bytes come from.
     """
-    octets = bytearray(random_bytes(KEY_ID_BYTES))
-    octets[6] = octets[6] & 0x0F | 0x40  # version 4
-    octets[8] = octets[8] & 0x3F | 0x80  # the variant of RFC 9562
+    return new_key_ids(1, random_bytes)
+
+
+def new_key_ids(count: int, random_bytes: RandomBytes = urandom) -> bytes:
+    """Return the bytes of so many new UUIDs, one behind the other, as of `new_key_id`."""
+    octets = bytearray(random_bytes(KEY_ID_BYTES * count))
+    octets[6::KEY_ID_BYTES] = octets[6::KEY_ID_BYTES].translate(_VERSION_4)
+    octets[8::KEY_ID_BYTES] = octets[8::KEY_ID_BYTES].translate(_VARIANT)
     return bytes(octets)
+
+
+@lru_cache(256)
+def _splitter(count: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    return Struct(f"{KEY_ID_BYTES}s" * count).unpack
+
+
+def split_key_ids(key_ids: bytes) -> tuple[bytes, ...]:
+    """Return key IDs that stand one behind the other.
+
+    >>> len(split_key_ids(bytes(32)))
+    2
+    """
+    return _splitter(len(key_ids) // KEY_ID_BYTES)(key_ids)
 
 
 def key_id_text(key_id: bytes) -> str:

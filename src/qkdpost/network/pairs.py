@@ -30,9 +30,6 @@ __all__ = ["Pair"]
 _ARRIVALS = "arrivals"
 _MOST_VERIFICATIONS = 2**40
 """Of frames, at the other end, since the pool was made: a thousand a second for 35 years."""
-_STEP = 1024
-"""Verifications here are counted up to the next multiple, so that what many keys in a row rest on is one object. An
-epsilon has less than 2^-90 more by that, and those at the other end are counted for much more."""
 _decoder = msgspec.msgpack.Decoder(dict[bytes, float])
 
 
@@ -121,7 +118,7 @@ class Pair:
         # Frames have at most 64 KiB, and segments may be longer: here each verification counts as one of the longest
         # text. Of the other end's nothing is known but that it cannot have made more than there was time for.
         longest = max(MAX_FRAME_BYTES, *(self.pool.order[number].length for number in self._numbers_in_use()), 0)
-        here = -(-self.pool.verifications // _STEP) * _STEP * _units(longest)
+        here = self.pool.counted_verifications * _units(longest)
         there = _MOST_VERIFICATIONS * _units(MAX_FRAME_BYTES) + self.pool.highest_number * _units(longest)
         return here + there
 

@@ -29,15 +29,16 @@ class Lease:
         store: the store itself.
     """
 
-    __slots__ = ("begin", "checkpoint", "close", "commit", "get", "put", "reopen", "rollback", "scan", "take")
+    __slots__ = ("begin", "checkpoint", "close", "commit", "erase", "get", "put", "reopen", "rollback", "scan", "take")
 
     def __init__(self, store: KeyStore) -> None:
-        self.get, self.put, self.take, self.scan = store.get, store.put, store.take, store.scan
+        self.get, self.put, self.take, self.erase = store.get, store.put, store.take, store.erase
+        self.scan = store.scan
         self.begin = self.commit = self.checkpoint = self.rollback = self.reopen = self.close = _ended
 
     def end(self) -> None:
         """Let nobody reach the store through this any more."""
-        self.get = self.put = self.take = self.scan = _ended
+        self.get = self.put = self.take = self.erase = self.scan = _ended
 
 
 def _ended(*_: Any, **__: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qkdpost.errors import KeyNotFound, StoreDamaged
-from qkdpost.network.deliveries.held import HeldKeys
+from qkdpost.network.deliveries.held import HeldTable
 from qkdpost.network.events import Event
 from qkdpost.network.policy import DeliveryPolicy, Lifetimes, Quota
 from qkdpost.network.store.memory import MemoryStore
@@ -24,17 +24,11 @@ class Held:
         self.build()
 
     def build(self) -> None:
-        self.keys = HeldKeys(self.store, POLICY, self.reported.append)
+        self.keys = HeldTable(self.store, POLICY, self.reported.append)
 
     def hold(self, numbers: range, size: int = 32, slaves: tuple[str, ...] = ("SAE-B",)) -> None:
-        self.keys.hold(
-            [(key_id(number), bytearray(value(number, size))) for number in numbers],
-            site="A",
-            master="SAE-A",
-            slaves=slaves,
-            expires_seconds=1000.0,
-            extension=b"{}",
-        )
+        ids, values = b"".join(map(key_id, numbers)), b"".join(value(number, size) for number in numbers)
+        self.keys.hold([(ids, bytearray(values), "SAE-A", slaves)], site="A", expires_seconds=1000.0, extension=b"{}")
 
     def fetch(self, *numbers: int, caller: str = "SAE-B") -> list[bytes]:
         found = self.keys.fetch(caller, "SAE-A", [key_id(number) for number in numbers], NOW)

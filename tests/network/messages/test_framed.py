@@ -7,13 +7,13 @@ from qkdpost.network.messages import framed
 from qkdpost.network.messages.fields import RefusalReason, VoidReason
 from qkdpost.network.messages.framed import (
     AssignAnswer,
-    AssignedKey,
+    AssignedKeys,
     AssignKeys,
     CarryDone,
     CarrySegment,
     CarryVoid,
     Grant,
-    KeyAnswer,
+    KeysAnswer,
     VoidKeys,
     consumed_bytes,
     consumed_lengths,
@@ -21,8 +21,13 @@ from qkdpost.network.messages.framed import (
 )
 
 
-def key(number: int, length: int = 32, ciphertext: bytes | None = None) -> AssignedKey:
-    return AssignedKey(bytes([number] * 16), length, "SAE-A", ("SAE-B",), 3600, ciphertext)
+def keys(*numbers: int, length: int = 32, ciphertext: bytes | None = None) -> AssignedKeys:
+    key_ids = b"".join(bytes([number] * 16) for number in numbers)
+    return AssignedKeys(key_ids, length, "SAE-A", ("SAE-B",), ciphertext)
+
+
+def assign(*requests: AssignedKeys, seconds: int = 3600) -> AssignKeys:
+    return AssignKeys(requests, seconds)
 
 
 def carry(share: int = 0, length: int = 64, ciphertext: bytes | None = None) -> CarrySegment:
@@ -31,8 +36,8 @@ def carry(share: int = 0, length: int = 64, ciphertext: bytes | None = None) -> 
 
 EXAMPLES = [
     Grant(1, 100, 50),
-    AssignKeys((key(1), key(2, 16, bytes(16)))),
-    AssignAnswer((KeyAnswer(bytes(16), RefusalReason.QUOTA),)),
+    assign(keys(1, 3), keys(2, length=16, ciphertext=bytes(16))),
+    AssignAnswer((KeysAnswer(bytes(16), RefusalReason.QUOTA),)),
     VoidKeys((bytes(16),), VoidReason.DEADLINE, 99),
     carry(),
     CarryDone(bytes(16), 0, bytes(16)),
@@ -48,15 +53,18 @@ def test_every_message_comes_back_as_it_went(message: framed.Message) -> None:
 
 
 def test_only_keys_and_shares_consume_key() -> None:
-    assert [consumed_bytes(message) for message in EXAMPLES] == [0, 48, 0, 0, 64, 0, 0]
-    assert consumed_lengths(EXAMPLES[1]) == (32, 16)
+    assert [consumed_bytes(message) for message in EXAMPLES] == [0, 80, 0, 0, 64, 0, 0]
+    assert consumed_lengths(EXAMPLES[1]) == (64, 16)
 
 
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        (AssignKeys((key(1), key(1))), "twice"),
-        (AssignKeys((key(1, 32, bytes(31)),)), "32 bytes"),
+        (assign(keys(1), keys(1)), "twice"),
+        (assign(keys(1, 2, 1)), "twice"),
+        (assign(AssignedKeys(bytes(17), 32, "a", ("b",))), "less than an ID"),
+        (assign(keys(1, ciphertext=bytes(31))), "32 bytes"),
+        (assign(keys(1, 2, ciphertext=bytes(32))), "64 bytes"),
         (carry(share=1), "share 1 of 1"),
         (carry(length=64, ciphertext=bytes(65)), "64 bytes"),
     ],
@@ -68,14 +76,15 @@ def test_what_contradicts_itself_is_named(message: framed.Message, words: str) -
 @pytest.mark.parametrize(
     "wrong",
     [
-        AssignKeys(()),
-        AssignKeys(tuple(key(number) for number in range(129))),
-        AssignKeys((key(1, 0),)),
-        AssignKeys((key(1, 8193),)),
-        AssignKeys((AssignedKey(bytes(15), 32, "a", ("b",), 1),)),
-        AssignKeys((AssignedKey(bytes(16), 32, "a" * 65, ("b",), 1),)),
-        AssignKeys((AssignedKey(bytes(16), 32, "a", (), 1),)),
-        AssignKeys((AssignedKey(bytes(16), 32, "a", ("b",), -1),)),
+        assign(),
+        assign(*(keys(number) for number in range(129))),
+        assign(keys(*range(129))),
+        assign(keys(1, length=7)),
+        assign(keys(1, length=8193)),
+        assign(AssignedKeys(bytes(15), 32, "a", ("b",))),
+        assign(AssignedKeys(bytes(16), 32, "a" * 65, ("b",))),
+        assign(AssignedKeys(bytes(16), 32, "a", ())),
+        assign(keys(1), seconds=-1),
         Grant(-1, 0, 0),
         Grant(0, 2**32, 0),
         Grant(0, 2**70, 0),

@@ -81,7 +81,7 @@ def test_answers_of_a_turn_are_collected_in_one_frame() -> None:
 def test_what_is_not_confirmed_with_a_full_window_ends_the_connection_after_two_seconds() -> None:
     pair = ready_pair(8192, settings=replace(SMALL, window_bytes=256))
     assign_while_possible(pair.a, 0, length=64)
-    assign_while_possible(pair.a, 10, length=1)
+    assign_while_possible(pair.a, 10, length=8)
     pair.a.turn(lambda: pair.a.session.queue(VoidKeys((key_id(0),), VoidReason.DEADLINE, 9)))
     assert not pair.a.session.advance(100.0)
     assert not pair.a.session.advance(101.9)
@@ -102,14 +102,14 @@ def test_a_frame_that_was_opened_and_never_sent_goes_empty() -> None:
 
 def test_one_key_manager_at_a_time_and_turns_in_order() -> None:
     from qkdpost.errors import InputError, LocalProtocolError
-    from qkdpost.network.messages.framed import AssignedKey, AssignKeys
+    from qkdpost.network.messages.framed import AssignedKeys, AssignKeys
 
     pair = ready_pair()
     with pytest.raises(LocalProtocolError, match="connection_lost"):
         pair.a.turn(pair.a.session.connection_made)
     with pytest.raises(LocalProtocolError, match="prepare"):
         pair.a.session.committed()
-    key = AssignKeys((AssignedKey(key_id(1), 16, "SAE-A", ("SAE-B",), 60),))
+    key = AssignKeys((AssignedKeys(key_id(1), 16, "SAE-A", ("SAE-B",)),), 60)
     with pytest.raises(InputError, match="outbox"):
         pair.a.turn(lambda: pair.a.session.queue(key))
     with pytest.raises(InputError, match="opened for"):

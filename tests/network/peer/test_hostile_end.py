@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qkdpost.errors import RemoteProtocolError, StoreUnavailable
-from qkdpost.network.messages.framed import AssignedKey, AssignKeys, Grant
+from qkdpost.network.messages.framed import AssignedKeys, AssignKeys, Grant
 from qkdpost.network.messages.greetings import (
     ListedSegment,
     Mark,
@@ -175,7 +175,7 @@ def test_a_turn_in_which_a_message_was_done_in_part_is_not_recorded(monkeypatch:
 
 def test_a_frame_with_a_grant_that_cannot_be_leaves_the_accounts_balanced() -> None:
     pair = ready_pair()
-    keys = AssignKeys((AssignedKey(bytes(16), 32, "m", ("s",), 9),))
+    keys = AssignKeys((AssignedKeys(bytes(16), 32, "m", ("s",)),), 9)
 
     def forged() -> bytearray:
         own = pair.a.pool.own
@@ -191,7 +191,7 @@ def test_a_frame_with_a_grant_that_cannot_be_leaves_the_accounts_balanced() -> N
 
 
 def test_a_pool_takes_no_more_segments_than_its_ends_can_tell_each_other_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qkdpost.network.pool.pool.MOST_SEGMENTS", 2)
+    monkeypatch.setattr("qkdpost.network.pool.arriving.MOST_SEGMENTS", 2)
     pair = ready_pair(segments=2)
     assert not pair.a.add(bytes([9] * 16), bytes(4096))
     assert pair.a.pool.notices[-1].kind == "pool-full"

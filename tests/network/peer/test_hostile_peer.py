@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.network.messages.fields import MAX_FRAME_BYTES, RefusalReason
-from qkdpost.network.messages.framed import AssignAnswer, AssignedKey, AssignKeys, Grant, KeyAnswer
+from qkdpost.network.messages.framed import AssignAnswer, AssignedKeys, AssignKeys, Grant, KeysAnswer
 from qkdpost.network.messages.greetings import (
     ListedSegment,
     Mark,
@@ -71,7 +71,7 @@ def tagged(pair: Pair, body: bytes, ranges: list[Range] | None = None, **changes
 
 
 NOTHING = encode_messages([])
-KEYS = encode_messages([AssignKeys((AssignedKey(key_id(7), 32, "m", ("s",), 9),))])
+KEYS = encode_messages([AssignKeys((AssignedKeys(key_id(7), 32, "m", ("s",)),), 9)])
 
 
 def test_the_frames_of_these_tests_would_pass() -> None:
@@ -108,7 +108,7 @@ def test_the_frames_of_these_tests_would_pass() -> None:
         {"body": encode_messages([Grant(1, 5, 9)])},
         {"body": encode_messages([Grant(9, 5, 4)])},
         {"body": encode_messages([Grant(1, 2**32 - 1, 0)])},
-        {"body": encode_messages([AssignAnswer((KeyAnswer(key_id(1), RefusalReason.HELD),))] * 65)},
+        {"body": encode_messages([AssignAnswer((KeysAnswer(key_id(1), RefusalReason.HELD),))] * 65)},
     ],
     ids=lambda value: str(value)[:60],
 )

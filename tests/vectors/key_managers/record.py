@@ -21,13 +21,13 @@ sys.path.insert(0, str(PATH.parents[2]))
 from qkdpost.network.messages.fields import RefusalReason, VoidReason  # noqa: E402
 from qkdpost.network.messages.framed import (  # noqa: E402
     AssignAnswer,
-    AssignedKey,
+    AssignedKeys,
     AssignKeys,
     CarryDone,
     CarrySegment,
     CarryVoid,
     Grant,
-    KeyAnswer,
+    KeysAnswer,
     Message,
     VoidKeys,
 )
@@ -65,8 +65,15 @@ GREETINGS: tuple[Greeting, ...] = (
 )
 MESSAGES: tuple[Message, ...] = (
     Grant(3, 65536, 4096),
-    AssignKeys((AssignedKey(OCTETS_16, 32, "SAE-A", ("SAE-B", "SAE-C"), 86400, None, b'{"qkdpost_epsilon":1e-10}'),)),
-    AssignAnswer((KeyAnswer(OCTETS_16, RefusalReason.HELD), KeyAnswer(KEY_IDS[0], RefusalReason.QUOTA))),
+    AssignKeys(
+        (
+            AssignedKeys(OCTETS_16 + KEY_IDS[0], 32, "SAE-A", ("SAE-B", "SAE-C")),
+            AssignedKeys(KEY_IDS[1], 32, "SAE-A", ("SAE-B",), bytes(32)),
+        ),
+        86400,
+        b'{"qkdpost_epsilon":1e-10}',
+    ),
+    AssignAnswer((KeysAnswer(OCTETS_16, RefusalReason.HELD), KeysAnswer(KEY_IDS[1], RefusalReason.QUOTA))),
     VoidKeys((OCTETS_16,), VoidReason.CONNECTION_LOST, 600),
     CarrySegment(
         OCTETS_16, "a", "c", (("a", "b", "c"), ("a", "d", "c")), 1, 64, KEY_IDS[0], 60, b"\x93\x90\x90\x90", bytes(64)

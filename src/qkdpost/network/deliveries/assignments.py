@@ -7,31 +7,27 @@ is that their IDs were given away, so that whoever starts tells the slaves' site
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
 from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
-from qkdpost.network.deliveries.description import MAX_EXTENSION_BYTES, described_key, written_extension
-from qkdpost.network.deliveries.held import HeldKeys
-from qkdpost.network.deliveries.records import ASSIGNMENTS, AssignmentRow, encode
+from qkdpost.network.deliveries.description import Said
+from qkdpost.network.deliveries.held import HeldTable
 from qkdpost.network.deliveries.released import ReleasedKeys
 from qkdpost.network.deliveries.requests import Batch, Request
+from qkdpost.network.deliveries.rounds import Descriptions, Round, next_round
 from qkdpost.network.deliveries.states import MasterEvent, MasterState
 from qkdpost.network.deliveries.surroundings import Surroundings
-from qkdpost.network.events import DeliveredKey, KeysReleased, RequestRefused
+from qkdpost.network.deliveries.unreleased import UnreleasedRows, row_of
+from qkdpost.network.events import KeysReleased, RequestRefused
 from qkdpost.network.messages.fields import MAX_KEYS_PER_MESSAGE, VoidReason
-from qkdpost.network.messages.framed import AssignedKey, AssignKeys, VoidKeys
-from qkdpost.network.names import key_id_text, new_key_id
-from qkdpost.network.peer.handler import OpenedFrame, Session
-from qkdpost.network.peer.pads import add_into
+from qkdpost.network.messages.framed import VoidKeys
+from qkdpost.network.names import new_key_ids, split_key_ids
+from qkdpost.network.peer.handler import Session
 from qkdpost.network.policy import DeliveryPolicy
-from qkdpost.network.provenance import LOCAL_KIND, Block, Provenance
 from qkdpost.network.store.protocol import KeyStore
 
 __all__ = ["Assignments", "void_keys"]
-
-_MESSAGE_BYTES = 56 * 1024
-"""Of an `AssignKeys`, so that its frame stays below 64 KiB."""
 
 
 class Assignments:
@@ -45,19 +41,30 @@ class Assignments:
         released: where the record of released keys goes.
     """
 
-    __slots__ = ("_around", "_batches", "_held", "_last_described", "_policy", "_released", "_requests", "_store")
+    __slots__ = (
+        "_around",
+        "_batches",
+        "_descriptions",
+        "_held",
+        "_policy",
+        "_released",
+        "_requests",
+        "_rows",
+        "_wanted_bytes",
+    )
 
     def __init__(
-        self, store: KeyStore, around: Surroundings, policy: DeliveryPolicy, held: HeldKeys, released: ReleasedKeys
+        self, store: KeyStore, around: Surroundings, policy: DeliveryPolicy, held: HeldTable, released: ReleasedKeys
     ) -> None:
-        self._store = store
         self._around = around
         self._policy = policy
         self._held = held
         self._released = released
+        self._rows = UnreleasedRows(store)
+        self._descriptions = Descriptions(around, policy)
         self._requests: list[Request] = []
         self._batches: dict[bytes, Batch] = {}
-        self._last_described: tuple[Provenance, dict[str, Any]] | None = None
+        self._wanted_bytes: Counter[str] = Counter()
 
     @property
     def open_requests(self) -> tuple[Request, ...]:
@@ -66,27 +73,34 @@ class Assignments:
 
     def wanted_bytes(self, site: str) -> int:
         """Return what open requests still want of the pool with a site."""
-        return sum(request.wanted_bytes for request in self._requests if request.is_open and site in request.sites)
+        return self._wanted_bytes[site]
 
     # Requests.
 
     def add(self, request: Request) -> None:
-        """Take a request that was checked, and assign at once what can be."""
-        self._assign(request)
+        """Take a request that was checked; it is assigned with all others of the turn."""
         self._requests.append(request)
+        self._want(request, request.wanted)
+
+    def _want(self, request: Request, more: int) -> None:
+        for site in request.sites:
+            self._wanted_bytes[site] += more * request.size_bytes
 
     def go_on(self) -> None:
-        """Assign what windows have room for now, refuse what is late, and forget what is answered."""
+        """Refuse what is late, assign what windows have room for now, and forget what is answered."""
+        if not self._requests:
+            return
         for request in self._requests:
             if request.is_open and self._around.now_seconds >= request.deadline_seconds:
                 self.refuse(request, self._lateness(request), "deadline", VoidReason.DEADLINE)
-            elif request.is_open and request.wanted:
-                self._assign(request)
+        while (some := next_round(self._requests, self._around)) is not None:
+            self._assign(some)
         self._requests = [request for request in self._requests if request.is_open]
 
     def refuse(self, request: Request, error: QkdpostError, event: MasterEvent, reason: VoidReason) -> None:
         """Answer a request with an error; what was assigned to it is void."""
         request.is_open = False
+        self._want(request, -request.wanted)
         for batch in tuple(request.batches):
             self.void(batch, event, reason)
         self._around.report(RequestRefused(ticket=request.ticket, error=error))
@@ -99,143 +113,81 @@ class Assignments:
 
     # Batches.
 
-    def _assign(self, request: Request) -> None:
-        while request.wanted and request.is_open:
-            count = self._count(request)
-            if not count:
-                return
-            self._assign_batch(request, count)
-        if not request.sites and request.is_open:
-            self.release(request)
+    def _assign(self, some: Round) -> None:
+        """Give keys to the requests of a round, in one frame for each of their sites."""
+        some.open()
+        described = self._described(some)
+        if described is None:
+            return  # the frames go empty, and the next round is without what was refused
+        now, lifetime = self._around.now_seconds, self._policy.lifetimes.key_seconds
+        batches = []
+        for place, (request, count) in enumerate(some.pieces):
+            name, said = described[tuple(request.sites)]
+            key_ids, values = new_key_ids(count, self._around.random_bytes), some.values(place)
+            batch = Batch(request, key_ids, values, set(request.sites), name, now + lifetime, said)
+            request.batches.append(batch)
+            request.wanted -= count
+            self._want(request, -count)
+            self._batches[batch.name] = batch
+            batches.append(batch)
+        some.send(batches, math.ceil(lifetime))
+        self._rows.add(batches)
+        for batch in batches:
+            if not batch.waiting:  # for another site
+                batch.apply("held by all")
+                self._release_if_complete(batch.request)
 
-    def _count(self, request: Request) -> int:
-        sessions = [self._around.session(site) for site in request.sites]
-        if not all(session.ready for session in sessions):
-            return 0
-        room = min((session.room_bytes() for session in sessions), default=2**40)
-        return min(request.wanted, _keys_per_message(request), room // request.size_bytes)
+    def _described(self, some: Round) -> dict[tuple[str, ...], tuple[bytes, Said]] | None:
+        """Return for each set of sites what keys rest on and what is said of them; None if that of one cannot be told.
 
-    def _assign_batch(self, request: Request, count: int) -> None:
-        sessions = [self._around.session(site) for site in request.sites]
-        frames = [session.open_frame((request.size_bytes,) * count) for session in sessions]
-        values = self._values(request, frames, count)
-        try:
-            provenance = self._provenance(request.sites, frames)
-            name = self._released.remember(provenance)
-        except InputError as error:
-            # The frames go empty; asked for fewer sites at once, or less at once, the keys can be had.
-            refusal = UnsupportedRequest(f"so many keys for so many sites cannot be described together: {error}")
-            return self.refuse(request, refusal, "refused", VoidReason.REFUSED)
-        key_ids = tuple(new_key_id(self._around.random_bytes) for _ in range(count))
-        batch = Batch(
-            request=request,
-            key_ids=key_ids,
-            values=values,
-            waiting={site: set(key_ids) for site in request.sites},
-            provenance=name,
-            expires_seconds=self._around.now_seconds + self._policy.lifetimes.key_seconds,
-            extension=self._described(provenance, request.sites),
-        )
-        for place, (session, frame) in enumerate(zip(sessions, frames, strict=True)):
-            frame.send([self._message(batch, session, frame, is_first=not place)])
-        self._record(batch)
-        if not sessions:
-            batch.apply("held by all")
-        return None
-
-    def _values(self, request: Request, frames: Sequence[OpenedFrame], count: int) -> list[bytearray]:
-        if frames:
-            return [bytearray(piece) for piece in frames[0].material]
-        return [bytearray(self._around.random_bytes(request.size_bytes)) for _ in range(count)]
-
-    def _provenance(self, sites: Iterable[str], frames: Sequence[OpenedFrame]) -> Provenance:
-        whole = Provenance()
-        for site, frame in zip(sites, frames, strict=True):
-            pieces = tuple(dict.fromkeys(piece for entry in dict.fromkeys(frame.provenances) for piece in entry))
-            whole = whole | self._around.provenance_of(site, pieces)
-        return whole if frames else local_provenance(self._around.name)
-
-    def _described(self, provenance: Provenance, sites: Iterable[str]) -> dict[str, Any]:
-        """Return what is said of keys: without a look at the pools it is the same for many in a row."""
-        if self._policy.claim == "request":
-            return described_key(provenance, [piece for site in sites for piece in self._around.stock(site)])
-        if self._last_described is None or self._last_described[0] is not provenance:
-            self._last_described = provenance, described_key(provenance)
-        return dict(self._last_described[1])
-
-    def _message(self, batch: Batch, session: Session, frame: OpenedFrame, *, is_first: bool) -> AssignKeys:
-        lifetime = math.ceil(self._policy.lifetimes.key_seconds)
-        slaves, extension = batch.request.sites[session.name], written_extension(batch.extension)
-        keys = []
-        for place, key_id in enumerate(batch.key_ids):
-            piece = frame.material[place]
-            if not is_first:
-                add_into(piece, batch.values[place])
-            keys.append(
-                AssignedKey(
-                    key_id,
-                    batch.request.size_bytes,
-                    batch.request.ticket.master,
-                    slaves,
-                    lifetime,
-                    None if is_first else bytes(piece),
-                    b"" if place else extension,  # the others of the message inherit it
-                )
-            )
-            piece[:] = bytes(len(piece))
-        return AssignKeys(tuple(keys))
-
-    def _record(self, batch: Batch) -> None:
-        request = batch.request
-        request.batches.append(batch)
-        request.wanted -= len(batch.key_ids)
-        self._batches.update(dict.fromkeys(batch.key_ids, batch))
-        self._store.put(ASSIGNMENTS, batch.key_ids[0], encode(self._row(batch)))
-
-    def _row(self, batch: Batch) -> AssignmentRow:
-        request = batch.request
-        return AssignmentRow(
-            batch.state,
-            batch.key_ids,
-            request.ticket.master,
-            request.ticket.slaves,
-            tuple(request.sites),
-            batch.expires_seconds,
-            batch.provenance,
-        )
+        Its requests are refused then.
+        """
+        now = self._around.now_seconds
+        until = now + self._policy.lifetimes.key_seconds
+        found = {}
+        for sites in dict.fromkeys(tuple(request.sites) for request, _ in some.pieces):
+            try:
+                provenance, said = self._descriptions.of(some, sites)
+                found[sites] = self._released.remember(provenance, now, until), said
+            except InputError as error:
+                # Asked for fewer sites at once, or less at once, the keys can be had.
+                refusal = UnsupportedRequest(f"so many keys for so many sites cannot be described together: {error}")
+                for request in {id(request): request for request, _ in some.pieces}.values():
+                    if tuple(request.sites) == sites and request.is_open:
+                        self.refuse(request, refusal, "refused", VoidReason.REFUSED)
+                return None
+        return found
 
     # What other sites say.
 
-    def held(self, site: str, key_ids: Sequence[bytes]) -> None:
+    def held(self, site: str, names: Sequence[bytes]) -> None:
         """Note that a site holds keys; release a request when all sites hold all of its keys."""
-        found: dict[int, tuple[Batch, list[bytes]]] = {}
-        for key_id in key_ids:
-            batch = self._batches.get(key_id)
-            if batch is not None:
-                found.setdefault(id(batch), (batch, []))[1].append(key_id)
-        for batch, names in found.values():
-            if batch.state != MasterState.ASSIGNED:
-                continue  # void long since: no answer revives it
-            batch.answered(site, names)
-            if batch.request.is_open and batch.request.is_complete:
-                self.release(batch.request)
+        for name in names:
+            batch = self._batches.get(name)
+            if batch is not None and batch.state == MasterState.ASSIGNED:  # what is void, no answer revives
+                batch.held_at(site)
+                self._release_if_complete(batch.request)
 
-    def refused(self, site: str, key_id: bytes, error: QkdpostError) -> None:
-        """Refuse the request of a key that a site does not take, and void it at all others."""
-        batch = self._batches.get(key_id)
+    def refused(self, site: str, name: bytes, error: QkdpostError) -> None:
+        """Refuse the request of keys that a site does not take, and void them at all others."""
+        batch = self._batches.get(name)
         if batch is not None and site in batch.request.sites and batch.request.is_open:
             self.refuse(batch.request, error, "refused", VoidReason.REFUSED)
 
-    def broken(self, key_ids: Sequence[bytes]) -> None:
+    def broken(self, names: Sequence[bytes]) -> None:
         """Void keys whose message was under way when its connection ended, and assign others while there is time.
 
         The other end may hold them, so these IDs and these bytes are for nobody.
         """
-        batches = {id(batch): batch for key_id in key_ids if (batch := self._batches.get(key_id)) is not None}
-        for batch in batches.values():
+        for name in names:
+            batch = self._batches.get(name)
+            if batch is None:
+                continue
             request = batch.request
             self.void(batch, "broken", VoidReason.CONNECTION_LOST)
-            request.wanted += len(batch.key_ids) if request.is_open else 0
+            if request.is_open:
+                request.wanted += batch.count
+                self._want(request, batch.count)
 
     def void(self, batch: Batch, event: MasterEvent, reason: VoidReason) -> None:
         """Void keys that were not released, here and at every other site."""
@@ -243,7 +195,9 @@ class Assignments:
             return
         remaining = batch.expires_seconds - self._around.now_seconds
         for site in batch.request.sites:
-            void_keys(self._around.session(site), batch.key_ids, reason, remaining)
+            void_keys(self._around.session(site), split_key_ids(batch.key_ids), reason, remaining)
+        batch.erase()
+        batch.request.batches.remove(batch)
         self._forget(batch)
 
     def having(self, provenances: frozenset[bytes]) -> tuple[Request, ...]:
@@ -252,49 +206,45 @@ class Assignments:
         return tuple({id(batch.request): batch.request for batch in batches}.values())
 
     def _forget(self, batch: Batch) -> None:
-        batch.erase()
-        batch.request.batches.remove(batch)
-        for key_id in batch.key_ids:
-            del self._batches[key_id]
-        self._store.take(ASSIGNMENTS, batch.key_ids[0])
-        self._released.forget(batch.provenance)
+        del self._batches[batch.name]
+        self._rows.remove(batch)
+
+    def write(self) -> None:
+        """Write what the turn has assigned, and leave out what it has ended; before its commit."""
+        self._rows.write()
 
     # Release.
 
-    def release(self, request: Request) -> None:
+    def _release_if_complete(self, request: Request) -> None:
+        if request.is_open and request.is_complete:
+            self._release(request)
+
+    def _release(self, request: Request) -> None:
         """Hand the keys of a request to its master, with the commit of this turn, and keep slaves' copies here."""
         if not self._local_copies(request):
             error = NotEnoughKey(f"too many keys of {request.ticket.master!r} wait at this site already")
             return self.refuse(request, error, "refused", VoidReason.REFUSED)
-        keys = tuple(
-            DeliveredKey(key_id=key_id_text(key_id), key=value, extension=batch.extension)
-            for key_id, value, batch in request.contents()
-        )
         request.is_open = False
         for batch in request.batches:
             batch.apply("released")
-            self._store.take(ASSIGNMENTS, batch.key_ids[0])
-            self._released.add(self._row(batch))
-            batch.values = []  # they are the event's now
-            for key_id in batch.key_ids:
-                del self._batches[key_id]
+            self._released.add(row_of(batch))
+            self._forget(batch)
+        keys = tuple(key for batch in request.batches for key in batch.delivered())
         self._around.report(KeysReleased(ticket=request.ticket, keys=keys))
         return None
 
     def _local_copies(self, request: Request) -> bool:
         if not request.local:
             return True
-        master, keys = request.ticket.master, request.ticket.keys
-        if not self._held.has_room(master, request.local, keys):
+        master = request.ticket.master
+        if not self._held.has_room(master, request.local, request.ticket.keys):
             return False
         for batch in request.batches:
             self._held.hold(
-                [(key_id, bytearray(value)) for key_id, value in zip(batch.key_ids, batch.values, strict=True)],
+                [(batch.key_ids, bytearray(batch.values), master, request.local)],
                 site=self._around.name,
-                master=master,
-                slaves=request.local,
                 expires_seconds=batch.expires_seconds,
-                extension=written_extension(batch.extension),
+                extension=batch.said.content,
             )
         return True
 
@@ -304,25 +254,3 @@ def void_keys(session: Session, key_ids: Sequence[bytes], reason: VoidReason, re
     lifetime = max(1, math.ceil(remaining_seconds))
     for start in range(0, len(key_ids), MAX_KEYS_PER_MESSAGE):
         session.queue(VoidKeys(tuple(key_ids[start : start + MAX_KEYS_PER_MESSAGE]), reason, lifetime))
-
-
-def local_provenance(name: str) -> Provenance:
-    """Return what keys between two applications of one site are made of: random numbers of its operating system."""
-    block = Block(
-        link=name,
-        identifier=bytes(16),
-        kind=LOCAL_KIND,
-        epsilon=0.0,
-        accumulated_epsilon=0.0,
-        stated_by_operator=True,
-    )
-    return Provenance(blocks=(block,))
-
-
-def _keys_per_message(request: Request) -> int:
-    """Return how many keys an `AssignKeys` to any of the sites holds."""
-    names = len(request.ticket.master.encode()) + max(
-        (sum(len(name.encode()) + 3 for name in slaves) for slaves in request.sites.values()), default=0
-    )
-    ciphertext = request.size_bytes + 5 if len(request.sites) > 1 else 0
-    return max(1, min(MAX_KEYS_PER_MESSAGE, (_MESSAGE_BYTES - MAX_EXTENSION_BYTES) // (64 + names + ciphertext)))

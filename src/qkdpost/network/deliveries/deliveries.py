@@ -9,23 +9,23 @@ from itertools import chain
 from qkdpost.errors import NotAuthorised, NotEnoughKey, PeerUnavailable, UnsupportedRequest
 from qkdpost.network.deliveries.assignments import Assignments, void_keys
 from qkdpost.network.deliveries.description import check_requirements, read_extension
-from qkdpost.network.deliveries.handlers import AnswerHandler, AssignHandler
-from qkdpost.network.deliveries.held import HeldKeys
+from qkdpost.network.deliveries.handlers import AnswerHandler, AssignHandler, VoidHandler
+from qkdpost.network.deliveries.held import HeldTable
 from qkdpost.network.deliveries.quotas import TokenBuckets
-from qkdpost.network.deliveries.receiver import ReceivedVoids
 from qkdpost.network.deliveries.records import ASSIGNMENTS, AssignmentRow, encode
-from qkdpost.network.deliveries.released import ReleasedKeys, unreleased_rows
+from qkdpost.network.deliveries.released import ReleasedKeys
 from qkdpost.network.deliveries.requests import Request
 from qkdpost.network.deliveries.surroundings import Surroundings
+from qkdpost.network.deliveries.unreleased import unreleased_rows
 from qkdpost.network.events import DeliveredKey, KeysVoided, Ticket
-from qkdpost.network.messages.fields import MAX_KEY_BYTES, VoidReason
+from qkdpost.network.messages.fields import VoidReason
 from qkdpost.network.messages.framed import AssignAnswer, AssignKeys, VoidKeys
-from qkdpost.network.names import key_id_text
+from qkdpost.network.names import key_id_text, split_key_ids
 from qkdpost.network.peer.handler import MessageHandler
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements
 from qkdpost.network.store.protocol import KeyStore
 
-__all__ = ["MAX_KEYS_PER_REQUEST", "MAX_KEY_BYTES", "MAX_SLAVES", "Deliveries"]
+__all__ = ["MAX_KEYS_PER_REQUEST", "MAX_SLAVES", "Deliveries"]
 
 MAX_KEYS_PER_REQUEST = 4096
 MAX_SLAVES = 64
@@ -59,13 +59,13 @@ class Deliveries:
         self._store = store
         self._around = around
         self._policy = policy
-        self.held = HeldKeys(store, policy, around.report)
+        self.held = HeldTable(store, policy, around.report)
         self._released = ReleasedKeys(store)
         self._assignments = Assignments(store, around, policy, self.held, self._released)
         self._buckets = TokenBuckets(policy.quota)
         self._numbers = numbers
         self._orphans: dict[bytes, tuple[AssignmentRow, set[str]]] = {
-            row.key_ids[0]: (row, set(row.sites)) for row in unreleased_rows(store)
+            row.name: (row, set(row.sites)) for row in unreleased_rows(store)
         }
         for row, sites in tuple(self._orphans.values()):
             self._forget_orphan(row, sites)
@@ -82,7 +82,7 @@ class Deliveries:
             name=around.name,
             clock=lambda: around.now_seconds,
         )
-        voids = ReceivedVoids(self.held, lambda: around.now_seconds)
+        voids = VoidHandler(self.held, lambda: around.now_seconds)
         return {AssignKeys: assign, AssignAnswer: AnswerHandler(self._assignments), VoidKeys: voids}
 
     # Of masters.
@@ -104,7 +104,8 @@ class Deliveries:
             number=next(self._numbers), master=master, slaves=tuple(slaves), keys=number, size_bits=8 * size_bytes
         )
         deadline = self._around.now_seconds + self._policy.lifetimes.answer_seconds
-        self._assignments.add(Request(ticket, sites, local, size_bytes, deadline, wanted=number))
+        name_bytes = sum(len(name.encode()) + 3 for name in (master, *slaves))
+        self._assignments.add(Request(ticket, sites, local, size_bytes, deadline, name_bytes, wanted=number))
         return ticket
 
     def check_pair(self, master: str, slave: str) -> None:
@@ -195,18 +196,19 @@ class Deliveries:
             if site in sites:
                 if not was_restored:
                     remaining = row.expires_seconds - self._around.now_seconds
-                    void_keys(self._around.session(site), row.key_ids, VoidReason.CONNECTION_LOST, remaining)
+                    void_keys(
+                        self._around.session(site), split_key_ids(row.key_ids), VoidReason.CONNECTION_LOST, remaining
+                    )
                 sites.discard(site)
                 self._forget_orphan(row, sites)
 
     def _forget_orphan(self, row: AssignmentRow, sites: set[str], *, at_once: bool = False) -> None:
         if sites and not at_once:
             row.sites = tuple(sorted(sites))
-            self._store.put(ASSIGNMENTS, row.key_ids[0], encode(row))
+            self._store.put(ASSIGNMENTS, row.name, encode([row]))
             return
-        self._store.take(ASSIGNMENTS, row.key_ids[0])
-        self._released.forget(row.provenance)
-        del self._orphans[row.key_ids[0]]
+        self._store.erase(ASSIGNMENTS, [row.name])
+        del self._orphans[row.name]
 
     def revoke(self, identifier: bytes) -> int:
         """Void every key that rests on a block or a transfer, delivered ones too where slaves have not fetched them.
@@ -221,12 +223,13 @@ class Deliveries:
         revoked = 0
         for row in self._released.resting_on(names):
             remaining = row.expires_seconds - self._around.now_seconds
+            key_ids = split_key_ids(row.key_ids)
             for site in row.sites:
                 with contextlib.suppress(PeerUnavailable):  # it is in the topology no more, and has no keys of ours
-                    void_keys(self._around.session(site), row.key_ids, VoidReason.REVOKED, remaining)
-            self.held.void(self._around.name, self._known(row.key_ids), "revoked", row.expires_seconds)
-            revoked += len(row.key_ids)
-            ids = tuple(key_id_text(key_id) for key_id in row.key_ids)
+                    void_keys(self._around.session(site), key_ids, VoidReason.REVOKED, remaining)
+            self.held.void(self._around.name, self._known(key_ids), "revoked", row.expires_seconds)
+            revoked += len(key_ids)
+            ids = tuple(map(key_id_text, key_ids))
             self._around.report(KeysVoided(peer=self._around.name, key_ids=ids, reason="revoked", delivered=True))
         return revoked
 
@@ -235,4 +238,5 @@ class Deliveries:
 
     def write(self) -> None:
         """Write what is collected over a turn; before its commit."""
+        self._assignments.write()
         self._released.write()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,9 +12,22 @@ from qkdpost.network.epsilon import epsilon_bound
 from qkdpost.network.policy import KeyRequirements
 from qkdpost.network.provenance import Provenance
 
-__all__ = ["MAX_EXTENSION_BYTES", "check_requirements", "described_key", "read_extension", "written_extension"]
+__all__ = ["MAX_EXTENSION_BYTES", "Said", "check_requirements", "described_key", "read_extension", "written_extension"]
 
 MAX_EXTENSION_BYTES = 4096
+
+
+class Said(NamedTuple):
+    """What is said of keys: to applications here, and as JSON to the sites of slaves."""
+
+    extension: dict[str, Any]
+    content: bytes
+
+    @classmethod
+    def of(cls, provenance: Provenance, pools: Iterable[Provenance] = ()) -> Said:
+        """Say it of keys, see `described_key`."""
+        extension = described_key(provenance, pools)
+        return cls(extension, written_extension(extension))
 
 
 def described_key(provenance: Provenance, pools: Iterable[Provenance] = ()) -> dict[str, Any]:

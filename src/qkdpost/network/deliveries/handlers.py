@@ -2,16 +2,154 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from qkdpost.errors import NotAuthorised, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
+from qkdpost.errors import (
+    NotAuthorised,
+    NotEnoughKey,
+    PeerUnavailable,
+    QkdpostError,
+    RemoteProtocolError,
+    UnsupportedRequest,
+)
 from qkdpost.network.deliveries.assignments import Assignments
-from qkdpost.network.deliveries.receiver import ReceivedAssignments
-from qkdpost.network.messages.fields import RefusalReason
-from qkdpost.network.messages.framed import AssignAnswer, AssignKeys
+from qkdpost.network.deliveries.held import SKEW, Assigned, HeldTable
+from qkdpost.network.messages.fields import RefusalReason, VoidReason
+from qkdpost.network.messages.framed import AssignAnswer, AssignedKeys, AssignKeys, KeysAnswer, VoidKeys
+from qkdpost.network.names import checked_name
 from qkdpost.network.peer.handler import Session
+from qkdpost.network.peer.pads import add_into
+from qkdpost.network.policy import AccessPolicy
 
-__all__ = ["AnswerHandler", "AssignHandler"]
+__all__ = ["AnswerHandler", "AssignHandler", "VoidHandler"]
+
+LONGEST_SECONDS = 366 * 86_400
+"""Longer than this nothing of another site is kept, whatever it says."""
+
+
+class ReceivedAssignments:
+    """Handles `AssignKeys`: holds what the rules here allow, answers the rest, in one turn with the marks.
+
+    Nothing is believed of what the peer says of applications: the master must be one of its own site, the slaves of
+    this one, and the policy here must allow them too.
+
+    Args:
+        held: the table of held keys.
+        access: who may share keys.
+        site_of: the key manager at an application's site.
+        name: of this key manager.
+        clock: the time of the turn, in seconds.
+    """
+
+    __slots__ = ("_access", "_clock", "_held", "_name", "_site_of")
+
+    def __init__(
+        self,
+        held: HeldTable,
+        access: AccessPolicy,
+        site_of: Callable[[str], str | None],
+        name: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._held = held
+        self._access = access
+        self._site_of = site_of
+        self._name = name
+        self._clock = clock
+
+    def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
+        """Hold the keys of each request, all or none, or say why not."""
+        assign: AssignKeys = message
+        for keys in assign.requests:
+            for name in (keys.master, *keys.slaves):
+                if self._site_of(name) is None:  # the others are names
+                    checked_name("application", name, error=RemoteProtocolError)
+        taken: list[Assigned] = []
+        coming: Counter[tuple[str, str]] = Counter()
+        answers = []
+        for keys, piece in zip(assign.requests, material, strict=True):
+            reason = self._refusal(peer.name, assign, keys, coming)
+            if reason == RefusalReason.HELD:
+                if keys.ciphertext is not None:
+                    add_into(piece, keys.ciphertext)
+                taken.append((keys.key_ids, piece, keys.master, keys.slaves))
+                for slave in keys.slaves:
+                    coming[keys.master, slave] += keys.count
+            answers.append(KeysAnswer(keys.name, reason))
+        if taken:
+            expires = self._clock() + min(assign.expires_seconds, LONGEST_SECONDS) * SKEW
+            self._held.hold(taken, site=peer.name, expires_seconds=expires, extension=assign.extension)
+        for piece in material:
+            piece[:] = bytes(len(piece))
+        peer.queue(AssignAnswer(tuple(answers)))
+
+    def _refusal(
+        self, site: str, assign: AssignKeys, keys: AssignedKeys, coming: Mapping[tuple[str, str], int]
+    ) -> RefusalReason:
+        """Return why the keys of a request are not held, or `HELD`.
+
+        Args:
+            site: that assigned them.
+            assign: the message.
+            keys: of which.
+            coming: how many keys of the message are to be held already, by master and slave.
+        """
+        refusal = self._refusal_of(site, keys.master, keys.slaves)
+        if refusal != RefusalReason.HELD:
+            return refusal
+        if not assign.expires_seconds:
+            return RefusalReason.EXPIRED
+        if self._held.has_any(keys.key_ids):
+            return RefusalReason.KNOWN_IDENTIFIER
+        has_room = all(
+            self._held.has_room(keys.master, (slave,), coming[keys.master, slave] + keys.count) for slave in keys.slaves
+        )
+        return RefusalReason.HELD if has_room else RefusalReason.QUOTA
+
+    def _refusal_of(self, site: str, master: str, slaves: tuple[str, ...]) -> RefusalReason:
+        """Return why no key of these applications is held, or `HELD`."""
+        if self._site_of(master) != site or any(self._site_of(slave) != self._name for slave in slaves):
+            return RefusalReason.UNKNOWN_APPLICATION
+        if not all(self._access.allows(master, slave) for slave in slaves):
+            return RefusalReason.NOT_ALLOWED
+        return RefusalReason.HELD
+
+    def confirmed(self, peer: Session, message: Any) -> None:
+        """Not ours to hear: this side sends no such message through this handler."""
+
+    def broken(self, peer: Session, message: Any) -> None:
+        """See `confirmed`."""
+
+
+class VoidHandler:
+    """Handles `VoidKeys`: erases what a site takes back.
+
+    Args:
+        held: the table of held keys.
+        clock: the time of the turn, in seconds.
+    """
+
+    __slots__ = ("_clock", "_held")
+
+    def __init__(self, held: HeldTable, clock: Callable[[], float]) -> None:
+        self._held = held
+        self._clock = clock
+
+    def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
+        """Void the keys, seen or not."""
+        voids: VoidKeys = message
+        reason = VoidReason(voids.reason).name.lower().replace("_", " ")
+        self._held.void(
+            peer.name, voids.key_ids, reason, self._clock() + min(voids.expires_seconds, LONGEST_SECONDS) * SKEW
+        )
+
+    def confirmed(self, peer: Session, message: Any) -> None:
+        """The keys are void at the other site: nothing more to do."""
+
+    def broken(self, peer: Session, message: Any) -> None:
+        """Never: it is sent again."""
 
 
 class AssignHandler(ReceivedAssignments):
@@ -34,7 +172,7 @@ class AssignHandler(ReceivedAssignments):
     def broken(self, peer: Session, message: Any) -> None:
         """Void what the message assigned."""
         keys: AssignKeys = message
-        self._assignments.broken([key.key_id for key in keys.keys])
+        self._assignments.broken([one.name for one in keys.requests])
 
 
 class AnswerHandler:

@@ -4,6 +4,8 @@
 voids them. `deliveries` has those that were released, until the slaves' copies have expired, in the order in which they
 do; `rests_on` has what they are made of, once each. `held` has the keys that slaves here may fetch, and what is
 remembered of fetched and void ones.
+
+What was assigned, released or held in one turn stands in one row, however many requests shared it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from msgspec import Meta
 
 from qkdpost.errors import StoreDamaged
 from qkdpost.network.deliveries.states import HeldState, MasterState
+from qkdpost.network.names import KEY_ID_BYTES
 
 __all__ = [
     "ASSIGNMENTS",
@@ -23,9 +26,10 @@ __all__ = [
     "HELD",
     "RESTS_ON",
     "AssignmentRow",
-    "HeldKey",
+    "HeldKeys",
     "HeldRow",
-    "decode",
+    "decode_assignments",
+    "decode_held",
     "encode",
     "expiry_key",
 ]
@@ -35,15 +39,15 @@ DELIVERIES = "deliveries"
 RESTS_ON = "rests_on"
 HELD = "held"
 
-_KeyId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+_KeyIds = Annotated[bytes, Meta(min_length=KEY_ID_BYTES)]
 
 
 class AssignmentRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """Keys that were assigned together, named by the first of their IDs.
+    """Keys of one request that were assigned together.
 
     Args:
         state: where they stand.
-        key_ids: of all.
+        key_ids: of all, one behind the other.
         master: the application that asked.
         slaves: those that get the same keys.
         sites: the other key managers that were told of them.
@@ -52,33 +56,45 @@ class AssignmentRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True)
     """
 
     state: MasterState
-    key_ids: tuple[_KeyId, ...]
+    key_ids: _KeyIds
     master: str
     slaves: tuple[str, ...]
     sites: tuple[str, ...]
     expires_seconds: float
     provenance: bytes
 
+    @property
+    def name(self) -> bytes:
+        """The ID of the first key."""
+        return self.key_ids[:KEY_ID_BYTES]
 
-class HeldKey(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """A key at the site of its slaves.
+
+class HeldKeys(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Keys of one request at the site of their slaves, of which all that can happen to a key has happened to each.
 
     Args:
-        key_id: its ID.
-        slaves: those here, and where the key stands for each; none of a key that was void before it came.
+        key_ids: one behind the other.
+        master: the application that asked for them; of keys that were void before they came, nothing.
+        slaves: the applications here, and where the keys stand for each; none of keys that were void before they came.
         expires_seconds: by this site's clock; of a record, when it is forgotten.
-        value: the key. Secret; empty once nobody may have it any more.
-        fetched_seconds: when each application fetched it, where it may do so again.
+        values: the keys, of one length, one behind the other. Secret; empty once nobody may have them any more.
+        fetched_seconds: when each application fetched them, where it may do so again.
     """
 
-    key_id: _KeyId
+    key_ids: _KeyIds
+    master: str
     slaves: dict[str, HeldState]
     expires_seconds: float
-    value: bytes
+    values: bytes
     fetched_seconds: dict[str, float] = {}
 
+    @property
+    def count(self) -> int:
+        """The number of keys."""
+        return len(self.key_ids) // KEY_ID_BYTES
+
     def __repr__(self) -> str:
-        return f"HeldKey(slaves={self.slaves!r})"
+        return f"HeldKeys(count={self.count}, slaves={self.slaves!r})"
 
 
 class HeldRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -86,42 +102,54 @@ class HeldRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
     Args:
         site: the key manager that assigned them.
-        master: the application there.
         extension: JSON that goes with each.
-        keys: at least one. Secret.
+        requests: at least one. Secret.
     """
 
     site: str
-    master: str
     extension: bytes
-    keys: list[HeldKey]
+    requests: list[HeldKeys]
 
     def __repr__(self) -> str:
-        return f"HeldRow(master={self.master!r})"
+        return f"HeldRow(site={self.site!r}, requests={self.requests!r})"
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (AssignmentRow, HeldRow)}
-_Row = TypeVar("_Row", AssignmentRow, HeldRow)
+_assignments = msgspec.msgpack.Decoder(list[AssignmentRow])
+_held = msgspec.msgpack.Decoder(HeldRow)
+_Row = TypeVar("_Row", list[AssignmentRow], HeldRow)
 
 
-def encode(row: AssignmentRow | HeldRow) -> bytearray:
+def encode(row: list[AssignmentRow] | HeldRow) -> bytearray:
     """Return a row's bytes, which the caller overwrites if the row is secret."""
     buffer = bytearray()
     _encoder.encode_into(row, buffer)
     return buffer
 
 
-def decode(kind: type[_Row], content: bytes) -> _Row:
-    """Read a row.
+def decode_assignments(content: bytes) -> list[AssignmentRow]:
+    """Read a row of `assignments` or `deliveries`.
+
+    Raises:
+        StoreDamaged: these bytes are none.
+    """
+    return _decoded(_assignments, content)
+
+
+def decode_held(content: bytes) -> HeldRow:
+    """Read a row of `held`. Secret.
 
     Raises:
         StoreDamaged: these bytes are none. What they are stands in no message.
     """
+    return _decoded(_held, content)
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[_Row], content: bytes) -> _Row:
     try:
-        row: _Row = _decoders[kind].decode(content)  # type: ignore[assignment]
+        row: _Row | None = decoder.decode(content)
     except (msgspec.MsgspecError, ValueError):
-        row = None  # type: ignore[assignment]
+        row = None
     del content
     if row is None:
         raise StoreDamaged("a row of a delivered key is none: restore the store, or set up a new one")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
+from qkdpost.network.deliveries.description import Said
 from qkdpost.network.deliveries.states import MASTER_TRANSITIONS, MasterEvent, MasterState, next_state
-from qkdpost.network.events import Ticket
+from qkdpost.network.events import DeliveredKey, Ticket
+from qkdpost.network.names import KEY_ID_BYTES, key_id_text, split_key_ids
 
 __all__ = ["Batch", "Request"]
 
@@ -18,23 +19,33 @@ class Batch:
 
     Args:
         request: which one.
-        key_ids: of the keys.
-        values: their bytes. Secret.
-        waiting: for each other site the keys that it has not answered yet.
+        key_ids: of the keys, one behind the other.
+        values: their bytes, one behind the other. Secret.
+        waiting: the other sites that have not answered yet.
         provenance: the name of what they rest on.
         expires_seconds: when slaves may not fetch them any more.
-        extension: what is said of them to applications.
+        said: what is said of them to applications, and the same as JSON.
         state: where they stand.
     """
 
     request: Request
-    key_ids: tuple[bytes, ...]
-    values: list[bytearray] = field(repr=False)
-    waiting: dict[str, set[bytes]]
+    key_ids: bytes
+    values: bytearray = field(repr=False)
+    waiting: set[str]
     provenance: bytes
     expires_seconds: float
-    extension: dict[str, Any]
+    said: Said
     state: MasterState = MasterState.ASSIGNED
+
+    @property
+    def name(self) -> bytes:
+        """The ID of the first key."""
+        return self.key_ids[:KEY_ID_BYTES]
+
+    @property
+    def count(self) -> int:
+        """The number of keys."""
+        return len(self.key_ids) // KEY_ID_BYTES
 
     def apply(self, event: MasterEvent) -> bool:
         """Go to the next state, and tell whether the table knows the way."""
@@ -44,20 +55,24 @@ class Batch:
         self.state = state
         return True
 
-    def answered(self, site: str, key_ids: Iterable[bytes]) -> None:
-        """Note that a site holds keys; all sites hold all keys when nothing is waited for."""
-        left = self.waiting.get(site, set())
-        left.difference_update(key_ids)
-        if not left:
-            self.waiting.pop(site, None)
+    def held_at(self, site: str) -> None:
+        """Note that a site holds the keys; when nothing is waited for, all do."""
+        self.waiting.discard(site)
         if not self.waiting:
             self.apply("held by all")
 
+    def delivered(self) -> Iterator[DeliveredKey]:
+        """Yield the keys as their master gets them, and overwrite them here."""
+        size, values, extension = self.request.size_bytes, self.values, self.said.extension
+        for place, key_id in enumerate(split_key_ids(self.key_ids)):
+            yield DeliveredKey(
+                key_id=key_id_text(key_id), key=values[place * size : (place + 1) * size], extension=extension
+            )
+        self.erase()
+
     def erase(self) -> None:
         """Overwrite the keys."""
-        for value in self.values:
-            value[:] = bytes(len(value))
-        self.values.clear()
+        self.values[:] = bytes(len(self.values))
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +85,7 @@ class Request:
         local: slaves at this site.
         size_bytes: of each key.
         deadline_seconds: when it is refused.
+        name_bytes: the most that its names take in a message.
         wanted: how many keys are still to be assigned.
         batches: what was assigned and is not void.
         is_open: whether an answer is still due.
@@ -80,6 +96,7 @@ class Request:
     local: tuple[str, ...]
     size_bytes: int
     deadline_seconds: float
+    name_bytes: int
     wanted: int
     batches: list[Batch] = field(default_factory=list)
     is_open: bool = True
@@ -88,14 +105,3 @@ class Request:
     def is_complete(self) -> bool:
         """Whether every key is held wherever it shall be."""
         return not self.wanted and all(batch.state == MasterState.READY for batch in self.batches)
-
-    @property
-    def wanted_bytes(self) -> int:
-        """The bytes of each pool that are still to be taken."""
-        return self.wanted * self.size_bytes
-
-    def contents(self) -> Iterator[tuple[bytes, bytearray, Batch]]:
-        """Yield IDs and values in the order of assignment."""
-        for batch in self.batches:
-            for key_id, value in zip(batch.key_ids, batch.values, strict=True):
-                yield key_id, value, batch

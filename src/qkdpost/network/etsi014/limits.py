@@ -50,7 +50,7 @@ class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def __post_init__(self) -> None:
         ranges = {
             "key_size_bits": (8, MAX_KEY_BITS),
-            "shortest_key_bits": (8, MAX_KEY_BITS),
+            "shortest_key_bits": (64, MAX_KEY_BITS),
             "longest_key_bits": (8, MAX_KEY_BITS),
             "most_keys": (1, MAX_KEYS),
             "most_stored_keys": (1, 2**31 - 1),

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 __all__ = [
+    "LEAST_KEY_BYTES",
     "MAX_FRAME_BYTES",
     "MAX_KEYS_PER_MESSAGE",
     "MAX_KEY_BYTES",
@@ -15,8 +16,10 @@ __all__ = [
     "MAX_MESSAGES_PER_FRAME",
     "MAX_PATHS",
     "MAX_PATH_NAMES",
+    "MAX_REQUESTS_PER_MESSAGE",
     "Identifier",
     "KeyBytes",
+    "KeyIds",
     "Material",
     "Name",
     "Offset",
@@ -24,6 +27,7 @@ __all__ = [
     "RefusalReason",
     "Seconds",
     "Share",
+    "ShareBytes",
     "VoidReason",
 ]
 
@@ -31,6 +35,11 @@ MAX_FRAME_BYTES = 64 * 1024
 """The longest frame, its length and tag included: it bounds what one forgery of a tag may gain, see `codec`."""
 MAX_MESSAGES_PER_FRAME = 64
 MAX_KEYS_PER_MESSAGE = 128
+"""Of one request, in `AssignKeys`; and in `VoidKeys`."""
+MAX_REQUESTS_PER_MESSAGE = 128
+LEAST_KEY_BYTES = 8
+"""An answer waits in the receiver's store until it is confirmed, some twenty bytes for each request: so each costs the
+sender key, and nobody fills the store of another for nothing."""
 MAX_KEY_BYTES = 8192
 MAX_PATHS = 8
 MAX_PATH_NAMES = 34
@@ -42,7 +51,10 @@ Identifier: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 Offset: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Seconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**40)]
-KeyBytes: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_KEY_BYTES)]
+KeyBytes: TypeAlias = Annotated[int, Meta(ge=LEAST_KEY_BYTES, le=MAX_KEY_BYTES)]
+KeyIds: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=16 * MAX_KEYS_PER_MESSAGE)]
+"""Of keys, one behind the other."""
+ShareBytes: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_KEY_BYTES)]
 Share: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_PATHS - 1)]
 Material: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=MAX_KEY_BYTES)]
 Provenance: TypeAlias = Annotated[bytes, Meta(max_length=32 * 1024)]

@@ -12,11 +12,15 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from qkdpost.network.messages.fields import (
+    LEAST_KEY_BYTES,
+    MAX_FRAME_BYTES,
     MAX_KEYS_PER_MESSAGE,
     MAX_PATH_NAMES,
     MAX_PATHS,
+    MAX_REQUESTS_PER_MESSAGE,
     Identifier,
     KeyBytes,
+    KeyIds,
     Material,
     Name,
     Offset,
@@ -24,18 +28,20 @@ from qkdpost.network.messages.fields import (
     RefusalReason,
     Seconds,
     Share,
+    ShareBytes,
     VoidReason,
 )
+from qkdpost.network.names import KEY_ID_BYTES, split_key_ids
 
 __all__ = [
     "AssignAnswer",
     "AssignKeys",
-    "AssignedKey",
+    "AssignedKeys",
     "CarryDone",
     "CarrySegment",
     "CarryVoid",
     "Grant",
-    "KeyAnswer",
+    "KeysAnswer",
     "Message",
     "VoidKeys",
     "consumed_bytes",
@@ -56,30 +62,48 @@ class Grant(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
     new_limit: Offset
 
 
-class AssignedKey(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A key that the sender gives to applications.
+class AssignedKeys(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Keys of one request that the sender gives to applications; the first key's ID names them all.
 
-    Without `ciphertext` the next `length_bytes` of the direction are the key; with it, they are its pad. `master` is
-    the application that asked for it, `slaves` those here that may fetch it. `extension` is JSON that goes to them.
+    Each has `length_bytes`. Without `ciphertext` the next bytes of the direction are the keys, one behind the other;
+    with it, they are its pad. `master` is the application that asked for them, `slaves` those here that may fetch them.
     """
 
-    key_id: Identifier
+    key_ids: KeyIds
     length_bytes: KeyBytes
     master: Name
     slaves: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=64)]
-    expires_seconds: Seconds
-    ciphertext: Material | None = None
-    extension: Annotated[bytes, Meta(max_length=4096)] = b""
+    ciphertext: Annotated[bytes, Meta(min_length=LEAST_KEY_BYTES, max_length=MAX_FRAME_BYTES)] | None = None
+
+    @property
+    def name(self) -> bytes:
+        """The ID of the first key."""
+        return self.key_ids[:KEY_ID_BYTES]
+
+    @property
+    def count(self) -> int:
+        """The number of keys."""
+        return len(self.key_ids) // KEY_ID_BYTES
+
+    @property
+    def total_bytes(self) -> int:
+        """The length of all keys together."""
+        return self.count * self.length_bytes
 
 
 class AssignKeys(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
-    """Keys for applications at the receiver's site; said once, answered by `AssignAnswer`."""
+    """Keys for applications at the receiver's site; said once, answered by `AssignAnswer`.
 
-    keys: Annotated[tuple[AssignedKey, ...], Meta(min_length=1, max_length=MAX_KEYS_PER_MESSAGE)]
+    They live for `expires_seconds` by the receiver's clock. `extension` is JSON that goes with each to its slaves.
+    """
+
+    requests: Annotated[tuple[AssignedKeys, ...], Meta(min_length=1, max_length=MAX_REQUESTS_PER_MESSAGE)]
+    expires_seconds: Seconds
+    extension: Annotated[bytes, Meta(max_length=4096)] = b""
 
 
-class KeyAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Whether one key is held, or why not."""
+class KeysAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Whether all keys of a request in `AssignKeys`, named by the ID of the first, are held, or why none of them is."""
 
     key_id: Identifier
     reason: RefusalReason
@@ -88,7 +112,7 @@ class KeyAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 class AssignAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
     """Which assigned keys are held durably; the master's application gets its copy only then."""
 
-    answers: Annotated[tuple[KeyAnswer, ...], Meta(min_length=1, max_length=MAX_KEYS_PER_MESSAGE)]
+    answers: Annotated[tuple[KeysAnswer, ...], Meta(min_length=1, max_length=MAX_REQUESTS_PER_MESSAGE)]
 
 
 class VoidKeys(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=4):
@@ -126,7 +150,7 @@ class CarrySegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
         Meta(min_length=1, max_length=MAX_PATHS),
     ]
     share: Share
-    length_bytes: KeyBytes
+    length_bytes: ShareBytes
     masked_check: Identifier
     expires_seconds: Seconds
     provenance: Provenance
@@ -157,9 +181,9 @@ Message: TypeAlias = Grant | AssignKeys | AssignAnswer | VoidKeys | CarrySegment
 
 
 def consumed_lengths(message: Message) -> tuple[int, ...]:
-    """Return how many bytes of its direction each key or share of a message consumes, in order."""
+    """Return how many bytes of its direction the keys of each request, or the share, of a message consume, in order."""
     if isinstance(message, AssignKeys):
-        return tuple(key.length_bytes for key in message.keys)
+        return tuple(keys.total_bytes for keys in message.requests)
     if isinstance(message, CarrySegment):
         return (message.length_bytes,)
     return ()
@@ -168,7 +192,7 @@ def consumed_lengths(message: Message) -> tuple[int, ...]:
 def consumed_bytes(message: Message) -> int:
     """Return how many bytes of its direction a message consumes, the tag of its frame aside.
 
-    >>> consumed_bytes(AssignKeys((AssignedKey(bytes(16), 32, "a", ("b",), 60),)))
+    >>> consumed_bytes(AssignKeys((AssignedKeys(bytes(16), 32, "a", ("b",)),), 60))
     32
     """
     return sum(consumed_lengths(message))
@@ -177,14 +201,28 @@ def consumed_bytes(message: Message) -> int:
 def wrong_lengths(message: Message) -> str:
     """Say what contradicts itself in a message whose every field is within its bounds, or nothing."""
     if isinstance(message, AssignKeys):
-        pieces = [(key.length_bytes, key.ciphertext) for key in message.keys]
-        if len({key.key_id for key in message.keys}) < len(message.keys):
-            return "it names a key ID twice"
+        pieces = [(keys.total_bytes, keys.ciphertext) for keys in message.requests]
+        wrong = _wrong_ids(message)
+        if wrong:
+            return wrong
     elif isinstance(message, CarrySegment):
         pieces = [(message.length_bytes, message.ciphertext)]
         if message.share >= len(message.paths):
             return f"it is share {message.share} of {len(message.paths)}"
     else:
         return ""
-    wrong = [length for length, ciphertext in pieces if ciphertext is not None and len(ciphertext) != length]
-    return f"a ciphertext is not as long as its pad of {wrong[0]} bytes" if wrong else ""
+    for length, ciphertext in pieces:
+        if ciphertext is not None and len(ciphertext) != length:
+            return f"a ciphertext is not as long as its pad of {length} bytes"
+    return ""
+
+
+def _wrong_ids(message: AssignKeys) -> str:
+    lengths = [len(keys.key_ids) for keys in message.requests]
+    if any(length % KEY_ID_BYTES for length in lengths):
+        return "it names a key by less than an ID"
+    if sum(lengths) > KEY_ID_BYTES:
+        names = {key_id for keys in message.requests for key_id in split_key_ids(keys.key_ids)}
+        if KEY_ID_BYTES * len(names) < sum(lengths):
+            return "it names a key ID twice"
+    return ""

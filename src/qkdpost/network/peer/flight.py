@@ -56,7 +56,7 @@ class Flight:
 
     @property
     def open_answers(self) -> int:
-        """How many messages are in flight or taken that the other end has not answered."""
+        """How many requests and shares are in flight or taken that the other end has not answered."""
         return len(self._awaited)
 
     def add(self, frame: SentFrame) -> None:
@@ -64,7 +64,11 @@ class Flight:
         self.frames.append(frame)
         self.sent = frame.sequence
         self.unconfirmed_bytes += frame.length
-        self._awaited |= {name for message in frame.messages if (name := _awaited_name(message))}
+        for message in frame.messages:
+            if isinstance(message, AssignKeys):
+                self._awaited.update([keys.name for keys in message.requests])
+            elif isinstance(message, CarrySegment):
+                self._awaited.add(message.transfer + bytes([message.share]))
 
     def confirm(self, seen: int) -> list[SentFrame]:
         """Return the frames that are confirmed now."""
@@ -90,11 +94,3 @@ class Flight:
                 self._awaited.difference_update(message.key_ids)
             elif isinstance(message, CarryDone | CarryVoid):
                 self._awaited.discard(message.transfer + bytes([message.share]))
-
-
-def _awaited_name(message: Message) -> bytes | None:
-    if isinstance(message, AssignKeys):
-        return message.keys[0].key_id
-    if isinstance(message, CarrySegment):
-        return message.transfer + bytes([message.share])
-    return None

@@ -84,7 +84,7 @@ class Outbox:
         """Forget a message that the other end has."""
         message = self.in_flight.pop(number, None)
         if message is not None:
-            self._store.take(_TABLE, self._key(number))
+            self._store.erase(_TABLE, [self._key(number)])
             self.open_voids -= _is_void(message)
 
     def broken(self) -> None:

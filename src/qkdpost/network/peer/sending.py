@@ -14,8 +14,7 @@ from qkdpost.network.peer.flight import SentFrame
 from qkdpost.network.peer.tags import TAG_BYTES
 from qkdpost.network.pool.booking import Use
 from qkdpost.network.pool.direction import Range
-from qkdpost.network.pool.grants import begin_grant, grant_worth_giving
-from qkdpost.network.pool.whole_grants import whole_grant_worth_giving
+from qkdpost.network.pool.grants import begin_grant, grant_worth_giving, whole_grant_worth_giving
 from qkdpost.single_use import SingleUse
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ A verification that fails adds nothing beyond its own term, and the pads it look
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 
 from qkdpost._kernels.gf2.polynomial_hash import TABLE_WORDS, absorb, power_table
@@ -23,7 +25,9 @@ from qkdpost.single_use import SingleUse
 __all__ = ["TAG_BYTES", "Tagger"]
 
 TAG_BYTES = 16
-_BLOCKS = MAX_FRAME_BYTES // 16 + 2
+_BLOCKS = MAX_FRAME_BYTES // 16 + 3
+_LAST_BLOCKS = struct.Struct("<QQ")
+"""Zeros after the text up to the next block, and then its length in bits."""
 
 
 class Tagger(SingleUse):
@@ -52,13 +56,12 @@ class Tagger(SingleUse):
         count = len(data)
         blocks = -(-count // 16)
         self._bytes[:count] = data
-        self._bytes[count : 16 * blocks] = bytes(16 * blocks - count)
-        self._words[2 * blocks] = 8 * count
-        self._words[2 * blocks + 1] = 0
-        self._state[:] = 0
+        _LAST_BLOCKS.pack_into(self._bytes, count, 0, 0)
+        _LAST_BLOCKS.pack_into(self._bytes, 16 * blocks, 8 * count, 0)
+        self._state.fill(0)
         absorb(self._state, self._table, self._words, blocks + 1)
-        digest = int.from_bytes(self._state.astype("<u8", copy=False).tobytes(), "little")
-        return (digest ^ int.from_bytes(pad, "little")).to_bytes(TAG_BYTES, "little")
+        first, second = self._state.tolist()
+        return ((second << 64 | first) ^ int.from_bytes(pad, "little")).to_bytes(TAG_BYTES, "little")
 
     def __repr__(self) -> str:
         return "Tagger()"

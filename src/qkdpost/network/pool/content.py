@@ -29,14 +29,15 @@ class Content(SingleUse):
         pool: its identifier.
     """
 
-    __slots__ = ("_cached", "_pool", "_store")
+    __slots__ = ("_behind", "_cached", "_pool", "_store")
 
     def __init__(self, store: KeyStore, pool: bytes) -> None:
         self._store = store
         self._pool = pool
         self._cached: dict[int, tuple[bytes, bytearray]] = {}
+        self._behind: list[bytes] = []
 
-    def write(self, segment: PooledSegment, content: bytearray) -> None:
+    def add(self, segment: PooledSegment, content: bytearray) -> None:
         """Write the rows of a new segment."""
         size = segment.chunk
         halves = content[: segment.split], content[segment.split : segment.length][::-1]
@@ -48,7 +49,7 @@ class Content(SingleUse):
             data[:] = bytes(len(data))
 
     def read(self, segment: PooledSegment, direction: int, start: int, count: int) -> bytearray:
-        """Return `count` bytes of a direction from `start` on, and erase the rows that it has passed then. Secret."""
+        """Return `count` bytes of a direction from `start` on; rows that it has passed then go with `write`. Secret."""
         result = bytearray()
         for half, index, first, end, is_passed in self._pieces(segment, direction, start, count):
             row = self._row(segment, direction, half, index)
@@ -58,7 +59,7 @@ class Content(SingleUse):
             result += piece if half == direction else piece[::-1]
             row[first:end] = piece[:] = bytes(end - first)
             if is_passed:
-                self._erase(segment, direction, half, index)
+                self._passed(segment, direction, half, index)
         return result
 
     def peek(self, segment: PooledSegment, direction: int, start: int, count: int) -> bytearray:
@@ -74,14 +75,14 @@ class Content(SingleUse):
         """Pass `count` bytes of a direction without reading them."""
         for half, index, _, _, is_passed in self._pieces(segment, direction, start, count):
             if is_passed:
-                self._erase(segment, direction, half, index)
+                self._passed(segment, direction, half, index)
 
     def erase(self, segment: PooledSegment) -> None:
         """Erase all rows of a segment, its hash keys apart."""
         self.forget()
         for half in (0, 1):
-            for index in range(-(-segment.half(half) // segment.chunk)):
-                self._store.take(_TABLE, self._key(segment, half, index))
+            chunks = range(-(-segment.half(half) // segment.chunk))
+            self._store.erase(_TABLE, [self._key(segment, half, index) for index in chunks])
 
     def forget(self) -> None:
         """Zero the rows that are in memory."""
@@ -108,7 +109,7 @@ class Content(SingleUse):
 
     def erase_hash_keys(self, identifier: bytes) -> None:
         """Erase what was kept with a segment."""
-        self._store.take(_TABLE, self._pool + identifier + bytes([_HASH_KEYS]))
+        self._store.erase(_TABLE, [self._pool + identifier + bytes([_HASH_KEYS])])
 
     # Rows.
 
@@ -145,9 +146,15 @@ class Content(SingleUse):
         self._cached[direction] = key, row
         return row
 
-    def _erase(self, segment: PooledSegment, direction: int, half: int, index: int) -> None:
+    def write(self) -> None:
+        """Erase the rows that were passed in the turn; before its commit."""
+        if self._behind:
+            self._store.erase(_TABLE, self._behind)
+            self._behind = []
+
+    def _passed(self, segment: PooledSegment, direction: int, half: int, index: int) -> None:
         key = self._key(segment, half, index)
-        self._store.take(_TABLE, key)
+        self._behind.append(key)
         if direction in self._cached and self._cached[direction][0] == key:
             row = self._cached.pop(direction)[1]
             row[:] = bytes(len(row))

@@ -59,7 +59,7 @@ class SegmentOrder:
         """Write the rows of what has changed."""
         for identifier, segment in self._changed.items():
             if segment.stage is SegmentStage.GONE:
-                store.take(_TABLE, self._pool + identifier)
+                store.erase(_TABLE, [self._pool + identifier])
                 store.put(_GONE_TABLE, self._pool + identifier, b"")
             else:
                 store.put(_TABLE, self._pool + identifier, row_of(segment))

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Sequence
 from typing import ClassVar
 
-from qkdpost.checks import byte_string, described, flag
 from qkdpost.errors import InputError, StoreDamaged
 from qkdpost.network.messages.greetings import ListedSegment
 from qkdpost.network.names import pool_id
+from qkdpost.network.pool.arriving import IDENTIFIER_BYTES, take_in
 from qkdpost.network.pool.booking import Booking, Nowhere, Source, Use
 from qkdpost.network.pool.content import Content
 from qkdpost.network.pool.direction import Direction, Place, Range
@@ -18,18 +18,15 @@ from qkdpost.network.pool.order import SegmentOrder
 from qkdpost.network.pool.provenances import Provenances
 from qkdpost.network.pool.segment import FOLLOWER, HASH_KEYS_BYTES, LEADER, PooledSegment, SegmentStage
 from qkdpost.network.pool.settings import PoolSettings
-from qkdpost.network.pool.vouching import RESERVED_BYTES, segment_checks
 from qkdpost.network.store.protocol import KeyStore
 from qkdpost.single_use import SingleUse
 
 __all__ = ["Pool"]
 
-LEAST_BODY_BYTES = 128
-MOST_BODY_BYTES = 2**31
-MOST_SEGMENTS = 2**15
-"""A greeting lists them all, and a row has the times when they came."""
-IDENTIFIER_BYTES = 16
 MOST_NUMBER = 2**32 - 1
+VERIFICATIONS_STEP = 1024
+"""So many are counted at once in rows and in what keys rest on. An epsilon has less than 2^-90 more by that, and those
+at the other end are counted for much more."""
 MAX_LEAP = 2**24
 """More segments than come in between a backup and its use. Forged numbers cannot soon use up all there are."""
 
@@ -84,7 +81,9 @@ class Pool(SingleUse):
         self.highest_number = 0
         self.wrong_tags = 0
         self.verifications = 0
-        """Tags and checks that were looked at and could have been forged: each adds to the epsilon of all keys."""
+        """Tags and checks that were looked at and could have been forged: each adds to the epsilon of all keys.
+
+        Written down is the next multiple of `VERIFICATIONS_STEP`, with which whoever starts goes on."""
         self.unconfirmed_grants: dict[int, tuple[int, int]] = {}
         """Of this connection: number of a segment, its limit before and after."""
         self.to_offer: list[PooledSegment] = []
@@ -119,11 +118,13 @@ class Pool(SingleUse):
         """Write what has changed; before the commit of the turn."""
         for segment in self.order.finished():
             self.retire(segment, "spent")
+        self.content.write()
         for direction in (self.own, self.peer):
             direction.write(self.store)
         self.order.write(self.store)
         number, identifier = self._renewal or (0, bytes(IDENTIFIER_BYTES))
-        row = _ROW.pack(self.highest_number, self.wrong_tags, self.verifications, self._renews_next, number, identifier)
+        counted = self.counted_verifications
+        row = _ROW.pack(self.highest_number, self.wrong_tags, counted, self._renews_next, number, identifier)
         if row != self._row:
             self.store.put(_TABLE, self.identifier, row)
             self._row = row
@@ -149,53 +150,16 @@ class Pool(SingleUse):
         Raises:
             InputError: another number of bytes than these.
         """
-        named = byte_string("identifier", identifier, count=IDENTIFIER_BYTES)
-        is_vouched = flag("vouched", vouched)
-        reserved = 0 if is_vouched else RESERVED_BYTES
-        if not isinstance(content, bytearray):
-            raise InputError(f"content must be a bytearray, which is zeroed here; found {described(content)}")
-        body = len(content) - reserved
-        if not LEAST_BODY_BYTES <= body < MOST_BODY_BYTES:
-            raise InputError(
-                f"a segment must have {LEAST_BODY_BYTES + reserved} bytes or more, and fewer than 2^31; "
-                f"found {len(content)}. Join several keys into one"
-            )
-        try:
-            return self._add(named, content, bytes(provenance), source, is_vouched)
-        finally:
-            content[:] = bytes(len(content))
+        return take_in(self, identifier, content, provenance=provenance, source=source, vouched=vouched)
 
-    def _add(self, identifier: bytes, content: bytearray, provenance: bytes, source: Source, vouched: bool) -> bool:
-        if self.order.is_known(self.store, identifier):
-            return self.refuse("segment-refused", identifier, "a segment of this identifier came in before")
-        if len(self.order.by_identifier) >= MOST_SEGMENTS:
-            return self.refuse("pool-full", identifier, "the pool has as many segments as it may: join keys into one")
-        if self.stored_bytes + len(content) > self.settings.quota_bytes:
-            return self.refuse("pool-full", identifier, "the pool holds as much as its quota allows")
-        length = len(content) - (0 if vouched else RESERVED_BYTES)
-        segment = self._new_segment(identifier, length, vouched)
-        if not vouched:
-            checks = b"".join(segment_checks(identifier, content))
-            self.content.write_hash_keys(identifier, content[length : length + HASH_KEYS_BYTES] + checks)
-            self._booking.spend(self.identifier, "checks", 8 * RESERVED_BYTES)
-        self.content.write(segment, content)
-        self._provenances.add(identifier, provenance)
-        self._booking.receive(self.identifier, source, 8 * len(content))
+    def received(self, segment: PooledSegment, provenance: bytes, source: Source, count: int) -> None:
+        """Enter a new segment, which came as so many bytes, and book them."""
+        self._provenances.add(segment.identifier, provenance)
+        self._booking.receive(self.identifier, source, 8 * count)
+        if count > segment.length:
+            self._booking.spend(self.identifier, "checks", 8 * (count - segment.length))
         self.order.add(segment)
-        was = self.stored_bytes
-        self.stored_bytes += length
-        if was < 0.8 * self.settings.quota_bytes <= self.stored_bytes:
-            self.note("pool-filling", identifier, "the pool has filled four fifths of its quota")
-        if vouched and self.is_leader:
-            self.number(segment)
-        self.to_offer.append(segment)
-        return True
-
-    def _new_segment(self, identifier: bytes, length: int, vouched: bool) -> PooledSegment:
-        chunk = self.settings.chunk_bytes
-        split = length // 2
-        split -= split % chunk if split >= 2 * chunk else 0
-        return PooledSegment(identifier, SegmentStage.OFFERED, vouched=vouched, length=length, split=split, chunk=chunk)
+        self.stored_bytes += segment.length
 
     def discard_segment(self, identifier: bytes) -> bool:
         """Give up a segment that is not in use yet; return whether there was such a one."""
@@ -360,6 +324,11 @@ class Pool(SingleUse):
             self.note("many-wrong-tags", None, f"{self.wrong_tags} tags were wrong: look for who alters frames")
         if segment.wrong_tags >= self.settings.wrong_tags_per_segment:
             self.retire(segment, "tags under its pads were wrong again and again")
+
+    @property
+    def counted_verifications(self) -> int:
+        """The number of verifications, up to the next step."""
+        return -(-self.verifications // VERIFICATIONS_STEP) * VERIFICATIONS_STEP
 
     @property
     def capacity(self) -> int:

@@ -42,5 +42,5 @@ class Provenances:
 
     def forget(self, identifier: bytes) -> None:
         """Erase that of a segment."""
-        self._store.take(_TABLE, self._pool + identifier)
+        self._store.erase(_TABLE, [self._pool + identifier])
         self._known.pop(identifier, None)

@@ -15,7 +15,7 @@ row that is there is missed.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from qkdpost.errors import ConfigurationError, StoreDamaged
 from qkdpost.network.store.rows import CHECK_BYTES, Checks, State, row_name
@@ -27,9 +27,11 @@ __all__ = ["Database", "is_made", "make_tables"]
 APPLICATION = int.from_bytes(b"qkds", "big")
 VERSION = 1
 _STORE_KEY = b"\0"
-_PLAIN, _NEW = 0, -1
+_PLAIN = 0
 _FETCHED = 4096
 _MOST_KNOWN = 4096
+_LONGEST_KNOWN = 1024
+"""Of rows that are remembered, none of them secret."""
 _TABLES = (
     "CREATE TABLE plain(name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     *SLOT_TABLES,
@@ -57,7 +59,7 @@ def make_tables(connection: sqlite3.Connection, sealer: Sealer) -> None:
         connection.execute(statement)
     wrapped = sealer.new_key()
     checks = Checks(sealer.check_key(wrapped))
-    Slots(connection).write(_STORE_KEY, wrapped + Checks(b"").of(2, _STORE_KEY, wrapped), None)
+    Slots(connection).add(_STORE_KEY, wrapped + Checks(b"").of(2, _STORE_KEY, wrapped))
     connection.execute("INSERT INTO state VALUES(1, ?)", (State().pack(checks),))
 
 
@@ -102,18 +104,18 @@ class Database:
     __slots__ = (
         "_changed",
         "_checks",
-        "_connection",
         "_forgotten",
         "_groups",
         "_known",
         "_sealer",
         "_slots",
         "_store_key",
+        "connection",
         "state",
     )
 
     def __init__(self, connection: sqlite3.Connection, sealer: Sealer, groups: Mapping[str, int]) -> None:
-        self._connection = connection
+        self.connection = connection
         self._slots = Slots(connection)
         self._sealer = sealer
         self._groups = {row_name(table, b""): count for table, count in groups.items()}
@@ -143,7 +145,7 @@ class Database:
     def write_state(self) -> None:
         """Count the commit that is to come, and write the state as it is then."""
         self.state.commits += 1
-        self._connection.execute("UPDATE state SET value=? WHERE id=1", (self.state.pack(self._checks),))
+        self.connection.execute("UPDATE state SET value=? WHERE id=1", (self.state.pack(self._checks),))
 
     def committed(self) -> None:
         """Forget the keys whose wrapped forms were erased, now that this is durable."""
@@ -165,34 +167,43 @@ class Database:
         found = self._find(name)
         return None if found is None else self._value(name, *found)
 
-    def put(self, name: bytes, value: bytes | bytearray, *, secret: bool) -> None:
-        """Write a row."""
+    def put_secret(self, name: bytes, value: bytes | bytearray) -> None:
+        """Write a secret row."""
         self._changed = True
-        if not secret:
-            self._put_plain(name, value)
-            return
-        slot, stored = self._find(name) or (_NEW, None)
-        if slot == _PLAIN:
-            self._drop(name, slot, stored)
         sealed = self._sealed(name, value)
-        self._slots.write(name, sealed + self._checks.of(1, name, sealed), slot if slot > 0 else None)
+        content = sealed + self._checks.of(1, name, sealed)
+        if not self._slots.knows(name):
+            if self._slots.add(name, content):
+                return
+            slot, stored = self._there(name)
+            if slot == _PLAIN:
+                self._drop(name, slot, stored)
+                self._slots.add(name, content)
+                return
+        self._slots.write(name, content)
 
-    def _put_plain(self, name: bytes, value: bytes | bytearray) -> None:
-        """Write a plain row with one statement, if it is new or was written lately, so that its check is known.
+    def put(self, name: bytes, value: bytes | bytearray) -> None:
+        """Write a plain row with one statement, if it is new or was written lately, so that it is known.
 
         The old check is taken from the sum as it went in. Were the old row damaged meanwhile, it would not be after.
         """
+        self._changed = True
         check, known = self._checks.of(0, name, value), self._known.get(name)
-        row = name, value + check
+        stored = b"".join((value, check))
         if known is not None:
-            if self._connection.execute(_UPDATE, row).rowcount != 1:
-                raise StoreDamaged("a row of the store is missing that was there before: restore a backup")
-            self._add(-1, known)
-        elif self._connection.execute(_INSERT, row).rowcount != 1:
-            self._drop(name, *self._there(name), stays=True)
-            self._connection.execute(_PUT, row)
-        self._add(1, check)
-        self._know(name, check)
+            if self.connection.execute(_UPDATE, (name, stored)).rowcount != 1:
+                raise _missing()
+            self._fold(known)
+        else:
+            if self.connection.execute(_INSERT, (name, stored)).rowcount != 1:
+                self._drop(name, *self._there(name), stays=True)
+                self.connection.execute(_PUT, (name, stored))
+            self.state.rows += 1
+        self._fold(check)
+        if known is not None and len(stored) == len(known):
+            self._known[name] = stored
+        else:
+            self._know(name, stored)
 
     def _there(self, name: bytes) -> tuple[int, object]:
         found = self._find(name)
@@ -200,13 +211,20 @@ class Database:
             raise StoreDamaged("a row of the store is there and cannot be found: restore a backup")
         return found
 
-    def _know(self, name: bytes, check: bytes) -> None:
+    def _know(self, name: bytes, stored: bytes) -> None:
+        if len(stored) > _LONGEST_KNOWN:
+            self._known.pop(name, None)
+            return
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[name] = check
+        self._known[name] = stored
 
     def take(self, name: bytes) -> bytes | None:
-        """Return the value of a row and erase it."""
+        """Return the value of a row and erase it; of a plain one that was written lately as it went in."""
+        known = self._known.get(name)
+        if known is not None:
+            self._drop_known(name, known)
+            return known[:-CHECK_BYTES]
         found = self._find(name)
         if found is None:
             return None
@@ -215,9 +233,34 @@ class Database:
         self._drop(name, *found)
         return value
 
+    def erase(self, names: Sequence[bytes]) -> None:
+        """Erase rows, those that are there; secret ones of which it is known where they stand all together."""
+        slotted = []
+        for name in names:
+            if self._slots.knows(name):
+                slotted.append(name)
+            elif (known := self._known.get(name)) is not None:
+                self._drop_known(name, known)
+            elif (found := self._find(name)) is not None:
+                self._changed = True
+                self._drop(name, *found)
+        if slotted:
+            self._changed = True
+            self._slots.erase(dict.fromkeys(slotted))
+            for name in slotted if self._store_key else ():
+                self._erase_group_if_empty(name)
+
+    def _drop_known(self, name: bytes, stored: bytes) -> None:
+        self._changed = True
+        if self.connection.execute(_DELETE, (name,)).rowcount != 1:
+            raise _missing()
+        del self._known[name]
+        self.state.rows -= 1
+        self._fold(stored)
+
     def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Return rows in the order of their names; the cursor is finished, for an open one forbids checkpoints."""
-        found = self._connection.execute(_SCAN, (start, stop, limit)).fetchall()
+        found = self.connection.execute(_SCAN, (start, stop, limit)).fetchall()
         return [(name, self._value(name, slot, stored)) for name, stored, slot in found]
 
     def verify(self) -> None:
@@ -227,7 +270,7 @@ class Database:
             StoreDamaged: one is damaged, missing, old, or out of order.
         """
         rows, fold, last = 0, 0, None
-        cursor = self._connection.execute("SELECT name, value FROM plain ORDER BY name")
+        cursor = self.connection.execute("SELECT name, value FROM plain ORDER BY name")
         for some in iter(lambda: cursor.fetchmany(_FETCHED), []):
             for name, stored in some:
                 self._checks.value_of(0, name, stored)
@@ -246,10 +289,15 @@ class Database:
 
     def _find(self, name: bytes) -> tuple[int, object] | None:
         """Return where a row is, and what stands there: `_PLAIN`, or the number of a slot."""
-        found = self._connection.execute(_FIND, (name,)).fetchall()
+        found = self.connection.execute(_FIND, (name,)).fetchall()
         if len(found) > 1 or (found and not isinstance(found[0][0], int)):
             raise StoreDamaged("a row of the store stands there twice, or nowhere: restore a backup")
-        return found[0] if found else None
+        if not found:
+            return None
+        slot, stored = found[0]
+        if slot != _PLAIN:
+            self._slots.know(name, slot, stored)
+        return slot, stored
 
     def _value(self, name: bytes, slot: int, stored: object) -> bytes:
         if slot == _PLAIN:
@@ -259,21 +307,22 @@ class Database:
     def _drop(self, name: bytes, slot: int, stored: object, *, stays: bool = False) -> None:
         """Erase a row; of a plain one whose place is taken at once only its part of the sum."""
         if slot != _PLAIN:
-            self._slots.erase(name, slot)
+            self._slots.erase([name])
             self._erase_group_if_empty(name)
             return
         self._known.pop(name, None)
         self._checks.value_of(0, name, stored)
-        self._add(-1, bytes(stored[-CHECK_BYTES:]))  # type: ignore[index]  # it is the right one
+        self.state.rows -= 1
+        self._fold(bytes(stored))  # type: ignore[call-overload]  # they are the right bytes
         if not stays:
-            self._connection.execute(_DELETE, (name,))
+            self.connection.execute(_DELETE, (name,))
 
-    def _add(self, rows: int, check: bytes) -> None:
-        self.state.rows += rows
-        self.state.fold ^= int.from_bytes(check, "little")
+    def _fold(self, stored: bytes | bytearray) -> None:
+        """Put the check at the end of a row into the sum, or take it out."""
+        self.state.fold ^= int.from_bytes(stored[-CHECK_BYTES:], "little")
 
     def _read_state(self) -> State:
-        found = self._connection.execute("SELECT value FROM state WHERE id=1").fetchall()
+        found = self.connection.execute("SELECT value FROM state WHERE id=1").fetchall()
         if not found:
             raise StoreDamaged("the store has lost its state row: restore a backup")
         return State.unpack(found[0][0], self._checks)
@@ -303,7 +352,7 @@ class Database:
 
     def _make_key(self, name: bytes) -> bytes:
         wrapped = self._sealer.new_key()
-        self._slots.write(name, wrapped + Checks(b"").of(2, name, wrapped), None)
+        self._slots.add(name, wrapped + Checks(b"").of(2, name, wrapped))
         return wrapped
 
     def _erase_group_if_empty(self, name: bytes) -> None:
@@ -313,7 +362,11 @@ class Database:
         found = self._slots.find(b"\0" + group)
         if found is not None:
             self._forgotten.append(Checks(b"").value_of(2, b"\0" + group, found[1]))
-            self._slots.erase(b"\0" + group, found[0])
+            self._slots.erase([b"\0" + group])
+
+
+def _missing() -> StoreDamaged:
+    return StoreDamaged("a row of the store is missing that was there before: restore a backup")
 
 
 def _lost_key(group: bytes) -> bytes:

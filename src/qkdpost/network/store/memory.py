@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from qkdpost.checks import whole_number
@@ -77,6 +77,11 @@ class MemoryStore(SingleUse):
         where = check_key(key)
         self._moment()
         return rows.pop(where, None)
+
+    def erase(self, table: str, keys: Sequence[bytes]) -> None:
+        """See `KeyStore.erase`."""
+        for key in keys:
+            self.take(table, key)
 
     def scan(self, table: str, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """See `KeyStore.scan`."""

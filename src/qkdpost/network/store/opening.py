@@ -13,7 +13,6 @@ whoever wants to look at the damage copies the folder first.
 from __future__ import annotations
 
 import ctypes
-import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from qkdpost.errors import QkdpostError, StoreDamaged, StoreUnavailable
 from qkdpost.network.store.connection import checkpoint, connect, quick_check, refusal
 from qkdpost.network.store.database import Database, is_made, make_tables
 from qkdpost.network.store.files import CountFile, Reserve, lock, make_file, private_folder, sync_folder, unlock
+from qkdpost.network.store.processes import this_process
 from qkdpost.network.store.rows import State
 from qkdpost.network.store.sealing import Sealer
 
@@ -47,7 +47,8 @@ class OpenStore:
     """
 
     def __init__(self, folder: Path, sealer: Sealer, groups: Mapping[str, int], reserve_bytes: int) -> None:
-        self.process = os.getpid()
+        self.process = this_process()
+        self.is_closed = False
         self.file = folder / DATABASE
         self.log = folder / f"{DATABASE}-wal"
         self._sealer = sealer
@@ -214,7 +215,7 @@ class OpenStore:
 
     def close(self) -> None:
         """Close everything, and clean if that can be; only the process that opened the store does so."""
-        if self.process != os.getpid():
+        if self.process != this_process():
             self._keep_for_ever()
             return
         if self._database is not None:
@@ -225,6 +226,7 @@ class OpenStore:
             self.count.close()
             unlock(self._lock)
             self._lock = -1
+        self.is_closed = True
 
     def _close_clean(self) -> None:
         if self.connection.in_transaction:

@@ -19,13 +19,14 @@ What the rules rest on, and an engine must keep:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from qkdpost.checks import described, whole_number
 from qkdpost.errors import InputError
 
 __all__ = [
-    "MAX_KEY_BYTES",
+    "MAX_ROW_KEY_BYTES",
     "MAX_SCANNED_ROWS",
     "MAX_VALUE_BYTES",
     "KeyStore",
@@ -36,7 +37,7 @@ __all__ = [
     "check_value",
 ]
 
-MAX_KEY_BYTES = 255
+MAX_ROW_KEY_BYTES = 255
 """Of the key of a row."""
 MAX_VALUE_BYTES = 2**20
 """Of the value of a row; key material is kept in chunks of about 1 KiB, so that spending one rewrites little."""
@@ -88,6 +89,9 @@ class KeyStore(Protocol):
     def take(self, table: str, key: bytes) -> bytes | None:
         """Return the value of a row and erase it, None if there is none."""
 
+    def erase(self, table: str, keys: Sequence[bytes]) -> None:
+        """Erase rows, those of them that are there, without a look at what is in them."""
+
     def scan(self, table: str, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Return the first rows with start <= key < stop, at most `limit`, in the order of their keys."""
 
@@ -138,8 +142,8 @@ def check_key(key: object) -> bytes:
     Raises:
         InputError: not bytes, or too many.
     """
-    if not isinstance(key, bytes) or len(key) > MAX_KEY_BYTES:
-        raise InputError(f"key must be at most {MAX_KEY_BYTES} bytes; found {described(key)}")
+    if not isinstance(key, bytes) or len(key) > MAX_ROW_KEY_BYTES:
+        raise InputError(f"key must be at most {MAX_ROW_KEY_BYTES} bytes; found {described(key)}")
     return key
 
 
@@ -149,8 +153,8 @@ def check_bound(name: str, bound: object) -> bytes:
     Raises:
         InputError: not bytes, or too many.
     """
-    if not isinstance(bound, bytes) or len(bound) > MAX_KEY_BYTES + 1:
-        raise InputError(f"{name} must be at most {MAX_KEY_BYTES + 1} bytes; found {described(bound)}")
+    if not isinstance(bound, bytes) or len(bound) > MAX_ROW_KEY_BYTES + 1:
+        raise InputError(f"{name} must be at most {MAX_ROW_KEY_BYTES + 1} bytes; found {described(bound)}")
     return bound
 
 

@@ -23,12 +23,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qkdpost.errors import StoreDamaged
+from qkdpost.network.store.protocol import MAX_ROW_KEY_BYTES, check_key, check_table
 
-__all__ = ["CHECK_BYTES", "Checks", "Kind", "State", "row_name"]
+__all__ = ["CHECK_BYTES", "Checks", "Kind", "RowNames", "State", "row_name"]
 
 CHECK_BYTES = 16
+_MOST_TABLES = 256
 _STATE = struct.Struct("<QQ16sQB")
-_NAME_BYTES = struct.Struct("<BH")
+_HEADS = [[struct.pack("<BH", kind, count) for count in range(320)] for kind in range(4)]
+"""What stands before a name in a check: the kind of the row, and the length of the name."""
 
 Kind = Literal[0, 1, 2, 3]
 """What a check is of: a plain row, a secret one, a wrapped key, the state."""
@@ -37,6 +40,30 @@ Kind = Literal[0, 1, 2, 3]
 def row_name(table: str, key: bytes) -> bytes:
     """Return table and key as one; names of tables hold no zero, so that no two tables overlap."""
     return b"%b\0%b" % (table.encode("ascii"), key)
+
+
+class RowNames:
+    """Names of rows, of tables and keys that are checked; what was checked once is not again."""
+
+    __slots__ = ("_begins",)
+
+    def __init__(self) -> None:
+        self._begins: dict[str, bytes] = {}
+
+    def __call__(self, table: str, key: bytes) -> bytes:
+        """Return the name of a row.
+
+        Raises:
+            InputError: table or key are none.
+        """
+        begin = self._begins.get(table) if type(table) is str else None
+        if begin is None:
+            begin = row_name(check_table(table), b"")
+            if len(self._begins) < _MOST_TABLES:
+                self._begins[table] = begin
+        if type(key) is bytes and len(key) <= MAX_ROW_KEY_BYTES:
+            return begin + key
+        return begin + check_key(key)
 
 
 class Checks:
@@ -54,8 +81,7 @@ class Checks:
     def of(self, kind: Kind, name: bytes, value: bytes | bytearray) -> bytes:
         """Return the check of a row."""
         digest = self._began.copy()
-        digest.update(_NAME_BYTES.pack(kind, len(name)) + name)
-        digest.update(value)
+        digest.update(b"".join((_HEADS[kind][len(name)], name, value)))
         return digest.digest()
 
     def value_of(self, kind: Kind, name: object, stored: object) -> bytes:

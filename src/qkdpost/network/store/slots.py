@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from collections.abc import Collection, Iterable
 
 from qkdpost.errors import StoreDamaged
 
@@ -30,8 +31,14 @@ SLOT_TABLES = (
     "CREATE TABLE secret(name BLOB PRIMARY KEY, slot INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE free(size INTEGER, slot INTEGER, PRIMARY KEY(size, slot)) WITHOUT ROWID",
 )
+_FIND = "SELECT secret.slot, slots.value FROM secret LEFT JOIN slots ON slots.id=secret.slot WHERE name=?"
+_ADD = (
+    "INSERT INTO secret SELECT ?1, ?2 WHERE NOT EXISTS(SELECT 1 FROM plain WHERE name=?1) ON CONFLICT(name) DO NOTHING"
+)
 _FREE = "SELECT slot FROM free WHERE size=? ORDER BY slot LIMIT ?"
+_ZERO = "UPDATE slots SET value=zeroblob(?2) WHERE id=?1 AND length(value)=?2"
 _LOOKED_UP = 256
+_MOST_KNOWN = 4096
 _LENGTH = struct.Struct("<I")
 _LEAST_BYTES = 64
 
@@ -50,38 +57,76 @@ class Slots:
         connection: to the database.
     """
 
-    __slots__ = ("_connection", "_free")
+    __slots__ = ("_connection", "_free", "_known")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._free: dict[int, list[int]] = {}
+        self._known: dict[bytes, tuple[int, int]] = {}
 
     def rolled_back(self) -> None:
-        """Look up anew which slots are free."""
+        """Look up anew which slots are free, and which rows have."""
         self._free.clear()
+        self._known.clear()
 
     def find(self, name: bytes) -> tuple[int, object] | None:
         """Return the slot of a row and what is in it."""
-        found = self._connection.execute(
-            "SELECT secret.slot, slots.value FROM secret LEFT JOIN slots ON slots.id=secret.slot WHERE name=?", (name,)
-        ).fetchall()
-        return (found[0][0], content_of(found[0][1])) if found else None
+        found = self._connection.execute(_FIND, (name,)).fetchall()
+        if not found:
+            return None
+        slot, stored = found[0]
+        self.know(name, slot, stored)
+        return slot, content_of(stored)
 
-    def write(self, name: bytes, value: bytes | bytearray, old_slot: int | None) -> None:
-        """Write a row, and erase the slot that it has so far."""
-        if old_slot is not None:
-            self._empty(old_slot)
-        content = _LENGTH.pack(len(value)) + value
-        content += bytes(slot_bytes(len(value)) - len(content))
+    def know(self, name: bytes, slot: int, stored: object) -> None:
+        """Remember where a row is that was read, so that it can be erased without a search."""
+        if isinstance(stored, bytes):
+            self._know(name, slot, len(stored))
+
+    def _know(self, name: bytes, slot: int, size: int) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[name] = slot, size
+
+    def knows(self, name: bytes) -> bool:
+        """Tell whether a row is there for certain."""
+        return name in self._known
+
+    def add(self, name: bytes, value: bytes | bytearray) -> bool:
+        """Write a row if there is none of its name, of either kind; tell whether there was none."""
+        content = _content(value)
         slot = self._filled(content)
-        self._connection.execute(
-            "INSERT INTO secret VALUES(?,?) ON CONFLICT(name) DO UPDATE SET slot=excluded.slot", (name, slot)
-        )
+        if self._connection.execute(_ADD, (name, slot)).rowcount == 1:
+            self._know(name, slot, len(content))
+            return True
+        self._empty([(slot, len(content))])
+        return False
 
-    def erase(self, name: bytes, slot: int) -> None:
-        """Erase a row."""
-        self._empty(slot)
-        self._connection.execute("DELETE FROM secret WHERE name=?", (name,))
+    def write(self, name: bytes, value: bytes | bytearray) -> None:
+        """Write a row in place of the secret one that is there."""
+        place = self._place_of(name)
+        if place is not None:
+            self._empty([place])
+        content = _content(value)
+        slot = self._filled(content)
+        if self._connection.execute("UPDATE secret SET slot=? WHERE name=?", (slot, name)).rowcount != 1:
+            raise StoreDamaged("a secret row of the store is missing that was there before: restore a backup")
+        self._know(name, slot, len(content))
+
+    def erase(self, names: Iterable[bytes]) -> None:
+        """Erase rows that are there."""
+        places = {name: place for name in names if (place := self._place_of(name)) is not None}
+        for name in places:
+            del self._known[name]
+        self._empty(places.values())
+        done = self._connection.executemany("DELETE FROM secret WHERE name=?", [(name,) for name in places])
+        if done.rowcount != len(places):
+            raise StoreDamaged("a secret row of the store is missing that was there before: restore a backup")
+
+    def _place_of(self, name: bytes) -> tuple[int, int] | None:
+        if name not in self._known and self.find(name) is not None and name not in self._known:
+            raise StoreDamaged("a slot of the store holds no bytes: restore a backup")
+        return self._known.get(name)
 
     def has_any(self, prefix: bytes) -> bool:
         """Tell whether there is a row whose name begins so."""
@@ -115,10 +160,20 @@ class Slots:
             del self._free[size]
         return slot
 
-    def _empty(self, slot: int) -> None:
-        self._free.clear()
-        self._connection.execute("UPDATE slots SET value=zeroblob(length(value)) WHERE id=?", (slot,))
-        self._connection.execute("INSERT INTO free SELECT length(value), id FROM slots WHERE id=?", (slot,))
+    def _empty(self, places: Collection[tuple[int, int]]) -> None:
+        """Overwrite slots of these sizes with zeros, and have them be used again."""
+        done = self._connection.executemany(_ZERO, places)
+        if done.rowcount != len(places):
+            raise StoreDamaged("a slot of the store is missing, or has another size: restore a backup")
+        self._connection.executemany("INSERT INTO free(slot, size) VALUES(?,?)", places)
+        for slot, size in places:
+            if size in self._free:
+                self._free[size].append(slot)
+
+
+def _content(value: bytes | bytearray) -> bytes:
+    """Return what stands in the slot of a value."""
+    return _LENGTH.pack(len(value)) + value + bytes(slot_bytes(len(value)) - _LENGTH.size - len(value))
 
 
 def content_of(slot: object) -> object:

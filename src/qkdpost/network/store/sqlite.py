@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -17,20 +17,22 @@ from qkdpost.network.store.connection import is_full, refusal
 from qkdpost.network.store.database import Database
 from qkdpost.network.store.files import RESERVE_BYTES, make_file, private_folder, sync_folder
 from qkdpost.network.store.opening import DATABASE, OpenStore
+from qkdpost.network.store.processes import this_process
 from qkdpost.network.store.protocol import (
-    MAX_KEY_BYTES,
+    MAX_ROW_KEY_BYTES,
+    MAX_VALUE_BYTES,
     check_bound,
-    check_key,
     check_limit,
     check_table,
     check_value,
 )
-from qkdpost.network.store.rows import row_name
+from qkdpost.network.store.rows import RowNames, row_name
 from qkdpost.network.store.sealing import NoSealer, Sealer
 from qkdpost.single_use import SingleUse
 
 __all__ = ["SqliteStore"]
 
+_BYTES = frozenset((bytes, bytearray))
 ERASED_TOGETHER: Mapping[str, int] = MappingProxyType({"chunks": 32})
 """The first 32 bytes of a chunk's key name its pool and segment."""
 
@@ -77,9 +79,11 @@ class SqliteStore(SingleUse):
         "_groups",
         "_is_short_of_room",
         "_is_unknown",
+        "_names",
         "_open",
         "_reserve_bytes",
         "_sealer",
+        "_turn",
     )
 
     instead: ClassVar[str] = "close it there and open it here, or make a backup()"
@@ -98,11 +102,13 @@ class SqliteStore(SingleUse):
         self._folder = Path(path)
         self._sealer: Sealer = NoSealer() if sealer is None else sealer
         self._groups = {
-            check_table(table): whole_number("erased_together", count, least=1, most=MAX_KEY_BYTES)
+            check_table(table): whole_number("erased_together", count, least=1, most=MAX_ROW_KEY_BYTES)
             for table, count in instance("erased_together", erased_together, Mapping).items()  # type: ignore[type-abstract]
         }
         self._reserve_bytes = whole_number("reserve_bytes", reserve_bytes, least=1, most=2**40)
         self._is_short_of_room = self._is_unknown = False
+        self._names = RowNames()
+        self._turn: Database | None = None
         self._open = self._opened(restored=flag("restored", restored))
 
     def _opened(self, *, restored: bool) -> OpenStore:
@@ -144,17 +150,18 @@ class SqliteStore(SingleUse):
 
     def begin(self) -> None:
         """See `KeyStore.begin`."""
-        connection = self._usable().connection
-        if connection.in_transaction:
+        database = self._usable().database
+        if database.connection.in_transaction:
             raise LocalProtocolError("a transaction is open already: commit it or roll it back first")
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            database.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise self._failure(error, "begin a transaction") from error
+        self._turn = database
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """See `KeyStore.get`."""
-        name = row_name(check_table(table), check_key(key))
+        name = self._names(table, key)
         database, failure = self._transaction(), None
         try:
             return database.get(name)
@@ -164,27 +171,39 @@ class SqliteStore(SingleUse):
 
     def put(self, table: str, key: bytes, value: bytes | bytearray, *, secret: bool = False) -> None:
         """See `KeyStore.put`."""
-        name = row_name(check_table(table), check_key(key))
-        check_value(value)
+        name = self._names(table, key)
+        if type(value) not in _BYTES or len(value) > MAX_VALUE_BYTES:
+            check_value(value)
         database, failure = self._transaction(), None
         try:
-            if secret and self._is_short_of_room:
+            if not secret:
+                return database.put(name, value)
+            if self._is_short_of_room:
                 self._find_room()
-            database.put(name, value, secret=secret)
+            return database.put_secret(name, value)
         except (sqlite3.Error, StoreDamaged, StoreUnavailable) as error:
             failure = self._failure(error, "write a row", writes=True)
-        if failure is not None:
-            del value
-            raise failure
+        del value
+        raise failure
 
     def take(self, table: str, key: bytes) -> bytes | None:
         """See `KeyStore.take`."""
-        name = row_name(check_table(table), check_key(key))
+        name = self._names(table, key)
         database, failure = self._transaction(), None
         try:
             return database.take(name)
         except (sqlite3.Error, StoreDamaged) as error:
             failure = self._failure(error, "erase a row", writes=True)
+        raise failure
+
+    def erase(self, table: str, keys: Sequence[bytes]) -> None:
+        """See `KeyStore.erase`."""
+        names = [self._names(table, key) for key in keys]
+        database, failure = self._transaction(), None
+        try:
+            return database.erase(names)
+        except (sqlite3.Error, StoreDamaged) as error:
+            failure = self._failure(error, "erase rows", writes=True)
         raise failure
 
     def scan(self, table: str, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
@@ -210,6 +229,7 @@ class SqliteStore(SingleUse):
             if is_changed:
                 self._open.count.write(database.state.commits)
             database.committed()
+            self._turn = None
         except (sqlite3.Error, OSError) as error:
             failure = self._failure(error, "commit")
         if failure is not None:
@@ -263,8 +283,8 @@ class SqliteStore(SingleUse):
     def reopen(self) -> None:
         """See `KeyStore.reopen`."""
         self._check_process()
-        self._is_unknown = True
-        if self._end.alive:
+        self._is_unknown, self._turn = True, None
+        if not self._open.is_closed:
             self._open.leave()
             self._open.open(restored=False)
         else:
@@ -275,6 +295,7 @@ class SqliteStore(SingleUse):
     def close(self) -> None:
         """See `KeyStore.close`."""
         self._check_process()
+        self._turn = None
         self._end()
 
     # What went wrong, and what may be done.
@@ -291,7 +312,7 @@ class SqliteStore(SingleUse):
         if isinstance(error, StoreUnavailable):
             self._undo()
             return StoreUnavailable(str(error))
-        self._is_unknown = True
+        self._is_unknown, self._turn = True, None
         if isinstance(error, sqlite3.Error):
             return refusal(error, what)
         return StoreUnavailable(f"cannot {what}: {getattr(error, 'strerror', None) or type(error).__name__}; reopen it")
@@ -312,6 +333,7 @@ class SqliteStore(SingleUse):
 
     def _undo(self) -> None:
         """Roll back; SQLite may have done so already, and refuses it then."""
+        self._turn = None
         try:
             if self._open.connection.in_transaction:
                 self._open.connection.execute("ROLLBACK")
@@ -320,10 +342,11 @@ class SqliteStore(SingleUse):
             self._is_unknown = True
 
     def _transaction(self) -> Database:
-        opened = self._usable()
-        if not opened.connection.in_transaction:
+        database = self._turn
+        if database is None or self._open.process != this_process() or not database.connection.in_transaction:
+            self._usable()
             raise LocalProtocolError("no transaction is open: begin one first")
-        return opened.database
+        return database
 
     def _between_transactions(self, what: str) -> OpenStore:
         opened = self._usable()
@@ -337,13 +360,15 @@ class SqliteStore(SingleUse):
         return self._alive()
 
     def _alive(self) -> OpenStore:
-        self._check_process()
-        if not self._end.alive:
+        opened = self._open
+        if opened.process != this_process():
+            self._check_process()
+        if opened.is_closed:
             raise LocalProtocolError("this store is closed: reopen it, or make another one")
-        return self._open
+        return opened
 
     def _check_process(self) -> None:
-        if self._open.process != os.getpid():
+        if self._open.process != this_process():
             raise LocalProtocolError(
                 "this process is a fork of the one that opened the store: two writers would use keys twice; open the "
                 "store after the fork, in one of them"
