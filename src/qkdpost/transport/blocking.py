@@ -1,24 +1,31 @@
-"""A blocking driver: one session over one connected socket, in the calling thread."""
+"""A blocking driver: one session over one connected socket, and over the next ones when these end, in one thread."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
 
-from qkdpost.checks import instance, real_number
-from qkdpost.errors import QkdpostError
+from qkdpost.checks import instance
+from qkdpost.errors import AuthenticationError, QkdpostError, RemoteProtocolError
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
+from qkdpost.transport.reconnection import Backoff, Reconnection
+from qkdpost.transport.silence import Silence
 
-__all__ = ["run"]
+__all__ = ["Reconnection", "keep_connected", "run", "serve"]
 
 CHUNK_BYTES = 2**18
 IDLE_SECONDS = 0.05
 AWAKE_SECONDS = 2e-4
+KEEPALIVE_SECONDS = 15.0
+TIMEOUT_SECONDS = 60.0
+
+_LOG = logging.getLogger("qkdpost.transport")
 
 
 def run(
@@ -26,6 +33,7 @@ def run(
     connection: socket.socket,
     *,
     timeout_seconds: float | None = None,
+    keepalive_seconds: float | None = None,
     idle: Callable[[], None] | None = None,
 ) -> Iterator[Event]:
     """Drive `session` over `connection` until the connection ends, and yield its events as they come.
@@ -37,23 +45,25 @@ def run(
     Args:
         session: in the state `HANDSHAKE` or `OPEN`.
         connection: a connected stream socket.
-        timeout_seconds: give the connection up if nothing moves for so long; by default never.
+        timeout_seconds: give the connection up if nothing moves for so long; by default never. It must be longer than
+            a peer works that says nothing meanwhile, as one with this driver.
+        keepalive_seconds: tell the peer after so much silence that this host is there; by default never. Nothing is
+            told while the session works.
         idle: called some twenty times a second while nothing moves; may submit records.
 
     Raises:
-        InputError: no session, or no time.
+        InputError: no session, or no times.
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
         Exception: whatever `save_pool` or `idle` raise; where no bytes were under way the session lives, and `run` may
             be called again.
     """
     instance("session", session, Session)
-    if timeout_seconds is not None:
-        timeout_seconds = real_number("timeout_seconds", timeout_seconds, above=0.0)
+    silence = Silence(timeout_seconds, keepalive_seconds)
     connection.setblocking(False)
     with contextlib.suppress(OSError):  # small messages must not wait for an acknowledgement; only TCP knows the option
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    line = _Line(session, connection, timeout_seconds, idle)
+    line = _Line(session, connection, silence, idle)
     error: QkdpostError | None = None
     try:
         while error is None and not line.ended:
@@ -71,6 +81,137 @@ def run(
         raise error
 
 
+def keep_connected(
+    session: Session,
+    connect: Callable[[], socket.socket],
+    *,
+    reconnection: Reconnection = Reconnection(),  # noqa: B008 frozen
+    timeout_seconds: float | None = TIMEOUT_SECONDS,
+    keepalive_seconds: float | None = KEEPALIVE_SECONDS,
+    idle: Callable[[], None] | None = None,
+) -> Iterator[Event]:
+    """Drive `session` over one connection after another, until both hosts have finished; yield its events.
+
+    What ended a connection is in its event `ConnectionLost`; nothing of it is raised here, since a stranger's wrong
+    word must not end a host. Watch for losses by "protocol-error" and "authentication-failed" that come again: an
+    operator is needed then. Between two attempts the wait doubles, within bounds, and is drawn.
+
+    Args:
+        session: whose connection has not begun, or has ended.
+        connect: returns a connected stream socket, as `socket.create_connection`, within a time of its own. An
+            `OSError` means that there is no line at present. The socket is closed here.
+        reconnection: how long to wait in between.
+        timeout_seconds: see `run`.
+        keepalive_seconds: see `run`; the peer should do the same.
+        idle: see `run`; also called while there is no connection, but not while `connect` works.
+
+    Raises:
+        InputError: as `run`.
+        LocalProtocolError: another session holds the pool.
+        Exception: whatever `save_pool`, `idle` or `connect` raise.
+    """
+    wait = Backoff(reconnection)
+
+    def called() -> socket.socket | None:
+        try:
+            return connect()
+        except OSError as error:
+            _LOG.warning("no connection to the peer: %s", error)
+            return None
+
+    for event in _kept(session, called, wait, idle, (timeout_seconds, keepalive_seconds)):
+        wait.heard(event)
+        yield event
+
+
+def serve(
+    session: Session,
+    listener: socket.socket,
+    *,
+    reconnection: Reconnection = Reconnection(),  # noqa: B008 frozen
+    timeout_seconds: float | None = TIMEOUT_SECONDS,
+    keepalive_seconds: float | None = KEEPALIVE_SECONDS,
+    idle: Callable[[], None] | None = None,
+) -> Iterator[Event]:
+    """Drive `session` over the connections that are made to `listener`, one at a time; else as `keep_connected`.
+
+    Who connects meanwhile waits; a peer that lost its power is let in again when the old line has been silent for
+    `timeout_seconds`. Whoever can reach the port can hold it: let only the peer.
+
+    Args:
+        session: whose connection has not begun, or has ended.
+        listener: as `socket.create_server` makes it; it is left open.
+        reconnection: only its `first_seconds` is waited between two connections.
+        timeout_seconds: see `run`.
+        keepalive_seconds: see `run`; the peer should do the same.
+        idle: see `run`; also called while there is no connection.
+
+    Raises:
+        InputError, LocalProtocolError, Exception: as `keep_connected`.
+    """
+    instance("listener", listener, socket.socket)
+    wait = Backoff(Reconnection(first_seconds=reconnection.first_seconds, most_seconds=reconnection.first_seconds))
+
+    def accepted() -> socket.socket | None:
+        listener.settimeout(None if idle is None else IDLE_SECONDS)
+        while True:
+            try:
+                return listener.accept()[0]
+            except TimeoutError:
+                if idle is not None:
+                    idle()
+
+    yield from _kept(session, accepted, wait, idle, (timeout_seconds, keepalive_seconds))
+
+
+def _kept(
+    session: Session,
+    reach: Callable[[], socket.socket | None],
+    wait: Backoff,
+    idle: Callable[[], None] | None,
+    times: tuple[float | None, float | None],
+) -> Iterator[Event]:
+    instance("session", session, Session)
+    Silence(*times)
+    while True:
+        connection = reach()
+        if connection is not None:
+            wait.began()
+            yield from _once(session, connection, idle, times)
+            if session.finished and session.state is ConnectionState.CLOSED:
+                return
+        _rest(wait.next_seconds(), idle)
+
+
+def _once(
+    session: Session,
+    connection: socket.socket,
+    idle: Callable[[], None] | None,
+    times: tuple[float | None, float | None],
+) -> Iterator[Event]:
+    """Drive a session over one connection, whose end is an event and not an error."""
+    with connection:
+        try:
+            if not session.state.alive:
+                session.connect()
+            with contextlib.suppress(OSError):  # it may be gone already, which is told below
+                _LOG.info("connected to %s", connection.getpeername())
+            yield from run(session, connection, timeout_seconds=times[0], keepalive_seconds=times[1], idle=idle)
+        except (RemoteProtocolError, AuthenticationError) as error:
+            _LOG.warning("the connection ended: %s", error)
+        finally:
+            session.connection_lost("closed-here")
+
+
+def _rest(seconds: float, idle: Callable[[], None] | None) -> None:
+    """Wait, and call `idle` as often as on a quiet line."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(left if idle is None else min(left, IDLE_SECONDS))
+        if idle is not None:
+            idle()
+
+
 class _Line:
     """The socket and what is still to be sent over it."""
 
@@ -78,18 +219,17 @@ class _Line:
         self,
         session: Session,
         connection: socket.socket,
-        timeout_seconds: float | None,
+        silence: Silence,
         idle: Callable[[], None] | None,
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection, selectors.EVENT_READ)
         self._session = session
         self._connection = connection
-        self._timeout = timeout_seconds
+        self._silence = silence
         self._idle = idle
         self._pending = bytearray()
         self._can_send = True
-        self._moved = time.monotonic()
         self.ended = False
 
     def step(self) -> None:
@@ -107,7 +247,7 @@ class _Line:
         elif state is not ConnectionState.CLOSED:
             moved |= self._receive()
         if moved:
-            self._moved = time.monotonic()
+            self._silence.moved()
         else:
             self._wait(selectors.EVENT_READ if state is not ConnectionState.CLOSED else 0)
 
@@ -115,7 +255,7 @@ class _Line:
         """End the driving; a stream of which a part can no longer be sent is of no use to the peer."""
         self._selector.close()
         if self._pending or not self._can_send:
-            self._session.connection_lost()
+            self._session.connection_lost("closed-here" if self._can_send else "peer-closed")
 
     def _wait(self, wanted: int) -> None:
         wanted |= selectors.EVENT_WRITE if self._pending else 0
@@ -127,14 +267,26 @@ class _Line:
                 return
         if self._selector.select(self._patience()):
             return
-        if self._timeout is not None and time.monotonic() - self._moved >= self._timeout:
-            self._session.connection_lost()
+        if self._silence.is_too_long:
+            self._session.connection_lost("timed-out")
             self.ended = True
-        elif self._idle is not None:
+            return
+        if self._silence.wants_a_word:
+            self._speak()
+        if self._idle is not None:
             self._idle()
 
     def _patience(self) -> float | None:
-        return self._timeout if self._idle is None else IDLE_SECONDS
+        left = self._silence.seconds_left if self._idle is None else min(IDLE_SECONDS, self._silence.seconds_left)
+        return None if left == float("inf") else left
+
+    def _speak(self) -> None:
+        """Say that this host is there; that is no movement, for the line would then never be too silent."""
+        word = self._session.keepalive()
+        self._silence.sent()
+        if word and self._can_send:
+            self._pending += word
+            self._send()
 
     def _send(self) -> bool:
         try:
@@ -146,6 +298,7 @@ class _Line:
             self._can_send = False
             return True
         del self._pending[:sent]
+        self._silence.sent()
         return True
 
     def _receive(self) -> bool:
@@ -158,5 +311,5 @@ class _Line:
         if data:
             self._session.receive_data(data)
         else:
-            self._session.connection_lost()
+            self._session.connection_lost("peer-closed")
         return True

@@ -8,15 +8,14 @@ import random
 import ssl
 import time
 
-import msgspec
-
-from qkdpost.checks import instance, keep, real_number, whole_number
-from qkdpost.errors import ConfigurationError, NotAuthorised, QkdpostError, RemoteProtocolError
+from qkdpost.checks import instance, whole_number
+from qkdpost.errors import NotAuthorised, QkdpostError, RemoteProtocolError
 from qkdpost.network.events import Event, StoreFailed
 from qkdpost.network.names import checked_name
 from qkdpost.transport.network.certificates import KEY_MANAGER, Credentials, Identification, context_of
 from qkdpost.transport.network.tls import TlsProtocol
 from qkdpost.transport.network.turns import KeyManagerHost
+from qkdpost.transport.reconnection import Reconnection
 
 __all__ = ["PeerDialler", "PeerLines", "PeerServer", "Reconnection", "connect_peer", "serve_peers"]
 
@@ -24,28 +23,6 @@ _HANDSHAKE_SECONDS = 10.0
 _MOST_STRANGERS = 256
 """Connections that have not shown a certificate yet."""
 _SWEEP_SECONDS = 0.5
-
-
-class Reconnection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to wait before a peer is called again.
-
-    Args:
-        first_seconds: after a connection that worked.
-        most_seconds: the wait doubles after each failure, up to this; each is shortened by chance, by a half at most.
-
-    Raises:
-        ConfigurationError: no such times.
-    """
-
-    first_seconds: float = 0.1
-    most_seconds: float = 15.0
-
-    def __post_init__(self) -> None:
-        for name in ("first_seconds", "most_seconds"):
-            value = real_number(name, getattr(self, name), least=1e-3, most=3600.0, error=ConfigurationError)
-            keep(self, name, value)
-        if self.first_seconds > self.most_seconds:
-            raise ConfigurationError("first_seconds must be at most most_seconds")
 
 
 async def serve_peers(

@@ -1,0 +1,85 @@
+"""Calls into one session, one at a time, in the threads of an executor or in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from qkdpost.checks import instance
+from qkdpost.errors import ConfigurationError
+from qkdpost.session.session import Session
+
+__all__ = ["TURNS", "Turns", "in_turn", "threads_of"]
+
+_Returned = TypeVar("_Returned")
+
+
+class Turns:
+    """Calls into one session, one at a time, each in the executor if there is one."""
+
+    def __init__(self, executor: Executor | None) -> None:
+        self._executor = executor
+        self._lock = asyncio.Lock()
+        self.wake = asyncio.Event()
+        """Something is to be done: bytes came, or another task has called."""
+
+    @property
+    def in_threads(self) -> bool:
+        """Whether calls are made elsewhere than in the event loop."""
+        return self._executor is not None
+
+    async def call(self, function: Callable[[], _Returned]) -> _Returned:
+        """Call when nobody else does, and never leave the session in the hands of a thread."""
+        async with self._lock:
+            if self._executor is None:
+                return function()
+            future = asyncio.get_running_loop().run_in_executor(self._executor, function)
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                while not future.done():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait({future})
+                if not future.cancelled():
+                    future.exception()
+                raise
+
+
+TURNS: WeakKeyDictionary[Session, Turns] = WeakKeyDictionary()
+"""Of the sessions that are driven at present."""
+
+
+async def in_turn(session: Session, call: Callable[[], _Returned]) -> _Returned:
+    """Call something of a session that a driver runs, when no other call is at work in it, and in its executor.
+
+    A session takes one call at a time, and what it does upon `submit` may be long: opening a block, for one.
+
+    >>> import asyncio, qkdpost as qp
+    >>> link = qp.LinkConfig(protocol=qp.BB84())
+    >>> session = qp.Session(role="bob", link=link, auth_key=qp.KeyPool(bytes(range(128))))
+    >>> asyncio.run(qp.transport.asyncio.in_turn(session, session.finish))
+    """
+    turns = TURNS.get(session)
+    if turns is None:
+        return call()
+    returned = await turns.call(call)
+    turns.wake.set()
+    return returned
+
+
+def threads_of(executor: Executor | None) -> Executor | None:
+    """Return the executor, if it is one in whose threads a session may work.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if executor is None:
+        return None
+    instance("executor", executor, Executor, hint="write ThreadPoolExecutor(max_workers=2)", error=ConfigurationError)
+    if isinstance(executor, ProcessPoolExecutor):
+        raise ConfigurationError("executor must be one of threads: a session cannot be sent to another process")
+    return executor
