@@ -19,7 +19,7 @@ __all__ = ["plot_key_rates", "plot_qber", "plot_terms"]
 _Kept = TypeVar("_Kept")
 
 
-def plot_key_rates(curves: Mapping[str, Sequence[Plan]], axes: Any = None, *, asymptotic: bool = True) -> Any:
+def plot_key_rates(curves: Mapping[str, Sequence[Plan[Any]]], axes: Any = None, *, asymptotic: bool = True) -> Any:
     """Draw secret bits per pulse against distance, with the repeaterless limit.
 
     Args:
@@ -118,7 +118,7 @@ def plot_terms(secret: SecretLength, axes: Any = None) -> Any:
     return axes
 
 
-def _named_curves(curves: Mapping[str, Sequence[Plan]]) -> dict[str, list[Plan]]:
+def _named_curves(curves: Mapping[str, Sequence[Plan[Any]]]) -> dict[str, list[Plan[Any]]]:
     if not isinstance(curves, Mapping):
         raise InputError(
             f"curves must be a mapping of names to curves; found {described(curves)}. Write {{'name': curve}}"

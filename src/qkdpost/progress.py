@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol, TextIO
 
 from qkdpost.checks import described
@@ -44,8 +45,7 @@ class Progress(Protocol):
         ...
 
 
-@contextlib.contextmanager
-def telling(progress: bool | Progress) -> Iterator[Progress]:
+def telling(progress: bool | Progress) -> AbstractContextManager[Progress]:
     """Give the function to be told for an argument `progress`; whatever was drawn is erased when the work ends.
 
     Args:
@@ -55,19 +55,22 @@ def telling(progress: bool | Progress) -> Iterator[Progress]:
         InputError: it is none of these.
     """
     if isinstance(progress, bool):
-        line = _Line(sys.stderr, time.monotonic) if progress and _overwrites(sys.stderr) else None
-        try:
-            yield _nothing if line is None else line.tell
-        finally:
-            if line is not None:
-                line.erase()
-    elif callable(progress):
-        yield progress
-    else:
+        return _drawing() if progress and _overwrites(sys.stderr) else contextlib.nullcontext(_nothing)
+    if not callable(progress):
         raise InputError(
             f"progress must be True, False or a function of three arguments, progress(what, done, total); "
             f"found {described(progress)}"
         )
+    return contextlib.nullcontext(progress)
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[Progress]:
+    line = _Line(sys.stderr, time.monotonic)
+    try:
+        yield line.tell
+    finally:
+        line.erase()
 
 
 def _nothing(what: str, done: int, total: int | None, /) -> None:

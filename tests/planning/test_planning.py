@@ -14,7 +14,7 @@ from scipy import optimize
 
 from qkdpost import planning, simulation
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.planning import AnyLink, BBM92Link, DecoyBB84Link, SinglePhotonBB84Link
+from qkdpost.planning import BBM92Link, DecoyBB84Link, PlannedLink, SinglePhotonBB84Link
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.simulation import Fibre, GatedDetectors, ImperfectPhotonSource, WeakCoherentSource
 from support.yardstick import in_yardsticks
@@ -27,7 +27,7 @@ ONE_DECOY = dataclasses.replace(
 )
 PHOTONS = SinglePhotonBB84Link(fibre=Fibre(length_km=50))
 PAIRS = BBM92Link(fibre=Fibre(length_km=50))
-LINKS: dict[str, AnyLink] = {"two decoys": TWO_DECOYS, "one decoy": ONE_DECOY, "photons": PHOTONS, "pairs": PAIRS}
+LINKS: dict[str, PlannedLink] = {"two decoys": TWO_DECOYS, "one decoy": ONE_DECOY, "photons": PHOTONS, "pairs": PAIRS}
 ROUGH = GatedDetectors(
     efficiency=0.3, dark_count_probability=2e-4, dead_time_slots=20, afterpulse_probability=0.05, afterpulse_slots=300.0
 )

@@ -85,3 +85,26 @@ def planned() -> float:
     link = planning.GaussianLink(detection="heterodyne", correction="slices", attacks="gaussian-collective")
     shaped = planning.Constellation.qam(16, 2.0, shaping="binomial")
     return planning.optimise(link, pulses=10**9).bits_per_second + len(shaped.quadratures)
+
+
+def planned_and_run() -> tuple[float, ...]:
+    plan = planning.optimise(planning.DecoyBB84Link(fibre_km=20), pulses=1e9, progress=told)
+    link = plan.link_config(epsilon=1e-9, correction=qp.Ldpc(decoder="patient"))
+    alice, bob = plan.link.simulate(pulses=10**6, rng=1)
+    result = qp.distill(alice, bob, link)
+    qp.distill(*plan.simulate(rng=2), link)
+    curve = planning.rate_curve(
+        planning.BBM92Link(pairs_per_slot=0.02), distances_km=[0, 10], pulses=1e9, optimise=False
+    )
+    qp.plotting.plot_key_rates({"pairs": curve, "decoys": [plan]})
+    found = planning.time_to_collect(planning.SinglePhotonBB84Link(), secret_bits=1e6)
+    leaked = security.expected_leakage(1e6, 0.02, efficiency=1.05)
+    rate = planning.tolerated_error_rate(key_bits=1e6)
+    return (
+        *plan.link.source.intensities,
+        curve[0].link.pairs_per_slot,
+        found.link.attenuation,
+        leaked,
+        rate,
+        len(result.key),
+    )

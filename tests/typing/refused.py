@@ -68,3 +68,8 @@ def planned() -> None:
     planning.Constellation.qam(16, 2.0, shaping="gaussian")  # refused
     planning.optimise(qp.LinkConfig(protocol=qp.BB84()), pulses=10**9)  # refused
     planning.rate_curve(planning.BBM92Link(), distances_km=50, pulses=10**9)  # refused
+    print(planning.optimise(planning.BBM92Link(), pulses=1e9).link.source)  # refused
+    planning.DecoyBB84Link(length_km=20)  # refused
+    planning.DecoyBB84Link(fibre_km=20).link_config(kind="bb84")  # refused
+    planning.BBM92Link().simulate(pulses="1e6", rng=1)  # refused
+    planning.tolerated_error_rate(key_bits="many")  # refused

@@ -11,13 +11,13 @@ import numpy as np
 from qkdpost.campaigns.plain_values import Plain, plain_value
 from qkdpost.campaigns.task import Task
 from qkdpost.checks import flag, whole_numbers
-from qkdpost.planning import AnyLink, expected_length, optimise
+from qkdpost.planning import PlannedLink, expected_length, optimise
 
 __all__ = ["planned_link", "planning_tasks"]
 
 
 def planning_tasks(
-    links: Iterable[AnyLink],
+    links: Iterable[PlannedLink],
     *,
     pulses: Sequence[int],
     epsilon: float = 1e-10,
@@ -47,7 +47,7 @@ def planning_tasks(
 
 
 def planned_link(
-    rng: np.random.Generator, *, link: AnyLink, pulses: int, epsilon: float, optimised: bool, **options: Any
+    rng: np.random.Generator, *, link: PlannedLink, pulses: int, epsilon: float, optimised: bool, **options: Any
 ) -> dict[str, Plain]:
     """Plan one link; nothing is drawn.
 

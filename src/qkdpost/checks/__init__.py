@@ -20,6 +20,7 @@ from qkdpost.checks.scalars import (
     real_number,
     whole_number,
     whole_numbers,
+    whole_real,
 )
 from qkdpost.checks.structs import keep
 from qkdpost.checks.vectors import bit_vector, entries_and_gaps, integer_vector, small_integers, small_vector
@@ -45,4 +46,5 @@ __all__ = [
     "small_vector",
     "whole_number",
     "whole_numbers",
+    "whole_real",
 ]

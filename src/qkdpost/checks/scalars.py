@@ -26,6 +26,7 @@ __all__ = [
     "real_of",
     "whole_number",
     "whole_numbers",
+    "whole_real",
 ]
 
 MAX_COUNT = 2**53
@@ -58,6 +59,25 @@ def whole_number(
         raise error(
             f"{name} must be an integer in {power_of_two(least)} ... {power_of_two(most)}; found {described(value)}"
             f"{_whole_float_hint(value, least, most)}"
+        )
+    return number
+
+
+def whole_real(
+    name: str, value: object, *, least: int = 0, most: int = MAX_COUNT, error: type[QkdpostError] = InputError
+) -> int:
+    """Return an integer, also of a float that is whole, where people write 1e9: a number of pulses or of bits.
+
+    Raises:
+        InputError: (or `error`) it is not whole, or not in least ... most.
+    """
+    number = index_of(value)
+    if number is None:
+        given = real_of(value)
+        number = int(given) if given is not None and given.is_integer() else None
+    if number is None or not least <= number <= most:
+        raise error(
+            f"{name} must be a whole number in {power_of_two(least)} ... {power_of_two(most)}; found {described(value)}"
         )
     return number
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from qkdpost.planning.acceptance import FixedLengthPlan, plan_fixed_length
 from qkdpost.planning.coherent_link import GaussianLink
-from qkdpost.planning.links import AnyLink, BBM92Link, DecoyBB84Link, SinglePhotonBB84Link, expected_length
+from qkdpost.planning.decoy_link import DecoyBB84Link
+from qkdpost.planning.links import expected_length
 from qkdpost.planning.optimisation import Plan, optimise, rate_curve, repeaterless_limit, time_to_collect
+from qkdpost.planning.pair_link import BBM92Link
+from qkdpost.planning.planned_link import PlannedLink
+from qkdpost.planning.single_photon_link import SinglePhotonBB84Link
+from qkdpost.planning.tolerance import tolerated_error_rate
 from qkdpost.planning.virtual_channel import virtual_channel_capacity
 from qkdpost.security.gaussian.constellations import Constellation
 from qkdpost.security.gaussian.discrete_modulation import DiscreteModulationRate, asymptotic_discrete_rate
 
 __all__ = [
-    "AnyLink",
     "BBM92Link",
     "Constellation",
     "DecoyBB84Link",
@@ -23,6 +27,7 @@ __all__ = [
     "FixedLengthPlan",
     "GaussianLink",
     "Plan",
+    "PlannedLink",
     "SinglePhotonBB84Link",
     "asymptotic_discrete_rate",
     "expected_length",
@@ -31,5 +36,6 @@ __all__ = [
     "rate_curve",
     "repeaterless_limit",
     "time_to_collect",
+    "tolerated_error_rate",
     "virtual_channel_capacity",
 ]

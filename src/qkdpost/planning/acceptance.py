@@ -19,7 +19,7 @@ import msgspec
 from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.planning.links import MAX_EFFICIENCY
+from qkdpost.planning.parameters import check_efficiency
 from qkdpost.protocols.table import protocol_of
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
@@ -84,7 +84,7 @@ def plan_fixed_length(
             or of other intensities.
     """
     instance("config", config, LinkConfig)
-    efficiency = real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
+    efficiency = check_efficiency(efficiency)
     deviations = real_number("deviations", deviations, least=0.0, most=40.0)
     if key_error_rate is not None:
         key_error_rate = real_number("key_error_rate", key_error_rate, least=0.0, most=0.5)

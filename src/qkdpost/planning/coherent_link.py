@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import InitVar, dataclass, replace
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from qkdpost.checks import choice, instance, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.planning.planned_link import FIBRE, PlannedLink, keep
 from qkdpost.planning.virtual_channel import virtual_channel_capacity
+from qkdpost.progress import Progress
+from qkdpost.protocols.gaussian_cv import GaussianCV
 from qkdpost.reconciliation.raptor.plan import MAX_EXTENSION_ROWS, MIN_EXTENSION_ROWS, FramePlan, plan_frames
+from qkdpost.reconciliation.settings import CorrectionSettings, Multidimensional, Slices
 from qkdpost.reconciliation.slices.plan import MAX_LEVELS, SlicePlan, plan_slices
+from qkdpost.records import CoherentStates, QuadratureOutcomes
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.gaussian.secret_length import apply_bound
@@ -23,7 +28,9 @@ from qkdpost.security.gaussian.slices.bound import SlicedTally
 from qkdpost.security.gaussian.slices.bound import apply_bound as apply_bound_of_slices
 from qkdpost.security.gaussian.tally import GaussianTally
 from qkdpost.security.result import SecretLength
-from qkdpost.simulation.devices import Fibre
+from qkdpost.simulation.devices import Fibre, with_length
+from qkdpost.simulation.draws import RandomDraws
+from qkdpost.simulation.gaussian_cv import simulate_gaussian_cv
 from qkdpost.statistics.gaussian.moments import LAGS, CalibrationMoments, QuadratureMoments, Whitening
 from qkdpost.statistics.gaussian.wrapped import cell_entropy
 
@@ -31,9 +38,7 @@ __all__ = ["GaussianLink"]
 
 Correction = Literal["multidimensional", "slices"]
 
-FIBRE = Fibre()
-
-MAX_PULSES = 2**40
+MAX_SYMBOLS = 2**40
 """Symbols of a block, whose sums are of no more."""
 _FRAME_REALS = 2**19
 """About as many outcomes are in a frame, where no plan of a code says how many."""
@@ -46,7 +51,7 @@ _VARIANCES = (1.0, 2.5, 6.0, 15.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GaussianLink:
+class GaussianLink(PlannedLink):
     """Gaussian-modulated coherent states, corrected from Bob to Alice.
 
     Args:
@@ -55,6 +60,7 @@ class GaussianLink:
         phase_variance: of the residual phase of the local oscillator, in rad^2; what it adds to the excess noise grows
             with the modulation variance.
         fibre: the channel.
+        fibre_km: a length for the fibre, in the place of its own; `fibre.length_km` reads it.
         efficiency: of the receiver.
         electronic_noise: of each of its detectors.
         detection: "heterodyne" or "homodyne".
@@ -79,6 +85,7 @@ class GaussianLink:
     excess_noise: float = 0.01
     phase_variance: float = 0.0
     fibre: Fibre = FIBRE
+    fibre_km: InitVar[float | None] = None
     efficiency: float = 0.6
     electronic_noise: float = 0.1
     detection: Detection = "heterodyne"
@@ -93,38 +100,40 @@ class GaussianLink:
     disclosed_symbols: int = 2**17
     pulse_rate_hz: float = 1e8
 
-    def __post_init__(self) -> None:
-        instance("fibre", self.fibre, Fibre)
+    max_pulses: ClassVar[int] = MAX_SYMBOLS
+
+    def __post_init__(self, fibre_km: float | None) -> None:
+        keep(self, "fibre", with_length(instance("fibre", self.fibre, Fibre), fibre_km))
         for name, above, most in (
             ("modulation_variance", 0.0, _MOST_VARIANCE),
             ("efficiency", 0.0, 1.0),
             ("pulse_rate_hz", 0.0, 1e18),
         ):
-            _keep(self, name, real_number(name, getattr(self, name), above=above, most=most))
+            keep(self, name, real_number(name, getattr(self, name), above=above, most=most))
         if self.reconciliation_efficiency is not None:
             share = real_number("reconciliation_efficiency", self.reconciliation_efficiency, above=0.0, most=1.0)
-            _keep(self, "reconciliation_efficiency", share)
+            keep(self, "reconciliation_efficiency", share)
         for name, most in (("excess_noise", 1e3), ("phase_variance", 1.0), ("electronic_noise", 1e3)):
-            _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=most))
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, most=most))
         for name in ("modulation_tolerance", "efficiency_tolerance"):
-            _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=0.5))
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, most=0.5))
         for name, offered in (
             ("detection", Detection),
             ("receiver", Receiver),
             ("attacks", Attacks),
             ("correction", Correction),
         ):
-            _keep(self, name, choice(name, getattr(self, name), get_args(offered)))
+            keep(self, name, choice(name, getattr(self, name), get_args(offered)))
         self._check_counts()
 
     def _check_counts(self) -> None:
         dimension = whole_number("dimension", self.dimension, least=1, most=8)
         if dimension not in (1, 2, 4, 8) or (dimension == 1 and self.detection == "heterodyne"):
             raise InputError(f"dimension must be 2, 4 or 8, or 1 for homodyne detection; found {dimension}")
-        _keep(self, "dimension", dimension)
+        keep(self, "dimension", dimension)
         if self.calibration_symbols is not None:
-            _keep(self, "calibration_symbols", whole_number("calibration_symbols", self.calibration_symbols, least=100))
-        _keep(self, "disclosed_symbols", whole_number("disclosed_symbols", self.disclosed_symbols))
+            keep(self, "calibration_symbols", whole_number("calibration_symbols", self.calibration_symbols, least=100))
+        keep(self, "disclosed_symbols", whole_number("disclosed_symbols", self.disclosed_symbols))
 
     @property
     def gain(self) -> float:
@@ -198,7 +207,7 @@ class GaussianLink:
         Raises:
             InputError: more than 2^40 symbols.
         """
-        whole_number("pulses", pulses, most=MAX_PULSES)
+        whole_number("pulses", pulses, most=MAX_SYMBOLS)
         symbols = max(0, pulses - self.disclosed_symbols)
         heterodyne = self.detection == "heterodyne"
         each = symbols if heterodyne else symbols // 2
@@ -277,7 +286,7 @@ class GaussianLink:
             return apply_bound_of_slices(sliced, disclosed, epsilon, settings)
         return apply_bound(tally, disclosed, epsilon, settings)
 
-    def starting_points(self) -> Iterator[GaussianLink]:
+    def starting_points(self) -> Iterator[Self]:
         """Yield a coarse grid of choices to start a search from."""
         yield from (replace(self, modulation_variance=variance) for variance in _VARIANCES)
 
@@ -285,14 +294,62 @@ class GaussianLink:
         """Return the logarithm of the modulation variance."""
         return [math.log(self.modulation_variance)]
 
-    def with_free_parameters(self, values: Sequence[float]) -> GaussianLink:
+    def with_free_parameters(self, values: Sequence[float]) -> Self:
         """Return the same link with another choice."""
         return replace(self, modulation_variance=math.exp(max(-7.0, min(5.0, values[0]))))
+
+    def over(self, fibre_km: float) -> Self:
+        """Return the same link over another length of fibre."""
+        return replace(self, fibre_km=fibre_km)
+
+    def protocol_settings(self) -> GaussianCV:
+        """Return the settings of QKD with Gaussian modulation, as far as the two hosts share them."""
+        return GaussianCV(
+            modulation_variance=self.modulation_variance,
+            efficiency=self.efficiency,
+            detection=self.detection,
+            receiver=self.receiver,
+            attacks=self.attacks,
+            modulation_tolerance=self.modulation_tolerance,
+            efficiency_tolerance=self.efficiency_tolerance,
+            disclosed_symbols=self.disclosed_symbols,
+        )
+
+    def default_correction(self) -> CorrectionSettings:
+        """Return the method and the dimension that the link names."""
+        return Slices() if self.correction == "slices" else Multidimensional(dimension=self.dimension)
+
+    def expected_detections(self, pulses: float) -> float:
+        """Return the number of symbols, all of which are measured."""
+        return pulses
+
+    def simulate(
+        self, *, pulses: float, rng: RandomDraws, progress: bool | Progress = False
+    ) -> tuple[CoherentStates, QuadratureOutcomes]:
+        """Draw what both sides record of `pulses` symbols, by the same devices and choices.
+
+        Args:
+            pulses: how many; a whole float is allowed.
+            rng: a generator of numpy, or a seed for one.
+            progress: True to draw how far it has got, or a function that is told, as `Progress`.
+
+        Raises:
+            InputError: a number out of range.
+        """
+        return simulate_gaussian_cv(
+            symbols=pulses,
+            rng=rng,
+            modulation_variance=self.modulation_variance,
+            fibre=self.fibre,
+            excess_noise=self.excess_noise,
+            efficiency=self.efficiency,
+            electronic_noise=self.electronic_noise,
+            detection=self.detection,
+            phase_variance=self.phase_variance,
+            calibration_symbols=self.calibration_symbols,
+            progress=progress,
+        )
 
 
 def _rate(plan: FramePlan) -> float:
     return 1.0 - plan.syndrome_bits / plan.frame_bits
-
-
-def _keep(link: GaussianLink, name: str, value: object) -> None:
-    object.__setattr__(link, name, value)

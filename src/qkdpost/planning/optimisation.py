@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from qkdpost.checks import numbers, real_number, whole_number
+from qkdpost.checks import flag, numbers, real_number, whole_number
+from qkdpost.config import LinkConfig
 from qkdpost.display import html_table
 from qkdpost.errors import ConfigurationError, QkdpostError
-from qkdpost.planning.links import (
-    AnyLink,
-    DecoyBB84Link,
-    check_link,
-    check_pulses,
-    expected_length,
-    largest_block,
-)
+from qkdpost.health.limits import RecordLimits
+from qkdpost.planning.decoy_link import DecoyBB84Link
+from qkdpost.planning.links import check_link, expected_length
+from qkdpost.planning.planned_link import PlannedLink, check_pulses
 from qkdpost.progress import Progress, telling
+from qkdpost.reconciliation.settings import CorrectionSettings
+from qkdpost.records import RawRecord
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
+from qkdpost.simulation.draws import RandomDraws
 
 __all__ = ["Plan", "optimise", "rate_curve", "repeaterless_limit", "time_to_collect"]
+
+_Link = TypeVar("_Link", bound=PlannedLink)
+_Planned_co = TypeVar("_Planned_co", bound=PlannedLink, covariant=True)
 
 _STARTS = 2
 """How many choices of the coarse grid are searched from."""
@@ -39,7 +42,7 @@ _HOPELESS = math.log(100.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Generic[_Planned_co]):
     """A link with its choices made, and what it is expected to give.
 
     Args:
@@ -48,7 +51,7 @@ class Plan:
         result: the secret length of a block, with all terms.
     """
 
-    link: AnyLink
+    link: _Planned_co
     pulses: int
     result: SecretLength
 
@@ -66,6 +69,40 @@ class Plan:
     def bits_per_second(self) -> float:
         """Secret bits per second of sending."""
         return self.result.bits / self.seconds
+
+    def link_config(
+        self,
+        *,
+        epsilon: float | None = None,
+        correction: CorrectionSettings | None = None,
+        record_limits: RecordLimits | None = None,
+    ) -> LinkConfig:
+        """Return the configuration for both hosts: the plan's choices, in blocks of its size.
+
+        Args:
+            epsilon: the security parameter of a block; None: what was planned with.
+            correction: how errors are corrected; None: as the link says, or the kind's default.
+            record_limits: what hosts tolerate in their own records; None: the default.
+
+        Raises:
+            ConfigurationError: a number out of range, or parts that contradict each other.
+
+        >>> import qkdpost as qp
+        >>> plan = qp.planning.optimise(qp.planning.DecoyBB84Link(fibre_km=20), pulses=1e9, max_evaluations=3)
+        >>> link = plan.link_config()
+        >>> link.protocol.intensities == plan.link.source.intensities, link.security.epsilon
+        (True, 1e-10)
+        """
+        return self.link.link_config(
+            pulses=self.pulses,
+            epsilon=_total(self.result.epsilon.budget) if epsilon is None else epsilon,
+            correction=correction,
+            record_limits=record_limits,
+        )
+
+    def simulate(self, *, rng: RandomDraws, progress: bool | Progress = False) -> tuple[RawRecord, RawRecord]:
+        """Draw what both sides record of a block, as `PlannedLink.simulate` does."""
+        return self.link.simulate(pulses=self.pulses, rng=rng, progress=progress)
 
     def _rows(self) -> list[tuple[str, str]]:
         return [
@@ -89,15 +126,15 @@ class Plan:
 
 
 def optimise(
-    link: AnyLink,
+    link: _Link,
     *,
-    pulses: int,
+    pulses: float,
     epsilon: Epsilon | float = 1e-10,
     efficiency: float | None = None,
     max_evaluations: int = 450,
     progress: bool | Progress = False,
     **options: Any,
-) -> Plan:
+) -> Plan[_Link]:
     """Return the link with the choices that give the longest expected key; deterministic.
 
     Nelder and Mead's search over the link's free parameters. A coarse grid of choices is judged first; short searches
@@ -122,16 +159,16 @@ def optimise(
     budget, link, pulses = Epsilon.coerce(epsilon), check_link(link), check_pulses("pulses", pulses)
     max_evaluations = whole_number("max_evaluations", max_evaluations, least=3)
 
-    def judge(at: AnyLink, times: float = 1.0, **settings: Any) -> SecretLength:
+    def judge(at: PlannedLink, times: float = 1.0, **settings: Any) -> SecretLength:
         return expected_length(at, pulses=round(pulses * times), epsilon=budget, efficiency=efficiency, **settings)
 
     found = judge(link, **options)  # what is wrong with the arguments is raised here, not swallowed below
     settings = dict(options)
     if isinstance(link, DecoyBB84Link) and options.get("bound", "variable-length") == "variable-length":
         settings["method"] = "analytic"
-    ratio = min(_MAX_PULSE_RATIO, largest_block(link) / pulses)
+    ratio = min(_MAX_PULSE_RATIO, link.max_pulses / pulses)
     with telling(progress) as tell:
-        search = _Search(lambda at, times: _sum(judge(at, times, **settings)), ratio, tell)
+        search: _Search[_Link] = _Search(lambda at, times: _sum(judge(at, times, **settings)), ratio, tell)
         best = search.best(link, max_evaluations)
     result = judge(best, **options)
     if _sum(result) <= _sum(found):
@@ -140,32 +177,34 @@ def optimise(
 
 
 def rate_curve(
-    link: AnyLink,
+    link: _Link,
     *,
     distances_km: Sequence[float],
-    pulses: int,
+    pulses: float,
+    optimise: bool = True,
     progress: bool | Progress = False,
     **settings: Any,
-) -> list[Plan]:
+) -> list[Plan[_Link]]:
     """Return the optimised plan at each distance, each search started where the one before ended.
 
     Args:
         link: devices, and choices to start from.
         distances_km: in the order in which they are to be done.
         pulses: in a block.
+        optimise: False for the link's own choices at every distance.
         progress: True to draw how many distances are done, or a function that is told, as `Progress`.
-        settings: for `optimise`.
+        settings: for the function `optimise`; without it, for `expected_length`.
 
     Raises:
         InputError: distances that are no list of lengths, or as `optimise`.
     """
-    plans: list[Plan] = []
+    plans: list[Plan[_Link]] = []
     start = check_link(link)
+    judged = _optimised if flag("optimise", optimise) else _unchanged
     distances = numbers("distances_km", distances_km, least=0.0)
     with telling(progress) as tell:
         for distance in distances:
-            there = replace(start, fibre=replace(link.fibre, length_km=distance))
-            plan = optimise(there, pulses=pulses, **settings)
+            plan = judged(start.over(distance), pulses, settings)
             plans.append(plan)
             if plan.result.bits:
                 start = plan.link
@@ -174,9 +213,19 @@ def rate_curve(
     return plans
 
 
+def _optimised(link: _Link, pulses: float, settings: Mapping[str, Any]) -> Plan[_Link]:
+    return optimise(link, pulses=pulses, **settings)
+
+
+def _unchanged(link: _Link, pulses: float, settings: Mapping[str, Any]) -> Plan[_Link]:
+    return Plan(
+        link=link, pulses=check_pulses("pulses", pulses), result=expected_length(link, pulses=pulses, **settings)
+    )
+
+
 def time_to_collect(
-    link: AnyLink, *, secret_bits: int, max_pulses: int = 10**15, progress: bool | Progress = False, **settings: Any
-) -> Plan:
+    link: _Link, *, secret_bits: float, max_pulses: float = 1e15, progress: bool | Progress = False, **settings: Any
+) -> Plan[_Link]:
     """Return the plan of the shortest block that is expected to give `secret_bits`; its `seconds` answer how long.
 
     Args:
@@ -190,14 +239,14 @@ def time_to_collect(
         InputError: a number of bits or pulses out of range.
         ConfigurationError: even `max_pulses` give fewer.
     """
-    secret_bits = check_pulses("secret_bits", secret_bits)
+    wanted = check_pulses("secret_bits", secret_bits)
     link = check_link(link)
-    max_pulses = min(check_pulses("max_pulses", max_pulses), largest_block(link))
-    low, high = 3.0, math.log10(max_pulses)
-    plan = optimise(link, pulses=max_pulses, **settings)
-    if plan.result.bits < secret_bits:
+    most = min(check_pulses("max_pulses", max_pulses), link.max_pulses)
+    low, high = 3.0, math.log10(most)
+    plan = optimise(link, pulses=most, **settings)
+    if plan.result.bits < wanted:
         raise ConfigurationError(
-            f"{max_pulses:.3g} pulses are expected to give {plan.result.bits} bits, where {secret_bits} were "
+            f"{most:.3g} pulses are expected to give {plan.result.bits} bits, where {wanted} were "
             "wanted: ask for fewer bits, raise max_pulses, or improve the link"
         )
     steps = max(0, math.ceil(math.log2((high - low) / _LOGARITHM_OF_PULSES))) if high > low else 0
@@ -205,7 +254,7 @@ def time_to_collect(
         for step in range(steps):
             middle = 0.5 * (low + high)
             trial = optimise(link, pulses=round(10**middle), **settings)
-            if trial.result.bits >= secret_bits:
+            if trial.result.bits >= wanted:
                 plan, high = trial, middle
             else:
                 low = middle
@@ -225,24 +274,30 @@ def repeaterless_limit(transmittance: float) -> float:
     return -math.log1p(-transmittance) / math.log(2.0)
 
 
+def _total(budget: Epsilon) -> float:
+    """Return the number that a budget was split from, which its parts may miss in the last digit."""
+    written = float(f"{budget.total:.12g}")
+    return written if Epsilon.split(written) == budget else budget.total
+
+
 def _sum(result: SecretLength) -> float:
     return math.fsum(term.bits for term in result.terms)
 
 
-class _Search:
+class _Search(Generic[_Link]):
     """A search for the best choices of a link."""
 
-    def __init__(self, bits: Callable[[AnyLink, float], float], max_ratio: float, tell: Progress) -> None:
+    def __init__(self, bits: Callable[[_Link, float], float], max_ratio: float, tell: Progress) -> None:
         """Search by `bits`, which returns the length, not clipped at zero, of a link with a multiple of the pulses."""
         self._bits = bits
         self._max_pulse_ratio = max_ratio
         self._tell = tell
         self._count = 0
 
-    def best(self, link: AnyLink, max_evaluations: int) -> AnyLink:
+    def best(self, link: _Link, max_evaluations: int) -> _Link:
         """Return the best choices that are found."""
-        starts: list[AnyLink] = sorted(link.starting_points(), key=self._score, reverse=True)
-        ends: list[AnyLink] = [link, *starts[:_STARTS]]
+        starts: list[_Link] = sorted(link.starting_points(), key=self._score, reverse=True)
+        ends: list[_Link] = [link, *starts[:_STARTS]]
         if max(map(self._score, ends)) < -_HOPELESS:
             return link
         for number, start in enumerate(ends):
@@ -252,7 +307,7 @@ class _Search:
             end = self._searched(end, most, reach)
         return end
 
-    def _score(self, link: AnyLink) -> float:
+    def _score(self, link: _Link) -> float:
         """Return the length, or less the logarithm of how many times the pulses are needed; worst where none would do.
 
         More pulses give more key: the least number is searched by doubling and halving.
@@ -273,7 +328,7 @@ class _Search:
         except QkdpostError:
             return -math.inf  # choices that no device or bound allows
 
-    def _searched(self, link: AnyLink, max_evaluations: int, reach: float) -> AnyLink:
+    def _searched(self, link: _Link, max_evaluations: int, reach: float) -> _Link:
         """Return the link with its parameters at the end of a search whose first steps are `reach` wide."""
         start = link.free_parameters()
         scale = max(1.0, abs(self._score(link)))

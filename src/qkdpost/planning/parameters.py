@@ -5,18 +5,41 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from qkdpost.checks import real_number
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
-from qkdpost.statistics.entropy import binary_entropy
+from qkdpost.security.leakage import DEFAULT_EFFICIENCY, MAX_EFFICIENCY, expected_leakage
 
-__all__ = ["expected_disclosure", "expit", "logit", "neighbours", "rounded_counts"]
+__all__ = [
+    "BIASES",
+    "check_efficiency",
+    "expected_disclosure",
+    "expit",
+    "logit",
+    "neighbours",
+    "rounded_counts",
+]
 
 
-def expected_disclosure(key_bits: int, errors: int, efficiency: float, epsilon: Epsilon) -> Disclosed:
+BIASES = (0.5, 0.3, 0.15, 0.07, 0.03, 0.01, 0.003)
+"""Probabilities of the test basis that a search starts from."""
+
+
+def check_efficiency(efficiency: object) -> float:
+    """Return an efficiency f of error correction of qubits.
+
+    Raises:
+        InputError: it is no number in 1 ... 10^6.
+    """
+    return real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
+
+
+def expected_disclosure(key_bits: int, errors: int, efficiency: float | None, epsilon: Epsilon) -> Disclosed:
     """Return what correction and verification of the key are expected to disclose."""
+    efficiency = DEFAULT_EFFICIENCY if efficiency is None else efficiency
     rate = min(0.5, errors / key_bits) if key_bits else 0.0
     verification = epsilon.verification_charge_bits
-    correction = math.ceil(efficiency * key_bits * binary_entropy(rate))
+    correction = expected_leakage(key_bits, rate, efficiency=efficiency)
     return Disclosed(leakage_bits=correction + verification, verification_bits=verification, two_way=True)
 
 

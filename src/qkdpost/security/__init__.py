@@ -53,6 +53,7 @@ from qkdpost.security.epsilon import Epsilon, EpsilonLedger, EpsilonTerm
 from qkdpost.security.gaussian.acceptance import GaussianAcceptance
 from qkdpost.security.gaussian.settings import GaussianBoundSettings
 from qkdpost.security.gaussian.tally import GaussianTally
+from qkdpost.security.leakage import expected_leakage
 from qkdpost.security.qubits import bb84, bbm92
 from qkdpost.security.qubits.acceptance import QubitAcceptance
 from qkdpost.security.qubits.settings import QubitBoundSettings
@@ -89,6 +90,7 @@ __all__ = [
     "bbm92",
     "binary_entropy",
     "decoy_bb84",
+    "expected_leakage",
     "gaussian",
     "intensity_sensitivity",
     "inverse_binary_entropy",

@@ -6,20 +6,32 @@ from typing import TypeVar
 
 import numpy as np
 
-from qkdpost.checks import instance, numbers, real_number, whole_number
+from qkdpost.checks import instance, numbers, real_number, whole_real
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
+from qkdpost.progress import Progress, telling
 from qkdpost.protocols.bb84 import BB84
 from qkdpost.protocols.protocol import ProtocolSettings
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource
+from qkdpost.simulation.devices import Fibre, GatedDetectors, SinglePhotonSource, with_length
 from qkdpost.simulation.draws import MAX_PULSES, RandomDraws, biased_bits, generator, rare_slots, uniform_bits
 from qkdpost.simulation.receiver import detect
 
-__all__ = ["check_devices", "pair_of_probabilities", "prepare", "settings_of", "simulate_bb84"]
+__all__ = [
+    "ARRIVED",
+    "DETECTED",
+    "PREPARED",
+    "check_devices",
+    "pair_of_probabilities",
+    "prepare",
+    "settings_of",
+    "simulate_bb84",
+]
 
 _Settings = TypeVar("_Settings", bound=ProtocolSettings)
 
+PREPARED, ARRIVED, DETECTED = "pulses are prepared; steps", "photons have arrived; steps", "clicks are recorded; steps"
+"""What is told of a simulation as it goes on."""
 DEFAULT_SOURCE = SinglePhotonSource()
 DEFAULT_DETECTORS = GatedDetectors()
 
@@ -27,13 +39,14 @@ DEFAULT_DETECTORS = GatedDetectors()
 def simulate_bb84(
     link: LinkConfig | None = None,
     *,
-    pulses: int,
+    pulses: float,
     rng: RandomDraws,
-    fibre_km: float = 0.0,
+    fibre_km: float | None = None,
     fibre: Fibre | None = None,
     source: SinglePhotonSource = DEFAULT_SOURCE,
     detectors: GatedDetectors = DEFAULT_DETECTORS,
     test_probability: float = 0.1,
+    progress: bool | Progress = False,
 ) -> tuple[PreparedPulses, Detections]:
     """Draw what both sides of a BB84 link record; the receiver is that of `receiver.detect`.
 
@@ -41,14 +54,15 @@ def simulate_bb84(
 
     Args:
         link: if given, checked to be of kind "bb84".
-        pulses: how many pulses are sent.
+        pulses: how many pulses are sent; a whole float is allowed.
         rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
             `Detections` draws itself.
-        fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
-        fibre: the channel.
+        fibre_km: the length of the fibre.
+        fibre: the channel; by default 0.2 dB/km, and no length.
         source: the sender's source.
         detectors: the receiver's detectors.
         test_probability: how probably each side chooses the test basis.
+        progress: True to draw how far it has got, or a function that is told, as `Progress`.
 
     Returns:
         The sender's record and the receiver's.
@@ -61,18 +75,22 @@ def simulate_bb84(
     rng = generator(rng)
     channel, _ = check_devices(fibre, fibre_km, detectors)
     instance("source", source, SinglePhotonSource)
-    prepared = prepare(rng, pulses, test_probability)
-    pulses = prepared.pulses
-    arrivals = rare_slots(rng, pulses, source.efficiency * channel.transmittance * detectors.efficiency)
-    detections = detect(
-        rng,
-        prepared,
-        arrivals,
-        np.ones(arrivals.size, dtype=np.int64),
-        detectors=detectors,
-        misalignment=source.misalignment,
-        test_probability=test_probability,
-    )
+    with telling(progress) as tell:
+        prepared = prepare(rng, pulses, test_probability)
+        tell(PREPARED, 1, 3)
+        reach = source.efficiency * channel.transmittance * detectors.efficiency
+        arrivals = rare_slots(rng, prepared.pulses, reach)
+        tell(ARRIVED, 2, 3)
+        detections = detect(
+            rng,
+            prepared,
+            arrivals,
+            np.ones(arrivals.size, dtype=np.int64),
+            detectors=detectors,
+            misalignment=source.misalignment,
+            test_probability=test_probability,
+        )
+        tell(DETECTED, 3, 3)
     return prepared, detections
 
 
@@ -91,14 +109,16 @@ def settings_of(link: LinkConfig | None, settings: type[_Settings]) -> _Settings
     return found
 
 
-def check_devices(fibre: Fibre | None, fibre_km: float, detectors: GatedDetectors) -> tuple[Fibre, GatedDetectors]:
-    """Return the channel, which `fibre` gives or else its length, and the detectors.
+def check_devices(
+    fibre: Fibre | None, fibre_km: float | None, detectors: GatedDetectors
+) -> tuple[Fibre, GatedDetectors]:
+    """Return the channel, of the length that is given, and the detectors.
 
     Raises:
         InputError: they are none.
     """
-    channel = Fibre(length_km=real_number("fibre_km", fibre_km, least=0.0)) if fibre is None else fibre
-    return instance("fibre", channel, Fibre), instance("detectors", detectors, GatedDetectors)
+    channel = Fibre() if fibre is None else instance("fibre", fibre, Fibre)
+    return with_length(channel, fibre_km), instance("detectors", detectors, GatedDetectors)
 
 
 def pair_of_probabilities(test_probabilities: tuple[float, float]) -> tuple[float, float]:
@@ -111,12 +131,12 @@ def pair_of_probabilities(test_probabilities: tuple[float, float]) -> tuple[floa
     return alice, bob
 
 
-def prepare(rng: np.random.Generator, pulses: int, test_probability: float) -> PreparedPulses:
+def prepare(rng: np.random.Generator, pulses: float, test_probability: float) -> PreparedPulses:
     """Draw bases and bits of `pulses` pulses.
 
     Raises:
         InputError: fewer than no pulses, more than `MAX_PULSES`, or the probability of the test basis is none.
     """
-    count = whole_number("pulses", pulses, most=MAX_PULSES)
+    count = whole_real("pulses", pulses, most=MAX_PULSES)
     probability = real_number("test_probability", test_probability, least=0.0, most=1.0)
     return PreparedPulses(bases=biased_bits(rng, count, probability), bits=uniform_bits(rng, count))

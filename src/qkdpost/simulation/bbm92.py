@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.checks import instance, real_number, whole_number
+from qkdpost.checks import instance, real_number, whole_real
 from qkdpost.config import LinkConfig
 from qkdpost.errors import InputError
+from qkdpost.progress import Progress, telling
 from qkdpost.protocols.bbm92 import BBM92
 from qkdpost.protocols.bbm92_time_tags import BBM92TimeTags
 from qkdpost.records import Detections, TimeTags
 from qkdpost.simulation.bb84 import check_devices, settings_of
-from qkdpost.simulation.devices import MAX_RATE_HZ, MAX_TIME_PS, GatedDetectors, TaggingReceiver
+from qkdpost.simulation.devices import MAX_RATE_HZ, MAX_TIME_PS, Fibre, GatedDetectors, TaggingReceiver
 from qkdpost.simulation.draws import (
     RandomDraws,
     generator,
@@ -32,14 +33,16 @@ MAX_EVENTS = 1e9
 def simulate_bbm92(
     link: LinkConfig | None = None,
     *,
-    slots: int,
+    slots: float,
     rng: RandomDraws,
     pairs_per_slot: float = 0.01,
-    fibre_km: float = 0.0,
+    fibre_km: float | None = None,
+    fibre: Fibre | None = None,
     alice_detectors: GatedDetectors = DEFAULT_DETECTORS,
     bob_detectors: GatedDetectors = DEFAULT_DETECTORS,
     misalignment: float = 0.01,
     test_probability: float = 0.1,
+    progress: bool | Progress = False,
 ) -> tuple[Detections, Detections]:
     """Draw what both sides detect of photon pairs whose outcomes are equal in either basis.
 
@@ -48,15 +51,17 @@ def simulate_bbm92(
 
     Args:
         link: if given, checked to be of kind "bbm92".
-        slots: how many slots there are.
+        slots: how many slots there are; a whole float is allowed.
         rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
             `Detections` draws itself.
         pairs_per_slot: the mean number of pairs.
-        fibre_km: the length of the fibre of 0.2 dB/km to Bob.
+        fibre_km: the length of the fibre to Bob.
+        fibre: that fibre; by default 0.2 dB/km, and no length.
         alice_detectors: hers; afterpulses are left out here.
         bob_detectors: his; likewise.
         misalignment: how probably the outcomes of a pair differ in equal bases.
         test_probability: how probably each side chooses the test basis in a slot.
+        progress: True to draw how far it has got, or a function that is told, as `Progress`.
 
     Returns:
         Alice's and Bob's record.
@@ -67,48 +72,51 @@ def simulate_bbm92(
     """
     settings_of(link, BBM92)
     rng = generator(rng)
-    slots = whole_number("slots", slots)
+    slots = whole_real("slots", slots)
     misalignment = real_number("misalignment", misalignment, least=0.0, most=1.0)
     test_probability = real_number("test_probability", test_probability, least=0.0, most=1.0)
     pairs_per_slot = real_number("pairs_per_slot", pairs_per_slot, least=0.0)
     instance("alice_detectors", alice_detectors, GatedDetectors)
-    channel, _ = check_devices(None, fibre_km, instance("bob_detectors", bob_detectors, GatedDetectors))
+    channel, _ = check_devices(fibre, fibre_km, instance("bob_detectors", bob_detectors, GatedDetectors))
     reach = (alice_detectors.efficiency, bob_detectors.efficiency * channel.transmittance)
     dark_counts = 2 * slots * (alice_detectors.dark_count_probability + bob_detectors.dark_count_probability)
     _check_events("slots", dark_counts)
-    seen = _seen_pairs(rng, slots * pairs_per_slot, reach)
-    places = rng.integers(0, max(slots, 1), size=(seen.shape[1],))
-    photons = [places[seen[side]] for side in range(2)]
-    dark = [
-        [rare_slots(rng, slots, detectors.dark_count_probability) for _ in range(2)]
-        for detectors in (alice_detectors, bob_detectors)
-    ]
-    listed = [union_of(photons[side], *dark[side]) for side in range(2)]
-    bases = [(rng.random(item.size) < test_probability).astype(np.uint8) for item in listed]
+    with telling(progress) as tell:
+        seen = _seen_pairs(rng, slots * pairs_per_slot, reach)
+        tell("photons have arrived; steps", 1, 3)
+        places = rng.integers(0, max(slots, 1), size=(seen.shape[1],))
+        photons = [places[seen[side]] for side in range(2)]
+        dark = [
+            [rare_slots(rng, slots, detectors.dark_count_probability) for _ in range(2)]
+            for detectors in (alice_detectors, bob_detectors)
+        ]
+        listed = [union_of(photons[side], *dark[side]) for side in range(2)]
+        bases = [(rng.random(item.size) < test_probability).astype(np.uint8) for item in listed]
 
-    # Where both photons of a pair are seen in equal bases the outcomes are correlated, otherwise each is random.
-    results = rng.integers(0, 2, size=seen.shape, dtype=np.uint8)
-    both = np.flatnonzero(seen[0] & seen[1])
-    chosen = [bases[side][np.searchsorted(listed[side], places[both])] for side in range(2)]
-    equal = both[chosen[0] == chosen[1]]
-    results[1, equal] = results[0, equal] ^ (rng.random(equal.size) < misalignment)
+        # Where both photons of a pair are seen in equal bases the outcomes are correlated, otherwise each is random.
+        results = rng.integers(0, 2, size=seen.shape, dtype=np.uint8)
+        both = np.flatnonzero(seen[0] & seen[1])
+        chosen = [bases[side][np.searchsorted(listed[side], places[both])] for side in range(2)]
+        equal = both[chosen[0] == chosen[1]]
+        results[1, equal] = results[0, equal] ^ (rng.random(equal.size) < misalignment)
 
-    sides = []
-    for side, detectors in enumerate((alice_detectors, bob_detectors)):
-        clicked = np.zeros(listed[side].size, dtype=np.uint8)
-        at = np.searchsorted(listed[side], photons[side])
-        np.bitwise_or.at(clicked, at, np.uint8(1) << results[side, seen[side]])
-        for outcome in range(2):
-            clicked[np.searchsorted(listed[side], dark[side][outcome])] |= np.uint8(1 << outcome)
-        live = live_after_dead_time(listed[side], detectors.dead_time_slots)
-        sides.append(
-            Detections(
-                pulses=slots,
-                slots=listed[side][live],
-                bases=bases[side][live],
-                outcomes=outcomes_of_clicks(clicked[live]),
+        sides = []
+        for side, detectors in enumerate((alice_detectors, bob_detectors)):
+            clicked = np.zeros(listed[side].size, dtype=np.uint8)
+            at = np.searchsorted(listed[side], photons[side])
+            np.bitwise_or.at(clicked, at, np.uint8(1) << results[side, seen[side]])
+            for outcome in range(2):
+                clicked[np.searchsorted(listed[side], dark[side][outcome])] |= np.uint8(1 << outcome)
+            live = live_after_dead_time(listed[side], detectors.dead_time_slots)
+            sides.append(
+                Detections(
+                    pulses=slots,
+                    slots=listed[side][live],
+                    bases=bases[side][live],
+                    outcomes=outcomes_of_clicks(clicked[live]),
+                )
             )
-        )
+            tell("a side's clicks are recorded; steps", 2 + side, 3)
     return sides[0], sides[1]
 
 
@@ -124,6 +132,7 @@ def simulate_bbm92_time_tags(
     clock_offset_ps: float = 0.0,
     clock_drift_ppm: float = 0.0,
     tick_ps: float = 1.0,
+    progress: bool | Progress = False,
 ) -> tuple[TimeTags, TimeTags]:
     """Draw both sides' time tags of a continuous source of photon pairs with equal outcomes.
 
@@ -138,6 +147,7 @@ def simulate_bbm92_time_tags(
         clock_offset_ps: what Bob's clock shows more at the beginning.
         clock_drift_ppm: how much faster it runs.
         tick_ps: the length of a tick of both.
+        progress: True to draw how far it has got, or a function that is told, as `Progress`.
 
     Raises:
         ConfigurationError: the link is of another kind.
@@ -155,18 +165,21 @@ def simulate_bbm92_time_tags(
     tick_ps = real_number("tick_ps", tick_ps, least=1.0 / 16, most=1e12)
     dark = 4 * duration_s * (alice.dark_count_rate_hz + bob.dark_count_rate_hz)
     _check_events("duration_s", dark)
-    seen = _seen_pairs(rng, duration_s * pair_rate_hz, (alice.transmittance, bob.transmittance))
-    times = rng.uniform(0, duration_s * 1e12, size=(seen.shape[1],))
-    in_test = [rng.random((seen.shape[1],)) < side.test_probability for side in (alice, bob)]
-    results = rng.integers(0, 2, size=seen.shape, dtype=np.uint8)
-    equal = in_test[0] == in_test[1]
-    results[1, equal] = results[0, equal] ^ (rng.random(np.count_nonzero(equal)) < misalignment)
-    tags = []
-    for side, receiver in enumerate((alice, bob)):
-        channels = results[side] + 2 * in_test[side].astype(np.uint8)
-        clicks = _receive(rng, receiver, times[seen[side]], channels[seen[side]], duration_s)
-        offset_ps, drift_ppm = (clock_offset_ps, clock_drift_ppm) if side else (0.0, 0.0)
-        tags.append(_tag(*clicks, offset_ps, drift_ppm, tick_ps))
+    with telling(progress) as tell:
+        seen = _seen_pairs(rng, duration_s * pair_rate_hz, (alice.transmittance, bob.transmittance))
+        tell("photons have arrived; steps", 1, 3)
+        times = rng.uniform(0, duration_s * 1e12, size=(seen.shape[1],))
+        in_test = [rng.random((seen.shape[1],)) < side.test_probability for side in (alice, bob)]
+        results = rng.integers(0, 2, size=seen.shape, dtype=np.uint8)
+        equal = in_test[0] == in_test[1]
+        results[1, equal] = results[0, equal] ^ (rng.random(np.count_nonzero(equal)) < misalignment)
+        tags = []
+        for side, receiver in enumerate((alice, bob)):
+            channels = results[side] + 2 * in_test[side].astype(np.uint8)
+            clicks = _receive(rng, receiver, times[seen[side]], channels[seen[side]], duration_s)
+            offset_ps, drift_ppm = (clock_offset_ps, clock_drift_ppm) if side else (0.0, 0.0)
+            tags.append(_tag(*clicks, offset_ps, drift_ppm, tick_ps))
+            tell("a side's clicks are tagged; steps", 2 + side, 3)
     return tags[0], tags[1]
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
+from qkdpost.progress import Progress, telling
 from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.security.decoy.tally import middles_of_intensities
-from qkdpost.simulation.bb84 import check_devices, pair_of_probabilities, prepare, settings_of
+from qkdpost.simulation.bb84 import ARRIVED, DETECTED, check_devices, pair_of_probabilities, prepare, settings_of
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, random_labels, rare_slots, truncated_poisson
 from qkdpost.simulation.receiver import detect
@@ -26,13 +27,14 @@ DEFAULT_DETECTORS = GatedDetectors()
 def simulate_decoy_bb84(
     link: LinkConfig | None = None,
     *,
-    pulses: int,
+    pulses: float,
     rng: RandomDraws,
-    fibre_km: float = 0.0,
+    fibre_km: float | None = None,
     fibre: Fibre | None = None,
     source: WeakCoherentSource = DEFAULT_SOURCE,
     detectors: GatedDetectors = DEFAULT_DETECTORS,
     test_probabilities: tuple[float, float] = (0.1, 0.1),
+    progress: bool | Progress = False,
 ) -> tuple[PreparedPulses, Detections]:
     """Draw what both sides of a decoy-state link record; the receiver is that of `receiver.detect`.
 
@@ -41,14 +43,15 @@ def simulate_decoy_bb84(
 
     Args:
         link: if given, of kind "decoy-bb84"; its intensities and their probabilities are used.
-        pulses: how many pulses are sent.
+        pulses: how many pulses are sent; a whole float is allowed.
         rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
             `Detections` draws itself.
-        fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
-        fibre: the channel.
+        fibre_km: the length of the fibre.
+        fibre: the channel; by default 0.2 dB/km, and no length.
         source: the sender's source.
         detectors: the receiver's detectors.
         test_probabilities: how probably Alice and Bob choose the test basis.
+        progress: True to draw how far it has got, or a function that is told, as `Progress`.
 
     Returns:
         The sender's record, with intensities, and the receiver's.
@@ -66,21 +69,24 @@ def simulate_decoy_bb84(
         middles = middles_of_intensities(settings.intensities)
         source = replace(source, intensities=middles, probabilities=settings.probabilities)
     reach = channel.transmittance * detectors.efficiency
-    prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probabilities[0])
-    detections = detect(
-        rng,
-        prepared,
-        arrivals,
-        photons,
-        detectors=detectors,
-        misalignment=source.misalignment,
-        test_probability=test_probabilities[1],
-    )
+    with telling(progress) as tell:
+        prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probabilities[0])
+        tell(ARRIVED, 1, 2)
+        detections = detect(
+            rng,
+            prepared,
+            arrivals,
+            photons,
+            detectors=detectors,
+            misalignment=source.misalignment,
+            test_probability=test_probabilities[1],
+        )
+        tell(DETECTED, 2, 2)
     return prepared, detections
 
 
 def send_decoy(
-    rng: np.random.Generator, pulses: int, source: WeakCoherentSource, reach: float, test_probability: float
+    rng: np.random.Generator, pulses: float, source: WeakCoherentSource, reach: float, test_probability: float
 ) -> tuple[PreparedPulses, NDArray[np.int64], NDArray[np.int64]]:
     """Draw what is sent, and of which pulses how many photons would be seen.
 
@@ -96,13 +102,13 @@ def send_decoy(
     """
     means = np.array(source.intensities) * reach
     plain = prepare(rng, pulses, test_probability)
-    pulses = plain.pulses
-    labels = random_labels(rng, pulses, source.probabilities)
+    count = plain.pulses
+    labels = random_labels(rng, count, source.probabilities)
     prepared = PreparedPulses(bases=plain.bases, bits=plain.bits, intensities=labels)
 
     # Slots are drawn as for the brightest intensity; those of the others are then kept as rarely as they must.
     seen = -np.expm1(-means)
-    arrivals = rare_slots(rng, pulses, float(seen[0]))
+    arrivals = rare_slots(rng, count, float(seen[0]))
     digits = [np.asarray(plane).astype(np.int64) << number for number, plane in enumerate(labels.take(arrivals).planes)]
     at = np.sum(digits, axis=0)
     kept = rng.random(arrivals.size) * seen[0] < seen[at]

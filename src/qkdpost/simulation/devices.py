@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from qkdpost.checks import numbers, real_number, whole_number
 from qkdpost.errors import InputError
@@ -17,6 +17,7 @@ __all__ = [
     "SinglePhotonSource",
     "TaggingReceiver",
     "WeakCoherentSource",
+    "with_length",
 ]
 
 MAX_PHOTONS = 1e6
@@ -103,7 +104,7 @@ class Fibre:
         excess_loss_db: connectors, splices, receiver optics.
     """
 
-    length_km: float = 0.0
+    length_km: float = field(default=0.0, kw_only=False)
     loss_db_per_km: float = 0.2
     excess_loss_db: float = 0.0
 
@@ -170,6 +171,15 @@ class TaggingReceiver:
         _keep_reals(self, ("jitter_ps", "dead_time_ps", "echo_delay_ps"), most=MAX_TIME_PS)
         delays = numbers("delays_ps", self.delays_ps, count=4, each="channel", least=-MAX_TIME_PS, most=MAX_TIME_PS)
         _keep(self, "delays_ps", delays)
+
+
+def with_length(fibre: Fibre, fibre_km: float | None) -> Fibre:
+    """Return the fibre, of the length that is given, if one is.
+
+    Raises:
+        InputError: `fibre_km` is no length.
+    """
+    return fibre if fibre_km is None else replace(fibre, length_km=real_number("fibre_km", fibre_km, least=0.0))
 
 
 def _keep(device: object, name: str, value: object) -> None:

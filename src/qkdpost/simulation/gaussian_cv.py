@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -21,12 +22,13 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from qkdpost.bits import Bits
-from qkdpost.checks import choice, flag, instance, real_number, whole_number
+from qkdpost.checks import choice, flag, instance, real_number, whole_number, whole_real
 from qkdpost.errors import InputError
+from qkdpost.progress import Progress, telling
 from qkdpost.records import CalibrationSummary, CoherentStates, QuadratureOutcomes
 from qkdpost.records.bases import Detection
 from qkdpost.sifting.quadratures.calibration import CalibrationSums
-from qkdpost.simulation.devices import Fibre
+from qkdpost.simulation.devices import Fibre, with_length
 from qkdpost.simulation.draws import RandomDraws, generator, uniform_bits
 from qkdpost.simulation.gaussian_devices import CoherentImperfections, check_excess_noise
 
@@ -42,10 +44,11 @@ _PIECE_SYMBOLS = 2**19
 
 def simulate_gaussian_cv(
     *,
-    symbols: int,
+    symbols: float,
     rng: RandomDraws,
     modulation_variance: float = 4.0,
-    fibre_km: float = 0.0,
+    fibre_km: float | None = None,
+    fibre: Fibre | None = None,
     transmittance: float | None = None,
     excess_noise: float | tuple[float, float] = 0.01,
     efficiency: float = 0.6,
@@ -56,6 +59,7 @@ def simulate_gaussian_cv(
     calibration_symbols: int | None = None,
     keep_calibration: bool = True,
     imperfections: CoherentImperfections = IDEAL,
+    progress: bool | Progress = False,
 ) -> tuple[CoherentStates, QuadratureOutcomes]:
     """Draw what both sides of a link of Gaussian-modulated coherent states record.
 
@@ -67,10 +71,11 @@ def simulate_gaussian_cv(
     heterodyne symbol for each of the four arrays (4 of Bob's with homodyne detection, half of that as int16).
 
     Args:
-        symbols: how many are sent.
+        symbols: how many are sent; a whole float is allowed.
         rng: a generator of numpy, or a seed for one; gives all draws.
         modulation_variance: V_A, of Alice's x and of her p: twice the mean number of photons.
-        fibre_km: the length of a fibre of 0.2 dB/km; `transmittance` overrides it.
+        fibre_km: the length of the fibre; `transmittance` overrides it.
+        fibre: the channel; by default 0.2 dB/km, and no length.
         transmittance: T of the channel, the receiver's efficiency not in it.
         excess_noise: xi at the channel's input, in the unit of V_A; or of x and p, which may be negative in one of
             them as squeezed light makes it, see `gaussian_devices.check_excess_noise`.
@@ -85,6 +90,7 @@ def simulate_gaussian_cv(
         keep_calibration: whether Bob's record holds the outcomes of calibration, or sums over them, which need no
             memory however many they are.
         imperfections: what else deviates from the model.
+        progress: True to draw how far it has got, or a function that is told, as `Progress`.
 
     Returns:
         Alice's record and Bob's.
@@ -100,11 +106,11 @@ def simulate_gaussian_cv(
     """
     return next(
         simulate_gaussian_cv_records(
-            1, symbols=symbols, rng=rng, modulation_variance=modulation_variance, fibre_km=fibre_km,
+            1, symbols=symbols, rng=rng, modulation_variance=modulation_variance, fibre_km=fibre_km, fibre=fibre,
             transmittance=transmittance, excess_noise=excess_noise, efficiency=efficiency,
             electronic_noise=electronic_noise, detection=detection, phase_variance=phase_variance,
             counts_per_shot_noise=counts_per_shot_noise, calibration_symbols=calibration_symbols,
-            keep_calibration=keep_calibration, imperfections=imperfections,
+            keep_calibration=keep_calibration, imperfections=imperfections, progress=progress,
         )
     )  # fmt: skip
 
@@ -112,10 +118,11 @@ def simulate_gaussian_cv(
 def simulate_gaussian_cv_records(
     records: int,
     *,
-    symbols: int,
+    symbols: float,
     rng: RandomDraws,
     modulation_variance: float = 4.0,
-    fibre_km: float = 0.0,
+    fibre_km: float | None = None,
+    fibre: Fibre | None = None,
     transmittance: float | None = None,
     excess_noise: float | tuple[float, float] = 0.01,
     efficiency: float = 0.6,
@@ -126,6 +133,7 @@ def simulate_gaussian_cv_records(
     calibration_symbols: int | None = None,
     keep_calibration: bool = True,
     imperfections: CoherentImperfections = IDEAL,
+    progress: bool | Progress = False,
 ) -> Iterator[tuple[CoherentStates, QuadratureOutcomes]]:
     """Yield the records of a run of several, one pair at a time, so that memory holds one pair.
 
@@ -138,6 +146,7 @@ def simulate_gaussian_cv_records(
         rng: see there.
         modulation_variance: see there.
         fibre_km: see there.
+        fibre: see there.
         transmittance: see there.
         excess_noise: see there.
         efficiency: see there.
@@ -148,6 +157,7 @@ def simulate_gaussian_cv_records(
         calibration_symbols: see there.
         keep_calibration: see there.
         imperfections: see there.
+        progress: see there; of all records together.
 
     Raises:
         InputError: as there; at the call, before the first record is drawn.
@@ -159,14 +169,14 @@ def simulate_gaussian_cv_records(
         [1000, 1000, 1000]
     """
     line = _Line.checked(
-        modulation_variance, fibre_km, transmittance, excess_noise, efficiency, electronic_noise, detection,
+        modulation_variance, fibre, fibre_km, transmittance, excess_noise, efficiency, electronic_noise, detection,
         phase_variance, counts_per_shot_noise, keep_calibration, imperfections,
     )  # fmt: skip
     number = whole_number("records", records, most=MAX_SYMBOLS)
-    count = whole_number("symbols", symbols, most=MAX_SYMBOLS)
+    count = whole_real("symbols", symbols, most=MAX_SYMBOLS)
     noise = count if calibration_symbols is None else calibration_symbols
     noise = whole_number("calibration_symbols", noise, most=MAX_SYMBOLS)
-    return line.records(generator(rng), count, noise, number)
+    return line.records(generator(rng), count, noise, number, telling(progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +196,12 @@ class _Line:
 
     @classmethod
     def checked(
-        cls,
-        modulation_variance: object,
-        fibre_km: object,
-        transmittance: object,
-        excess_noise: object,
-        efficiency: object,
-        electronic_noise: object,
-        detection: object,
-        phase_variance: object,
-        counts_per_shot_noise: object,
-        keep_calibration: object,
-        imperfections: object,
-    ) -> _Line:
-        passed = Fibre(length_km=real_number("fibre_km", fibre_km, least=0.0)).transmittance
+        cls, modulation_variance: object, fibre: Fibre | None, fibre_km: float | None, transmittance: object,
+        excess_noise: object, efficiency: object, electronic_noise: object, detection: object,
+        phase_variance: object, counts_per_shot_noise: object, keep_calibration: object, imperfections: object,
+    ) -> _Line:  # fmt: skip
+        channel = Fibre() if fibre is None else instance("fibre", fibre, Fibre)
+        passed = with_length(channel, fibre_km).transmittance
         if transmittance is not None:
             passed = real_number("transmittance", transmittance, least=0.0, most=1.0)
         flaws = instance("imperfections", imperfections, CoherentImperfections)
@@ -220,31 +222,38 @@ class _Line:
         )
 
     def records(
-        self, rng: np.random.Generator, symbols: int, calibration: int, records: int
+        self,
+        rng: np.random.Generator,
+        symbols: int,
+        calibration: int,
+        records: int,
+        progress: AbstractContextManager[Progress],
     ) -> Iterator[tuple[CoherentStates, QuadratureOutcomes]]:
         """Yield `records` pairs of records of `symbols` symbols each."""
         phases, receiver = _Phases(self, rng), _Receiver(self, rng)
-        for number in range(records):
-            sent = np.empty((symbols, 2), dtype=np.float32)
-            quadratures = None if self.heterodyne else uniform_bits(rng, symbols)
-            values = receiver.new(symbols)
-            for piece in _pieces(symbols):
-                first = number * symbols + piece.start
-                sent[piece] = self._sent(rng, piece.stop - piece.start)
-                share = self._share(first, piece.stop - piece.start, records * symbols)
-                field = phases.turned(sent[piece]) * share
-                values[piece] = receiver.output(self._measured(rng, field, quadratures, piece))
-            yield (
-                CoherentStates(symbols=sent, modulation_variance=self.modulation_variance),
-                QuadratureOutcomes(
-                    values=values,
-                    quadratures=quadratures,
-                    electronic_shot=receiver.calibration(calibration, 1.0 + self.electronic_noise),
-                    electronic=receiver.calibration(calibration, self.electronic_noise),
-                    efficiency=self.efficiency,
-                    adc_step=self.adc_step,
-                ),
-            )
+        with progress as tell:
+            for number in range(records):
+                sent = np.empty((symbols, 2), dtype=np.float32)
+                quadratures = None if self.heterodyne else uniform_bits(rng, symbols)
+                values = receiver.new(symbols)
+                for piece in _pieces(symbols):
+                    first = number * symbols + piece.start
+                    sent[piece] = self._sent(rng, piece.stop - piece.start)
+                    share = self._share(first, piece.stop - piece.start, records * symbols)
+                    field = phases.turned(sent[piece]) * share
+                    values[piece] = receiver.output(self._measured(rng, field, quadratures, piece))
+                    tell("symbols are drawn", number * symbols + piece.stop, records * symbols)
+                yield (
+                    CoherentStates(symbols=sent, modulation_variance=self.modulation_variance),
+                    QuadratureOutcomes(
+                        values=values,
+                        quadratures=quadratures,
+                        electronic_shot=receiver.calibration(calibration, 1.0 + self.electronic_noise),
+                        electronic=receiver.calibration(calibration, self.electronic_noise),
+                        efficiency=self.efficiency,
+                        adc_step=self.adc_step,
+                    ),
+                )
 
     @property
     def adc_step(self) -> float | None:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
+from qkdpost.progress import Progress, telling
 from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import DOUBLE_CLICK, Detections, PreparedPulses
 from qkdpost.security.decoy.tally import middles_of_intensities
-from qkdpost.simulation.bb84 import check_devices, settings_of
+from qkdpost.simulation.bb84 import ARRIVED, DETECTED, check_devices, settings_of
 from qkdpost.simulation.decoy_bb84 import send_decoy
 from qkdpost.simulation.devices import Fibre, GatedDetectors, WeakCoherentSource
 from qkdpost.simulation.draws import RandomDraws, generator, live_after_dead_time
@@ -66,14 +67,15 @@ class _Clicks:
 def simulate_pulsed_time_tags(
     link: LinkConfig | None = None,
     *,
-    pulses: int,
+    pulses: float,
     rng: RandomDraws,
-    fibre_km: float = 0.0,
+    fibre_km: float | None = None,
     fibre: Fibre | None = None,
     source: WeakCoherentSource = DEFAULT_SOURCE,
     receiver: PulsedReceiver = DEFAULT_RECEIVER,
     laser: LaserClock = DEFAULT_LASER,
     test_probability: float = 0.1,
+    progress: bool | Progress = False,
 ) -> PulsedTimeTags:
     """Draw the raw tags of a receiver of decoy-state pulses, and what they are in truth.
 
@@ -84,14 +86,15 @@ def simulate_pulsed_time_tags(
 
     Args:
         link: if given, of kind "decoy-bb84"; its intensities and their probabilities count.
-        pulses: how many the sender counts.
+        pulses: how many the sender counts; a whole float is allowed.
         rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks.
-        fibre_km: the length of a fibre of 0.2 dB/km; `fibre` in full overrides it.
-        fibre: the channel.
+        fibre_km: the length of the fibre.
+        fibre: the channel; by default 0.2 dB/km, and no length.
         source: the sender's source.
         receiver: detectors and tagger.
         laser: the clock of pulses, and the sync.
         test_probability: how probably the sender chooses the test basis.
+        progress: True to draw how far it has got, or a function that is told, as `Progress`.
 
     Raises:
         ConfigurationError: the link is of another kind.
@@ -107,13 +110,29 @@ def simulate_pulsed_time_tags(
         middles = middles_of_intensities(settings.intensities)
         source = replace(source, intensities=middles, probabilities=settings.probabilities)
     reach = channel.transmittance * receiver.efficiency
-    prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probability)
-    pulses = prepared.pulses
+    with telling(progress) as tell:
+        prepared, arrivals, photons = send_decoy(rng, pulses, source, reach, test_probability)
+        tell(ARRIVED, 1, 2)
+        tagged = _record(rng, prepared, (arrivals, photons), receiver, laser, source.misalignment)
+        tell(DETECTED, 2, 2)
+    return tagged
+
+
+def _record(
+    rng: np.random.Generator,
+    prepared: PreparedPulses,
+    light: tuple[NDArray[np.int64], NDArray[np.int64]],
+    receiver: PulsedReceiver,
+    laser: LaserClock,
+    misalignment: float,
+) -> PulsedTimeTags:
+    """Draw what the receiver records of pulses and how many photons of each would be seen."""
+    (arrivals, photons), pulses = light, prepared.pulses
     total = laser.lead_pulses + pulses
     chosen = Bits.from_array(rng.random(total) < receiver.test_probability) if receiver.encoding == "active" else None
     arrivals = np.repeat(arrivals, photons)
     jitters = np.repeat(rng.normal(0, laser.jitter_ps, photons.size), photons)
-    lit = _measured(rng, prepared, arrivals, receiver, source.misalignment, laser.lead_pulses, chosen)
+    lit = _measured(rng, prepared, arrivals, receiver, misalignment, laser.lead_pulses, chosen)
     times = laser.times_ps(arrivals + laser.lead_pulses, total) + lit.bins_ps + jitters
     lit = replace(lit, times=times + rng.normal(0, receiver.jitter_ps, times.size))
     duration = float(laser.times_ps(np.array([total]), total)[0])
