@@ -100,7 +100,9 @@ class Network:
 
     # Key.
 
-    def stock_link(self, first: str, second: str, length_bytes: int, *, only: str | None = None) -> SecretKey:
+    def stock_link(
+        self, first: str, second: str, length_bytes: int, *, only: str | None = None, link: str | None = None
+    ) -> SecretKey:
         """Give both ends of a link the same new key, or one of them alone."""
         self._number += 1
         key = SecretKey(
@@ -111,7 +113,7 @@ class Network:
         )
         for name, peer in ((first, second), (second, first)):
             if only in (None, name) and name in self.managers:
-                self.managers[name].add_key(peer, key, kind=KIND)
+                self.managers[name].add_key(peer, key, kind=KIND, link=link)
         return key
 
     def stock_links(self, length_bytes: int = 50_000) -> None:

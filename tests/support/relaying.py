@@ -53,6 +53,9 @@ class FakeSession:
     def room_bytes(self) -> int:
         return self.key_bytes if self.ready else 0
 
+    def segments_ahead(self, count: int) -> int:
+        return 1
+
     def open_frame(self, lengths: Sequence[int]) -> FakeFrame:
         if not self.ready:
             raise PeerUnavailable("not connected")

@@ -100,3 +100,5 @@ class VoidReason(IntEnum):
     """The check failed on a single path, or two copies differ: faults, as far as one can tell."""
     UNKNOWN = 10
     """The other end knows of no such key or transfer."""
+    NO_ROOM = 11
+    """A site on the way, or the target, keeps as much of this neighbour's transfers as it may."""

@@ -40,6 +40,9 @@ class Session(Protocol):
     def room_bytes(self) -> int:
         """Return what a frame may consume now, its tag aside; 0 while none can be sent."""
 
+    def segments_ahead(self, count: int) -> int:
+        """Return from how many segments the tag of the next frame and `count` bytes more come, all at hand."""
+
     def open_frame(self, lengths: Sequence[int]) -> OpenedFrame:
         """Take the next stretch of this side's direction.
 

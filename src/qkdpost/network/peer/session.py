@@ -246,6 +246,14 @@ class PeerSession(SingleUse):
         """Return what a frame of keys may take now of this side's direction, its tag aside; 0 if none can be sent."""
         return key_room(self.pool, self.flight, self.outbox) if self.ready else 0
 
+    def segments_ahead(self, count: int) -> int:
+        """Return from how many segments the tag of the next frame and `count` bytes more come.
+
+        Args:
+            count: of bytes; at most `room_bytes`.
+        """
+        return len(self.pool.own.next_ranges(TAG_BYTES + count))
+
     def open_frame(self, lengths: Sequence[int]) -> OpenFrame:
         """Take the next stretch of this side's direction for keys, or as pads.
 

@@ -21,13 +21,14 @@ from qkdpost.network.peer.pads import add_into
 from qkdpost.network.relay.topology import LinkName
 from qkdpost.network.relay.transfers.header import own_place, wrong_header
 from qkdpost.network.relay.transfers.records import NODE, NodeRow, NodeState, Rows, row_key
-from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, message_size, refuse, zero
+from qkdpost.network.relay.transfers.room import RECORD_BYTES, Room, record_bytes
+from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, frame_size, message_size, refuse, zero
 from qkdpost.network.relay.transfers.surroundings import Surroundings, join_parts, joined_provenance
 
 __all__ = ["RelayNode"]
 
 MOST_RECORDS = 2**18
-"""Of shares on record at once; more are refused. A site before this one pays key for each."""
+"""Of shares on record at once; more are refused. A site before this one pays key for each, see `room` too."""
 LONGEST_TAKEN_BYTES = 16 * 1024
 """Of the provenance of a share that is taken, so that there is room for the rest of the way."""
 
@@ -37,10 +38,11 @@ class Held:
     """What is in memory of a share: its row, and its bytes while it waits, secret.
 
     `stored` says that they are durable too, `answered` that the target's answer was sent back: once is enough, for it
-    waits in an outbox until it is heard.
+    waits in an outbox until it is heard. `charged_bytes` is what of the room of the site before is taken by it.
     """
 
     row: NodeRow
+    charged_bytes: int = RECORD_BYTES
     share: bytearray | None = field(default=None, repr=False)
     stored: bool = False
     answered: bool = False
@@ -60,6 +62,7 @@ class RelayNode:
         self._rows = Rows(around.store, NODE, NodeRow)
         self._held: dict[bytes, Held] = {}
         self._ends: list[tuple[float, bytes]] = []
+        self._room = Room()
         self._waiting: dict[str, dict[LinkName, deque[bytes]]] = {}
         self._now_seconds = now_seconds
         for key, row in self._rows.load().items():
@@ -69,6 +72,7 @@ class RelayNode:
     def _load(self, key: bytes, row: NodeRow) -> None:
         held = Held(row)
         if row.state is NodeState.CARRYING and row.message is not None:
+            held.charged_bytes = record_bytes(row.message)
             held.share, held.stored = self._rows.take_secret(key), True
             if held.share is not None:
                 self._rows.put_secret(key, held.share)
@@ -77,6 +81,7 @@ class RelayNode:
 
     def _remember(self, key: bytes, held: Held) -> None:
         self._held[key] = held
+        self._room.charge(held.row.before, held.charged_bytes)
         heapq.heappush(self._ends, (held.row.until_seconds, key))
 
     def _wait(self, key: bytes, message: CarrySegment, after: str) -> None:
@@ -103,7 +108,7 @@ class RelayNode:
             message = msgspec.structs.replace(message, ciphertext=None)
         until = self._now_seconds + message.expires_seconds
         row = NodeRow(NodeState.CARRYING, until, peer.name, after, message)
-        self._remember(key, Held(row, material))
+        self._remember(key, Held(row, record_bytes(message), material))
         self._wait(key, message, after)
 
     def _why_not(self, peer: Session, message: CarrySegment) -> VoidReason | None:
@@ -116,7 +121,7 @@ class RelayNode:
         if not linked or self._peers(after) is None or not self._topology.site(self._name).relays:
             return VoidReason.NO_ROUTE
         full = len(self._held) >= MOST_RECORDS or len(message.provenance) > LONGEST_TAKEN_BYTES
-        return VoidReason.NOT_ENOUGH_KEY if full else None
+        return VoidReason.NO_ROOM if full or not self._room.has_room(peer.name, record_bytes(message)) else None
 
     def take_done(self, peer: Session, message: CarryDone) -> bool:
         """Send back that the target holds the segment; tell whether the share is on record here."""
@@ -149,13 +154,19 @@ class RelayNode:
         if held is None or held.row.state is NodeState.VOID:
             return
         passed = held.row.state is NodeState.PASSED
-        self._erase_share(key, held)
-        held.row = NodeRow(NodeState.VOID, held.row.until_seconds, held.row.before, held.row.after)
-        self._rows.put(key, held.row)
+        self._end(key, held, NodeState.VOID)
         for name, knows in ((held.row.before, True), (held.row.after, passed)):
             peer = self._peers(name)
             if knows and name != heard_from and peer is not None:
                 peer.queue(CarryVoid(key[:-1], key[-1], reason))
+
+    def _end(self, key: bytes, held: Held, state: NodeState) -> None:
+        """Erase a share, and keep of it that it was here."""
+        self._erase_share(key, held)
+        self._room.charge(held.row.before, RECORD_BYTES - held.charged_bytes)
+        held.charged_bytes = RECORD_BYTES
+        held.row = NodeRow(state, held.row.until_seconds, held.row.before, held.row.after)
+        self._rows.put(key, held.row)
 
     def _erase_share(self, key: bytes, held: Held) -> None:
         zero(held.share)
@@ -172,6 +183,7 @@ class RelayNode:
         while self._ends and self._ends[0][0] <= now_seconds:
             _, key = heapq.heappop(self._ends)
             held = self._held.pop(key)
+            self._room.charge(held.row.before, -held.charged_bytes)
             self._erase_share(key, held)
             self._rows.erase(key)
 
@@ -202,7 +214,7 @@ class RelayNode:
     def _next_frame(self, peer: Session, queues: dict[LinkName, deque[bytes]]) -> list[bytes]:
         """Take the keys of shares for the next frame out of the queues, one of each pair by turns."""
         room = peer.room_bytes() - self._policy.link_reserve_bytes
-        space = ROOM_OF_A_FRAME
+        size = length = 0
         keys: list[bytes] = []
         while queues and len(keys) < MAX_MESSAGES_PER_FRAME:
             pair = next(iter(queues))
@@ -212,11 +224,10 @@ class RelayNode:
             if not queue:
                 continue
             message = self._message(queue[0])
-            if message.length_bytes > room or (keys and message_size(message) > space):
+            size, length = size + message_size(message), length + message.length_bytes
+            if length > room or (keys and frame_size(peer, len(keys) + 1, size, length) > ROOM_OF_A_FRAME):
                 queues[pair] = queue
                 break
-            room -= message.length_bytes
-            space -= message_size(message)
             keys.append(queue.popleft())
             if queue:
                 queues[pair] = queue
@@ -244,7 +255,5 @@ class RelayNode:
         add_into(pad, held.share or b"")
         ciphertext = bytes(pad)
         zero(pad)
-        self._erase_share(key, held)
-        held.row = NodeRow(NodeState.PASSED, held.row.until_seconds, held.row.before, held.row.after)
-        self._rows.put(key, held.row)
+        self._end(key, held, NodeState.PASSED)
         return msgspec.structs.replace(message, ciphertext=ciphertext, provenance=joined or b"")

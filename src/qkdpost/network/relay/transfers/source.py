@@ -20,7 +20,7 @@ from qkdpost.network.relay.routing import Path
 from qkdpost.network.relay.transfers.header import MAX_LIFETIME_SECONDS, wrong_paths
 from qkdpost.network.relay.transfers.protection import Protection
 from qkdpost.network.relay.transfers.records import SOURCE, Rows, SourceRow
-from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, message_size, zero
+from qkdpost.network.relay.transfers.shares import ROOM_OF_A_FRAME, frame_size, message_size, zero
 from qkdpost.network.relay.transfers.surroundings import Surroundings, join_parts
 from qkdpost.network.relay.transfers.target import relayed_provenance
 
@@ -121,7 +121,11 @@ class RelaySource:
             expires_seconds=1,
             provenance=b"",
         )
-        return max(0, min(key, MAX_MESSAGES_PER_FRAME, ROOM_OF_A_FRAME // message_size(probe)))
+        size = message_size(probe)
+        count = max(0, min(key, MAX_MESSAGES_PER_FRAME, ROOM_OF_A_FRAME // size))
+        while count > 1 and frame_size(peer, count, count * size, count * length) > ROOM_OF_A_FRAME:
+            count -= 1
+        return count
 
     def _start_one(
         self, target: str, paths: tuple[Path, ...], frames: list[OpenedFrame], place: int

@@ -19,21 +19,29 @@ from qkdpost.network.provenance import Provenance
 from qkdpost.network.relay.manipulation import CHECK_BYTES, check_degree, combine_shares, is_unchanged
 from qkdpost.network.relay.transfers.header import agreed_fields, own_place, wrong_header
 from qkdpost.network.relay.transfers.records import TARGET, Rows, TargetRow, row_key
-from qkdpost.network.relay.transfers.shares import refuse, zero
+from qkdpost.network.relay.transfers.room import RECORD_BYTES, Room
+from qkdpost.network.relay.transfers.shares import names_size, refuse, zero
 from qkdpost.network.relay.transfers.surroundings import Surroundings, joined_provenance
 
 __all__ = ["RelayTarget"]
 
 MOST_TRANSFERS = 2**16
-"""Transfers on record at once; more are refused."""
+"""Transfers on record at once; more are refused, see `room` too."""
 
 
 @dataclass(slots=True)
 class Gathered:
-    """A transfer's row, and the shares that came, by their number. Secret."""
+    """A transfer's row, the shares that came, by their number, secret, and which neighbour's room it takes."""
 
     row: TargetRow
+    opened_by: str
     shares: dict[int, bytearray] = field(default_factory=dict, repr=False)
+    charged_bytes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def row_bytes(self) -> int:
+        """What it takes without its shares and their provenance."""
+        return row_bytes(self.row.paths)
 
 
 class RelayTarget:
@@ -53,6 +61,7 @@ class RelayTarget:
         self._rows = Rows(around.store, TARGET, TargetRow)
         self._held: dict[bytes, Gathered] = {}
         self._ends: list[tuple[float, bytes]] = []
+        self._room = Room()
         self._unwritten: set[bytes] = set()
         self._now_seconds = now_seconds
         for transfer, row in self._rows.load().items():
@@ -60,17 +69,19 @@ class RelayTarget:
         self.advance(now_seconds)
 
     def _load(self, transfer: bytes, row: TargetRow) -> None:
-        held = Gathered(row)
+        held = Gathered(row, opened_by=row.paths[next(iter(row.provenances), 0)][-2])
+        self._remember(transfer, held)
         if not row.arrived and not row.void:
-            for share in row.provenances:
+            for share, provenance in row.provenances.items():
                 secret = self._rows.take_secret(row_key(transfer, share))
                 if secret is not None:
                     self._rows.put_secret(row_key(transfer, share), secret)
                     held.shares[share] = secret
-        self._remember(transfer, held)
+                    self._charge(held, row.paths[share][-2], len(secret) + len(provenance))
 
     def _remember(self, transfer: bytes, held: Gathered) -> None:
         self._held[transfer] = held
+        self._charge(held, held.opened_by, held.row_bytes)
         heapq.heappush(self._ends, (held.row.until_seconds, transfer))
 
     # What comes in.
@@ -81,15 +92,25 @@ class RelayTarget:
             refuse(peer, message, material, VoidReason.REFUSED)
             return
         held = self._held.get(message.transfer)
-        if held is None:
-            if len(self._held) >= MOST_TRANSFERS:
-                refuse(peer, message, material, VoidReason.NOT_ENOUGH_KEY)
-                return
-            held = self._open(message)
-        if held.row.void:
+        if held is not None and held.row.void:
             refuse(peer, message, material, VoidReason.DISAGREES)
             return
-        self._add(held, message, material)
+        reason = None if held is None else self._why_not(held, message)
+        if reason is None and not self._has_room(peer, held, message):
+            refuse(peer, message, material, VoidReason.NO_ROOM)
+            return
+        if held is None:
+            held = self._open(peer, message)
+            reason = self._why_not(held, message)
+        self._charge(held, peer.name, len(material) + len(message.provenance))
+        self._add(held, message, material, reason)
+
+    def _has_room(self, peer: Session, held: Gathered | None, message: CarrySegment) -> bool:
+        """Tell whether there is room for a share of a neighbour's, and for its transfer if that is new."""
+        count = message.length_bytes + len(message.provenance)
+        if held is None:
+            count += row_bytes(message.paths)
+        return (held is not None or len(self._held) < MOST_TRANSFERS) and self._room.has_room(peer.name, count)
 
     def _comes_by_its_path(self, peer: Session, message: CarrySegment) -> bool:
         path = message.paths[message.share]
@@ -97,7 +118,7 @@ class RelayTarget:
         carried = message.source in self._topology and self._topology.link(message.source, self._name) is None
         return carried and place == len(path) - 1 and self._topology.link(self._name, peer.name) is not None
 
-    def _open(self, message: CarrySegment) -> Gathered:
+    def _open(self, peer: Session, message: CarrySegment) -> Gathered:
         row = TargetRow(
             until_seconds=self._now_seconds + message.expires_seconds,
             source=message.source,
@@ -106,14 +127,13 @@ class RelayTarget:
             masked_check=message.masked_check,
             provenances={},
         )
-        held = Gathered(row)
+        held = Gathered(row, opened_by=peer.name)
         self._remember(message.transfer, held)
         self._unwritten.add(message.transfer)
         return held
 
-    def _add(self, held: Gathered, message: CarrySegment, material: bytearray) -> None:
-        """Keep a share, and if it is the last, see whether all fit together."""
-        reason = self._why_not(held, message)
+    def _add(self, held: Gathered, message: CarrySegment, material: bytearray, reason: VoidReason | None) -> None:
+        """Keep a share, and if it is the last, see whether all fit together; with a reason, end its transfer."""
         if message.ciphertext is not None:
             add_into(material, message.ciphertext)
         # Kept first, so that a refusal erases it with the others and goes back by this path too.
@@ -194,6 +214,18 @@ class RelayTarget:
             zero(secret)
             zero(self._rows.take_secret(row_key(transfer, share)))
         held.shares.clear()
+        self._give_back(held)
+        self._charge(held, held.opened_by, held.row_bytes)
+
+    def _charge(self, held: Gathered, neighbour: str, count: int) -> None:
+        """Charge bytes of a transfer to a neighbour's room."""
+        self._room.charge(neighbour, count)
+        held.charged_bytes[neighbour] = held.charged_bytes.get(neighbour, 0) + count
+
+    def _give_back(self, held: Gathered) -> None:
+        for neighbour, count in held.charged_bytes.items():
+            self._room.charge(neighbour, -count)
+        held.charged_bytes.clear()
 
     # What time does, and what a turn leaves.
 
@@ -202,7 +234,9 @@ class RelayTarget:
         self._now_seconds = now_seconds
         while self._ends and self._ends[0][0] <= now_seconds:
             _, transfer = heapq.heappop(self._ends)
-            self._erase_shares(transfer, self._held.pop(transfer))
+            held = self._held.pop(transfer)
+            self._erase_shares(transfer, held)
+            self._give_back(held)
             self._unwritten.discard(transfer)
             self._rows.erase(transfer)
 
@@ -214,6 +248,11 @@ class RelayTarget:
             for share, secret in held.shares.items():
                 self._rows.put_secret(row_key(transfer, share), secret)
         self._unwritten.clear()
+
+
+def row_bytes(paths: tuple[tuple[str, ...], ...]) -> int:
+    """Return what the record of a transfer takes without its shares: it has the names of its paths twice."""
+    return RECORD_BYTES + 2 * names_size(paths)
 
 
 def relayed_provenance(
