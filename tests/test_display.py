@@ -21,11 +21,28 @@ PLAN = qp.planning.Plan(
     link=qp.planning.DecoyBB84Link(fibre=qp.simulation.Fibre(length_km=20.0)), pulses=10**9, result=RESULT.report.secret
 )
 NOISE = np.random.default_rng(3).normal(0.0, 1.0, (200, 2))
+
+
+def planned() -> qp.planning.FixedLengthPlan:
+    devices = qp.planning.DecoyBB84Link(fibre=qp.simulation.Fibre(50))
+    source = devices.source
+    link = qp.LinkConfig(protocol=qp.DecoyBB84(intensities=source.intensities, probabilities=source.probabilities))
+    return qp.planning.plan_fixed_length(link, devices.expected_tally(10**6), bound="wiesemann-2026")
+
+
+def calibration() -> Any:
+    sums = qp.sifting.CalibrationSums("heterodyne", adc_step=None, random_source=bytes)
+    sums.add(NOISE)
+    return sums.result()
+
+
 SHOWN: dict[str, Any] = {
     "PreparedPulses(pulses=3)": qp.PreparedPulses([0, 1, 0], [1, 1, 0]),
     "PreparedPulses(pulses=3, with intensities)": qp.PreparedPulses([0, 1, 0], [1, 1, 0], [0, 1, 2]),
     "Detections(pulses=90, detections=2, double_clicks=1)": qp.Detections(90, [3, 70], [0, 1], [2, 1]),
     "TimeTags(clicks=2, duration_s=2e-06, tick_ps=1000.0)": qp.TimeTags([5, 2005], [0, 3], 1000.0),
+    "Labels(length=3)": qp.Labels.from_array([0, 1, 2]),
+    "CalibrationSummary(detection='heterodyne', outcomes=200, parts=1)": calibration(),
     "CoherentStates(modulation_variance=4.0, symbols=200)": qp.CoherentStates(2 * NOISE, 4.0),
     "QuadratureOutcomes(symbols=200, detection='heterodyne', efficiency=0.5, adc_step=None)": qp.QuadratureOutcomes(
         2 * NOISE, NOISE, 0.5
@@ -37,6 +54,7 @@ SHOWN: dict[str, Any] = {
     f"SecretLength(bits={RESULT.report.secret.bits}, bound='variable-length', form='variable-length', "
     "attacks='coherent')": RESULT.report.secret,
     f"Plan(link=DecoyBB84Link, length_km=20.0, pulses=1000000000, bits={RESULT.report.secret.bits})": PLAN,
+    "FixedLengthPlan(bits=0, bound='wiesemann-2026')": planned(),
     f"Totals(blocks=1, key_length_bits={len(RESULT.key)}, pulses={BOB.pulses})": RESULT.totals,
 }
 
@@ -77,7 +95,7 @@ def test_a_line_is_short_and_says_what_it_is(text: str) -> None:
     assert len(text) < 140
 
 
-@pytest.mark.parametrize("text", SHOWN)
+@pytest.mark.parametrize("text", [text for text, value in SHOWN.items() if not isinstance(value, qp.Labels)])
 def test_a_table_is_well_formed_and_names_what_it_is_of(text: str) -> None:
     page = parsed(SHOWN[text]._repr_html_())
     assert page.text.strip()

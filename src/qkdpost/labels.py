@@ -65,5 +65,8 @@ class Labels:
             found = found & (plane if label >> number & 1 else ~plane)
         return found
 
+    def __repr__(self) -> str:
+        return f"Labels(length={len(self)})"
+
     def __len__(self) -> int:
         return len(self.planes[0])

@@ -196,7 +196,7 @@ def test_what_is_no_table_is_refused(source: Any) -> None:
 @settings(max_examples=300)
 @given(st.text(alphabet="intesyprobalkd_hcu,;\t\n\r \"'#01234.e-+\u00e9\u2028", max_size=120) | st.binary(max_size=80))
 def test_any_file_makes_a_tally_or_an_error(tmp_path_factory: pytest.TempPathFactory, content: str | bytes) -> None:
-    path = written(tmp_path_factory.mktemp("any"), content)
+    path = written(tmp_path_factory.getbasetemp(), content)
     for tally in (qp.DecoyTally, qp.Tally):
         with pytest.raises(InputError):
             tally.from_counts(path)
@@ -207,7 +207,7 @@ def test_any_file_makes_a_tally_or_an_error(tmp_path_factory: pytest.TempPathFac
 def test_a_slip_of_the_pen_is_refused_or_changes_what_it_says(
     tmp_path_factory: pytest.TempPathFactory, place: int, sign: str, insert: bool
 ) -> None:
-    path = written(tmp_path_factory.mktemp("slip"), WIDE[:place] + sign + WIDE[place + (0 if insert else 1) :])
+    path = written(tmp_path_factory.getbasetemp(), WIDE[:place] + sign + WIDE[place + (0 if insert else 1) :])
     try:
         tally = qp.DecoyTally.from_counts(path)
     except InputError as error:
@@ -225,7 +225,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
         "test_errors": [int(test * share) for _, test, share in rows],
     }
     frame = pd.DataFrame({"intensity": [0.5, 0.1, 0.0], "probability": [0.5, 0.25, 0.25], **counts})
-    path = tmp_path_factory.mktemp("written") / "counts.csv"
+    path = tmp_path_factory.getbasetemp() / "counts.csv"
     frame.to_csv(path, index=False)
     tally = qp.DecoyTally.from_counts(path)
     assert list(tally.key_counts) == counts["key_detected"]

@@ -71,7 +71,7 @@ def test_every_type_of_record_comes_back(name: str, tmp_path: Path) -> None:
 )
 def test_any_record_comes_back(tmp_path_factory: pytest.TempPathFactory, drawn: tuple[Any, Any, Any]) -> None:
     bases, outcomes, labels = drawn
-    path = tmp_path_factory.mktemp("any") / "record.npz"
+    path = tmp_path_factory.getbasetemp() / "record.npz"
     for record in (
         qp.Detections(len(bases), np.arange(len(bases)), bases, outcomes),
         qp.PreparedPulses(bases, bases, labels),
@@ -177,7 +177,7 @@ def test_packed_files_pickles_and_other_files_are_refused(tmp_path: Path) -> Non
         qp.load(path)
     for content in (b"", b"PK", b"PK\3\4" + bytes(40), pickle.dumps([1]), b"1 2\n"):
         path.write_bytes(content)
-        with pytest.raises(InputError, match="other"):
+        with pytest.raises(InputError, match=r"other.*(begins otherwise. Files of taggers|cannot be unpacked)"):
             qp.load(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", b"hello")
@@ -192,7 +192,7 @@ def test_packed_files_pickles_and_other_files_are_refused(tmp_path: Path) -> Non
 def test_a_damaged_file_is_refused_or_gives_the_same_record(
     tmp_path_factory: pytest.TempPathFactory, place: int, value: int, cut: bool
 ) -> None:
-    path = tmp_path_factory.mktemp("damaged") / "record.npz"
+    path = tmp_path_factory.getbasetemp() / "record.npz"
     buffer = io.BytesIO()
     np.savez(buffer, **good_arrays())
     data = bytearray(buffer.getvalue())

@@ -18,6 +18,7 @@ import msgspec
 
 from qkdpost.checks import instance, real_number
 from qkdpost.config import LinkConfig
+from qkdpost.display import html_table
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.parameters import check_efficiency
 from qkdpost.protocols.table import protocol_of
@@ -55,6 +56,16 @@ class FixedLengthPlan:
 
     config: LinkConfig
     result: SecretLength
+
+    def __str__(self) -> str:
+        return f"{self.config.security.acceptance}\n{self.result}"
+
+    def __repr__(self) -> str:
+        return f"FixedLengthPlan(bits={self.result.bits}, bound={self.result.bound!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [("kind", self.config.protocol.kind), ("accepted from", str(self.config.security.acceptance))]
+        return html_table(f"fixed length: {self.result.bits:,} bits", rows, more=str(self.result))
 
 
 def plan_fixed_length(

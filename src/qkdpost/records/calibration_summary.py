@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from qkdpost.checks import choice, described, instance, real_number
+from qkdpost.display import html_table
 from qkdpost.errors import InputError
 from qkdpost.records.bases import Detection
 from qkdpost.records.quadrature_checks import Variances, variance_range
@@ -58,6 +59,18 @@ class CalibrationSummary:
         if self.detection == "homodyne" and not one:
             raise InputError("sums over one quadrature must stand for both; found two that differ")
         self._check_dither()
+
+    def __repr__(self) -> str:
+        outcomes, parts = self.whole.counts[0], len(self.parts)
+        return f"CalibrationSummary(detection={self.detection!r}, {outcomes=}, {parts=})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("detection", self.detection),
+            ("outcomes", f"{self.whole.counts[0]:,} in {len(self.parts)} parts"),
+            ("variances", ", ".join(f"{value:.5g}" for value in self.variances.values)),
+        ]
+        return html_table("CalibrationSummary", rows)
 
     @property
     def whole(self) -> CalibrationMoments:

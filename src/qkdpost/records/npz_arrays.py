@@ -26,6 +26,7 @@ __all__ = ["read_arrays", "write_arrays"]
 _MAX_ARRAYS = 64
 _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _PLAIN_KINDS = "biufU"
+_OTHER_FILES = "Files of taggers and of symbols are read by qkdpost.sifting.load_own_time_tags and its neighbours"
 _AGAIN = "Copy it again, or save the record again by qp.save"
 
 
@@ -64,7 +65,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     with path.open("rb") as file:
         if file.read(2) != b"PK":
-            raise InputError(f"{path} must be a .npz file as qp.save writes it; it begins otherwise")
+            raise InputError(f"{path} must be a .npz file that qp.save wrote; it begins otherwise. {_OTHER_FILES}")
         size = os.fstat(file.fileno()).st_size
         with _faults_told(path), zipfile.ZipFile(file) as archive:
             members = archive.infolist()
