@@ -151,3 +151,35 @@ def test_a_wrong_field_of_the_file_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "blocks" in done.stderr
     assert "in_fligth" in done.stderr
+
+
+@pytest.mark.parametrize("how", [(), ("--plain",)])
+def test_prometheus_exporter(how: tuple[str, ...]) -> None:
+    """With the client of Prometheus and without, by the parser of the client."""
+    parser = pytest.importorskip("prometheus_client.parser")
+    text = run("prometheus_exporter.py", "--once", *how)
+    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    (keys,) = families["qkdpost_keys"].samples
+    assert (keys.name, keys.labels, keys.value) == ("qkdpost_keys_total", {"link": "demonstration", "role": "bob"}, 1)
+    assert families["qkdpost_keys"].type == "counter"
+    assert families["qkdpost_key_pool_available_bytes"].type == "gauge"
+    assert 0 < families["qkdpost_last_block_qber_ratio"].samples[0].value < 0.1
+    assert families["qkdpost_received_bytes"].samples[0].value > 10_000
+
+
+def test_prometheus_exporter_names_pools_by_their_peers() -> None:
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        from prometheus_exporter import plain_text
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    text = plain_text(
+        {'stored_bits{peer="b"}': 7, 'stored_bits{peer="c"}': 8, "qber_ratio": float("nan")}, {"site": "a"}
+    )
+    assert text.splitlines() == [
+        "# TYPE qkdpost_qber_ratio gauge",
+        'qkdpost_qber_ratio{site="a"} NaN',
+        "# TYPE qkdpost_stored_bits gauge",
+        'qkdpost_stored_bits{site="a",peer="b"} 7',
+        'qkdpost_stored_bits{site="a",peer="c"} 8',
+    ]

@@ -139,6 +139,7 @@ KEY_MANAGEMENT = [
     "provenance",
     "epsilon",
     "events",
+    "monitoring",
     "policy",
     "service",
     "messages",

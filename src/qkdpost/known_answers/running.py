@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from qkdpost.known_answers import continuous, correction, hashing, records, stri
 from qkdpost.known_answers.verdict import note_failure
 
 __all__ = ["FAMILIES", "SelfTestReport", "self_test"]
+
+_LOG = logging.getLogger("qkdpost.known_answers")
 
 Answer: TypeAlias = str | int | list[float]
 TOLERANCE = 1e-3
@@ -86,6 +89,7 @@ def self_test() -> SelfTestReport:
     True
     """
     counts = {name: _test(name, family) for name, family in FAMILIES.items()}
+    _LOG.info("self-test passed on processor path %s: %d answers right", processor_path(), sum(counts.values()))
     return SelfTestReport(processor_path=processor_path(), families=counts)
 
 
@@ -107,6 +111,7 @@ def _test(name: str, family: Callable[[], Mapping[str, Answer]]) -> int:
 def _failure(text: str) -> SelfTestFailed:
     """Note the failure, and return what says so."""
     note_failure(text)
+    _LOG.error("self-test failed: %s", text)
     return SelfTestFailed(
         f"{text}, on processor path {processor_path()}. This process makes no key from now on. Try "
         "QKDPOST_CLMUL=portable, an emptied cache of compiled code, other memory; and report it"

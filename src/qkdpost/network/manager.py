@@ -17,6 +17,7 @@ from qkdpost.network.deliveries.deliveries import MAX_KEYS_PER_REQUEST, MAX_SLAV
 from qkdpost.network.events import DeliveredKey, Event, Ticket
 from qkdpost.network.imports import Imported, imported_segment
 from qkdpost.network.messages.fields import LEAST_KEY_BYTES, MAX_KEY_BYTES
+from qkdpost.network.monitoring.monitor import Monitor, Number
 from qkdpost.network.names import RandomBytes, checked_name, key_id_bytes
 from qkdpost.network.peer.session import PeerSession
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements, checked_slaves
@@ -104,7 +105,8 @@ class KeyManager(SingleUse):
         self._random_bytes = random_bytes
         self._ticket_numbers = itertools.count(1)
         self._store = store
-        self._turns = Turns(store, self._build)
+        self._monitor = Monitor(self._name)
+        self._turns = Turns(store, self._build, self._monitor)
 
     def __repr__(self) -> str:
         return f"KeyManager(name={self._name!r})"
@@ -386,3 +388,7 @@ class KeyManager(SingleUse):
     def account(self) -> Account:
         """Return what came into each pool and what it was spent on, in bits; the open turn counts."""
         return self._turns.run(lambda rooms: rooms.account())
+
+    def metrics(self) -> dict[str, Number]:
+        """Return what monitoring wants, as plain numbers; docs/monitoring.md tells each. None is secret."""
+        return self._monitor.metrics(self.account(), self.turn)

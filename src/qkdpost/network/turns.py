@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import LocalProtocolError, QkdpostError, StoreUnavailable
 from qkdpost.network.events import Event, KeysReleased, RequestRefused, StoreFailed, Ticket
+from qkdpost.network.monitoring.monitor import Monitor
 from qkdpost.network.rooms import Rooms
 from qkdpost.network.service import TurnOutcome
 from qkdpost.network.store.protocol import KeyStore
@@ -61,13 +62,26 @@ class Turns:
     Args:
         store: without an open transaction.
         build: makes the rooms of the store's rows, in a transaction.
+        monitor: is shown every event of a durable turn.
     """
 
-    __slots__ = ("_build", "_events", "_is_closed", "_lease", "_lost", "_rooms", "_store", "_tickets", "number")
+    __slots__ = (
+        "_build",
+        "_events",
+        "_is_closed",
+        "_lease",
+        "_lost",
+        "_monitor",
+        "_rooms",
+        "_store",
+        "_tickets",
+        "number",
+    )
 
-    def __init__(self, store: KeyStore, build: Callable[[KeyStore], Rooms]) -> None:
+    def __init__(self, store: KeyStore, build: Callable[[KeyStore], Rooms], monitor: Monitor) -> None:
         self._store = store
         self._build = build
+        self._monitor = monitor
         self._events: deque[Event] = deque()
         self._lost: deque[int] = deque(maxlen=_REMEMBERED_LOSSES)
         self._tickets: dict[Ticket, None] = {}
@@ -132,7 +146,7 @@ class Turns:
         for event in events:
             if isinstance(event, KeysReleased | RequestRefused):
                 self._tickets.pop(event.ticket, None)
-        self._events.extend(events)
+        self._tell(events)
         self.number += 1
         try:
             return work()
@@ -181,15 +195,19 @@ class Turns:
         self._lost.append(self.number)
         self.number += 1
         refusal = StoreUnavailable("the store could not record the request: it may be tried again")
-        self._events.extend(RequestRefused(ticket=ticket, error=refusal) for ticket in self._tickets)
+        self._tell([RequestRefused(ticket=ticket, error=refusal) for ticket in self._tickets])
         self._tickets.clear()
         try:
             self._store.reopen()
             self._begin_anew()
         except StoreUnavailable:
-            self._events.append(StoreFailed(detail=detail, recovered="closed"))
+            self._tell([StoreFailed(detail=detail, recovered="closed")])
         else:
-            self._events.append(StoreFailed(detail=detail, recovered="reopened"))
+            self._tell([StoreFailed(detail=detail, recovered="reopened")])
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        self._events.extend(events)
+        self._monitor.note(events)
 
     def _drop(self) -> None:
         rooms, self._rooms = self._rooms, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from qkdpost.keys import KeyPool
 from qkdpost.keys.authentication import Transcript
 from qkdpost.protocols.protocol import Protocol
 from qkdpost.session.codec import encode
-from qkdpost.session.events import Event
+from qkdpost.session.event_queue import EventQueue
 from qkdpost.session.pool_level import PoolLevel
 from qkdpost.single_use import SingleUse
 
@@ -38,7 +37,7 @@ class Line(SingleUse):
     pool_level: PoolLevel
     random_source: Callable[[int], bytes] = field(repr=False)
     outgoing: bytearray = field(default_factory=bytearray, repr=False)
-    events: deque[Event] = field(default_factory=deque)
+    events: EventQueue
     greeting: bytes = b""
     peer_greeting: bytes = b""
     nonces: bytes = b""

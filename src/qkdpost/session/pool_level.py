@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from qkdpost.keys import KeyPool
 from qkdpost.keys.price import PADS_OF_A_BLOCK_BYTES
-from qkdpost.session.events import Event, KeyPoolLow
+from qkdpost.session.event_queue import EventQueue
+from qkdpost.session.events import KeyPoolLow
 from qkdpost.single_use import SingleUse
 
 __all__ = ["LOW_POOL_BYTES", "PoolLevel"]
@@ -26,7 +25,7 @@ class PoolLevel(SingleUse):
 
     __slots__ = ("_events", "_is_low", "_low_bytes", "_pool", "_risen_bytes")
 
-    def __init__(self, pool: KeyPool, events: deque[Event], low_bytes: int, blocks_in_flight: int) -> None:
+    def __init__(self, pool: KeyPool, events: EventQueue, low_bytes: int, blocks_in_flight: int) -> None:
         self._pool = pool
         self._events = events
         self._low_bytes = low_bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from qkdpost.checks import choice, described, instance, whole_number
@@ -24,9 +23,11 @@ from qkdpost.reconciliation.method import check_decoder
 from qkdpost.records import RawRecord
 from qkdpost.session.alone import Alone
 from qkdpost.session.connection import Connection
+from qkdpost.session.event_queue import EventQueue
 from qkdpost.session.events import Event, LossReason
 from qkdpost.session.intake import check_record
 from qkdpost.session.line import ROLES, Line, Role
+from qkdpost.session.metrics import Number
 from qkdpost.session.pool_level import LOW_POOL_BYTES, PoolLevel
 from qkdpost.session.record_queue import MAX_NUMBER, RecordQueue
 from qkdpost.session.states import ConnectionState
@@ -114,7 +115,7 @@ class Session(SingleUse):
         self._save_pool = save_pool
         self._saved_revision = -1
         self._queue = RecordQueue(next_number=whole_number("first_record", first_record, most=MAX_NUMBER))
-        self._events: deque[Event] = deque()
+        self._events = EventQueue(self.role, link.protocol.kind)
         low = whole_number("low_pool_bytes", low_pool_bytes, most=2**53)
         self._pool_level = PoolLevel(auth_key, self._events, low, link.blocks.in_flight)
         self._alone = Alone()
@@ -161,6 +162,7 @@ class Session(SingleUse):
         with self._alone:
             check_record(record, self.role, self.link, self._protocol)
             self._queue.append(record, number)
+            self._events.counters.add("records_total", 1)
             self._resume_or_break()
 
     def flush(self) -> None:
@@ -196,6 +198,7 @@ class Session(SingleUse):
             raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         connection = self._connection
         with self._alone:
+            self._events.counters.add("received_bytes_total", len(data))
             self._act(lambda: connection.receive(data))
 
     def data_to_send(self) -> bytes:
@@ -218,6 +221,7 @@ class Session(SingleUse):
                 self._save()
             data = bytes(outgoing)
             outgoing.clear()
+            self._events.counters.add("sent_bytes_total", len(data))
         return data
 
     def keepalive(self) -> bytes:
@@ -275,6 +279,23 @@ class Session(SingleUse):
         on with a `number` that both sides reckon with.
         """
         return self._queue.waiting
+
+    def metrics(self) -> dict[str, Number]:
+        """Return what monitoring wants: counts since the session was made, and how things stand.
+
+        Plain numbers by name, the same names always; docs/monitoring.md tells each. Those that end in `_total` only
+        grow. None is secret. Another thread may ask while the session works.
+        """
+        pool = self._pool
+        return self._events.counters.values | {
+            "connection_open": int(self.state is ConnectionState.OPEN),
+            "blocks_in_flight": self.blocks_in_flight,
+            "records_waiting": self.records_waiting,
+            "key_pool_available_bytes": pool.available_bytes,
+            "key_pool_resting_bytes": pool.resting_bytes,
+            "key_pool_spent_bytes_total": pool.spent_bytes,
+            "accumulated_epsilon": pool.accumulated_epsilon,
+        }
 
     def __repr__(self) -> str:
         return f"Session(role={self.role!r}, state={self.state.name}, blocks_in_flight={self.blocks_in_flight})"

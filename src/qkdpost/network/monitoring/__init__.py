@@ -1,0 +1,1 @@
+"""What an operator sees of a key manager: lines of a log, and numbers."""
