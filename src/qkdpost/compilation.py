@@ -49,13 +49,11 @@ def processor_path() -> str:
     The best that the processor has, unless the environment variable QKDPOST_CLMUL names another. The results are the
     same, bit for bit, on each.
 
-    | path | processors | needs |
-    |---|---|---|
-    | `vpclmul512` | x86-64 with AVX-512 | VPCLMULQDQ, AVX-512F, AVX-512VL |
-    | `vpclmul256` | x86-64 without | VPCLMULQDQ, AVX2 |
-    | `pclmul` | x86-64 from 2010 on | PCLMULQDQ |
-    | `pmull` | 64-bit ARM with the cryptography extension | AES and PMULL, NEON |
-    | `portable` | any | nothing; hashes are some fifteen times slower |
+    - `vpclmul512`: x86-64 with AVX-512; needs VPCLMULQDQ, AVX-512F, AVX-512VL
+    - `vpclmul256`: x86-64 without; needs VPCLMULQDQ, AVX2
+    - `pclmul`: x86-64 from 2010 on; needs PCLMULQDQ
+    - `pmull`: 64-bit ARM with the cryptography extension; needs AES and PMULL, NEON
+    - `portable`: any; hashes are some fifteen times slower
 
     numba says what the processor has. On ARM it reads /proc/cpuinfo; where that is not there or does not tell, the
     portable path runs, until NUMBA_CPU_NAME and NUMBA_CPU_FEATURES name the processor, as in
