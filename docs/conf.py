@@ -39,7 +39,6 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 78
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 add_module_names = False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 import qkdpost
@@ -131,7 +132,13 @@ def find_at_the_top(
     return domain.resolve_xref(environment, node["refdoc"], app.builder, "obj", path, node, inside)
 
 
+def whole_text(docstring: GoogleDocstring) -> list[str]:
+    """Return the docstring of a property as it stands, where napoleon would take what is before a colon for a type."""
+    return list(docstring._consume_to_end())
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    GoogleDocstring._parse_attribute_docstring = whole_text  # type: ignore[method-assign]
     app.add_directive("names", Names)
     app.add_directive("room", Room)
     app.add_directive("argument", Argument)
