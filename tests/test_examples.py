@@ -92,14 +92,18 @@ def test_two_hosts_explain_what_they_cannot_take(arguments: tuple[str, ...]) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_time_tags_that_are_simulated() -> None:
+    assert "both hosts hold the same key" in run("timetags_bbm92.py")
+
+
 def test_time_tags(data_directory: Path) -> None:
-    output = run(
-        "timetags_bbm92.py",
-        str(data_directory / "kwiat_bbm92_timetags" / "Alice1_Bob1_with_delays.txt"),
-        "--window-ps",
-        "625",
-    )
-    assert "both hosts hold the same key" in output
+    recorded = str(data_directory / "kwiat_bbm92_timetags" / "Alice1_Bob1_with_delays.txt")
+    settings = ("--tick-ps", "78.125", "--dead-time-ps", "23437", "--window-ps", "625")
+    assert "both hosts hold the same key" in run("timetags_bbm92.py", recorded, *settings)
+    done = start("timetags_bbm92.py", recorded, *settings, "--alice-channels", "0,1,2,9")
+    assert done.returncode == 2
+    assert "9" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("correction", ["multidimensional", "slices"])
