@@ -11,11 +11,12 @@ from qkdpost.session.blocks.table import BlockTable
 from qkdpost.session.buffer import ReceiveBuffer
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.events import ConnectionClosed, ConnectionLost, HandshakeCompleted, LossReason
-from qkdpost.session.handshake import check_hello, make_hello, peer_segments, printable, read_greeting
+from qkdpost.session.handshake import check_hello, make_hello, peer_segments, read_greeting
 from qkdpost.session.line import Line
 from qkdpost.session.record_queue import RecordQueue
 from qkdpost.session.states import ConnectionState, next_state
 from qkdpost.single_use import SingleUse
+from qkdpost.version import printable
 
 __all__ = ["Connection"]
 

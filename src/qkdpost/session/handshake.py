@@ -17,9 +17,9 @@ from qkdpost.reconciliation.raptor.code import manifest_digest as raptor_codes_d
 from qkdpost.reconciliation.settings import Multidimensional, Slices
 from qkdpost.reconciliation.slices.codes import tables_digest
 from qkdpost.session.codec import decode, greeting_version
-from qkdpost.version import VERSION
+from qkdpost.version import VERSION, newest_common, no_common_version, printable, release_in_words
 
-__all__ = ["agreed_version", "check_hello", "make_hello", "peer_segments", "printable", "read_greeting"]
+__all__ = ["agreed_version", "check_hello", "make_hello", "peer_segments", "read_greeting"]
 
 NONCE_BYTES = 16
 
@@ -67,7 +67,7 @@ def read_greeting(frame: bytes) -> Message:
         version = greeting_version(frame)
         if version is None or version <= PROTOCOL_VERSION:
             raise
-    raise _no_common_version("", f"{version} or up to it", peer_is_older=False)
+    raise RemoteProtocolError(no_common_version("", (OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION), (version, version)))
 
 
 def check_hello(hello: Hello, role: str, link: LinkConfig) -> int:
@@ -87,13 +87,14 @@ def check_hello(hello: Hello, role: str, link: LinkConfig) -> int:
         here, there = own.get(name), hello.configuration.get(name)
         if here is None and name in hello.altered:
             raise RemoteProtocolError(
-                f"the peer ({_release(hello.release)}) has set {printable(name)} to {printable(there)}, which this "
-                f"host (release {VERSION}) does not know: update this host, or leave the field at its default there"
+                f"the peer ({release_in_words(hello.release)}) has set {printable(name)} to {printable(there)}, which "
+                f"this host (release {VERSION}) does not know: update this host, or leave the field at its default "
+                "there"
             )
         if there is None and name in altered:
             raise RemoteProtocolError(
-                f"the peer ({_release(hello.release)}) does not know {name}, which this host (release {VERSION}) has "
-                f"set to {here}: update the peer, or leave the field at its default here"
+                f"the peer ({release_in_words(hello.release)}) does not know {name}, which this host (release "
+                f"{VERSION}) has set to {here}: update the peer, or leave the field at its default here"
             )
         if None not in (here, there) and here != there:
             raise RemoteProtocolError(
@@ -111,32 +112,11 @@ def agreed_version(hello: Hello) -> int:
     oldest = hello.version if hello.oldest_version is None else hello.oldest_version
     if oldest > hello.version:
         raise RemoteProtocolError(f"the peer says that it speaks protocol versions {oldest} to {hello.version}")
-    agreed = min(hello.version, PROTOCOL_VERSION)
-    if agreed < max(oldest, OLDEST_PROTOCOL_VERSION):
-        peer_is_older = hello.version < PROTOCOL_VERSION
-        raise _no_common_version(hello.release, _range(oldest, hello.version), peer_is_older=peer_is_older)
+    own, peer = (OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION), (oldest, hello.version)
+    agreed = newest_common(own, peer)
+    if agreed is None:
+        raise RemoteProtocolError(no_common_version(hello.release, own, peer))
     return agreed
-
-
-def _no_common_version(release: str, spoken: str, *, peer_is_older: bool) -> RemoteProtocolError:
-    older = "the peer is the older end" if peer_is_older else "this host is the older end"
-    return RemoteProtocolError(
-        f"the peer ({_release(release)}) speaks protocol version {spoken}, this host (release {VERSION}) "
-        f"{_range(OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION)}: {older}, update it first"
-    )
-
-
-def _range(oldest: int, newest: int) -> str:
-    return str(newest) if oldest == newest else f"{oldest} to {newest}"
-
-
-def _release(release: str) -> str:
-    return f"release {printable(release)}" if release else "a release that does not say its number"
-
-
-def printable(text: str | None) -> str:
-    """Return what the peer wrote as it may go into a log: no line ends, no control sequences."""
-    return text if text is not None and text.isascii() and text.isprintable() else ascii(text)
 
 
 def peer_segments(hello: Hello) -> tuple[SegmentState, ...]:

@@ -30,7 +30,7 @@ NOWHERE = Mark(0, 0)
 
 
 def hello(name: str, *, segments: int, received: Mark = NOWHERE, highest_number: int = 0) -> PeerHello:
-    return PeerHello(1, POOL, name, Mark(0, 0), received, 0, highest_number, segments)
+    return PeerHello(2, POOL, name, Mark(0, 0), received, 0, highest_number, segments)
 
 
 def forge(end: End, *greetings: Any) -> None:

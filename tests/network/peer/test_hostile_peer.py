@@ -134,7 +134,7 @@ def test_an_authentic_frame_that_says_what_cannot_be(changes: dict[str, Any]) ->
         b"\1\0\0\0\0",
         b"\1\0\0\0\1",
         b"\x30\0\0\0\1" + bytes(47),
-        encode_greeting(PeerHello(1, POOL, "a", Mark(0, 0), Mark(0, 0), 0, 0, 0)),
+        encode_greeting(PeerHello(2, POOL, "a", Mark(0, 0), Mark(0, 0), 0, 0, 0)),
         encode_greeting(SegmentList((ListedSegment(bytes(16), 0, False, 1, 0, 0, False, b""),))),
         encode_greeting(PeerSettled(Mark(9, 9), 9)),
         encode_greeting(PeerReady()),
@@ -159,7 +159,7 @@ def test_greetings_that_change_nothing(greeting: Any) -> None:
 
 def hello(**changes: Any) -> PeerHello:
     fields: dict[str, Any] = {
-        "version": 1,
+        "version": 2,
         "pool": POOL,
         "name": "a",
         "sent": Mark(0, 0),
@@ -188,7 +188,7 @@ def listed(**changes: Any) -> ListedSegment:
 @pytest.mark.parametrize(
     "greetings",
     [
-        [hello(version=2)],
+        [hello(version=3)],
         [hello(pool=bytes(16))],
         [hello(name="c")],
         [SegmentList((listed(),))],

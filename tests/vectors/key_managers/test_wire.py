@@ -83,8 +83,8 @@ def pieces() -> list[tuple[str, bytes]]:
 def test_the_greeting_names_the_pool_and_checks_show_that_both_hold_the_segment() -> None:
     said = [(name, msgspec.msgpack.decode(data[5:])) for name, data in pieces() if data[4] == 0]
     assert [(name, body[:4]) for name, body in said if body[0] == 101] == [
-        ("a", [101, 1, POOL, "a"]),
-        ("b", [101, 1, POOL, "b"]),
+        ("a", [101, 2, POOL, "a"]),
+        ("b", [101, 2, POOL, "b"]),
     ]
     (offered,) = [body[1] for name, body in said if body[0] == 105]
     (listed,) = [body[1][0] for name, body in said if (name, body[0]) == ("b", 102)]

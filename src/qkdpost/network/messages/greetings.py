@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from qkdpost.network.messages.fields import MAX_LISTED_SEGMENTS, Identifier, Name, Offset
 
 __all__ = [
+    "OLDEST_PROTOCOL_VERSION",
     "PROTOCOL_VERSION",
     "Greeting",
     "ListedSegment",
@@ -29,7 +30,10 @@ __all__ = [
     "SegmentTaken",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+"""The newest that this release speaks."""
+OLDEST_PROTOCOL_VERSION = 2
+"""And the oldest."""
 
 
 class Mark(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -39,11 +43,13 @@ class Mark(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     offset: Offset
 
 
-class PeerHello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=101):
+class PeerHello(Struct, frozen=True, array_like=True, tag=101):
     """The first message of a connection, from both; `segments` of them follow in `SegmentList`.
 
+    That of every release begins with these fields, in this order; what a newer one appends is not read.
+
     Args:
-        version: of this protocol.
+        version: the newest of this protocol that the sender speaks.
         pool: which pool.
         name: of the key manager that speaks.
         sent: the mark of its own direction.
@@ -53,6 +59,8 @@ class PeerHello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
         segments: how many segments it lists.
         pending: transfers to the other end of which it has not heard the last; None if it does not say.
         hash_keys: the transferred segment that gave its hash keys; empty if none did.
+        oldest_version: the oldest that the sender speaks; None if it speaks one alone.
+        release: of the library at the sender.
     """
 
     version: Offset
@@ -65,6 +73,8 @@ class PeerHello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     segments: Annotated[int, Meta(ge=0, le=2**17)]
     pending: Annotated[tuple[Identifier, ...], Meta(max_length=2048)] | None = None
     hash_keys: Annotated[bytes, Meta(max_length=16)] = b""
+    oldest_version: Offset | None = None
+    release: Annotated[str, Meta(max_length=32)] = ""
 
 
 class ListedSegment(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.network.messages.fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME
+from qkdpost.network.messages.fields import MAX_FRAME_BYTES, MAX_MESSAGES_PER_FRAME, Offset
 from qkdpost.network.messages.framed import Message, wrong_lengths
-from qkdpost.network.messages.greetings import Greeting
+from qkdpost.network.messages.greetings import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Greeting
 from qkdpost.network.peer.tags import TAG_BYTES
 from qkdpost.network.pool.direction import MAX_RANGES, Range
+from qkdpost.version import no_common_version
 
 __all__ = [
     "MAX_RANGES",
@@ -45,8 +46,17 @@ GREETING, FRAME = 0, 1
 _LENGTH = struct.Struct("<I")
 _HEAD = struct.Struct("<IB16sBIIB")
 _RANGE = struct.Struct("<III")
+
+
+class _AnyHello(msgspec.Struct, frozen=True, array_like=True, tag=101):
+    """What `PeerHello` of every release begins with; the rest is skipped."""
+
+    version: Offset
+
+
 _encoder = msgspec.msgpack.Encoder()
 _greetings = msgspec.msgpack.Decoder(Greeting)
+_hellos = msgspec.msgpack.Decoder(_AnyHello)
 _messages = msgspec.msgpack.Decoder(list[Message])
 
 
@@ -114,8 +124,19 @@ def decode_greeting(whole: bytes) -> Greeting:
     try:
         greeting: Greeting = _greetings.decode(memoryview(whole)[_LENGTH.size + 1 :])
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise RemoteProtocolError(f"the peer sent no greeting of the protocol: {error}") from None
+        raise RemoteProtocolError(_no_greeting(whole, str(error))) from None
     return greeting
+
+
+def _no_greeting(whole: bytes, found: str) -> str:
+    """Say what is wrong with a greeting; of a later version, that it is one."""
+    try:
+        version = _hellos.decode(memoryview(whole)[_LENGTH.size + 1 :]).version
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        version = 0
+    if version > PROTOCOL_VERSION:
+        return no_common_version("", (OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION), (version, version))
+    return f"the peer sent no greeting of the protocol: {found}"
 
 
 def encode_messages(messages: Sequence[Message]) -> bytes:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.network.messages.fields import MAX_LISTED_SEGMENTS
 from qkdpost.network.messages.greetings import (
+    OLDEST_PROTOCOL_VERSION,
     PROTOCOL_VERSION,
     Greeting,
     ListedSegment,
@@ -32,6 +33,7 @@ from qkdpost.network.messages.greetings import (
 from qkdpost.network.pool.numbering import listed, new_offers, take_offer, take_taken
 from qkdpost.network.pool.pool import Pool
 from qkdpost.network.pool.settling import settle, store_peer_mark
+from qkdpost.version import VERSION, newest_common, no_common_version
 
 __all__ = ["GreetingExchange"]
 
@@ -96,6 +98,8 @@ class GreetingExchange:
             len(entries),
             pending if pending is not None and len(pending) <= MAX_PENDING else None,
             pool.hash_keys_name,
+            OLDEST_PROTOCOL_VERSION,
+            VERSION,
         )
         parts = range(0, len(entries), MAX_LISTED_SEGMENTS)
         return [hello, *(SegmentList(tuple(entries[start : start + MAX_LISTED_SEGMENTS])) for start in parts)]
@@ -138,8 +142,7 @@ class GreetingExchange:
     def _take_hello(self, hello: PeerHello) -> list[Greeting]:
         if self._hello is not None:
             raise _untimely(hello, "twice")
-        if hello.version != PROTOCOL_VERSION:
-            raise RemoteProtocolError(f"the peer speaks version {hello.version}; this is version {PROTOCOL_VERSION}")
+        _check_version(hello)
         if hello.pool != self._pool.identifier or hello.name != self._pool.peer_name:
             raise RemoteProtocolError(f"{self._pool.peer_name!r} should be at the other end; found {hello.name!r}")
         self._hello = hello
@@ -189,6 +192,14 @@ class GreetingExchange:
                 raise RemoteProtocolError(f"the peer keeps a window of {greeting.window} bytes; nobody asked for it")
             pool.own.window = max(pool.own.window, greeting.window)
         return []
+
+
+def _check_version(hello: PeerHello) -> None:
+    """Find a version that both ends speak; until there are two, that is all there is to it."""
+    own = (OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION)
+    peer = (hello.version if hello.oldest_version is None else hello.oldest_version, hello.version)
+    if newest_common(own, peer) is None:
+        raise RemoteProtocolError(no_common_version(hello.release, own, peer))
 
 
 def _checked_window(window: int) -> int:
