@@ -122,6 +122,45 @@ def test_no_more_connections_than_allowed_are_kept_even_in_the_handshake(served:
 
 
 @pytest.mark.parametrize(
+    ("flood", "limits"),
+    [
+        (300, ServerLimits(most_connections=50, handshake_seconds=60.0)),
+        pytest.param(10_000, ServerLimits(handshake_seconds=600.0), marks=pytest.mark.slow),
+    ],
+)
+def test_a_flood_of_connections_takes_bounded_room_and_old_clients_are_served(
+    flood: int, limits: ServerLimits, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    allow_files(resource, flood + limits.most_connections + 1000)
+    with Served(managers(), tmp_path, limits=limits) as served:
+        server, old = served.servers["KME-A"], tls(served)
+        memory_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        strangers = []
+        for number in range(flood):
+            strangers.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            if number % (flood // 20) == 0:
+                old.sendall(STATUS)
+                assert b"200" in old.recv(65_536)
+                assert server.connections <= limits.most_connections
+        grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_kib
+        assert grown_kib < 100 * limits.most_connections + 20 * flood  # the strangers' own ends among it
+        for stranger in strangers:
+            stranger.close()
+        old.sendall(ENC)
+        assert b"200" in old.recv(65_536)
+        old.close()
+
+
+def allow_files(resource: Any, count: int) -> None:
+    """Let this process open so many, or skip the test."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"this needs {count} open files; the system allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+
+
+@pytest.mark.parametrize(
     "sent",
     [
         b"\x00\xff" * 100,

@@ -125,7 +125,9 @@ class Identification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 def context_of(credentials: Credentials, *, server_side: bool, oldest: Literal["1.2", "1.3"]) -> ssl.SSLContext:
     """Return a context that believes no end without a certificate, and resumes no session.
 
-    A resumed session would go on with a certificate that is no longer valid.
+    A resumed session would go on with a certificate that has ended or was taken back since: what the ticket holds is
+    not checked again. It would save two checks of signatures and a signature, a sixth of a server's handshake (1.4 in
+    place of 1.7 ms of processor time with OpenSSL 3.0 and P-256). Keep connections instead.
 
     Args:
         credentials: of this end.

@@ -121,9 +121,11 @@ class EtsiServer:
     # What connections call.
 
     def accept(self, connection: HttpConnection) -> bool:
-        """Count a new connection."""
+        """Count a new connection, unless there are enough."""
+        if len(self._connections) >= self.limits.most_connections:
+            return False
         self._connections.add(connection)
-        return len(self._connections) <= self.limits.most_connections
+        return True
 
     def identify(self, connection: HttpConnection, certificate: bytes) -> None:
         """Find out who calls; one who is nobody here is told so by each answer."""

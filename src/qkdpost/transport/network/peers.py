@@ -123,9 +123,10 @@ class PeerLine(TlsProtocol):
 
     def accepted(self) -> bool:
         """Count a new connection; only so many may be there without a name."""
-        strangers = sum(not each.name for each in self._lines.all)
+        if not self.dialled and sum(not each.name for each in self._lines.all) >= _MOST_STRANGERS:
+            return False
         self._lines.all.add(self)
-        return self.dialled or strangers < _MOST_STRANGERS
+        return True
 
     def opened(self, certificate: bytes) -> None:
         """Find out who is there; hang up on others than peers."""

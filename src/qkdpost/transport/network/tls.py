@@ -36,7 +36,8 @@ class TlsProtocol(asyncio.Protocol, ABC):
 
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, handshake_seconds: float) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
+        self._context, self._server_side = context, server_side
+        self._tls: ssl.SSLObject
         self._transport: asyncio.Transport | None = None
         self._handshake_seconds = handshake_seconds
         self._open = self._is_reading_records = False
@@ -118,6 +119,8 @@ class TlsProtocol(asyncio.Protocol, ABC):
         if not self.accepted():
             self.abort()
             return
+        # Not before: it takes tens of kilobytes, and whoever floods a server is not let in.
+        self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=self._server_side)
         self._shake_hands()
 
     def data_received(self, data: bytes) -> None:
