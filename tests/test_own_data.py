@@ -48,7 +48,7 @@ def test_counts_to_a_length_in_three_lines(tmp_path: Path, monkeypatch: pytest.M
         "0.5,0.7,28000000,3500000,35000\n0.1,0.2,1600000,200000,2100\n0,0.1,12000,1500,750\n"
     )
     tally = qp.DecoyTally.from_counts("counts.csv")
-    leakage_bits = int(1.16 * tally.key_bits * qp.security.binary_entropy(0.0101))
+    leakage_bits = qp.security.expected_leakage(tally.key_bits, tally.error_rate)
     length = qp.security.decoy_bb84.secret_length(tally, leakage_bits=leakage_bits, epsilon=1e-10)
     assert length.bits > 5_000_000
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qkdpost as qp
+from qkdpost.count_tables.names import NAMES
 from qkdpost.errors import InputError
 
 WIDE = """intensity,probability,key_detected,test_detected,test_errors,key_errors
@@ -106,6 +109,22 @@ def test_errors_of_the_key_may_be_unknown(tmp_path: Path) -> None:
     )
     table = {"basis": ["key", "test"], "detected": [900, 100], "errors": [np.nan, 3]}
     assert qp.Tally.from_counts(pd.DataFrame(table)) == qp.Tally(key_bits=900, test_bits=100, test_errors=3)
+
+
+def test_the_observed_error_rate_is_that_of_the_key_where_it_is_known(tmp_path: Path) -> None:
+    tally = qp.DecoyTally.from_counts(written(tmp_path, WIDE))
+    assert tally.error_rate == 303_000 / 29_612_000
+    assert replace(tally, key_errors=None).error_rate == 37_850 / 3_701_500
+    assert qp.Tally(key_bits=9, test_bits=100, test_errors=3).error_rate == 0.03
+    with pytest.raises(InputError, match="no error rate: no round of the test basis was compared"):
+        qp.Tally(key_bits=9, test_bits=0, test_errors=0).error_rate  # noqa: B018
+
+
+def test_the_page_names_every_column_and_what_else_it_may_be_called() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "own_data.md").read_text(encoding="utf-8")
+    rows = {row[0]: row[2] for row in re.findall(r"^\| `(\w+)` \| (.*?) \|(.*)\|$", page, flags=re.MULTILINE)}
+    for name, others in NAMES.items():
+        assert tuple(re.findall(r"`(\w+)`", rows[name])) == others, name
 
 
 def test_counts_of_two_bases_alone(tmp_path: Path) -> None:

@@ -207,6 +207,18 @@ def test_a_damaged_file_is_refused_or_gives_the_same_record(
     assert found == qp.TimeTags([1, 2], [0, 3], 4.0)
 
 
+def test_the_type_may_be_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "record.npz"
+    qp.save(path, RECORDS["tags"])
+    tags: qp.TimeTags = qp.load(path, qp.TimeTags)
+    assert tags == RECORDS["tags"]
+    with pytest.raises(InputError, match="must hold Detections; found TimeTags"):
+        qp.load(path, qp.Detections)
+    for wrong in (str, "TimeTags", 3, qp.LinkConfig):
+        with pytest.raises(InputError, match="record_type must be one of the classes"):
+            qp.load(path, wrong)  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize("path", [None, 3, b"x", ["x"], "a\0b"])
 def test_what_is_no_path_or_no_record_is_refused(path: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="path must be"):

@@ -16,7 +16,7 @@ from qkdpost.checks import instance
 from qkdpost.config import LinkConfig
 from qkdpost.distillation import distill
 from qkdpost.errors import InputError
-from qkdpost.records import CalibrationSummary, RawRecord, load
+from qkdpost.records import CalibrationSummary, RawRecord, SavedRecord, load
 
 __all__ = ["distillation_tasks", "distilled_records"]
 
@@ -83,7 +83,7 @@ def distilled_records(
 
 
 def _record_of(path: str) -> RawRecord:
-    record = load(path)
+    record: SavedRecord = load(path)
     if isinstance(record, CalibrationSummary):
         raise InputError(f"{path} holds a calibration, and no record to distil")
     return record

@@ -6,7 +6,7 @@ import csv
 import os
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from qkdpost.checks import described
 from qkdpost.count_tables.table import CountTable
@@ -14,7 +14,19 @@ from qkdpost.errors import InputError
 
 __all__ = ["CountSource", "read_table"]
 
-CountSource: TypeAlias = str | PathLike[str] | Mapping[str, Any]
+
+class Columns(Protocol):
+    """What is asked of a data frame: `columns`, their names, and each of them by its name."""
+
+    @property
+    def columns(self) -> Any:
+        """The names, in order."""
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """Return a column."""
+
+
+CountSource: TypeAlias = str | PathLike[str] | Mapping[str, Any] | Columns
 """The path of a file of CSV, or columns by name: a mapping, or a data frame."""
 
 _MAX_BYTES = 2**20

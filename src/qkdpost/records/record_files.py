@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -30,6 +30,7 @@ VERSION = 1
 SavedRecord: TypeAlias = (
     PreparedPulses | Detections | TimeTags | CoherentStates | QuadratureOutcomes | CalibrationSummary
 )
+_Record = TypeVar("_Record", bound=SavedRecord)
 _OTHER_FILES = (
     "Other files are read by qkdpost.sifting: load_time_tags, load_own_time_tags, load_coherent_states, "
     "load_quadrature_outcomes"
@@ -66,7 +67,11 @@ def save(path: str | PathLike[str], record: SavedRecord) -> None:
     write_arrays(_path(path), arrays)
 
 
-def load(path: str | PathLike[str]) -> SavedRecord:
+@overload
+def load(path: str | PathLike[str]) -> Any: ...
+@overload
+def load(path: str | PathLike[str], record_type: type[_Record]) -> _Record: ...
+def load(path: str | PathLike[str], record_type: type[Any] | None = None) -> Any:
     """Read a record that `save` wrote.
 
     Nothing in the file is believed: no object is unpickled, no array is larger than the file, checksums are compared,
@@ -74,14 +79,19 @@ def load(path: str | PathLike[str]) -> SavedRecord:
 
     Args:
         path: of the file.
+        record_type: what it must hold, as `TimeTags`, which type checkers then know, too; None: any record.
 
     Returns:
         The record, of the type that was saved.
 
     Raises:
-        InputError: the file is damaged, was not written by `save`, is of a later form, or misses a field.
+        InputError: the file is damaged, was not written by `save`, is of a later form, misses a field, or holds another
+            type of record.
         OSError: the file is not there (`FileNotFoundError`), or cannot be read.
     """
+    if record_type is not None and record_type not in FORMS:
+        names = ", ".join(kind.__name__ for kind in FORMS)
+        raise InputError(f"record_type must be one of the classes {names}; found {described(record_type)}")
     place = _path(path)
     fields = Fields(str(place), read_arrays(place))
     if "format" not in fields or (found := fields.text("format")) != FORMAT:
@@ -92,12 +102,14 @@ def load(path: str | PathLike[str]) -> SavedRecord:
     form = next((form for kind, form in FORMS.items() if kind.__name__ == name), None)
     if form is None:
         raise InputError(f"{place} must hold a record of a known type; found {described(name)}")
+    if record_type is not None and name != record_type.__name__:
+        raise InputError(f"{place} must hold {record_type.__name__}; found {name}")
     try:
         record = form.read(fields)
     except InputError as error:
         raise InputError(str(error) if str(place) in str(error) else f"{place}: {error}") from None
     fields.finish()
-    return record  # type: ignore[return-value]
+    return record
 
 
 def _path(path: str | PathLike[str]) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qkdpost.errors import InputError
 
-__all__ = ["check_errors"]
+__all__ = ["check_errors", "observed_rate"]
 
 
 def check_errors(kind: str, errors: Sequence[int], counts: Sequence[int]) -> None:
@@ -26,3 +26,15 @@ def check_errors(kind: str, errors: Sequence[int], counts: Sequence[int]) -> Non
                 f"{kind}_errors must not exceed the number of {kind} rounds that they were counted in; found "
                 f"{wrong} > {count}"
             )
+
+
+def observed_rate(name: str, errors: tuple[int, ...], counts: tuple[int, ...]) -> float:
+    """Return the error rate of counts together.
+
+    Raises:
+        InputError: there are none.
+    """
+    total = sum(counts)
+    if not total:
+        raise InputError(f"there is no error rate: no round of the {name} basis was compared")
+    return sum(errors) / total

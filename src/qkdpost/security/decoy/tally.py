@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from qkdpost.checks import listed, numbers, real_number, whole_numbers
 from qkdpost.count_tables import CountSource, counts_of_intensities, read_table
 from qkdpost.errors import InputError, QkdpostError
-from qkdpost.security.counts import check_errors
+from qkdpost.security.counts import check_errors, observed_rate
 
 __all__ = [
     "DecoyTally",
@@ -119,6 +119,17 @@ class DecoyTally:
     def test_bits(self) -> int:
         """Rounds of the test basis."""
         return sum(self.test_counts)
+
+    @property
+    def error_rate(self) -> float:
+        """The observed error rate of the key, where it is known, else that of the test rounds; of all intensities.
+
+        Raises:
+            InputError: none were compared.
+        """
+        if self.key_errors is not None and self.key_bits:
+            return observed_rate("key", self.key_errors, self.key_counts)
+        return observed_rate("test", self.test_errors, self.test_counts)
 
 
 def check_intensities(

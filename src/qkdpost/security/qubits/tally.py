@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from qkdpost.checks import whole_number, whole_numbers
 from qkdpost.count_tables import CountSource, counts_of_bases, read_table
-from qkdpost.security.counts import check_errors
+from qkdpost.security.counts import check_errors, observed_rate
 
 __all__ = ["SampledTally", "Tally"]
 
@@ -49,6 +49,15 @@ class Tally:
         Tally(key_bits=9000, test_bits=1000, test_errors=11)
         """
         return cls(**counts_of_bases(read_table(source), key_basis))
+
+    @property
+    def error_rate(self) -> float:
+        """The observed error rate of the test rounds.
+
+        Raises:
+            InputError: none were compared.
+        """
+        return observed_rate("test", (self.test_errors,), (self.test_bits,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
