@@ -8,6 +8,13 @@ In a notebook, with both sides' records::
 At one end of a fibre: `Session`, with the drivers in `transport` and the pool of key in a file, `storage`. The parts on
 their own: `reconcile`, `toeplitz_hash`, `security`, `sifting`, `estimation`, `simulation`; `planning` and `plotting`
 for who builds a link; `network` for keys between applications. `warmup` compiles every kernel at once.
+
+Constants:
+
+KEY_BASIS: 0, the basis that key is made of, in every record.
+TEST_BASIS: 1, the basis that is compared in public.
+DOUBLE_CLICK: 2, the outcome of a detection in which both detectors of the basis clicked.
+__version__: the release, as text.
 """
 
 from __future__ import annotations

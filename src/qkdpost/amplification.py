@@ -33,6 +33,13 @@ def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
 
     Raises:
         InputError: `output_bits` out of range, or a seed of another length.
+
+    >>> import qkdpost as qp
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> key, seed = rng.integers(0, 2, 1000), rng.integers(0, 2, 1000 + 400 - 1)
+    >>> len(qp.toeplitz_hash(key, seed, 400))
+    400
     """
     source, chosen = Bits.coerce(bits), Bits.coerce(seed, name="seed")
     length = _output_bits(output_bits, len(source))
@@ -58,6 +65,13 @@ def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> 
 
     Raises:
         InputError: `output_bits` out of range, or a seed of another length.
+
+    >>> import qkdpost as qp
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> key, seed = rng.integers(0, 2, 1000), rng.integers(0, 2, 1000 - 1)
+    >>> len(qp.modified_toeplitz_hash(key, seed, 400))
+    400
     """
     source, chosen = Bits.coerce(bits), Bits.coerce(seed, name="seed")
     n = len(source)

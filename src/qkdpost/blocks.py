@@ -24,6 +24,10 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Raises:
         ConfigurationError: a size out of range, or sizes that contradict each other.
+
+    >>> import qkdpost as qp
+    >>> qp.LinkConfig(protocol=qp.BB84(), blocks=qp.Blocks(detections=100_000, in_flight=2)).blocks.detections
+    100000
     """
 
     detections: int = 2**21

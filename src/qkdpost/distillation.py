@@ -39,6 +39,12 @@ class Distillation:
             words of the side that gave it up.
         peer_reports: Bob's.
         repetition_rate_hz: how many pulses there were in a second, if it was given.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> result = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()))
+    >>> len(result.key) == result.report.key_length_bits > 0
+    True
     """
 
     key: Bits
@@ -108,6 +114,12 @@ def distill(
 
     Raises:
         InputError: the records are of the wrong type, or not as many on both sides; no link; no functions.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> result = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()))
+    >>> len(result.key) > 10_000
+    True
     """
     instance("link", link, LinkConfig, hint="distill takes a LinkConfig, as qp.LinkConfig(protocol=qp.BB84())")
     if not callable(random_source) or not (on_event is None or callable(on_event)):

@@ -27,6 +27,11 @@ class Labels:
 
     Args:
         planes: bit p of every label, for p = 0, 1, 2; all of one length.
+
+    >>> import qkdpost as qp
+    >>> labels = qp.Labels.from_array([0, 2, 1, 0])
+    >>> len(labels), labels.where(0).tolist()
+    (4, [1, 0, 0, 1])
     """
 
     planes: tuple[Bits, ...] = field(repr=False)

@@ -30,6 +30,13 @@ def plot_key_rates(curves: Mapping[str, Sequence[Plan[Any]]], axes: Any = None, 
     Raises:
         InputError: no mapping of names to plans, no curve, or an empty one.
         ConfigurationError: matplotlib is not installed.
+
+    >>> import qkdpost as qp
+    >>> curve = qp.planning.rate_curve(qp.planning.BBM92Link(), distances_km=[0, 50], pulses=1e9, optimise=False)
+    >>> from matplotlib.figure import Figure
+    >>> axes = qp.plotting.plot_key_rates({"pairs": curve}, axes=Figure().add_subplot())
+    >>> axes.get_yscale()
+    'log'
     """
     named = _named_curves(curves)
     axes = _axes(axes)
@@ -69,6 +76,14 @@ def plot_qber(reports: Sequence[BlockReport], axes: Any = None) -> Any:
     Raises:
         InputError: something else than reports.
         ConfigurationError: matplotlib is not installed.
+
+    >>> import qkdpost as qp
+    >>> from matplotlib.figure import Figure
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> result = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()))
+    >>> axes = qp.plotting.plot_qber(result.reports, axes=Figure().add_subplot())
+    >>> axes.get_ylabel()
+    'QBER / %'
     """
     listed = _all_of("reports", reports, BlockReport, "Give result.reports, or a list of reports")
     axes = _axes(axes)
@@ -101,6 +116,14 @@ def plot_terms(secret: SecretLength, axes: Any = None) -> Any:
     Raises:
         InputError: it is no `SecretLength`.
         ConfigurationError: matplotlib is not installed.
+
+    >>> import qkdpost as qp
+    >>> from matplotlib.figure import Figure
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> length = qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10)
+    >>> axes = qp.plotting.plot_terms(length, axes=Figure().add_subplot())
+    >>> axes.get_ylabel()
+    'bits'
     """
     instance("secret", secret, SecretLength, hint="Give report.secret, or what a secret_length returned")
     axes = _axes(axes)
@@ -151,3 +174,8 @@ def _axes(axes: Any) -> Any:
     except ImportError as error:
         raise ConfigurationError("pictures need matplotlib: pip install 'qkdpost[plot]'") from error
     return pyplot.subplots(layout="constrained")[1]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -119,6 +119,11 @@ class CorrectionPoint:
             al., arXiv:1407.3257, eq. 5).
         rounds: messages in each direction, mean over blocks.
         processor_seconds: of all blocks, drawing included.
+
+    >>> import qkdpost as qp
+    >>> import inspect
+    >>> "efficiency" in inspect.signature(qp.campaigns.CorrectionPoint).parameters
+    True
     """
 
     arguments: dict[str, Plain]

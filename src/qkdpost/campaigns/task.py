@@ -94,6 +94,11 @@ class Outcome:
         result: what the function returned, in plain form; None where it failed.
         error: why it failed, where it did and failures are recorded.
         processor_seconds: what it took, of processor time; not compared, since it is never the same twice.
+
+    >>> import qkdpost as qp
+    >>> outcome = qp.campaigns.Outcome(identity="1f", function_name="f", arguments={"n": 1}, seed=1, result={"bits": 7})
+    >>> outcome.result["bits"]
+    7
     """
 
     identity: str

@@ -19,27 +19,41 @@ __all__ = ["Cause", "Ledger"]
 
 
 class Cause(IntEnum):
-    """Why bits of the key were disclosed; the number stands for the cause on the wire."""
+    """Why bits of the key were disclosed; the number stands for the cause on the wire.
+
+    Members:
+        REFERENCE_PARITIES: parities and syndrome bits of the reference's key, of no frame more than it has
+            bits: charged.
+        CORRECTOR_PARITIES: parities of the corrector's key, and how many bits it asks for in blind rounds:
+            functions of W and of what is charged; not charged, but two-way.
+        FRAME_TAGS: universal hashes of single frames: charged.
+        FRAME_VERDICTS: one accept bit for each frame, of verification and of each attempt at LDPC decoding:
+            charged.
+        BLOCK_TAG: the universal hash of the whole block: charged.
+        BLOCK_VERDICT: the accept bit of the block: charged.
+        DROPPED_FRAMES: all bits of frames that were given up, less what is known to be charged of them already:
+            charged.
+        REVEALED_BITS: punctured bits sent in the clear in blind rounds, each of which discloses one syndrome
+            bit more: charged.
+        STATISTICS: numbers announced for the bound that hang on outcomes which make key: charged, each with all
+            its bits.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> report = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84())).report
+    >>> report.ledger.bits(qp.Cause.BLOCK_VERDICT)
+    1
+    """
 
     REFERENCE_PARITIES = 0
-    """Parities and syndrome bits of the reference's key, of no frame more than it has bits: charged."""
     CORRECTOR_PARITIES = 1
-    """Parities of the corrector's key, and how many bits it asks for in blind rounds: functions of W and of what is
-    charged; not charged, but two-way."""
     FRAME_TAGS = 2
-    """Universal hashes of single frames: charged."""
     FRAME_VERDICTS = 3
-    """One accept bit for each frame, of verification and of each attempt at LDPC decoding: charged."""
     BLOCK_TAG = 4
-    """The universal hash of the whole block: charged."""
     BLOCK_VERDICT = 5
-    """The accept bit of the block: charged."""
     DROPPED_FRAMES = 6
-    """All bits of frames that were given up, less what is known to be charged of them already: charged."""
     REVEALED_BITS = 7
-    """Punctured bits sent in the clear in blind rounds, each of which discloses one syndrome bit more: charged."""
     STATISTICS = 8
-    """Numbers announced for the bound that hang on outcomes which make key: charged, each with all its bits."""
 
 
 _NOT_CHARGED = frozenset({Cause.CORRECTOR_PARITIES})
@@ -47,7 +61,15 @@ _NOT_CHARGED = frozenset({Cause.CORRECTOR_PARITIES})
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts of disclosed bits for one block; it only grows."""
+    """Counts of disclosed bits for one block; it only grows.
+
+    >>> import qkdpost as qp
+    >>> ledger = qp.Ledger()
+    >>> ledger.disclose(qp.Cause.REFERENCE_PARITIES, 100)
+    >>> ledger.disclose(qp.Cause.CORRECTOR_PARITIES, 100)
+    >>> ledger.charged_bits, ledger.two_way
+    (100, True)
+    """
 
     _counts: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
 

@@ -82,38 +82,43 @@ whoever is on the line can have two hosts try it (see docs/wire.md)."""
 
 
 class AbortReason(IntEnum):
-    """Why a block ended without key."""
+    """Why a block ended without key.
+
+    Members:
+        NO_KEY_LEFT: the bound leaves no key; its terms say what ate it.
+        TOO_FEW_BITS: too few sifted bits to test and to correct.
+        VERIFICATION_FAILED: the corrected keys differ.
+        RECORDS_DISAGREE: the two hosts' raw records do not belong together.
+        LENGTH_REFUSED: the peer proposed more key than this host's own bound allows.
+        KEY_POOL_EXHAUSTED: too little authentication key is left to authenticate the block.
+        AUTHENTICATION_FAILED: a tag was wrong.
+        PROTOCOL_ERROR: the connection broke the protocol while the block was in flight.
+        CONNECTION_LOST: the connection ended while the block was in flight.
+        NO_COINCIDENCES: the two hosts' time tags show no common events.
+        DETECTOR_UNFIT: in one host's own record, a detector never clicked, or far more rarely than its partner.
+        BITS_NOT_RANDOM: in one host's own record, bits or outcomes are constant, periodic or too uneven.
+        BASES_NOT_RANDOM: in one host's own record, bases are missing, periodic, or their shares changed.
+        INTENSITIES_NOT_RANDOM: in one host's own record, they are periodic, or have not the link's probabilities.
+        RECORD_UNUSABLE: one host could not work on its own record, as if it was altered after it was submitted.
+
+    >>> assert AbortReason(2).name == "TOO_FEW_BITS"
+    """
 
     NO_KEY_LEFT = 1
-    """The bound leaves no key; its terms say what ate it."""
     TOO_FEW_BITS = 2
-    """Too few sifted bits to test and to correct."""
     VERIFICATION_FAILED = 3
-    """The corrected keys differ."""
     RECORDS_DISAGREE = 4
-    """The two hosts' raw records do not belong together."""
     LENGTH_REFUSED = 5
-    """The peer proposed more key than this host's own bound allows."""
     KEY_POOL_EXHAUSTED = 6
-    """Too little authentication key is left to authenticate the block."""
     AUTHENTICATION_FAILED = 7
-    """A tag was wrong."""
     PROTOCOL_ERROR = 8
-    """The connection broke the protocol while the block was in flight."""
     CONNECTION_LOST = 9
-    """The connection ended while the block was in flight."""
     NO_COINCIDENCES = 10
-    """The two hosts' time tags show no common events."""
     DETECTOR_UNFIT = 11
-    """By one host's own record, a detector of its never clicked, or far more rarely than the other of its basis."""
     BITS_NOT_RANDOM = 12
-    """By one host's own record, bits that it prepared, or its outcomes, are constant, periodic or too uneven."""
     BASES_NOT_RANDOM = 13
-    """By one host's own record, its bases are missing, periodic, or were not equally probable throughout the block."""
     INTENSITIES_NOT_RANDOM = 14
-    """By one host's own record, intensities are periodic, or were not chosen with the probabilities of the link."""
     RECORD_UNUSABLE = 15
-    """One host could not work on its own record, as if it had been altered after it was submitted."""
 
 
 UNFIT_RECORD = frozenset(

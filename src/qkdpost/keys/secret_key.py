@@ -22,6 +22,12 @@ class SecretKey:
         accumulated_epsilon: how far it is at most, all in all: the sum over every block that was opened on the same
             pool of authentication key, this one among them, since keys of earlier blocks made its tags
             (`KeyPool.accumulated_epsilon`).
+
+    >>> import qkdpost as qp
+    >>> bits = qp.Bits.coerce([1, 0, 1, 1])
+    >>> key = qp.SecretKey(bits=bits, identifier=bytes(16), epsilon=1e-10, accumulated_epsilon=1e-10)
+    >>> len(key.bits), key.epsilon
+    (4, 1e-10)
     """
 
     bits: Bits = field(repr=False)

@@ -141,6 +141,11 @@ class PoolAccount:
         stored_bits: what is there now and not spent, reserved bytes among it.
         received: what came in, by source.
         spent: what went out, by use.
+
+    >>> from qkdpost import network
+    >>> account = network.PoolAccount(peer="south", stored_bits=8000, received={"link": 9000})
+    >>> account.received["link"] - account.stored_bits
+    1000
     """
 
     peer: str
@@ -167,6 +172,12 @@ class Account:
         name: of the key manager.
         pools: one entry for each peer, in the order of their names.
         waiting_keys: keys here that slaves have not fetched.
+
+    >>> from qkdpost import network
+    >>> pools = tuple(network.PoolAccount(peer=peer, stored_bits=4250) for peer in ("south", "west"))
+    >>> account = network.Account(name="north", pools=pools, waiting_keys=2)
+    >>> sum(pool.stored_bits for pool in account.pools)
+    8500
     """
 
     name: str

@@ -70,6 +70,14 @@ class CombinationContext:
 
     Raises:
         InputError: a part of the wrong type, too long, or a key ID that is no UUID.
+
+    >>> from qkdpost import network
+    >>> context = network.CombinationContext(
+    ...     key_id="00000000-0000-4000-8000-000000000001", master="SAE-A", slave="SAE-B", ciphertext=bytes(1088),
+    ...     label=b"tls",
+    ... )
+    >>> context.master
+    'SAE-A'
     """
 
     key_id: str
@@ -313,3 +321,8 @@ def _canonical_uuid(value: object) -> str:
 
 def _erase(secret: bytearray) -> None:
     secret[:] = bytes(len(secret))
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

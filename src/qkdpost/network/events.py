@@ -38,6 +38,11 @@ class Ticket:
         slaves: those that shall get the same keys.
         keys: how many were asked for.
         size_bits: of each.
+
+    >>> from qkdpost import network
+    >>> ticket = network.Ticket(number=1, master="SAE-A", slaves=("SAE-B",), keys=3, size_bits=256)
+    >>> ticket.keys, ticket.slaves
+    (3, ('SAE-B',))
     """
 
     number: int
@@ -56,6 +61,11 @@ class DeliveredKey:
         key: its bytes. Secret: whoever takes it overwrites it after use, with `erase`.
         extension: what is said of it, as plain values for JSON: `qkdpost_epsilon`, `qkdpost_trusted_nodes`,
             `qkdpost_kinds`.
+
+    >>> from qkdpost import network
+    >>> key = network.DeliveredKey(key_id="00000000-0000-4000-8000-000000000001", key=bytearray(32))
+    >>> len(key.key)
+    32
     """
 
     key_id: str
@@ -74,6 +84,12 @@ class KeysReleased:
     Args:
         ticket: of the request.
         keys: as many as were asked for, in the order of assignment. Secret.
+
+    >>> from qkdpost import network
+    >>> ticket = network.Ticket(number=1, master="SAE-A", slaves=("SAE-B",), keys=1, size_bits=256)
+    >>> key = network.DeliveredKey(key_id="00000000-0000-4000-8000-000000000001", key=bytearray(32))
+    >>> len(network.KeysReleased(ticket=ticket, keys=(key,)).keys)
+    1
     """
 
     ticket: Ticket
@@ -87,6 +103,12 @@ class RequestRefused:
     Args:
         ticket: of the request.
         error: why, in the class that a caller would see.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import network
+    >>> ticket = network.Ticket(number=1, master="SAE-A", slaves=("SAE-B",), keys=1, size_bits=256)
+    >>> network.RequestRefused(ticket=ticket, error=qp.NotEnoughKey("too little key at present")).error
+    NotEnoughKey('too little key at present')
     """
 
     ticket: Ticket
@@ -100,6 +122,10 @@ class PoolLow:
     Args:
         peer: the key manager at the other end of the pool.
         deliverable_bits: what can be delivered there.
+
+    >>> from qkdpost import network
+    >>> network.PoolLow(peer="south", deliverable_bits=2048).deliverable_bits
+    2048
     """
 
     peer: str
@@ -113,6 +139,10 @@ class PoolFull:
     Args:
         peer: the key manager at the other end.
         stored_bits: what the pool holds.
+
+    >>> from qkdpost import network
+    >>> network.PoolFull(peer="south", stored_bits=500_000_000).peer
+    'south'
     """
 
     peer: str
@@ -128,6 +158,13 @@ class SegmentReady:
         segment: its identifier, 16 bytes: that of a link's key, or of a transfer.
         length_bits: what the two directions share.
         provenance: what it rests on.
+
+    >>> from qkdpost import network
+    >>> event = network.SegmentReady(
+    ...     peer="south", segment=bytes(16), length_bits=8192, provenance=network.Provenance(blocks=())
+    ... )
+    >>> event.length_bits
+    8192
     """
 
     peer: str
@@ -144,6 +181,10 @@ class SegmentLost:
         peer: the key manager at the other end.
         segment: its identifier, 16 bytes.
         detail: why, and how much was left.
+
+    >>> from qkdpost import network
+    >>> network.SegmentLost(peer="south", segment=bytes(16), detail="the check failed").peer
+    'south'
     """
 
     peer: str
@@ -160,6 +201,10 @@ class TransferFailed:
         peer: the key manager at the other end of the pool that it was for.
         reason: why.
         paths: the whole path of each of its shares, both ends among them.
+
+    >>> from qkdpost import network
+    >>> network.TransferFailed(transfer=bytes(16), peer="south", reason="hop", paths=(("hut",),)).paths
+    (('hut',),)
     """
 
     transfer: bytes
@@ -176,6 +221,10 @@ class KeyExpired:
         master: the application that asked for them.
         slave: that which did not fetch them.
         key_ids: UUIDs.
+
+    >>> from qkdpost import network
+    >>> network.KeyExpired(master="SAE-A", slave="SAE-B", key_ids=("00000000-0000-4000-8000-000000000001",)).slave
+    'SAE-B'
     """
 
     master: str
@@ -192,6 +241,11 @@ class KeysVoided:
         key_ids: UUIDs.
         reason: why.
         delivered: whether an application of this site has some of them already.
+
+    >>> from qkdpost import network
+    >>> key_id = "00000000-0000-4000-8000-000000000001"
+    >>> network.KeysVoided(peer="south", key_ids=(key_id,), reason="no answer").delivered
+    False
     """
 
     peer: str
@@ -207,6 +261,10 @@ class PeerDisagrees:
     Args:
         peer: the key manager at the other end.
         detail: what does not fit.
+
+    >>> from qkdpost import network
+    >>> network.PeerDisagrees(peer="south", detail="another pool").peer
+    'south'
     """
 
     peer: str
@@ -222,6 +280,10 @@ class StoreRestored:
     Args:
         peer: the key manager at the other end.
         detail: what it knows.
+
+    >>> from qkdpost import network
+    >>> network.StoreRestored(peer="south", detail="the peer knows of more").peer
+    'south'
     """
 
     peer: str
@@ -236,6 +298,10 @@ class StoreFailed:
         detail: what the store says.
         recovered: "reopened": the store was read again, every connection is broken, and the key manager goes on;
             "closed": it could not be opened, and every call raises `StoreUnavailable`.
+
+    >>> from qkdpost import network
+    >>> network.StoreFailed(detail="no room on the disk", recovered="reopened").recovered
+    'reopened'
     """
 
     detail: str

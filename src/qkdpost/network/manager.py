@@ -81,6 +81,12 @@ class KeyManager(SingleUse):
         StoreDamaged: the store's rows contradict each other.
         StoreUnavailable: the store cannot record.
         SelfTestFailed: a self-test of this process has failed.
+
+    >>> from qkdpost import network
+    >>> topology = network.Topology(sites=[network.Site(name="north")], links=[])
+    >>> manager = network.KeyManager(name="north", store=network.MemoryStore(), topology=topology)
+    >>> manager.advance(0.0)
+    ()
     """
 
     instead = "close it and make another one of its store"

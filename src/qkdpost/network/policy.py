@@ -67,6 +67,10 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Raises:
         ConfigurationError: a number out of range.
+
+    >>> from qkdpost import network
+    >>> network.DeliveryPolicy(quota=network.Quota(held_keys=1000)).quota.held_keys
+    1000
     """
 
     held_keys: int = 100_000
@@ -94,6 +98,10 @@ class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Raises:
         ConfigurationError: a number out of range.
+
+    >>> from qkdpost import network
+    >>> network.DeliveryPolicy(lifetimes=network.Lifetimes(key_seconds=3600.0)).lifetimes.key_seconds
+    3600.0
     """
 
     answer_seconds: float = 2.0
@@ -126,6 +134,13 @@ class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Raises:
         ConfigurationError: a value out of range, or of another class.
+
+    >>> from qkdpost import network
+    >>> policy = network.DeliveryPolicy(
+    ...     access=network.AccessPolicy(groups=[["SAE-A", "SAE-B"]]), quota=network.Quota(keys_per_second=100.0)
+    ... )
+    >>> policy.quota.keys_per_second
+    100.0
     """
 
     access: AccessPolicy = AccessPolicy()
@@ -156,6 +171,10 @@ class KeyRequirements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     Raises:
         InputError: a value out of range.
+
+    >>> from qkdpost import network
+    >>> network.KeyRequirements(route_type="direct", max_epsilon=1e-6).route_type
+    'direct'
     """
 
     route_type: RouteType | None = None

@@ -65,6 +65,11 @@ class Block(msgspec.Struct, frozen=True, array_like=True, order=True, forbid_unk
 
     Raises:
         InputError: no name, identifier or number, or an accumulated epsilon below the block's own.
+
+    >>> from qkdpost import network
+    >>> block = network.Block(link="a|b", identifier=bytes(16), kind="bb84", epsilon=1e-10, accumulated_epsilon=3e-10)
+    >>> block.kind
+    'bb84'
     """
 
     link: _Link
@@ -108,6 +113,10 @@ class CheckCount(msgspec.Struct, frozen=True, array_like=True, order=True, forbi
 
     Raises:
         InputError: no identifier, or no count.
+
+    >>> from qkdpost import network
+    >>> network.CheckCount(pool=bytes(16), units=4098).units
+    4098
     """
 
     pool: _Octets16
@@ -132,6 +141,11 @@ class Path(msgspec.Struct, frozen=True, array_like=True, order=True, forbid_unkn
 
     Raises:
         InputError: no names, or the same twice; too many entries.
+
+    >>> from qkdpost import network
+    >>> block = network.Block(link="a|b", identifier=bytes(16), kind="bb84", epsilon=1e-10, accumulated_epsilon=3e-10)
+    >>> network.Path(nodes=("hut",), blocks=(block,), checks=()).nodes
+    ('hut',)
     """
 
     nodes: Annotated[tuple[_Name, ...], Meta(max_length=MAX_PATH_NODES)]
@@ -157,6 +171,11 @@ class Transfer(msgspec.Struct, frozen=True, array_like=True, order=True, forbid_
 
     Raises:
         InputError: no identifier, an even degree, no path, or paths that share a node.
+
+    >>> from qkdpost import network
+    >>> path = network.Path(nodes=("hut",), blocks=(), checks=())
+    >>> network.Transfer(identifier=bytes(16), check_degree=65, paths=(path,)).check_degree
+    65
     """
 
     identifier: _Octets16

@@ -28,6 +28,10 @@ class Stock:
         source: the name of this key manager.
         target: of that at the slave's site.
         deliverable_bits: of keys for the slave, net of tags, reserves and floors; of the whole stock, not of one frame.
+
+    >>> from qkdpost import network
+    >>> network.Stock(source="north", target="south", deliverable_bits=2048).deliverable_bits // 256
+    8
     """
 
     source: str
@@ -36,7 +40,12 @@ class Stock:
 
 
 class KeyService(Protocol):
-    """A key manager, as interfaces for applications see it; `KeyManager` is one."""
+    """A key manager, as interfaces for applications see it; `KeyManager` is one.
+
+    >>> from qkdpost import network
+    >>> callable(network.KeyService.request_keys), callable(network.KeyManager.request_keys)
+    (True, True)
+    """
 
     @property
     def name(self) -> str:

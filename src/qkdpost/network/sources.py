@@ -75,6 +75,10 @@ class Etsi014Interface:
 
     Raises:
         InputError: no name, or no such size.
+
+    >>> from qkdpost import network
+    >>> isinstance(network.Etsi014Interface(application="SAE-A", size_bits=256), network.Etsi014Interface)
+    True
     """
 
     application: str
@@ -199,6 +203,11 @@ class ForeignSource(_Collection):
 
     Raises:
         InputError: an argument of another kind, or out of range.
+
+    >>> from qkdpost import network
+    >>> source = network.ForeignSource("north|south", network.Etsi014Interface(application="SAE-A"), segment_bytes=4096)
+    >>> isinstance(source, network.ForeignSource)
+    True
     """
 
     def __init__(self, link: str, vendor: VendorInterface, *, segment_bytes: int = 16 * 1024) -> None:

@@ -39,3 +39,8 @@ __all__ = [
     "tolerated_error_rate",
     "virtual_channel_capacity",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

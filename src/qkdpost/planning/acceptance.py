@@ -52,6 +52,12 @@ class FixedLengthPlan:
         config: the configuration for both hosts, with `bound` and `acceptance` in its security.
         result: the planned length with all its terms; a session takes what authentication costs off it. Where it is
             zero, `result.reason` says why.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.BBM92Link(fibre_km=10)
+    >>> plan = qp.planning.plan_fixed_length(link.link_config(), link.expected_tally(10**9), bound="lim-2021")
+    >>> plan.config.security.bound, plan.result.form
+    ('lim-2021', 'fixed-length')
     """
 
     config: LinkConfig
@@ -93,6 +99,14 @@ def plan_fixed_length(
         InputError: a number out of range, or too few counts for thresholds.
         ConfigurationError: a bound that is not for this kind of link or not fixed-length, or a tally of another kind
             or of other intensities.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.BBM92Link(fibre_km=10)
+    >>> plan = qp.planning.plan_fixed_length(
+    ...     link.link_config(), link.expected_tally(10**9), bound="tomamichel-leverrier-2017"
+    ... )
+    >>> plan.result.bits > 10_000
+    True
     """
     instance("config", config, LinkConfig)
     efficiency = check_efficiency(efficiency)

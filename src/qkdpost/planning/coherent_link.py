@@ -79,6 +79,11 @@ class GaussianLink(PlannedLink):
 
     Raises:
         InputError: a value out of range.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.GaussianLink(fibre_km=10, modulation_variance=5.0)
+    >>> round(link.signal_to_noise_ratio, 2)
+    0.86
     """
 
     modulation_variance: float = 4.0

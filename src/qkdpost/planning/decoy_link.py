@@ -40,6 +40,11 @@ class DecoyBB84Link(PlannedLink):
         detectors: the receiver's.
         test_probability: how probably each side chooses the test basis.
         pulse_rate_hz: pulses per second.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.DecoyBB84Link(fibre_km=50)
+    >>> qp.planning.expected_length(link, pulses=1e10).bits > 10**6
+    True
     """
 
     source: WeakCoherentSource = LASER

@@ -36,6 +36,11 @@ def expected_length(
 
     Raises:
         InputError: pulses or efficiency out of range, or `link` is not a link to be planned.
+
+    >>> import qkdpost as qp
+    >>> length = qp.planning.expected_length(qp.planning.DecoyBB84Link(fibre_km=50), pulses=1e10)
+    >>> length.bits > 10**6, length.bound
+    (True, 'variable-length')
     """
     link, budget = check_link(link), Epsilon.coerce(epsilon)
     if efficiency is not None:

@@ -49,6 +49,11 @@ class Plan(Generic[_Planned_co]):
         link: with the choices.
         pulses: in a block.
         result: the secret length of a block, with all terms.
+
+    >>> import qkdpost as qp
+    >>> plan = qp.planning.optimise(qp.planning.BBM92Link(fibre_km=20), pulses=1e9, max_evaluations=30)
+    >>> plan.seconds, plan.bits_per_pulse > 1e-4
+    (1.0, True)
     """
 
     link: _Planned_co
@@ -155,6 +160,12 @@ def optimise(
     Raises:
         InputError: pulses, efficiency or evaluations out of range.
         ConfigurationError: options that the bound does not take.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.BBM92Link(fibre_km=20)
+    >>> plan = qp.planning.optimise(link, pulses=1e9, max_evaluations=30)
+    >>> plan.result.bits > qp.planning.expected_length(link, pulses=1e9).bits
+    True
     """
     budget, link, pulses = Epsilon.coerce(epsilon), check_link(link), check_pulses("pulses", pulses)
     max_evaluations = whole_number("max_evaluations", max_evaluations, least=3)
@@ -197,6 +208,13 @@ def rate_curve(
 
     Raises:
         InputError: distances that are no list of lengths, or as `optimise`.
+
+    >>> import qkdpost as qp
+    >>> curve = qp.planning.rate_curve(
+    ...     qp.planning.DecoyBB84Link(), distances_km=[0, 50, 400], pulses=1e10, optimise=False
+    ... )
+    >>> [plan.bits_per_pulse > 0 for plan in curve]
+    [True, True, False]
     """
     plans: list[Plan[_Link]] = []
     start = check_link(link)
@@ -238,6 +256,13 @@ def time_to_collect(
     Raises:
         InputError: a number of bits or pulses out of range.
         ConfigurationError: even `max_pulses` give fewer.
+
+    >>> import qkdpost as qp
+    >>> plan = qp.planning.time_to_collect(
+    ...     qp.planning.BBM92Link(fibre_km=10), secret_bits=10_000, max_pulses=1e10, max_evaluations=3
+    ... )
+    >>> plan.result.bits >= 10_000, plan.seconds < 1.0
+    (True, True)
     """
     wanted = check_pulses("secret_bits", secret_bits)
     link = check_link(link)
@@ -269,6 +294,10 @@ def repeaterless_limit(transmittance: float) -> float:
 
     Raises:
         InputError: a transmittance outside 0 ... 1.
+
+    >>> import qkdpost as qp
+    >>> round(qp.planning.repeaterless_limit(0.5), 3)
+    1.0
     """
     transmittance = real_number("transmittance", transmittance, least=0.0, below=1.0)
     return -math.log1p(-transmittance) / math.log(2.0)

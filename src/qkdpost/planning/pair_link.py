@@ -38,6 +38,11 @@ class BBM92Link(PlannedLink):
         bob_detectors: his.
         test_probability: how probably each side chooses the test basis.
         pulse_rate_hz: slots per second.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.BBM92Link(fibre_km=20, pairs_per_slot=0.02)
+    >>> qp.planning.expected_length(link, pulses=1e9).bits > 10**5
+    True
     """
 
     pairs_per_slot: float = 0.01

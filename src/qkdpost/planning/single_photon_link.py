@@ -38,6 +38,11 @@ class SinglePhotonBB84Link(PlannedLink):
         test_probability: how probably each side chooses the test basis.
         pulse_rate_hz: pulses per second.
         attenuation: what part of the brightness is used, above 0 and at most 1.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.SinglePhotonBB84Link(fibre_km=20)
+    >>> qp.planning.expected_length(link, pulses=1e9).bits > 10**5
+    True
     """
 
     source: ImperfectPhotonSource = SINGLE_PHOTONS

@@ -36,7 +36,7 @@ def virtual_channel_capacity(signal_to_noise_ratio: float, dimension: int = 8) -
 
     Example:
         >>> round(virtual_channel_capacity(0.161) / (0.5 * math.log2(1.161)), 3)
-        0.989
+        0.983
     """
     ratio = real_number("signal_to_noise_ratio", signal_to_noise_ratio, least=0.0, most=_MOST_RATIO)
     count = whole_number("dimension", dimension, least=1, most=8)

@@ -20,6 +20,11 @@ class BB84(QubitSettings, frozen=True, kw_only=True, tag="bb84"):
         test: "basis" (the test basis is disclosed whole, the key comes from the key basis) or "sample" (a random sample
             of both bases is disclosed, the key comes from the rest): `qkdpost.protocols.qubits.QubitSettings`.
         sample_fraction: which part of the sifted rounds "sample" discloses, 10^-6 ... 0.999.
+
+    >>> import qkdpost as qp
+    >>> link = qp.LinkConfig(protocol=qp.BB84(test="sample", sample_fraction=0.2))
+    >>> link.protocol.kind
+    'bb84'
     """
 
 

@@ -20,6 +20,10 @@ class BBM92(QubitSettings, frozen=True, kw_only=True, tag="bbm92"):
         test: "basis" (the test basis is disclosed whole, the key comes from the key basis) or "sample" (a random sample
             of both bases is disclosed, the key comes from the rest): `qkdpost.protocols.qubits.QubitSettings`.
         sample_fraction: which part of the sifted rounds "sample" discloses, 10^-6 ... 0.999.
+
+    >>> import qkdpost as qp
+    >>> qp.LinkConfig(protocol=qp.BBM92()).protocol.kind
+    'bbm92'
     """
 
 

@@ -33,6 +33,10 @@ class BBM92TimeTags(ProtocolSettings, frozen=True, kw_only=True, tag="bbm92-time
 
     Raises:
         ConfigurationError: a number out of range.
+
+    >>> import qkdpost as qp
+    >>> qp.LinkConfig(protocol=qp.BBM92TimeTags(dead_time_ps=50_000.0)).protocol.kind
+    'bbm92-time-tags'
     """
 
     dead_time_ps: float = 0.0

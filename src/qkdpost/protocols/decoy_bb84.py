@@ -40,6 +40,11 @@ class DecoyBB84(ProtocolSettings, frozen=True, kw_only=True, tag="decoy-bb84"):
 
     Raises:
         ConfigurationError: intensities or probabilities out of range, or no `DetectorMismatch`.
+
+    >>> import qkdpost as qp
+    >>> settings = qp.DecoyBB84(intensities=(0.5, 0.1, 0.0), probabilities=(0.7, 0.2, 0.1))
+    >>> qp.LinkConfig(protocol=settings).protocol.kind
+    'decoy-bb84'
     """
 
     intensities: tuple[Intensity, ...]

@@ -27,6 +27,11 @@ class SinglePhotonBB84(ProtocolSettings, frozen=True, kw_only=True, tag="single-
 
     Raises:
         ConfigurationError: a number out of range.
+
+    >>> import qkdpost as qp
+    >>> settings = qp.SinglePhotonBB84(mean_photons=0.5, g2=0.02, test_probabilities=(0.1, 0.2))
+    >>> settings.both_in_one_basis
+    (0.7200000000000001, 0.020000000000000004)
     """
 
     mean_photons: float

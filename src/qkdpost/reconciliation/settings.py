@@ -103,6 +103,10 @@ class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
 
     Raises:
         ConfigurationError: a set of block sizes that there is not.
+
+    >>> import qkdpost as qp
+    >>> qp.LinkConfig(protocol=qp.BB84(), correction=qp.Cascade(parameters="yan")).correction
+    Cascade(parameters='yan')
     """
 
     parameters: CascadeSet = "near-optimal"
@@ -134,6 +138,11 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
 
     Raises:
         ConfigurationError: a frame length, a share of failures or a number of rounds that is not offered.
+
+    >>> import qkdpost as qp
+    >>> settings = qp.Ldpc(frame_bits=2**18, blind_rounds=0, fallback=None)
+    >>> settings.corrects_one_way
+    True
     """
 
     frame_bits: FrameBits = 65536
@@ -192,6 +201,10 @@ class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
 
     Raises:
         ConfigurationError: a number out of range, or parts of other types.
+
+    >>> import qkdpost as qp
+    >>> qp.LinkConfig(protocol=qp.BB84(), correction=qp.Auto(round_trip_ms=20.0)).correction.round_trip_ms
+    20.0
     """
 
     cascade: Cascade = Cascade()
@@ -261,6 +274,11 @@ class Slices(FrameCorrection, frozen=True, kw_only=True, tag="slices"):
 
     Raises:
         ConfigurationError: a number that is not offered.
+
+    >>> import qkdpost as qp
+    >>> link = qp.LinkConfig(protocol=qp.GaussianCV(modulation_variance=4.0, efficiency=0.6), correction=qp.Slices())
+    >>> link.correction.frame_outcomes
+    262144
     """
 
     frame_outcomes: FrameOutcomes = 262144
@@ -293,6 +311,13 @@ class Multidimensional(FrameCorrection, frozen=True, kw_only=True, tag="multidim
 
     Raises:
         ConfigurationError: a number that is not offered.
+
+    >>> import qkdpost as qp
+    >>> link = qp.LinkConfig(
+    ...     protocol=qp.GaussianCV(modulation_variance=4.0, efficiency=0.6), correction=qp.Multidimensional(dimension=4)
+    ... )
+    >>> link.correction.dimension
+    4
     """
 
     dimension: Dimension = 8

@@ -61,6 +61,15 @@ class QuadratureOutcomes:
         InputError: another shape or dtype, NaN, no calibration, values on a lattice without its step, a mean more than
             16 standard deviations from zero, or a variance below that of the calibration beyond what statistics and 1 %
             of drift allow: units or records are mixed up.
+
+    >>> import qkdpost as qp
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> bob = qp.QuadratureOutcomes(
+    ...     values=rng.normal(0.0, 15.0, (1000, 2)), electronic_shot=rng.normal(0.0, 10.0, (1000, 2)), efficiency=0.6
+    ... )
+    >>> bob.detection, bob.events
+    ('heterodyne', 1000)
     """
 
     values: NDArray[Any] = field(repr=False)

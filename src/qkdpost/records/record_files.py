@@ -88,6 +88,14 @@ def load(path: str | PathLike[str], record_type: type[Any] | None = None) -> Any
         InputError: the file is damaged, was not written by `save`, is of a later form, misses a field, or holds another
             type of record.
         OSError: the file is not there (`FileNotFoundError`), or cannot be read.
+
+    >>> import qkdpost as qp
+    >>> import pathlib, tempfile
+    >>> alice, _ = qp.simulation.bb84(pulses=1000, rng=1)
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "alice.npz")
+    >>> _ = qp.save(path, alice)
+    >>> qp.load(path) == alice
+    True
     """
     if record_type is not None and record_type not in FORMS:
         names = ", ".join(kind.__name__ for kind in FORMS)

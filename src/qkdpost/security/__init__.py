@@ -96,3 +96,8 @@ __all__ = [
     "inverse_binary_entropy",
     "single_photon",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

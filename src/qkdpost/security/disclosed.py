@@ -33,6 +33,11 @@ class Disclosed:
     Raises:
         InputError: a number of bits is negative or no whole number, verification exceeds the leakage that it is part
             of, or `two_way` is no truth value (None, which is not True, would give more key).
+
+    >>> import qkdpost as qp
+    >>> disclosed = qp.security.Disclosed(leakage_bits=90_000, verification_bits=64, two_way=True)
+    >>> disclosed.leakage_bits
+    90000
     """
 
     leakage_bits: int
@@ -67,6 +72,10 @@ class Bound(Protocol[Tally_contra, Settings_contra]):
 
     A function that has this shape can be the bound of a kind. `settings` is a frozen record of the bound's own
     choices; each kind has its own type.
+
+    >>> from qkdpost.security import bb84
+    >>> callable(bb84.apply_bound)
+    True
     """
 
     def __call__(

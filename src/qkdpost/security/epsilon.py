@@ -34,6 +34,11 @@ class Epsilon:
 
     Raises:
         ConfigurationError: a part lies outside `MIN_EPSILON` ... 1, or they add up to 1 or more.
+
+    >>> import qkdpost as qp
+    >>> budget = qp.security.Epsilon.split(1e-10)
+    >>> budget.total <= 1e-10, budget.verification_tag_bits
+    (True, 38)
     """
 
     secrecy: float
@@ -100,6 +105,12 @@ class EpsilonTerm:
         value: the parameter.
         weight: how many times it enters the sum.
         meaning: the event, in words.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> ledger = qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10).epsilon
+    >>> [term.name for term in ledger.terms]
+    ['eps_AT', 'eps_PA']
     """
 
     name: str
@@ -124,6 +135,12 @@ class EpsilonLedger:
 
     Raises:
         ConfigurationError: the events need more than the budget's secrecy.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> ledger = qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10).epsilon
+    >>> ledger.proof, len(ledger.terms)
+    ('variable-length theorem, 2 eps_AT + eps_PA', 2)
     """
 
     proof: str

@@ -37,6 +37,12 @@ class Term:
         name: what it is, in a few words.
         bits: what it adds to the length; negative for what it costs.
         explanation: the formula, with its numbers where they help.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> length = qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10)
+    >>> length.terms[0].name, length.terms[0].bits
+    ('certified rounds', 1000000.0)
     """
 
     name: str
@@ -69,6 +75,12 @@ class SecretLength:
 
     Raises:
         InputError: the evidence is not a sequence of pairs of a name and a number, or a name occurs twice.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> length = qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10)
+    >>> length.form, length.attacks, [term.name for term in length.terms][:3]
+    ('variable-length', 'coherent', ['certified rounds', 'phase errors', 'correction'])
     """
 
     bits: int
@@ -142,6 +154,12 @@ def at_fixed_length(result: SecretLength, planned_bits: int) -> SecretLength:
 
     Raises:
         ConfigurationError: the answer is that of a fixed-length bound, or the length is no whole number.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> length = qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10)
+    >>> [qp.security.at_fixed_length(length, planned).bits for planned in (500_000, 999_999)]
+    [500000, 0]
     """
     result = instance("result", result, SecretLength, error=ConfigurationError)
     planned_bits = whole_number("planned_bits", planned_bits, error=ConfigurationError)

@@ -48,6 +48,11 @@ class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Raises:
         ConfigurationError: a value out of range, or values that contradict each other.
+
+    >>> import qkdpost as qp
+    >>> link = qp.LinkConfig(protocol=qp.BB84(), security=qp.Security(epsilon=1e-12, planned_key_bits=10_000))
+    >>> link.security.epsilon
+    1e-12
     """
 
     epsilon: float = 1e-10

@@ -43,6 +43,13 @@ class HandshakeCompleted:
         protocol_version: of the wire, the newest that both speak.
         peer_release: of the library at the other end, as it says; empty if it does not. Both are to be believed once a
             key was released on the connection.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=1000, rng=1)
+    >>> seen = []
+    >>> _ = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()), on_event=seen.append)
+    >>> [event.peer_release == qp.__version__ for event in seen if isinstance(event, qp.HandshakeCompleted)]
+    [True]
     """
 
     protocol_version: int
@@ -51,7 +58,15 @@ class HandshakeCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCompleted:
-    """A stage of a block is done on this side."""
+    """A stage of a block is done on this side.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=200_000, rng=1)
+    >>> seen = []
+    >>> _ = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()), on_event=seen.append)
+    >>> [event.stage for event in seen if isinstance(event, qp.StageCompleted)]
+    ['sifting', 'estimation', 'reconciliation', 'verification', 'length agreement', 'release']
+    """
 
     block: int
     stage: str
@@ -59,7 +74,15 @@ class StageCompleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyReady:
-    """Both hosts confirmed this key; `key` is secret and its representation does not show it."""
+    """Both hosts confirmed this key; `key` is secret and its representation does not show it.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> seen = []
+    >>> result = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()), on_event=seen.append)
+    >>> [len(event.key.bits) == len(result.key) > 0 for event in seen if isinstance(event, qp.KeyReady)]
+    [True]
+    """
 
     block: int
     key: SecretKey
@@ -68,7 +91,15 @@ class KeyReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockAborted:
-    """The block ended without key on this side; nothing of it is reused."""
+    """The block ended without key on this side; nothing of it is reused.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=1000, rng=1)
+    >>> seen = []
+    >>> _ = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()), on_event=seen.append)
+    >>> [event.reason.name for event in seen if isinstance(event, qp.BlockAborted)]
+    ['TOO_FEW_BITS']
+    """
 
     block: int
     reason: AbortReason
@@ -78,7 +109,15 @@ class BlockAborted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionClosed:
-    """The opener has no more records, and no block is in flight: the connection may end."""
+    """The opener has no more records, and no block is in flight: the connection may end.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=1000, rng=1)
+    >>> seen = []
+    >>> _ = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84()), on_event=seen.append)
+    >>> isinstance(seen[-1], qp.ConnectionClosed)
+    True
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +127,12 @@ class ConnectionLost:
     Args:
         reason: which of `LossReason`.
         detail: in words, for a log.
+
+    >>> import qkdpost as qp
+    >>> session = qp.Session(role="alice", link=qp.LinkConfig(protocol=qp.BB84()), auth_key=qp.KeyPool(bytes(1000)))
+    >>> session.connection_lost()
+    >>> [event.reason for event in session.events() if isinstance(event, qp.ConnectionLost)]
+    ['peer-closed']
     """
 
     reason: LossReason
@@ -105,6 +150,11 @@ class KeyPoolLow:
     Args:
         available_bytes: that the connection may still take.
         resting_bytes: in segments that the peer does not hold, by what it says: where these are many, the pools differ.
+
+    >>> import qkdpost as qp
+    >>> event = qp.KeyPoolLow(available_bytes=96, resting_bytes=0)
+    >>> event.available_bytes < 480
+    True
     """
 
     available_bytes: int

@@ -86,6 +86,20 @@ class Session(SingleUse):
         InputError: no number of bytes, or of a record.
         LocalProtocolError: another session, whose connection is open, holds the pool.
         SelfTestFailed: a self-test of this process has failed.
+
+    >>> import qkdpost as qp
+    >>> import os
+    >>> link, preshared = qp.LinkConfig(protocol=qp.BB84()), os.urandom(4096)
+    >>> alice = qp.Session(role="alice", link=link, auth_key=qp.KeyPool(preshared))
+    >>> bob = qp.Session(role="bob", link=link, auth_key=qp.KeyPool(preshared))
+    >>> for session, record in zip((alice, bob), qp.simulation.bb84(pulses=400_000, rng=1)):
+    ...     session.submit(record)
+    ...     session.finish()
+    >>> while bob.state.alive:
+    ...     alice.receive_data(bob.data_to_send())
+    ...     bob.receive_data(alice.data_to_send())
+    >>> [len(event.key.bits) > 10_000 for event in alice.events() if isinstance(event, qp.KeyReady)]
+    [True]
     """
 
     def __init__(

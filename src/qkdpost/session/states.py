@@ -13,18 +13,26 @@ __all__ = ["ConnectionState", "next_state"]
 
 
 class ConnectionState(IntEnum):
-    """Where a connection stands."""
+    """Where a connection stands.
+
+    Members:
+        HANDSHAKE: the peer's greeting has not come yet.
+        GREETED: it has; the peer has not said yet that it heard this host's.
+        OPEN: blocks may be worked on.
+        CLOSED: ended in good order.
+        BROKEN: ended by an error or a lost line; `Session.connect` starts the next.
+
+    >>> import qkdpost as qp
+    >>> session = qp.Session(role="alice", link=qp.LinkConfig(protocol=qp.BB84()), auth_key=qp.KeyPool(bytes(1000)))
+    >>> session.state.name
+    'HANDSHAKE'
+    """
 
     HANDSHAKE = 0
-    """The peer's greeting has not come yet."""
     GREETED = 1
-    """It has; the peer has not said yet that it heard this host's."""
     OPEN = 2
-    """Blocks may be worked on."""
     CLOSED = 3
-    """Ended in good order."""
     BROKEN = 4
-    """Ended by an error or a lost line; `Session.connect` starts the next."""
 
     @property
     def alive(self) -> bool:

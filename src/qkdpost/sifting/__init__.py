@@ -51,3 +51,8 @@ __all__ = [
     "sort_time_tags",
     "unwrap_ticks",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -27,6 +27,13 @@ class SiftedKey:
         cross_clicks: and in how many detectors of both bases did.
         matched_by_tenth: of time tags, the events reported and those kept, in each tenth of each record; public.
         notices: what is to be said of the records, in sentences.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> tags = qp.simulation.bbm92_time_tags(duration_s=0.1, pair_rate_hz=1e6, rng=1)
+    >>> key = sifting.pair_time_tags(*tags).answering
+    >>> isinstance(key, qp.SiftedKey), key.rounds > 100
+    (True, True)
     """
 
     key_bits: Bits

@@ -40,3 +40,8 @@ __all__ = [
     "pulsed_time_tags",
     "single_photon_bb84",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

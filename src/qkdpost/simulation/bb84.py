@@ -70,6 +70,11 @@ def simulate_bb84(
     Raises:
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=1e5, rng=1, fibre_km=20)
+    >>> alice.pulses, 3000 < bob.events < 5000
+    (100000, True)
     """
     settings_of(link, BB84)
     rng = generator(rng)

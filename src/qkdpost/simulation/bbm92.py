@@ -69,6 +69,11 @@ def simulate_bbm92(
     Raises:
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bbm92(slots=1e6, rng=1, pairs_per_slot=0.05, fibre_km=10)
+    >>> alice.events > bob.events > 5000
+    True
     """
     settings_of(link, BBM92)
     rng = generator(rng)
@@ -152,6 +157,11 @@ def simulate_bbm92_time_tags(
     Raises:
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bbm92_time_tags(duration_s=0.1, pair_rate_hz=1e6, rng=1)
+    >>> alice.ticks.size > 9000, alice.tick_ps
+    (True, 1.0)
     """
     settings_of(link, BBM92TimeTags)
     rng = generator(rng)

@@ -59,6 +59,11 @@ def simulate_decoy_bb84(
     Raises:
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.decoy_bb84(pulses=1e5, rng=1, fibre_km=20)
+    >>> 2000 < bob.events < 4000
+    True
     """
     settings = settings_of(link, DecoyBB84)
     rng = generator(rng)

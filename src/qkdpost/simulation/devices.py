@@ -33,6 +33,12 @@ class SinglePhotonSource:
     Args:
         efficiency: the probability that a pulse leaves the sender with its photon.
         misalignment: the probability that a photon is found in the wrong detector of its own basis.
+
+    >>> import qkdpost as qp
+    >>> source = qp.simulation.SinglePhotonSource(efficiency=0.9, misalignment=0.005)
+    >>> alice, bob = qp.simulation.bb84(pulses=1000, rng=1, source=source)
+    >>> alice.pulses
+    1000
     """
 
     efficiency: float = 0.5
@@ -50,6 +56,10 @@ class ImperfectPhotonSource:
         mean_photons: the mean number <n> at the channel's input.
         g2: <n (n - 1)> / <n>^2 there; the probability of two photons is g2 <n>^2 / 2.
         misalignment: the probability that a photon is found in the wrong detector of its own basis.
+
+    >>> import qkdpost as qp
+    >>> qp.simulation.ImperfectPhotonSource(mean_photons=0.5, g2=0.04).photon_probabilities
+    (0.49, 0.005)
     """
 
     mean_photons: float = 0.5
@@ -81,6 +91,12 @@ class WeakCoherentSource:
         intensities: mean photon numbers at the channel's input, strictly decreasing.
         probabilities: how probably each is chosen.
         misalignment: the part of the light that goes to the wrong detector of its own basis.
+
+    >>> import qkdpost as qp
+    >>> source = qp.simulation.WeakCoherentSource(intensities=(0.6, 0.2), probabilities=(0.8, 0.2))
+    >>> alice, bob = qp.simulation.decoy_bb84(pulses=1000, rng=1, source=source)
+    >>> alice.intensities.where(1).weight() < 400
+    True
     """
 
     intensities: tuple[float, ...] = (0.5, 0.1, 0.0)
@@ -102,6 +118,10 @@ class Fibre:
         length_km: its length.
         loss_db_per_km: its attenuation.
         excess_loss_db: connectors, splices, receiver optics.
+
+    >>> import qkdpost as qp
+    >>> qp.simulation.Fibre(50, excess_loss_db=1.0).transmittance
+    0.07943282347242814
     """
 
     length_km: float = field(default=0.0, kw_only=False)
@@ -127,6 +147,12 @@ class GatedDetectors:
         dead_time_slots: for how many slots after a click both detectors are blind.
         afterpulse_probability: how probably a click is followed by a false one of the same detector.
         afterpulse_slots: how long after the dead time that one comes in the mean, in slots; its delay is geometric.
+
+    >>> import qkdpost as qp
+    >>> detectors = qp.simulation.GatedDetectors(efficiency=0.8, dark_count_probability=1e-8)
+    >>> alice, bob = qp.simulation.bb84(pulses=1000, rng=1, detectors=detectors)
+    >>> 300 < bob.events < 500
+    True
     """
 
     efficiency: float = 0.2
@@ -154,6 +180,12 @@ class TaggingReceiver:
         dead_time_ps: for how long a detector is blind after a click.
         echo_probability: how probably a click is followed by a false one of the same channel.
         echo_delay_ps: how long after the click the echo comes; the dead time does not suppress it.
+
+    >>> import qkdpost as qp
+    >>> receiver = qp.simulation.TaggingReceiver(transmittance=0.2, jitter_ps=80.0)
+    >>> alice, bob = qp.simulation.bbm92_time_tags(duration_s=0.01, pair_rate_hz=1e6, rng=1, bob=receiver)
+    >>> bob.ticks.size > alice.ticks.size
+    True
     """
 
     transmittance: float = 0.1

@@ -35,6 +35,11 @@ class PulsedTimeTags:
         chosen_bases: for active choice: the basis of every pulse from the tagger's start.
         detections: what the receiver would have if he knew each click's pulse, with the same rule for dead time; dark
             counts within four standard deviations of a pulse are of that pulse.
+
+    >>> import qkdpost as qp
+    >>> tagged = qp.simulation.pulsed_time_tags(pulses=10_000, rng=1)
+    >>> tagged.prepared.pulses, tagged.tick_ps
+    (10000, 1.0)
     """
 
     prepared: PreparedPulses

@@ -35,6 +35,12 @@ class LaserClock:
         sync_jitter_ps: standard deviation of the time of a sync.
         missed_syncs: how probably a sync does not come.
         false_syncs: how many tags come at any time on the channel of the sync, for each that should.
+
+    >>> import qkdpost as qp
+    >>> laser = qp.simulation.LaserClock(period_ps=5_000.0, divider=100)
+    >>> tagged = qp.simulation.pulsed_time_tags(pulses=10_000, rng=1, laser=laser)
+    >>> int((tagged.channels == 5).sum())
+    100
     """
 
     period_ps: float = 10_000.0
@@ -84,6 +90,12 @@ class PulsedReceiver:
         sync_channel: the channel of the sync.
         tick_ps: the length of a tick.
         first_tick: what the tagger shows when it starts.
+
+    >>> import qkdpost as qp
+    >>> receiver = qp.simulation.PulsedReceiver(encoding="time-bin", separation_ps=2_000.0)
+    >>> tagged = qp.simulation.pulsed_time_tags(pulses=10_000, rng=1, receiver=receiver)
+    >>> sorted(set(tagged.channels.tolist()))
+    [1, 2, 3, 5]
     """
 
     encoding: Encoding = "polarisation"

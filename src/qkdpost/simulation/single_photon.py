@@ -62,6 +62,11 @@ def simulate_single_photon_bb84(
     Raises:
         ConfigurationError: the link is of another kind.
         InputError: a parameter is out of range.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.single_photon_bb84(pulses=1e5, rng=1, fibre_km=20)
+    >>> 3000 < bob.events < 5000
+    True
     """
     settings = settings_of(link, SinglePhotonBB84)
     rng = generator(rng)

@@ -48,6 +48,10 @@ def inverse_binary_entropy(entropy_bits: float) -> float:
 
     Raises:
         InputError: the entropy lies outside 0 ... 1 or is not a number.
+
+    >>> import qkdpost as qp
+    >>> round(qp.security.inverse_binary_entropy(0.5), 4)
+    0.11
     """
     entropy_bits = real_number("entropy_bits", entropy_bits, least=0.0, most=1.0)
     if entropy_bits == 1.0:

@@ -36,6 +36,11 @@ class ErrorRate:
         lower: the interval's lower end.
         upper: the interval's upper end.
         confidence: with what probability such an interval holds the true rate, at least.
+
+    >>> from qkdpost import estimation
+    >>> found = estimation.estimate_error_rate(20, 1000)
+    >>> found.lower < found.errors / found.tested < found.upper
+    True
     """
 
     errors: int
@@ -68,6 +73,11 @@ def estimate_error_rate(errors: int, tested: int, *, confidence: float = 0.99) -
 
     Raises:
         InputError: more errors than tested bits, or a confidence outside 0 ... 1.
+
+    >>> from qkdpost import estimation
+    >>> found = estimation.estimate_error_rate(20, 1000, confidence=0.99)
+    >>> round(found.lower, 4), round(found.upper, 4)
+    (0.0104, 0.0344)
     """
     errors, tested = whole_number("errors", errors), whole_number("tested", tested)
     if errors > tested:
@@ -92,6 +102,10 @@ def sampled_error_bounds(remaining: int, tested: int, errors: int, *, confidence
 
     Raises:
         InputError: counts that contradict each other, or a confidence outside 0 ... 1.
+
+    >>> from qkdpost import estimation
+    >>> estimation.sampled_error_bounds(10_000, 1_000, 20)
+    (99, 351)
     """
     remaining, tested, errors = (
         whole_number(name, value) for name, value in (("remaining", remaining), ("tested", tested), ("errors", errors))
@@ -110,6 +124,10 @@ def sample_size(key_bits: int) -> int:
 
     Raises:
         InputError: not a number of bits.
+
+    >>> from qkdpost import estimation
+    >>> [estimation.sample_size(bits) for bits in (1000, 10**5, 10**7)]
+    [125, 1563, 16384]
     """
     key_bits = whole_number("key_bits", key_bits)
     wanted = min(MAX_SAMPLE, max(MIN_SAMPLE, math.ceil(key_bits / BITS_PER_SAMPLE)))
@@ -120,3 +138,8 @@ def _confidence_and_tail(confidence: float) -> tuple[float, float]:
     """Return the confidence of a two-sided interval and what is left to each side of it."""
     kept = real_number("confidence", confidence, above=0.0, below=1.0)
     return kept, (1.0 - kept) / 2.0
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

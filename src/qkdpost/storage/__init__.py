@@ -5,3 +5,8 @@ from __future__ import annotations
 from qkdpost.storage.pool_file import PoolFile
 
 __all__ = ["PoolFile"]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

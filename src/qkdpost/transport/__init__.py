@@ -22,3 +22,8 @@ def __getattr__(name: str) -> ModuleType:
     if name == "network":
         return import_module(f"{__name__}.network")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -369,3 +369,8 @@ class _Line:
             if self._silence.wants_a_word:
                 self._writer.write(self._session.keepalive())
                 self._silence.sent()
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

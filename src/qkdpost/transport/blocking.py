@@ -57,6 +57,25 @@ def run(
             yielded first.
         Exception: whatever `save_pool` or `idle` raise; where no bytes were under way the session lives, and `run` may
             be called again.
+
+    >>> import qkdpost as qp
+    >>> import os, socket, threading
+    >>> link, preshared = qp.LinkConfig(protocol=qp.BB84()), os.urandom(4096)
+    >>> ends, keys = socket.socketpair(), []
+    >>> def drive(role, end, record):
+    ...     session = qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared))
+    ...     session.submit(record)
+    ...     session.finish()
+    ...     events = qp.transport.blocking.run(session, end)
+    ...     keys.extend(event.key for event in events if isinstance(event, qp.KeyReady))
+    >>> sides = zip(("alice", "bob"), ends, qp.simulation.bb84(pulses=400_000, rng=1))
+    >>> threads = [threading.Thread(target=drive, args=side) for side in sides]
+    >>> for thread in threads:
+    ...     thread.start()
+    >>> for thread in threads:
+    ...     thread.join()
+    >>> keys[0].bits == keys[1].bits, len(keys[0].bits) > 10_000
+    (True, True)
     """
     instance("session", session, Session)
     silence = Silence(timeout_seconds, keepalive_seconds)
@@ -313,3 +332,8 @@ class _Line:
         else:
             self._session.connection_lost("peer-closed")
         return True
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

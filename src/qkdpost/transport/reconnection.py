@@ -23,6 +23,10 @@ class Reconnection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Raises:
         ConfigurationError: no such times.
+
+    >>> from qkdpost import transport
+    >>> transport.network.Reconnection(first_seconds=0.5).most_seconds
+    15.0
     """
 
     first_seconds: float = 0.1

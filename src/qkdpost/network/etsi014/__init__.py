@@ -22,3 +22,8 @@ __all__ = [
     "Status",
     "StatusQuery",
 ]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -24,7 +24,17 @@ _encoder = msgspec.json.Encoder()
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What `status` tells; names are the specification's, sizes in bits."""
+    """What `status` tells; names are the specification's, sizes in bits.
+
+    >>> from qkdpost.network import etsi014
+    >>> status = etsi014.Status(
+    ...     source_KME_ID="north", target_KME_ID="south", master_SAE_ID="SAE-A", slave_SAE_ID="SAE-B", key_size=256,
+    ...     stored_key_count=8, max_key_count=1000, max_key_per_request=128, max_key_size=4096, min_key_size=64,
+    ...     max_SAE_ID_count=2,
+    ... )
+    >>> status.stored_key_count
+    8
+    """
 
     source_KME_ID: str
     target_KME_ID: str

@@ -22,6 +22,10 @@ class Request:
         method: of HTTP, upper case.
         target: path and query as they stand in the request line, percent-encoded.
         body: the whole body; empty if there is none.
+
+    >>> from qkdpost.network import etsi014
+    >>> etsi014.Request(method="GET", target="/api/v1/keys/SAE-B/status").target
+    '/api/v1/keys/SAE-B/status'
     """
 
     method: str
@@ -36,6 +40,10 @@ class Response(SingleUse):
         status: the status code of HTTP.
         body: JSON. Secret where it holds keys: call `clear` when it has been written.
         headers: fields besides `Content-Length`, which the driver adds.
+
+    >>> from qkdpost.network import etsi014
+    >>> etsi014.Response(200, bytearray(b"{}"), ()).status
+    200
     """
 
     __slots__ = ("body", "headers", "status")

@@ -65,6 +65,23 @@ class Etsi014:
 
     Raises:
         InputError: no limits.
+
+    >>> from qkdpost import network
+    >>> from qkdpost.network.etsi014 import Request
+    >>> topology = network.Topology(
+    ...     sites=[
+    ...         network.Site(name="north", applications=("SAE-A",)),
+    ...         network.Site(name="south", applications=("SAE-B",)),
+    ...     ],
+    ...     links=[network.Link(between=("north", "south"), kind="bb84", length_km=20.0)],
+    ... )
+    >>> north = network.KeyManager(name="north", store=network.MemoryStore(), topology=topology)
+    >>> north.advance(0.0)
+    ()
+    >>> service = network.Etsi014(north)
+    >>> service.receive_request(1, Request(method="GET", target="/api/v1/keys/SAE-B/status"), "SAE-A", now_seconds=0.0)
+    >>> [(number, answer.status) for number, answer in service.responses()]
+    [(1, 200)]
     """
 
     def __init__(self, manager: KeyService, limits: DeliveryLimits = DeliveryLimits()) -> None:  # noqa: B008 frozen

@@ -60,6 +60,17 @@ class PeerSession(SingleUse):
         pool: of this key manager and the other.
         handlers: for each type of message, who takes it.
         pending: returns the identifiers of transfers from here to the other end that are not over.
+
+    >>> from qkdpost import network
+    >>> topology = network.Topology(
+    ...     sites=[network.Site(name="north"), network.Site(name="south")],
+    ...     links=[network.Link(between=("north", "south"), kind="bb84", length_km=20.0)],
+    ... )
+    >>> north = network.KeyManager(name="north", store=network.MemoryStore(), topology=topology)
+    >>> north.advance(0.0)
+    ()
+    >>> isinstance(north.peer("south"), network.PeerSession)
+    True
     """
 
     instead: ClassVar[str] = "build another one of the store when this one is gone"

@@ -38,6 +38,10 @@ class PoolSettings:
 
     Raises:
         ConfigurationError: a number out of bounds.
+
+    >>> from qkdpost import network
+    >>> network.PoolSettings(quota_bytes=2**24).quota_bytes
+    16777216
     """
 
     window_bytes: int = 16 * 1024

@@ -28,6 +28,11 @@ class PairRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Raises:
         ConfigurationError: no two different names, or a number out of range.
+
+    >>> from qkdpost import network
+    >>> rule = network.PairRule(between=("north", "south"), disjoint_paths=2)
+    >>> network.RelayPolicy(pairs=(rule,)).pairs[0].disjoint_paths
+    2
     """
 
     between: tuple[str, str]
@@ -66,6 +71,10 @@ class RelayPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Raises:
         ConfigurationError: a value out of range, or two rules for a pair.
+
+    >>> from qkdpost import network
+    >>> network.RelayPolicy(disjoint_paths=2, segment_bytes=2048).disjoint_paths
+    2
     """
 
     disjoint_paths: DisjointPaths = 1

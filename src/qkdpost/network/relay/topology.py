@@ -31,6 +31,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Raises:
         ConfigurationError: a name that is none, or an application named twice.
+
+    >>> from qkdpost import network
+    >>> homes = {"north": "SAE-A", "south": "SAE-B"}
+    >>> sites = [network.Site(name=name, applications=(homes[name],)) for name in homes]
+    >>> link = network.Link(between=("north", "south"), kind="decoy-bb84", length_km=50.0)
+    >>> network.Topology(sites=sites, links=[link]).site_of("SAE-B")
+    'south'
     """
 
     name: str
@@ -61,6 +68,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Raises:
         ConfigurationError: no two different names, or a length that is none.
+
+    >>> from qkdpost import network
+    >>> network.Link(between=("north", "south"), kind="decoy-bb84", length_km=50.0).between
+    ('north', 'south')
     """
 
     between: tuple[str, str]

@@ -61,6 +61,12 @@ class KeyStore(Protocol):
     `close`; `InputError` for arguments that the rules above refuse; `StoreUnavailable` when the engine cannot do it,
     after which the transaction is over; and `StoreDamaged` when what it reads is not what was written, after which
     the transaction is over if it was a `put` or `take`.
+
+    >>> from qkdpost import network
+    >>> store: network.KeyStore = network.MemoryStore()
+    >>> store.begin()
+    >>> store.put("marks", b"pool", b"17")
+    >>> store.commit()
     """
 
     def begin(self) -> None:

@@ -52,7 +52,14 @@ class MonotonicCounter(Protocol):
 
 
 class Sealer(Protocol):
-    """What seals the secret rows of a store, and tells whether the store is older than one that was opened before."""
+    """What seals the secret rows of a store, and tells whether the store is older than one that was opened before.
+
+    >>> from qkdpost import network
+    >>> sealer: network.Sealer = network.AesGcmSealer(bytes(32))
+    >>> wrapped = sealer.new_key()
+    >>> sealer.open(wrapped, sealer.seal(wrapped, b"a key", b"held"), b"held")
+    b'a key'
+    """
 
     @property
     def seals(self) -> bool:
@@ -88,7 +95,14 @@ class Sealer(Protocol):
 
 
 class NoSealer:
-    """Leaves values as they are: for disks that are encrypted otherwise, or sites that trust theirs."""
+    """Leaves values as they are: for disks that are encrypted otherwise, or sites that trust theirs.
+
+    >>> from qkdpost import network
+    >>> sealer = network.NoSealer()
+    >>> wrapped = sealer.new_key()
+    >>> sealer.open(wrapped, sealer.seal(wrapped, b"a key", b"held"), b"held")
+    b'a key'
+    """
 
     __slots__ = ()
 

@@ -70,6 +70,18 @@ class SqliteStore(SingleUse):
         StoreInUse: it is open already.
         StoreDamaged: it is damaged, or older than what was told.
         StoreUnavailable: it cannot be opened now.
+
+    >>> import pathlib, tempfile
+    >>> from qkdpost import network
+    >>> store = network.SqliteStore(pathlib.Path(tempfile.mkdtemp(), "store"))
+    >>> store.begin()
+    >>> store.put("marks", b"pool", b"17")
+    >>> store.commit()
+    >>> store.begin()
+    >>> store.get("marks", b"pool")
+    b'17'
+    >>> store.rollback()
+    >>> store.close()
     """
 
     __slots__ = (

@@ -24,6 +24,12 @@ class DecoyAcceptance(Acceptance, frozen=True, kw_only=True):
 
     Raises:
         InputError: a count outside 0 ... 2^53, or a rate outside 0 ... 1/2.
+
+    >>> import qkdpost as qp
+    >>> qp.security.DecoyAcceptance(
+    ...     vacuum=0, single_photons=1_000_000, phase_error_rate=0.03, leakage_bits=200_000
+    ... ).single_photons
+    1000000
     """
 
     vacuum: int = 0

@@ -143,7 +143,15 @@ def secret_length(
 
 
 def apply_bound(tally: DecoyTally, disclosed: Disclosed, budget: Epsilon, settings: DecoyBoundSettings) -> SecretLength:
-    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost.security import DecoyBoundSettings, Disclosed, Epsilon, decoy_bb84
+    >>> tally = qp.planning.DecoyBB84Link().expected_tally(10**9)
+    >>> disclosed = Disclosed(leakage_bits=10**7, verification_bits=64, two_way=True)
+    >>> decoy_bb84.apply_bound(tally, disclosed, Epsilon.split(1e-10), DecoyBoundSettings()).bits > 10**6
+    True
+    """
     tally = counted(tally)
     if settings.bound == "variable-length":
         return _variable_length(tally, disclosed, budget, settings)
@@ -257,3 +265,8 @@ def _assumptions(tally: DecoyTally, two_way: bool, detectors: DetectorMismatch |
     detection = assume.BASIS_INDEPENDENT_DETECTION if detectors is None else assume.BOUNDED_MISMATCH
     correction = assume.ERROR_PATTERN_PUBLIC if two_way else assume.ONE_WAY
     return (*ASSUMPTIONS, intensities, detection, correction)
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -51,6 +51,13 @@ class DetectorMismatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     Raises:
         InputError: a value outside 0 ... 1, or dark counts that may be more likely than 1.
+
+    >>> import qkdpost as qp
+    >>> mismatch = qp.security.DetectorMismatch(
+    ...     efficiency_deviation=0.01, dark_count_deviation=0.1, dark_count_probability=1e-6
+    ... )
+    >>> isinstance(mismatch, qp.security.DetectorMismatch)
+    True
     """
 
     dark_count_probability: float

@@ -36,6 +36,10 @@ class DecoyBoundSettings:
 
     Raises:
         ConfigurationError: a name that is unknown, or a field that the bound does not take.
+
+    >>> import qkdpost as qp
+    >>> qp.security.DecoyBoundSettings(method="analytic").bound
+    'variable-length'
     """
 
     bound: DecoyBound = "variable-length"

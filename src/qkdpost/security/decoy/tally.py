@@ -53,6 +53,14 @@ class DecoyTally:
         test_errors: how many of these differed.
         key_errors: how many key bits differed, known after correction; needed with one decoy, where they bound
             the detections without a photon, and of no use with more.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.DecoyTally(
+    ...     intensities=(0.5, 0.1, 0.0), probabilities=(0.7, 0.2, 0.1), key_counts=(28_000_000, 1_600_000, 10),
+    ...     test_counts=(3_500_000, 200_000, 1), test_errors=(35_000, 2_000, 0),
+    ... )
+    >>> tally.key_bits
+    29600010
     """
 
     intensities: tuple[Intensity, ...]

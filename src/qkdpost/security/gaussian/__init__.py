@@ -6,3 +6,8 @@ from qkdpost.security.gaussian.holevo import asymptotic_rate, holevo_information
 from qkdpost.security.gaussian.secret_length import apply_bound, secret_length
 
 __all__ = ["apply_bound", "asymptotic_rate", "holevo_information", "mutual_information", "secret_length"]
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -23,6 +23,11 @@ class GaussianAcceptance(Acceptance, frozen=True, kw_only=True):
 
     Raises:
         InputError: a number out of range.
+
+    >>> import qkdpost as qp
+    >>> import inspect
+    >>> "leakage_bits" in inspect.signature(qp.security.GaussianAcceptance).parameters
+    True
     """
 
     key_reals: int

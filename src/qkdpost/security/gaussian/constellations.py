@@ -33,6 +33,11 @@ class Constellation:
     Raises:
         InputError: no points or too many, probabilities that are none, a mean amplitude that is not zero, or more than
             `_MOST_PHOTONS` photons in the mean.
+
+    >>> import qkdpost as qp
+    >>> states = qp.planning.Constellation.psk(4, 0.35)
+    >>> len(states.quadratures), states.probabilities
+    (4, (0.25, 0.25, 0.25, 0.25))
     """
 
     quadratures: tuple[tuple[float, float], ...]

@@ -71,6 +71,14 @@ class DiscreteModulationRate:
         correlation: Z, of which that was computed.
         signal_to_noise_ratio: of either quadrature.
         reconciliation_efficiency: what was assumed.
+
+    >>> import qkdpost as qp
+    >>> states = qp.planning.Constellation.qam(64, 2.0)
+    >>> found = qp.planning.asymptotic_discrete_rate(
+    ...     states, transmittance=0.5, excess_noise=0.005, efficiency=0.7, electronic_noise=0.05
+    ... )
+    >>> isinstance(found, qp.planning.DiscreteModulationRate)
+    True
     """
 
     mutual_information: float

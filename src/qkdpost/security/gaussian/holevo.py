@@ -108,6 +108,11 @@ def mutual_information(
 
     Raises:
         InputError: a number out of range.
+
+    >>> from qkdpost.security import gaussian
+    >>> receiver = {"efficiency": 0.6, "electronic_noise": 0.1, "detection": "homodyne"}
+    >>> round(gaussian.mutual_information(4.0, 0.5, 0.01, **receiver), 3)
+    0.531
     """
     v_a, t, xi, eta, v = _channel(modulation_variance, transmittance, excess_noise, efficiency, electronic_noise)
     outcomes = 2.0 if _is_heterodyne(detection) else 1.0
@@ -140,6 +145,12 @@ def asymptotic_rate(
 
     Raises:
         InputError: a number out of range.
+
+    >>> from qkdpost.security import gaussian
+    >>> round(gaussian.asymptotic_rate(
+    ...     4.0, 0.5, 0.01, efficiency=0.6, electronic_noise=0.1, detection="heterodyne", reconciliation_efficiency=0.95
+    ... ), 3)
+    0.168
     """
     beta = real_number("reconciliation_efficiency", reconciliation_efficiency, least=0.0, most=1.0)
     information = mutual_information(

@@ -164,6 +164,14 @@ def apply_bound(
         InputError: no `GaussianTally`.
         ConfigurationError: the tally is of another detection or dimension than the settings; correction was two-way;
             verification was charged too little; or secrecy is not more than correctness.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost.security import Disclosed, Epsilon, GaussianBoundSettings, gaussian
+    >>> tally = qp.planning.GaussianLink(fibre_km=5).expected_tally(10**8)
+    >>> disclosed = Disclosed(leakage_bits=10**6, verification_bits=64, two_way=False)
+    >>> settings = GaussianBoundSettings(modulation_variance=4.0, efficiency=0.6)
+    >>> gaussian.apply_bound(tally, disclosed, Epsilon.split(1e-10), settings).form
+    'variable-length'
     """
     tally = instance("tally", tally, GaussianTally)
     settings = instance("settings", settings, GaussianBoundSettings, error=ConfigurationError)

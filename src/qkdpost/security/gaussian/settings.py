@@ -45,6 +45,10 @@ class GaussianBoundSettings:
 
     Raises:
         ConfigurationError: a name or number that cannot be, thresholds where none belong, or none where they do.
+
+    >>> import qkdpost as qp
+    >>> qp.security.GaussianBoundSettings(modulation_variance=4.0, efficiency=0.6, receiver="untrusted").attacks
+    'gaussian-collective'
     """
 
     modulation_variance: float

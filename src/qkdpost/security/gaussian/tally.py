@@ -33,6 +33,11 @@ class GaussianTally:
 
     Raises:
         InputError: a number that cannot be, or parts that contradict each other; all of them may come from a peer.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.planning.GaussianLink(fibre_km=10).expected_tally(10**7)
+    >>> tally.detection, tally.dimension
+    ('heterodyne', 8)
     """
 
     detection: Detection

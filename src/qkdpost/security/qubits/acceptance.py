@@ -26,6 +26,12 @@ class QubitAcceptance(Acceptance, frozen=True, kw_only=True):
 
     Raises:
         InputError: a count outside 1 ... 2^53 (leakage: 0 ... 2^53), or a rate outside 0 ... 1/2.
+
+    >>> import qkdpost as qp
+    >>> qp.security.QubitAcceptance(
+    ...     key_bits=900_000, test_bits=90_000, tolerated_error_rate=0.02, leakage_bits=150_000
+    ... ).exact_sizes
+    (900000, 90000)
     """
 
     key_bits: int

@@ -71,6 +71,12 @@ def secret_length(
         InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other.
         ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
             missing or have no use, or a fixed-length bound for a sample of both bases.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> leakage = qp.security.expected_leakage(1_000_000, 0.01) + 64
+    >>> qp.security.bb84.secret_length(tally, leakage_bits=leakage, epsilon=1e-10).bits > 700_000
+    True
     """
     return apply_bound(
         tally,
@@ -88,5 +94,18 @@ def secret_length(
 def apply_bound(
     tally: Tally | SampledTally, disclosed: Disclosed, budget: Epsilon, settings: QubitBoundSettings
 ) -> SecretLength:
-    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost.security import Disclosed, Epsilon, QubitBoundSettings, bb84
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> disclosed = Disclosed(leakage_bits=90_000, verification_bits=64, two_way=True)
+    >>> bb84.apply_bound(tally, disclosed, Epsilon.split(1e-10), QubitBoundSettings()).bits > 700_000
+    True
+    """
     return length_of_qubits(tally, disclosed, budget, settings, assumptions=ASSUMPTIONS)
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

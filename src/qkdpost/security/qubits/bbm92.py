@@ -70,6 +70,12 @@ def secret_length(
         InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other.
         ConfigurationError: an unknown bound or concentration, verification charged too little, thresholds that are
             missing or have no use, or a fixed-length bound for a sample of both bases.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> leakage = qp.security.expected_leakage(1_000_000, 0.01) + 64
+    >>> qp.security.bbm92.secret_length(tally, leakage_bits=leakage, epsilon=1e-10).bits > 700_000
+    True
     """
     apply = apply_bound_to_time_tags if flag("time_tags", time_tags) else apply_bound
     return apply(
@@ -88,14 +94,32 @@ def secret_length(
 def apply_bound(
     tally: Tally | SampledTally, disclosed: Disclosed, budget: Epsilon, settings: QubitBoundSettings
 ) -> SecretLength:
-    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost.security import Disclosed, Epsilon, QubitBoundSettings, bbm92
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> disclosed = Disclosed(leakage_bits=90_000, verification_bits=64, two_way=True)
+    >>> bbm92.apply_bound(tally, disclosed, Epsilon.split(1e-10), QubitBoundSettings()).bits > 700_000
+    True
+    """
     return length_of_qubits(tally, disclosed, budget, settings, assumptions=ASSUMPTIONS)
 
 
 def apply_bound_to_time_tags(
     tally: Tally | SampledTally, disclosed: Disclosed, budget: Epsilon, settings: QubitBoundSettings
 ) -> SecretLength:
-    """Apply the bound to rounds that were found from the times of clicks, which rests on more assumptions."""
+    """Apply the bound to rounds that were found from the times of clicks, which rests on more assumptions.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost.security import Disclosed, Epsilon, QubitBoundSettings, bbm92
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> disclosed = Disclosed(leakage_bits=90_000, verification_bits=64, two_way=True)
+    >>> slots = bbm92.apply_bound(tally, disclosed, Epsilon.split(1e-10), QubitBoundSettings())
+    >>> tags = bbm92.apply_bound_to_time_tags(tally, disclosed, Epsilon.split(1e-10), QubitBoundSettings())
+    >>> len(tags.assumptions) > len(slots.assumptions)
+    True
+    """
     return length_of_qubits(
         tally,
         disclosed,
@@ -104,3 +128,8 @@ def apply_bound_to_time_tags(
         assumptions=(*ASSUMPTIONS, assume.ANNOUNCED_TIMES),
         unproven=(assume.CLICKS_IN_BOTH_BASES,),
     )
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -32,6 +32,10 @@ class QubitBoundSettings:
         ConfigurationError: an unknown bound or concentration; thresholds with a variable-length bound; a fixed-length
             bound without thresholds, or with both kinds of them.
         InputError: a tolerated error rate outside 0 ... 1/2.
+
+    >>> import qkdpost as qp
+    >>> qp.security.QubitBoundSettings(bound="lim-2021", tolerated_error_rate=0.02).max_error_rate
+    0.02
     """
 
     bound: QubitBound = "variable-length"

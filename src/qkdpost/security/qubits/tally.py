@@ -19,6 +19,11 @@ class Tally:
         key_bits: sifted bits that may become key.
         test_bits: rounds of the complementary measurement that were compared in public.
         test_errors: how many of these differed.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.Tally(key_bits=1_000_000, test_bits=100_000, test_errors=1_000)
+    >>> qp.security.bb84.secret_length(tally, leakage_bits=90_000, epsilon=1e-10).bits > 700_000
+    True
     """
 
     key_bits: int
@@ -71,6 +76,11 @@ class SampledTally:
         key_counts: sifted bits that were not compared, and may become key.
         test_counts: sampled rounds, compared in public.
         test_errors: how many of these differed.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.SampledTally(key_counts=(400_000, 400_000), test_counts=(50_000, 50_000), test_errors=(500, 500))
+    >>> qp.security.bb84.secret_length(tally, leakage_bits=80_000, epsilon=1e-10).bits > 500_000
+    True
     """
 
     key_counts: tuple[int, int]

@@ -115,6 +115,11 @@ def secret_length(
         InputError: counts or numbers of bits that are negative, no whole numbers, or contradict each other; or no
             `SinglePhotonTally`.
         ConfigurationError: unknown names, or verification charged too little.
+
+    >>> import qkdpost as qp
+    >>> tally = qp.planning.SinglePhotonBB84Link().expected_tally(10**9)
+    >>> qp.security.single_photon.secret_length(tally, leakage_bits=10**7, epsilon=1e-10).bits > 10**6
+    True
     """
     return apply_bound(
         tally,
@@ -132,7 +137,15 @@ def secret_length(
 def apply_bound(
     tally: SinglePhotonTally, disclosed: Disclosed, budget: Epsilon, settings: SinglePhotonBoundSettings
 ) -> SecretLength:
-    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same."""
+    """Apply the bound as a session does: the `Bound` that `secret_length` is the front of, and raises the same.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost.security import Disclosed, Epsilon, SinglePhotonBoundSettings, single_photon
+    >>> tally = qp.planning.SinglePhotonBB84Link().expected_tally(10**9)
+    >>> disclosed = Disclosed(leakage_bits=10**7, verification_bits=64, two_way=True)
+    >>> single_photon.apply_bound(tally, disclosed, Epsilon.split(1e-10), SinglePhotonBoundSettings()).bits > 10**6
+    True
+    """
     tally = _counted(tally)
     attempt, amplification = divide_secrecy(budget)
     tail = attempt**2 / 3.0
@@ -247,3 +260,8 @@ def _asymptotic_bits(tally: SinglePhotonTally, multiple: float) -> float:
     if kept_key <= 0.0 or kept_test <= 0.0:
         return 0.0
     return kept_key * (1.0 - binary_entropy(min(0.5, tally.test_errors / kept_test)))
+
+
+def __dir__() -> list[str]:
+    """Offer the public names alone."""
+    return sorted(__all__)

@@ -43,6 +43,10 @@ class SinglePhotonBoundSettings:
     Raises:
         ConfigurationError: an unknown concentration or count.
         InputError: `possible_runs` outside 1 ... 2^63, or `source_monitored` is no truth value.
+
+    >>> import qkdpost as qp
+    >>> qp.security.SinglePhotonBoundSettings(multiphoton="chernoff").concentration
+    'hypergeometric'
     """
 
     concentration: Concentration = "hypergeometric"

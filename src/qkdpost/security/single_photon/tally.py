@@ -24,6 +24,12 @@ class SinglePhotonTally:
         key_bits: detections with both sides in the key basis.
         test_bits: detections with both sides in the test basis, all compared in public.
         test_errors: how many of these differed.
+
+    >>> import qkdpost as qp
+    >>> link = qp.planning.SinglePhotonBB84Link()
+    >>> tally = link.expected_tally(10**8)
+    >>> tally.pulses_sent, tally.g2
+    (100000000, 0.02)
     """
 
     pulses_sent: int

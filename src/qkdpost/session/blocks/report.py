@@ -84,6 +84,14 @@ class BlockReport:
         notices: what is unusual and no reason for an abort: where coincidences vanished or events are missing, which
             jumps of a clock were corrected, and warnings about continuous outcomes and their calibration.
         own_record: what this host counted in its own records; None before it has sifted, and of continuous outcomes.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> report = qp.distill(alice, bob, qp.LinkConfig(protocol=qp.BB84())).report
+    >>> report.kind, report.key_length_bits > 0, report.abort_reason
+    ('bb84', True, None)
+    >>> sorted(report.to_dict())[:3]
+    ['abort_detail', 'abort_reason', 'aborted_by']
     """
 
     block: int

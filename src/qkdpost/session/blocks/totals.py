@@ -50,6 +50,15 @@ class Totals:
         bytes_sent: bytes of these blocks, sent.
         bytes_received: and received.
         accumulated_epsilon: of all blocks that were opened on the pool, after the last of these.
+
+    >>> import qkdpost as qp
+    >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
+    >>> others = qp.simulation.bb84(pulses=400_000, rng=2)
+    >>> link = qp.LinkConfig(protocol=qp.BB84(), blocks=qp.Blocks(detections=1000))
+    >>> result = qp.distill([alice, others[0]], [bob, others[1]], link)
+    >>> totals = qp.Totals.of(result.reports)
+    >>> totals.blocks, totals.key_length_bits == len(result.key)
+    (2, True)
     """
 
     blocks: int

@@ -36,7 +36,13 @@ Slots = NDArray[np.int64]
 
 
 class NoAlignment(InputError):
-    """The receiver's detections agree with the disclosed pulses at no offset that was tried."""
+    """The receiver's detections agree with the disclosed pulses at no offset that was tried.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> issubclass(sifting.NoAlignment, qp.InputError)
+    True
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,13 @@ class Alignment:
         agreed: how many of them had the disclosed bit.
         false_alarm_probability: how probably chance gives as good an agreement at some offset tried.
         offsets_tried: how many those were.
+
+    >>> from qkdpost import sifting
+    >>> alignment = sifting.Alignment(
+    ...     offset=12, compared=400, agreed=396, false_alarm_probability=1e-80, offsets_tried=1000
+    ... )
+    >>> alignment.offset
+    12
     """
 
     offset: int

@@ -37,6 +37,13 @@ class AlignmentPattern:
         length: how many pulses each stretch has.
         bases: of the pulses of all stretches, one after another.
         bits: likewise.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> alice, _ = qp.simulation.bb84(pulses=100_000, rng=1)
+    >>> pattern, rest = sifting.alignment_pattern(alice)
+    >>> isinstance(pattern, sifting.AlignmentPattern), pattern.pulses
+    (True, 100000)
     """
 
     pulses: int

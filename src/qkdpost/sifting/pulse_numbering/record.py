@@ -56,6 +56,18 @@ class PulseRecord:
         cross_clicks: those in which detectors of both bases did: basis and bit were drawn. `detections` counts them
             among its double clicks.
         histogram: clicks of all detectors by phase within a period, delays taken off; shape (n,).
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> encoding = sifting.PulseEncoding.polarisation(key=(1, 2), test=(3, 4))
+    >>> tagged = qp.simulation.pulsed_time_tags(pulses=1_000_000, rng=1)
+    >>> pattern, alice = sifting.alignment_pattern(tagged.prepared)
+    >>> record = sifting.pulse_numbers(
+    ...     tagged.ticks, tagged.channels, tick_ps=1.0, period_ps=10_000, sync_channel=5, divider=1000,
+    ...     encoding=encoding, dead_time_ps=50_000, pattern=pattern,
+    ... )
+    >>> isinstance(record, sifting.PulseRecord)
+    True
     """
 
     detections: Detections

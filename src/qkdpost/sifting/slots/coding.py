@@ -51,6 +51,10 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
 
     Raises:
         InputError: the slots are not such positions.
+
+    >>> from qkdpost import sifting
+    >>> len(sifting.encode_slots(range(0, 100_000, 50), 100_000)) < 2000
+    True
     """
     pulses = whole_number("pulses", pulses, most=MAX_SPAN)
     positions = np.ascontiguousarray(increasing("slots", slots, strictly=True, flag_hint=_MASK_HINT, copy=False))
@@ -78,6 +82,10 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
 
     Raises:
         InputError: `data` is not what `encode_slots` makes of such positions, or no bytes, or the numbers no integers.
+
+    >>> from qkdpost import sifting
+    >>> sifting.decode_slots(sifting.encode_slots([3, 8, 90], 100), 3, 100).tolist()
+    [3, 8, 90]
     """
     count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
     if not 0 <= pulses <= MAX_SPAN or not 0 <= count <= pulses:
@@ -107,6 +115,10 @@ def encode_times(ticks: ArrayLike, *, origin: int, span: int) -> bytes:
 
     Raises:
         InputError: the ticks are not such times.
+
+    >>> from qkdpost import sifting
+    >>> len(sifting.encode_times([5, 5, 90], origin=0, span=100)) < 8
+    True
     """
     times = increasing("ticks", ticks, strictly=False, copy=False)
     origin = whole_number("origin", origin, least=-MAX_SPAN, most=MAX_SPAN)
@@ -124,6 +136,11 @@ def decode_times(data: bytes, count: int, *, origin: int, span: int) -> NDArray[
 
     Raises:
         InputError: `data` is not what `encode_times` makes of such times; else as `decode_slots`.
+
+    >>> from qkdpost import sifting
+    >>> data = sifting.encode_times([5, 5, 90], origin=0, span=100)
+    >>> sifting.decode_times(data, 3, origin=0, span=100).tolist()
+    [5, 5, 90]
     """
     count, origin, span = (
         _any_integer(name, value) for name, value in (("count", count), ("origin", origin), ("span", span))

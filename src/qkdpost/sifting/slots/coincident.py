@@ -28,6 +28,12 @@ class SlotMatch:
         peer_matched: one bit for each of the peer's detections: 1 if both detected there in the same basis.
         own_matched: the same for the own detections; as many ones, in the same order.
         rounds: in how many slots both detected, whatever the bases.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> own = qp.Detections(pulses=10, slots=[1, 4, 7], bases=[0, 1, 0], outcomes=[0, 1, 1])
+    >>> sifting.match_detections(own, [1, 5, 7], [0, 1, 1]).rounds
+    2
     """
 
     peer_matched: Bits
@@ -45,6 +51,13 @@ def match_detections(own: Detections, peer_slots: ArrayLike, peer_bases: BitsLik
 
     Raises:
         InputError: the slots do not increase, or there is not one basis for each.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> own = qp.Detections(pulses=10, slots=[1, 4, 7], bases=[0, 1, 0], outcomes=[0, 1, 1])
+    >>> match = sifting.match_detections(own, [1, 5, 7], [0, 1, 1])
+    >>> match.own_matched.tolist()
+    [1, 0, 0]
     """
     instance("own", own, Detections)
     slots = np.ascontiguousarray(increasing("peer_slots", peer_slots, strictly=True, copy=False))

@@ -33,6 +33,12 @@ def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsL
 
     Raises:
         InputError: a slot lies outside the pulses, or there is not one basis for each slot.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> alice = qp.PreparedPulses(bases=[0, 1, 0, 1], bits=[1, 0, 0, 1])
+    >>> sifting.match_prepared(alice, [0, 1, 3], [0, 0, 1]).tolist()
+    [1, 0, 1]
     """
     record = instance("prepared", prepared, PreparedPulses)
     positions, bases = _slots(slots), Bits.coerce(peer_bases, name="peer_bases")
@@ -59,6 +65,13 @@ def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike)
 
     Raises:
         InputError: the slots do not fit `matched` or the record.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> alice = qp.PreparedPulses(bases=[0, 1, 0, 1], bits=[1, 0, 0, 1])
+    >>> key, test = sifting.sift_prepared(alice, [0, 1, 3], [1, 0, 1])
+    >>> key.tolist(), test.tolist()
+    ([1], [1])
     """
     record = instance("prepared", prepared, PreparedPulses)
     positions, mask = _slots(slots), Bits.coerce(matched, name="matched")
@@ -85,6 +98,13 @@ def sift_detections(detections: Detections, matched: BitsLike) -> tuple[Bits, Bi
 
     Raises:
         InputError: the answer has another length than the detections.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> bob = qp.Detections(pulses=4, slots=[0, 1, 3], bases=[0, 0, 1], outcomes=[1, 1, 0])
+    >>> key, test = sifting.sift_detections(bob, [1, 0, 1])
+    >>> key.tolist(), test.tolist()
+    ([1], [0])
     """
     instance("detections", detections, Detections)
     return split_by_basis(detections.bases, detections.bits, matched)

@@ -17,7 +17,18 @@ __all__ = ["ClockJump", "ClockModel", "NoCoincidencePeak", "check_peer_clicks", 
 
 
 class NoCoincidencePeak(InputError):
-    """Two records of time tags show no coincidences above those of chance."""
+    """Two records of time tags show no coincidences above those of chance.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> alice, _ = qp.simulation.bbm92_time_tags(duration_s=0.02, pair_rate_hz=1e5, rng=1)
+    >>> _, bob = qp.simulation.bbm92_time_tags(duration_s=0.02, pair_rate_hz=1e5, rng=2)
+    >>> try:
+    ...     sifting.pair_time_tags(alice, bob, search_ps=1e6)
+    ... except sifting.NoCoincidencePeak:
+    ...     print("these records do not belong together")
+    these records do not belong together
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,11 @@ class ClockModel:
         drift_ppm: how much faster it runs, in parts per million.
         origin_tick: the tick at which the offset holds.
         jumps: jumps of either clock, in the order of time.
+
+    >>> from qkdpost import sifting
+    >>> clock = sifting.ClockModel(offset_ticks=100.0, drift_ppm=0.0, origin_tick=0)
+    >>> clock.drift_ppm, clock.jumps
+    (0.0, ())
     """
 
     offset_ticks: float

@@ -225,6 +225,13 @@ class PairedTags:
         answering_calibration: the answering side's delays against the reported events.
         double_clicks: events whose bit was drawn, of the answering and of the reporting side.
         cross_clicks: events whose basis and bit were drawn, likewise.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> tags = qp.simulation.bbm92_time_tags(duration_s=0.1, pair_rate_hz=1e6, rng=1)
+    >>> paired = sifting.pair_time_tags(*tags)
+    >>> len(paired.answering.key_bits) == len(paired.reporting.key_bits)
+    True
     """
 
     answering: SiftedKey
@@ -260,6 +267,13 @@ def pair_time_tags(
     Raises:
         NoCoincidencePeak: the records show no coincidences; it says what was searched.
         InputError: an argument is no number, or out of range.
+
+    >>> import qkdpost as qp
+    >>> from qkdpost import sifting
+    >>> tags = qp.simulation.bbm92_time_tags(duration_s=0.1, pair_rate_hz=1e6, clock_offset_ps=3e6, rng=1)
+    >>> paired = sifting.pair_time_tags(*tags)
+    >>> paired.answering.rounds == paired.reporting.rounds > 300
+    True
     """
     for side, record in (("answering", answering), ("reporting", reporting)):
         instance(side, record, TimeTags)

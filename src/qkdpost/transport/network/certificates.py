@@ -45,6 +45,10 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Raises:
         ConfigurationError: no paths.
+
+    >>> from qkdpost import transport
+    >>> transport.network.Credentials(certificate="me.pem", private_key="me.key", authority="ca.pem").certificate
+    'me.pem'
     """
 
     certificate: str | PathLike[str]
@@ -70,6 +74,10 @@ class Identification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Raises:
         ConfigurationError: no such values.
+
+    >>> from qkdpost import transport
+    >>> transport.network.Identification(common_name=True).common_name
+    True
     """
 
     common_name: bool = False

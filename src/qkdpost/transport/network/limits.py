@@ -27,6 +27,10 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     Raises:
         ConfigurationError: a limit out of range.
+
+    >>> from qkdpost import transport
+    >>> transport.network.ServerLimits(most_connections=100).most_connections
+    100
     """
 
     idle_seconds: float = 180.0

@@ -26,6 +26,11 @@ class IntensitySensitivity:
             What `as_stated` has more is not secret if that set was the true one.
         within: with all that pulses may have had in between, each its own: what intervals in the tally give, and what
             holds whatever the drift.
+
+    >>> import qkdpost as qp
+    >>> import inspect
+    >>> "tally" in inspect.signature(qp.security.intensity_sensitivity).parameters
+    True
     """
 
     drift: float

@@ -78,6 +78,11 @@ class SlicedTally:
 
     Raises:
         InputError: a number that cannot be, or labels of half a symbol.
+
+    >>> import qkdpost as qp
+    >>> sums = qp.planning.GaussianLink(correction="slices").expected_tally(10**7)
+    >>> qp.SlicedTally(sums=sums, width=0.2, levels=6).levels
+    6
     """
 
     sums: GaussianTally

@@ -1,0 +1,122 @@
+"""help() teaches: every public name is explained with an example that runs, members and constants are listed."""
+
+from __future__ import annotations
+
+import doctest
+import enum
+import importlib
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import qkdpost as qp
+
+ROOMS = [
+    "campaigns",
+    "estimation",
+    "network",
+    "planning",
+    "plotting",
+    "security",
+    "sifting",
+    "simulation",
+    "storage",
+    "transport",
+]
+LATER = {
+    "network.Event",
+    "network.ForeignCopy",
+    "network.MonotonicCounter",
+    "network.VendorInterface",
+    "transport.asyncio.keep_connected",
+    "transport.asyncio.run",
+    "transport.asyncio.serve",
+    "transport.blocking.keep_connected",
+    "transport.blocking.serve",
+    "transport.network.EtsiServer",
+    "transport.network.KeyManagerHost",
+    "transport.network.PeerDialler",
+    "transport.network.PeerServer",
+    "transport.network.connect_peer",
+    "transport.network.serve_etsi014",
+    "transport.network.serve_peers",
+}
+"""Explained without an example: a union of types, what a vendor writes, what serves or calls over a network, as
+examples/ does."""
+
+
+def names_of(module: ModuleType, path: str) -> Iterator[tuple[str, Any]]:
+    """Every public name of a room and of the modules that are public in it, with what it stands for."""
+    for name in module.__all__:
+        value = getattr(module, name)
+        if not inspect.ismodule(value):
+            yield f"{path}{name}", value
+        elif hasattr(value, "__all__") and path:
+            yield from names_of(value, f"{path}{name}.")
+
+
+PUBLIC = dict(names_of(qp, "")) | {
+    name: value for room in ROOMS for name, value in names_of(getattr(qp, room), f"{room}.")
+}
+EXPLAINED = {
+    name: value for name, value in PUBLIC.items() if inspect.isclass(value) or inspect.isfunction(value)
+}  # fmt: skip
+MODULES = [qp, *(getattr(qp, room) for room in ROOMS)]
+
+
+def text_of(value: Any) -> str:
+    return inspect.getdoc(value) or ""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_completion_shows_public_names_alone(room: str) -> None:
+    module = getattr(qp, room)
+    assert dir(module) == sorted(module.__all__)
+    for name in module.__all__:
+        inner = getattr(module, name)
+        if inspect.ismodule(inner) and hasattr(inner, "__all__"):
+            assert dir(inner) == sorted(inner.__all__), name
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_every_public_name_has_an_example(name: str) -> None:
+    text = text_of(EXPLAINED[name])
+    assert text
+    assert (">>> " in text) != (name in LATER)
+
+
+EXAMPLES = list({id(value): (name, value) for name, value in EXPLAINED.items() if ">>> " in text_of(value)}.values())
+
+
+@pytest.mark.parametrize(("name", "value"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_every_example_runs(name: str, value: Any) -> None:
+    """Methods too: whatever `doctest` finds below a public name."""
+    if name.startswith("plotting."):
+        pytest.importorskip("matplotlib")
+    module = importlib.import_module(value.__module__)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    failures: list[str] = []
+    for test in doctest.DocTestFinder().find(value, value.__name__, module=module):
+        runner = doctest.DocTestRunner(optionflags=flags)
+        runner.run(test, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+@pytest.mark.parametrize("name", [name for name, value in EXPLAINED.items() if isinstance(value, enum.EnumMeta)])
+def test_help_lists_every_member(name: str) -> None:
+    listed = [line.strip().split(":")[0] for line in text_of(EXPLAINED[name]).splitlines() if ": " in line]
+    members = list(EXPLAINED[name].__members__)
+    assert [word for word in listed if word in members] == members
+
+
+@pytest.mark.parametrize("name", [name for name in qp.__all__ if isinstance(getattr(qp, name), int | str)])
+def test_constants_are_explained_with_the_package(name: str) -> None:
+    assert f"\n{name}: " in text_of(qp)
+
+
+@pytest.mark.parametrize("function", [qp.reconcile, qp.distill, qp.toeplitz_hash])
+def test_help_says_what_is_returned(function: Any) -> None:
+    assert "Return" in text_of(function)
