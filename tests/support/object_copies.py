@@ -32,7 +32,7 @@ _AS_THEY_ARE = (
     type,
     FunctionType,
 )
-_LEFT_OUT = {"_booking", "verifications", "wrong_tags", "notices", "taggers", "settings", "_cached", "_row"}
+_LEFT_OUT = {"_booking", "verifications", "wrong_tags", "notices", "taggers", "settings", "_cached", "_row", "_longest"}
 """Counters and caches: states that differ in nothing else are one."""
 _TABLES_LEFT_OUT = {"chunks", "provenances", "pools"}
 """Content of segments: which of it is left follows from the marks."""

@@ -117,7 +117,7 @@ class Pair:
     def _units_of_checks(self) -> int:
         # Frames have at most 64 KiB, and segments may be longer: here each verification counts as one of the longest
         # text. Of the other end's nothing is known but that it cannot have made more than there was time for.
-        longest = max(MAX_FRAME_BYTES, *(self.pool.order[number].length for number in self._numbers_in_use()), 0)
+        longest = max(MAX_FRAME_BYTES, self.pool.order.longest)
         here = self.pool.counted_verifications * _units(longest)
         there = _MOST_VERIFICATIONS * _units(MAX_FRAME_BYTES) + self.pool.highest_number * _units(longest)
         return here + there

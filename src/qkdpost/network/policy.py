@@ -195,7 +195,10 @@ class KeyRequirements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     @property
     def is_empty(self) -> bool:
         """Whether nothing is demanded."""
-        return self == KeyRequirements()
+        return self == _NO_DEMANDS
+
+
+_NO_DEMANDS = KeyRequirements()
 
 
 def checked_slaves(master: str, slaves: object) -> tuple[str, ...]:

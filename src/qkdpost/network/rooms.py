@@ -62,6 +62,8 @@ class Rooms:
     ) -> None:
         self.name = name
         self.topology = topology
+        self.site_of: Callable[[str], str | None] = topology.site_of
+        """Returns the key manager at an application's site."""
         self.random_bytes: Callable[[int], bytes] = random_bytes
         self.store = store
         self._policy = policy
@@ -139,10 +141,6 @@ class Rooms:
         return self.pairs[peer].session if peer in self.pairs else None
 
     # What deliveries see.
-
-    def site_of(self, sae: str) -> str | None:
-        """Return the key manager at an application's site."""
-        return self.topology.site_of(sae)
 
     def session(self, site: str) -> PeerSession:
         """Return the session with another key manager."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 from qkdpost.errors import NotAuthorised, NotEnoughKey, PeerUnavailable, UnsupportedRequest
 from qkdpost.network.deliveries.assignments import Assignments, void_keys
@@ -29,6 +30,8 @@ __all__ = ["MAX_KEYS_PER_REQUEST", "MAX_SLAVES", "Deliveries"]
 
 MAX_KEYS_PER_REQUEST = 4096
 MAX_SLAVES = 64
+_MOST_ROUTES = 4096
+_Route: TypeAlias = tuple[dict[str, tuple[str, ...]], tuple[str, ...], int]
 
 
 class Deliveries:
@@ -51,6 +54,7 @@ class Deliveries:
         "_orphans",
         "_policy",
         "_released",
+        "_routes",
         "_store",
         "held",
     )
@@ -64,6 +68,8 @@ class Deliveries:
         self._assignments = Assignments(store, around, policy, self.held, self._released)
         self._buckets = TokenBuckets(policy.quota)
         self._numbers = numbers
+        self._routes: dict[tuple[str, tuple[str, ...]], _Route] = {}
+        """Of applications that may share keys: topology and policy do not change."""
         self._orphans: dict[bytes, tuple[AssignmentRow, set[str]]] = {
             row.name: (row, set(row.sites)) for row in unreleased_rows(store)
         }
@@ -95,7 +101,13 @@ class Deliveries:
         self, master: str, slaves: Sequence[str], number: int, size_bytes: int, demanded: KeyRequirements
     ) -> Ticket:
         """Assign keys, or say why not; see `KeyService.request_keys`. Names, number and size are checked for form."""
-        sites, local = self._sites(master, slaves)
+        applications = master, tuple(slaves)
+        route = self._routes.get(applications)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes[applications] = self._route(master, slaves)
+        sites, local, name_bytes = route
         self._check_pools(sites, number * size_bytes, demanded)
         if not self.held.has_room(master, local, number):
             raise NotEnoughKey(f"too many keys of {master!r} wait at this site already")
@@ -104,7 +116,6 @@ class Deliveries:
             number=next(self._numbers), master=master, slaves=tuple(slaves), keys=number, size_bits=8 * size_bytes
         )
         deadline = self._around.now_seconds + self._policy.lifetimes.answer_seconds
-        name_bytes = sum(len(name.encode()) + 3 for name in (master, *slaves))
         self._assignments.add(Request(ticket, sites, local, size_bytes, deadline, name_bytes, wanted=number))
         return ticket
 
@@ -123,7 +134,8 @@ class Deliveries:
         if not self._policy.access.allows(master, slave):
             raise NotAuthorised(f"the policy does not let {master!r} and {slave!r} share keys")
 
-    def _sites(self, master: str, slaves: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    def _route(self, master: str, slaves: Sequence[str]) -> _Route:
+        """Return the other sites and the slaves there, those here, and the most that all names take in a message."""
         sites: dict[str, tuple[str, ...]] = {}
         for slave in slaves:
             self.check_pair(master, slave)
@@ -135,7 +147,7 @@ class Deliveries:
                 "master and slaves are at one site, between which there is no QKD; local_keys='operating-system' in "
                 "the DeliveryPolicy gives them random numbers of the operating system"
             )
-        return sites, local
+        return sites, local, sum(len(name.encode()) + 3 for name in (master, *slaves))
 
     def _check_pools(self, sites: Mapping[str, object], wanted_bytes: int, demanded: KeyRequirements) -> None:
         away = [site for site in sites if not self._around.session(site).ready]

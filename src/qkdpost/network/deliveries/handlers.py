@@ -62,15 +62,15 @@ class ReceivedAssignments:
     def received(self, peer: Session, message: Any, material: tuple[bytearray, ...]) -> None:
         """Hold the keys of each request, all or none, or say why not."""
         assign: AssignKeys = message
-        for keys in assign.requests:
-            for name in (keys.master, *keys.slaves):
-                if self._site_of(name) is None:  # the others are names
-                    checked_name("application", name, error=RemoteProtocolError)
+        refusals = {
+            names: self._refusal_of(peer.name, *names)
+            for names in {(keys.master, keys.slaves): None for keys in assign.requests}
+        }
         taken: list[Assigned] = []
         coming: Counter[tuple[str, str]] = Counter()
         answers = []
         for keys, piece in zip(assign.requests, material, strict=True):
-            reason = self._refusal(peer.name, assign, keys, coming)
+            reason = refusals[keys.master, keys.slaves] or self._refusal(assign, keys, coming)
             if reason == RefusalReason.HELD:
                 if keys.ciphertext is not None:
                     add_into(piece, keys.ciphertext)
@@ -85,20 +85,14 @@ class ReceivedAssignments:
             piece[:] = bytes(len(piece))
         peer.queue(AssignAnswer(tuple(answers)))
 
-    def _refusal(
-        self, site: str, assign: AssignKeys, keys: AssignedKeys, coming: Mapping[tuple[str, str], int]
-    ) -> RefusalReason:
-        """Return why the keys of a request are not held, or `HELD`.
+    def _refusal(self, assign: AssignKeys, keys: AssignedKeys, coming: Mapping[tuple[str, str], int]) -> RefusalReason:
+        """Return why the keys of a request for applications that may share them are not held, or `HELD`.
 
         Args:
-            site: that assigned them.
             assign: the message.
             keys: of which.
             coming: how many keys of the message are to be held already, by master and slave.
         """
-        refusal = self._refusal_of(site, keys.master, keys.slaves)
-        if refusal != RefusalReason.HELD:
-            return refusal
         if not assign.expires_seconds:
             return RefusalReason.EXPIRED
         if self._held.has_any(keys.key_ids):
@@ -109,8 +103,14 @@ class ReceivedAssignments:
         return RefusalReason.HELD if has_room else RefusalReason.QUOTA
 
     def _refusal_of(self, site: str, master: str, slaves: tuple[str, ...]) -> RefusalReason:
-        """Return why no key of these applications is held, or `HELD`."""
+        """Return why no key of these applications is held, or `HELD`.
+
+        Raises:
+            RemoteProtocolError: one of them is no name.
+        """
         if self._site_of(master) != site or any(self._site_of(slave) != self._name for slave in slaves):
+            for name in (master, *slaves):
+                checked_name("application", name, error=RemoteProtocolError)
             return RefusalReason.UNKNOWN_APPLICATION
         if not all(self._access.allows(master, slave) for slave in slaves):
             return RefusalReason.NOT_ALLOWED

@@ -32,6 +32,7 @@ __all__ = [
     "decode_held",
     "encode",
     "expiry_key",
+    "expiry_of",
 ]
 
 ASSIGNMENTS = "assignments"
@@ -154,6 +155,11 @@ def _decoded(decoder: msgspec.msgpack.Decoder[_Row], content: bytes) -> _Row:
     if row is None:
         raise StoreDamaged("a row of a delivered key is none: restore the store, or set up a new one")
     return row
+
+
+def expiry_of(key: bytes) -> float:
+    """Return the seconds of such a key."""
+    return float(struct.unpack_from(">Q", key)[0]) / 1000.0
 
 
 def expiry_key(seconds: float, key_id: bytes) -> bytes:

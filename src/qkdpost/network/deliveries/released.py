@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from hashlib import blake2b
 from struct import Struct
@@ -14,6 +15,7 @@ from qkdpost.network.deliveries.records import (
     decode_assignments,
     encode,
     expiry_key,
+    expiry_of,
 )
 from qkdpost.network.provenance import Provenance
 from qkdpost.network.store.protocol import MAX_VALUE_BYTES, KeyStore
@@ -39,19 +41,19 @@ class ReleasedKeys:
         store: whose open transaction is read and written.
     """
 
-    __slots__ = ("_first", "_forget_at", "_fresh", "_last", "_store", "_until")
+    __slots__ = ("_first_seconds", "_forget_at", "_fresh", "_last", "_store", "_until")
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._fresh: list[AssignmentRow] = []
-        self._first = self._first_key()
+        self._first_seconds = self._earliest()
         self._last: tuple[Provenance, bytes, bytes] | None = None
         self._until: dict[bytes, float] = {}
         for name, content in rows_of(store, RESTS_ON):
             if len(content) < _UNTIL.size:
                 raise StoreDamaged("a row of what keys are made of is none: restore the store, or set up a new one")
             (self._until[name],) = _UNTIL.unpack_from(content)
-        self._forget_at = min(self._until.values(), default=float("inf"))
+        self._forget_at = min(self._until.values(), default=math.inf)
 
     # What keys are made of.
 
@@ -89,11 +91,13 @@ class ReleasedKeys:
 
     def write(self) -> None:
         """Write what was released in this turn; before its commit."""
+        if not self._fresh:
+            return
         for start in range(0, len(self._fresh), _ENTRIES):
             rows = self._fresh[start : start + _ENTRIES]
             key = expiry_key(max(row.expires_seconds for row in rows), rows[0].name)
             self._store.put(DELIVERIES, key, encode(rows))
-            self._first = min(key, self._first)
+            self._first_seconds = min(self._first_seconds, *(row.expires_seconds for row in rows))
         self._fresh.clear()
 
     def resting_on(self, provenances: frozenset[bytes]) -> Iterator[AssignmentRow]:
@@ -108,24 +112,24 @@ class ReleasedKeys:
         """Forget records whose keys have expired; a piece of the work, and tell whether more is left."""
         if now_seconds >= self._forget_at:
             self._forget_provenances(now_seconds)
-        now = expiry_key(now_seconds, b"")
-        if self._first >= now:
+        if now_seconds < self._first_seconds:
             return False  # as in almost every turn
+        now = expiry_key(now_seconds, b"")
         page = self._store.scan(DELIVERIES, b"", now, limit)
         self._store.erase(DELIVERIES, [key for key, _ in page])
-        self._first = self._first_key()
+        self._first_seconds = self._earliest()
         return len(page) == limit
 
     def _forget_provenances(self, now_seconds: float) -> None:
         for name in [name for name, until in self._until.items() if until <= now_seconds]:
             self._store.erase(RESTS_ON, [name])
             del self._until[name]
-        self._forget_at = min(self._until.values(), default=float("inf"))
+        self._forget_at = min(self._until.values(), default=math.inf)
 
-    def _first_key(self) -> bytes:
-        """Return the key of the record that expires first, or what lies behind every key."""
+    def _earliest(self) -> float:
+        """Return when the first record expires, or never."""
         first = self._store.scan(DELIVERIES, b"", _END, 1)
-        return first[0][0] if first else _END
+        return expiry_of(first[0][0]) if first else math.inf
 
 
 def rows_of(store: KeyStore, table: str) -> Iterator[tuple[bytes, bytes]]:

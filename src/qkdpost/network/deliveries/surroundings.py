@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from qkdpost.network.events import Event
@@ -21,8 +21,9 @@ class Surroundings(Protocol):
     now_seconds: float
     """The time of the turn; never goes backwards."""
 
-    def site_of(self, sae: str) -> str | None:
-        """Return the key manager at an application's site."""
+    @property
+    def site_of(self) -> Callable[[str], str | None]:
+        """Returns the key manager at an application's site."""
 
     def session(self, site: str) -> Session:
         """Return the session with another key manager, connected or not.

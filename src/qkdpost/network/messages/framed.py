@@ -183,7 +183,7 @@ Message: TypeAlias = Grant | AssignKeys | AssignAnswer | VoidKeys | CarrySegment
 def consumed_lengths(message: Message) -> tuple[int, ...]:
     """Return how many bytes of its direction the keys of each request, or the share, of a message consume, in order."""
     if isinstance(message, AssignKeys):
-        return tuple(keys.total_bytes for keys in message.requests)
+        return tuple([len(keys.key_ids) // KEY_ID_BYTES * keys.length_bytes for keys in message.requests])
     if isinstance(message, CarrySegment):
         return (message.length_bytes,)
     return ()
@@ -200,11 +200,12 @@ def consumed_bytes(message: Message) -> int:
 
 def wrong_lengths(message: Message) -> str:
     """Say what contradicts itself in a message whose every field is within its bounds, or nothing."""
+    pieces: list[tuple[int, bytes | None]]
     if isinstance(message, AssignKeys):
-        pieces = [(keys.total_bytes, keys.ciphertext) for keys in message.requests]
         wrong = _wrong_ids(message)
         if wrong:
             return wrong
+        pieces = [(keys.total_bytes, keys.ciphertext) for keys in message.requests if keys.ciphertext is not None]
     elif isinstance(message, CarrySegment):
         pieces = [(message.length_bytes, message.ciphertext)]
         if message.share >= len(message.paths):
@@ -221,8 +222,7 @@ def _wrong_ids(message: AssignKeys) -> str:
     lengths = [len(keys.key_ids) for keys in message.requests]
     if any(length % KEY_ID_BYTES for length in lengths):
         return "it names a key by less than an ID"
-    if sum(lengths) > KEY_ID_BYTES:
-        names = {key_id for keys in message.requests for key_id in split_key_ids(keys.key_ids)}
-        if KEY_ID_BYTES * len(names) < sum(lengths):
-            return "it names a key ID twice"
-    return ""
+    if lengths == [KEY_ID_BYTES]:
+        return ""
+    names = split_key_ids(b"".join([keys.key_ids for keys in message.requests]))
+    return "it names a key ID twice" if len(set(names)) < len(names) else ""

@@ -25,13 +25,14 @@ class SegmentOrder:
         pool: its identifier, the beginning of every key of a row.
     """
 
-    __slots__ = ("_changed", "_numbers", "_pool", "by_identifier", "by_number")
+    __slots__ = ("_changed", "_longest", "_numbers", "_pool", "by_identifier", "by_number")
 
     def __init__(self, pool: bytes) -> None:
         self._pool = pool
         self.by_identifier: dict[bytes, PooledSegment] = {}
         self.by_number: dict[int, PooledSegment] = {}
         self._numbers: list[int] = []
+        self._longest: int | None = None
         self._changed: dict[bytes, PooledSegment] = {}
 
     # Rows.
@@ -78,6 +79,7 @@ class SegmentOrder:
 
     def give_number(self, segment: PooledSegment, number: int) -> None:
         """Put a segment into the order."""
+        self._longest = None
         segment.number = number
         self.by_number[number] = segment
         insort(self._numbers, number)
@@ -85,6 +87,7 @@ class SegmentOrder:
 
     def remove(self, segment: PooledSegment) -> None:
         """Forget a segment but for its name."""
+        self._longest = None
         segment.stage = SegmentStage.GONE
         del self.by_identifier[segment.identifier]
         if segment.number:
@@ -101,6 +104,13 @@ class SegmentOrder:
         ]
 
     # Looking.
+
+    @property
+    def longest(self) -> int:
+        """The length of the longest segment that has a number, 0 if none has."""
+        if self._longest is None:
+            self._longest = max((segment.length for segment in self.by_number.values()), default=0)
+        return self._longest
 
     def __getitem__(self, number: int) -> PooledSegment:
         return self.by_number[number]
@@ -121,6 +131,7 @@ class SegmentOrder:
         return self._numbers[bisect_left(self._numbers, first) : bisect_left(self._numbers, end)]
 
     def _enter(self, segment: PooledSegment) -> None:
+        self._longest = None
         self.by_identifier[segment.identifier] = segment
         if segment.number:
             self.by_number[segment.number] = segment
