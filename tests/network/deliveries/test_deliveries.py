@@ -17,7 +17,7 @@ from qkdpost.network.events import KeyExpired, KeysReleased, KeysVoided
 from qkdpost.network.messages.fields import RefusalReason, VoidReason
 from qkdpost.network.messages.framed import AssignAnswer, AssignedKeys, AssignKeys, KeysAnswer, VoidKeys
 from qkdpost.network.names import key_id_bytes, key_id_text, split_key_ids
-from qkdpost.network.policy import AccessPolicy, Lifetimes, Quota
+from qkdpost.network.policy import AccessPolicy, KeyRequirements, Lifetimes, Quota
 from support.pretended_sites import PretendedNetwork, PretendedSite
 
 
@@ -92,6 +92,96 @@ def test_a_request_larger_than_the_window_goes_in_several_frames_and_is_released
     assert len(network.a.sessions["B"].sent) == 1
     network.pump()
     assert [len(event.keys) for event in network.a.reported if isinstance(event, KeysReleased)] == [25]
+
+
+def ask_in_one_turn(site: PretendedSite, *requests: tuple[str, ...], **arguments: Any) -> None:
+    for slaves in requests:
+        site.deliveries.request(
+            "SAE-A", slaves, arguments.get("number", 1), arguments.get("size_bytes", 32), KeyRequirements()
+        )
+    site.deliveries.go_on()
+
+
+def test_requests_of_one_turn_share_a_frame_a_row_and_an_answer() -> None:
+    network = PretendedNetwork()
+    ask_in_one_turn(network.a, *[("SAE-B",)] * 20)
+    ((messages, _),) = network.a.sessions["B"].sent
+    assert [len(message.requests) for message in messages] == [20]
+    network.a.deliveries.write()
+    assert len(network.a.store.scan("assignments", b"", b"\xff" * 40, 100)) == 1
+    network.pump(only=("A", "B"))
+    assert [len(answer.answers) for answer in network.b.sessions["A"].queued] == [20]
+    network.pump()
+    keys = network.a.released()
+    assert len({bytes(key.key) for key in keys}) == len(keys) == 20
+    assert not network.a.store.scan("assignments", b"", b"\xff" * 40, 100)
+    assert len(network.a.store.scan("deliveries", b"", b"\xff" * 40, 100)) == 1
+    for key in keys:
+        assert fetch(network.b, "SAE-B", [key.key_id]) == [bytes(key.key)]
+
+
+def test_of_the_requests_of_one_turn_each_says_what_it_alone_rests_on() -> None:
+    network = PretendedNetwork()
+    ask_in_one_turn(network.a, ("SAE-B",), ("SAE-B", "SAE-C"), ("SAE-B",), ("SAE-C",))
+    assert len(network.a.sessions["B"].sent) == len(network.a.sessions["C"].sent) == 1
+    network.pump()
+    epsilons = {
+        event.ticket.number: event.keys[0].extension["qkdpost_epsilon"]
+        for event in network.a.reported
+        if isinstance(event, KeysReleased)
+    }
+    assert [round(1e10 * epsilons[number]) for number in (1, 2, 3, 4)] == [2, 4, 2, 2]
+
+
+def test_a_request_that_cannot_be_described_takes_no_other_of_its_turn_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = PretendedNetwork()
+    length = len(network.a.sessions["B"].provenance.to_bytes())
+    monkeypatch.setattr("qkdpost.network.deliveries.released.MAX_VALUE_BYTES", length + 20)
+    ask_in_one_turn(network.a, ("SAE-B",), ("SAE-B", "SAE-C"), ("SAE-C",))
+    network.pump()
+    assert [event.ticket.slaves for event in network.a.reported if isinstance(event, KeysReleased)] == [
+        ("SAE-B",),
+        ("SAE-C",),
+    ]
+    assert [type(error) for error in network.a.refusals()] == [UnsupportedRequest]
+
+
+def test_of_the_requests_of_one_message_those_beyond_the_quota_are_refused() -> None:
+    network = PretendedNetwork(quota=Quota(held_keys=3))
+    ask_in_one_turn(network.a, ("SAE-B",), ("SAE-B", "SAE-E"), ("SAE-B",), ("SAE-B",), ("SAE-E",))
+    network.pump()
+    assert len(network.a.refusals()) == 1
+    assert network.b.deliveries.held.waiting_keys == 5
+
+
+def test_what_keys_rest_on_is_written_once_for_many_and_kept_as_long_as_they_are() -> None:
+    network = PretendedNetwork(lifetimes=Lifetimes(key_seconds=100.0))
+    puts: list[str] = []
+    put = network.a.store.put
+    network.a.deliveries._released._store = Watched(put, puts, network.a.store)  # type: ignore[assignment]
+    for _ in range(5):
+        network.a.ask("SAE-B")
+        network.pump()
+        network.wait(1.0)
+    assert puts.count("rests_on") == 1
+    network.wait(98.0)
+    assert network.a.store.scan("rests_on", b"", b"\xff" * 40, 10), "the last key has not expired"
+
+
+class Watched:
+    """A store that notes the tables that are written to."""
+
+    def __init__(self, put: Any, tables: list[str], store: Any) -> None:
+        self._put, self._tables, self._store = put, tables, store
+
+    def put(self, table: str, *row: Any, **options: Any) -> None:
+        self._tables.append(table)
+        self._put(table, *row, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 @pytest.mark.parametrize("size_bytes", [8, 512, 8000])

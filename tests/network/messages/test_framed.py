@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from qkdpost.network.messages import framed
-from qkdpost.network.messages.fields import RefusalReason, VoidReason
+from qkdpost.network.messages.fields import LEAST_KEY_BYTES, RefusalReason, VoidReason
 from qkdpost.network.messages.framed import (
     AssignAnswer,
     AssignedKeys,
@@ -71,6 +71,12 @@ def test_only_keys_and_shares_consume_key() -> None:
 )
 def test_what_contradicts_itself_is_named(message: framed.Message, words: str) -> None:
     assert words in wrong_lengths(message)
+
+
+def test_an_answer_takes_little_more_of_a_store_than_the_request_costs_its_sender() -> None:
+    answer = AssignAnswer((KeysAnswer(bytes(16), RefusalReason.KNOWN_IDENTIFIER),) * 128)
+    least = consumed_bytes(assign(*(keys(number, length=LEAST_KEY_BYTES) for number in range(128))))
+    assert len(msgspec.msgpack.encode(answer)) < 3 * least
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,19 @@ def test_taking_returns_and_erases(store: KeyStore) -> None:
     assert read(store, "held", b"a") is None
 
 
+def test_rows_are_erased_together_those_that_are_there(store: KeyStore) -> None:
+    write(store, *(("held", bytes([number]), b"1") for number in range(3)))
+    store.begin()
+    store.put("held", b"new", b"2")
+    store.put("held", b"secret", b"3", secret=True)
+    store.erase("held", [b"\0", b"new", b"secret", b"\2", b"never", b"\0"])
+    store.erase("held", [])
+    assert [key for key, _ in store.scan("held", b"", b"\xff", 9)] == [b"\1"]
+    store.commit()
+    store.reopen()
+    assert [read(store, "held", key) for key in (b"\0", b"\1", b"secret")] == [None, b"1", None]
+
+
 def test_a_scan_is_ordered_bounded_and_complete(store: KeyStore) -> None:
     keys = [bytes([first, second]) for first in (0, 1, 255) for second in (0, 7, 255)] + [b"", b"\x01", b"\xff" * 255]
     write(store, *(("chunks", key, key) for key in reversed(keys)))
@@ -171,6 +184,7 @@ def test_one_transaction_at_a_time(store: KeyStore) -> None:
         lambda store: store.get("marks", b"a"),
         lambda store: store.put("marks", b"a", b"1"),
         lambda store: store.take("marks", b"a"),
+        lambda store: store.erase("marks", [b"a"]),
         lambda store: store.scan("marks", b"", b"b", 1),
         lambda store: store.commit(),
     ],

@@ -24,6 +24,10 @@ def steps(draw: random.Random, stores: list[KeyStore], count: int) -> None:
             if what < 0.5:
                 for store in stores:
                     store.put(table, key, value, secret=secret)
+            elif what < 0.65:
+                keys = [draw.randbytes(draw.randrange(2)) for _ in range(draw.randrange(6))]
+                for store in stores:
+                    store.erase(table, keys)
             elif what < 0.8:
                 assert_equal([store.take(table, key) for store in stores])
             elif what < 0.9:
