@@ -69,7 +69,7 @@ class Tags(HTMLParser):
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert set(attrs) <= {("style", "text-align:left")}
+        assert set(attrs) <= {("style", "text-align:left;white-space:nowrap")}
         self.open.append(tag)
         self.seen.add(tag)
 

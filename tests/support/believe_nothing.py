@@ -327,6 +327,11 @@ RECORDS = [
         ),
         key_basis=Kind(st.just(None), lambda value: [], [], [lambda: 1, lambda: "key", object, lambda: [1]]),
     ),
+    call(
+        "Totals.of",
+        lambda seconds: qp.Totals.of([], seconds=seconds).seconds,
+        seconds=real(2.5, optional=True),
+    ),
     call("save", qp.save, path=stored(RECORD), record=thing(PREPARED)),
     call("load", qp.load, path=stored(RECORD)),
     call(

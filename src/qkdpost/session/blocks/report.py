@@ -287,7 +287,7 @@ class BlockReport:
         return f"BlockReport(block={self.block}, kind={self.kind!r}, role={self.role!r}, {end})"
 
     def _repr_html_(self) -> str:
-        return html_table(self._head, self._rows(), more=str(self.secret) if self.secret is not None else "")
+        return html_table(self._head, self._rows(), more=str(self.secret or ""), summary="the bound")
 
 
 _SAID_BY_THE_SESSION = {"block", "role", "kind", "ledger", "completed_stages", "other_facts", *_TRAFFIC, *_ENDING}
