@@ -191,6 +191,7 @@ BB84: dict[str, Any] = {"protocol": {"kind": "bb84"}}
             BB84 | {"correction": {"method": "auto", "ldpc": {"frame_bits": 2**15}}},
             r"correction\.ldpc\.frame_bits: .*one of 16384,",
         ),
+        (BB84 | {"blocks": {"detections": 2e6}}, r"blocks\.detections: .*; write a whole number without point or exp"),
         (BB84 | {"record_limits": {"max_ratio": "2"}}, r"record_limits\.max_ratio: "),
         (BB84 | {"record_limits": {"max_ratio": 0.5}}, "record_limits: max_ratio"),
     ],

@@ -137,7 +137,8 @@ def _convert(path: str, content: object, kind: Any) -> Any:
         text, _, place = str(error).replace("`object", "`mapping").partition(" - at `$")
         place = place.rstrip("`")
         offered = _choices(kind, place, unknown_field="unknown field" in text)
-        raise ConfigurationError(f"{path}{place}: {text}{offered}") from None
+        hint = "; write a whole number without point or exponent" if "`int`, got `float`" in text else ""
+        raise ConfigurationError(f"{path}{place}: {text}{offered}{hint}") from None
 
 
 def _choices(kind: Any, place: str, *, unknown_field: bool) -> str:

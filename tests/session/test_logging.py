@@ -151,6 +151,14 @@ def test_aborts_losses_and_low_pools_are_warnings(heard: Heard) -> None:
     assert any("authentication key runs low" in line for line in warnings)
 
 
+def test_a_restored_pool_tells_what_is_left_and_no_key(heard: Heard) -> None:
+    pool = qp.KeyPool.restore(qp.KeyPool(PRESHARED).snapshot())
+    (record,) = heard.records
+    assert record.name == "qkdpost.keys"
+    assert record.getMessage() == f"restored {pool!r}"
+    assert heard.leaks(PRESHARED) == []
+
+
 def test_what_fails_in_the_hosts_own_code_is_not_quoted(heard: Heard) -> None:
     def source(count: int) -> bytes:
         if heard.records:

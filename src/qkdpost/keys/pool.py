@@ -10,6 +10,7 @@ are made keeps no core dumps and no unencrypted swap; old snapshots are for the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -33,6 +34,8 @@ from qkdpost.keys.snapshot import Content, pack, unpack
 from qkdpost.single_use import SingleUse
 
 __all__ = ["KeyPool"]
+
+_LOG = logging.getLogger("qkdpost.keys")
 
 
 class KeyPool(SingleUse):
@@ -341,6 +344,7 @@ class KeyPool(SingleUse):
         segments = {name: Segment(bytearray(key), next_offset) for name, next_offset, key in content.segments}
         pool._pads = Pads(segments, content.spent_bytes)
         pool._accumulated = AccumulatedEpsilon(content.accumulated_epsilon)
+        _LOG.info("restored %r", pool)
         return pool
 
     def __repr__(self) -> str:
