@@ -34,13 +34,18 @@ print(caller.caller(1), sum(caller.caller.stats.cache_hits.values()))
 
 def run(code: str, path: Path | None = None, **environment: str) -> str:
     """Run `code` in a new process, with the package found under `path`, and return what it prints."""
+    return run_whole(code, path, **environment).stdout.strip()
+
+
+def run_whole(code: str, path: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a new process, with the package found under `path`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     variables = {**kept, **environment, **({"PYTHONPATH": str(path)} if path else {})}
     done = subprocess.run(
         [sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done
 
 
 @pytest.fixture
@@ -120,14 +125,84 @@ def test_an_edit_elsewhere_leaves_the_cache_alone(copy: Path) -> None:
     assert run(CALL_AND_COUNT, copy.parent) == "2 1"
 
 
-def test_kernels_run_without_a_place_for_the_cache(copy: Path) -> None:
-    # A file where a directory should be cannot be written to by anybody, the superuser included.
+def nowhere(copy: Path) -> dict[str, str]:
+    """Leave no place for a cache: a file where a directory should be cannot be written to by the superuser either."""
     (copy / "_kernels" / "__pycache__").write_text("")
     home = copy.parent / "home"
     home.write_text("")
-    where = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "NUMBA_CACHE_DIR": str(home)}
-    assert run(CALL_AND_COUNT, copy.parent, **where) == "2 0"
-    assert run(CALL_AND_COUNT, copy.parent, **where) == "2 0"
+    return {"HOME": str(home), "XDG_CACHE_HOME": str(home), "NUMBA_CACHE_DIR": str(home)}
+
+
+def test_kernels_run_without_a_place_for_the_cache_and_say_so_once(copy: Path) -> None:
+    where = nowhere(copy)
+    for _ in range(2):
+        done = run_whole(CALL_AND_COUNT, copy.parent, **where)
+        assert done.stdout.strip() == "2 0"
+        assert done.stderr.count("RuntimeWarning") == 1, done.stderr
+        assert "set NUMBA_CACHE_DIR to a directory that can be written" in done.stderr
+
+
+def test_a_full_disk_costs_time_and_is_said_once(copy: Path) -> None:
+    full = """
+from qkdpost._kernels.jit import source_cache
+def refuse(self, sig, data):
+    raise OSError(28, "No space left on device")
+source_cache.FunctionCache.save_overload = refuse
+"""
+    done = run_whole(full + CALL_AND_COUNT + "caller.caller(1.5)", copy.parent)
+    assert done.stdout.strip() == "2 0"
+    assert done.stderr.count("No space left on device") == 1, done.stderr
+
+
+def test_a_release_of_numba_that_moved_its_cache_does_without(copy: Path) -> None:
+    moved = "import numba.core.caching\ndel numba.core.caching.InTreeCacheLocator\n"
+    done = run_whole(moved + CALL_AND_COUNT, copy.parent)
+    assert done.stdout.strip() == "2 0"
+    assert done.stderr.count("RuntimeWarning: this release of numba keeps compiled code in another way") == 1
+
+
+def strip_sources(copy: Path) -> None:
+    """Leave compiled modules only, beside which no source stands."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "-b", str(copy)], check=True)
+    for source in copy.rglob("*.py"):
+        source.unlink()
+
+
+def test_compiled_modules_without_sources_have_a_cache(copy: Path) -> None:
+    strip_sources(copy)
+    assert run(CALL_AND_COUNT, copy.parent) == "2 0"
+    assert run(CALL_AND_COUNT, copy.parent) == "2 1"
+    assert run(CALL_AND_COUNT, copy.parent, NUMBA_CACHE_DIR=str(copy.parent / "cache")) == "2 0"
+    assert run(CALL_AND_COUNT, copy.parent, NUMBA_CACHE_DIR=str(copy.parent / "cache")) == "2 1"
+
+
+def test_a_callee_of_another_build_without_sources_never_runs_stale(copy: Path) -> None:
+    sources = copy.parent.parent / "sources"
+    shutil.copytree(copy, sources)
+    strip_sources(copy)
+    assert run(CALL_AND_COUNT, copy.parent) == "2 0"
+    (sources / "_kernels" / "callee.py").write_text(CALLEE.replace("value + 1", "value + 41"))
+    shutil.copytree(sources, copy, dirs_exist_ok=True)
+    strip_sources(copy)
+    assert run(CALL_AND_COUNT, copy.parent) == "42 0"
+
+
+def test_an_archive_has_a_cache(copy: Path) -> None:
+    archive = shutil.make_archive(str(copy.parent.parent / "package"), "zip", copy.parent)
+    cache = str(copy.parent / "cache")
+    assert run(CALL_AND_COUNT, Path(archive), NUMBA_CACHE_DIR=cache) == "2 0"
+    assert run(CALL_AND_COUNT, Path(archive), NUMBA_CACHE_DIR=cache) == "2 1"
+
+
+def test_a_cache_home_set_to_nothing_is_taken_for_unset(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copy / "_kernels" / "__pycache__").write_text("")
+    working, home = copy.parent / "working", copy.parent / "home"
+    working.mkdir()
+    home.mkdir()
+    monkeypatch.chdir(working)
+    assert run(CALL_AND_COUNT, copy.parent, XDG_CACHE_HOME="", HOME=str(home)) == "2 0"
+    assert list(working.iterdir()) == []
+    assert list(home.rglob("caller*.nbc"))
 
 
 def test_a_read_only_installation_uses_the_cache_it_came_with(copy: Path) -> None:
