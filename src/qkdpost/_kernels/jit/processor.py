@@ -34,8 +34,21 @@ def clmul_path() -> str:
     features = processor_features()
     if forced and not CLMUL_PATHS[forced] <= features:
         missing = ", ".join(sorted(CLMUL_PATHS[forced] - features))
-        raise RuntimeError(f"QKDPOST_CLMUL={forced} needs {missing}, which this processor lacks")
+        raise RuntimeError(f"QKDPOST_CLMUL={forced} needs {missing}, which {_whose_fault(features)}")
     return forced or next(path for path, needed in CLMUL_PATHS.items() if needed <= features)
+
+
+def _whose_fault(features: frozenset[str]) -> str:
+    from numba.core import config  # noqa: PLC0415
+
+    if vars(config)["CPU_FEATURES"] is not None:
+        return "the environment variable NUMBA_CPU_FEATURES does not list"
+    if not features:
+        return (
+            "may be there, but no feature of this processor can be read (on ARM they are read from /proc/cpuinfo); "
+            "set NUMBA_CPU_NAME and NUMBA_CPU_FEATURES, as in NUMBA_CPU_FEATURES=+neon,+aes"
+        )
+    return "this processor lacks"
 
 
 def processor_features() -> frozenset[str]:
