@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ from qkdpost.compilation import warmup
 from qkdpost._kernels.jit.decorators import registered_kernels
 warmup()
 kernels = registered_kernels()
-print(len(kernels), [kernel.__name__ for kernel in kernels if not kernel.signatures])
+compiled = [kernel for kernel in kernels if kernel.signatures or kernel.callee().nopython_signatures]
+print(len(kernels), [kernel.__name__ for kernel in kernels if kernel not in compiled])
 """
 
 
@@ -70,6 +72,20 @@ def test_progress_counts_the_modules_of_kernels() -> None:
 def test_a_progress_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="progress must be True, False or a function"):
         warmup(progress="yes")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("processes", [0, 65, 1.5, "2", True])
+def test_a_number_of_processes_that_is_none_is_refused(processes: Any) -> None:
+    with pytest.raises(InputError, match="processes must be an integer in 1"):
+        warmup(processes=processes)
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_several_processes_warm_up_together() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    warmup(progress=lambda *said: told.append(said), processes=2)
+    assert [done for _, done, _ in told] == list(range(len(told)))
+    assert told[-1][1] == told[-1][2]
 
 
 def path_with(**environment: str) -> subprocess.CompletedProcess[str]:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import gc
 import importlib
+import multiprocessing
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from qkdpost import _kernels
 from qkdpost._kernels.jit.processor import clmul_path
+from qkdpost.checks import whole_number
 from qkdpost.progress import Progress, telling
 
 __all__ = ["processor_path", "warmup"]
 
+MAX_PROCESSES = 64
+WHAT = "compiling kernels"
 
-def warmup(*, progress: bool | Progress = False) -> None:
+
+def warmup(*, progress: bool | Progress = False, processes: int = 1) -> None:
     """Compile every kernel of the library, or load it from the cache.
 
-    Without this the first call of each function compiles what it needs, which takes seconds. The outcome is kept on
-    disk for later processes: beside the package if it can be written, else in the user's cache directory, or where
-    the environment variable NUMBA_CACHE_DIR says. Call it when a host or an image is installed.
+    Without this the first call of each function compiles what it needs; for all that takes about a minute, once. The
+    outcome is kept on disk for later processes: beside the package if it can be written, else in the user's cache
+    directory, or where the environment variable NUMBA_CACHE_DIR says. Call it when a host or an image is installed.
 
     A module of kernels takes part by a function `warm` that calls each of its kernels once, on small arguments of the
     types that the library uses.
@@ -26,21 +34,27 @@ def warmup(*, progress: bool | Progress = False) -> None:
     Args:
         progress: True draws a line on standard error, a function is told; see `Progress`. What is counted is modules
             of kernels.
+        processes: how many compile at the same time, 1 to 64. The others are started anew (spawned), so a script
+            asks for them under ``if __name__ == "__main__"``. They help where their code can be kept on disk.
 
     Raises:
-        InputError: `progress` is neither a bool nor a function.
+        InputError: `progress` is neither a bool nor a function, or `processes` is no such number.
         RuntimeError: QKDPOST_CLMUL names a path that this processor lacks; see `processor_path`.
 
     Example:
         >>> import qkdpost as qp
         >>> qp.warmup()
     """
+    processes = whole_number("processes", processes, least=1, most=MAX_PROCESSES)
     with telling(progress) as tell:
-        found = list(_warm_functions())
-        for done, warm in enumerate(found):
-            tell("compiling kernels", done, len(found))
-            warm()
-        tell("compiling kernels", len(found), len(found))
+        names = _modules_to_warm()
+        if processes > 1:
+            _warm_elsewhere(names, processes, tell)
+        for done, name in enumerate(names):
+            if processes == 1:
+                tell(WHAT, done, len(names))
+            _warm(name)
+        tell(WHAT, len(names), len(names))
 
 
 def processor_path() -> str:
@@ -70,8 +84,34 @@ def processor_path() -> str:
     return clmul_path()
 
 
-def _warm_functions() -> Iterator[Callable[[], None]]:
-    for module in pkgutil.walk_packages(_kernels.__path__, f"{_kernels.__name__}."):
-        warm = getattr(importlib.import_module(module.name), "warm", None)
-        if warm is not None:
-            yield warm
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the collector of cyclic garbage from looking through what the compiler holds: a tenth of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _modules_to_warm() -> list[str]:
+    """Return the names of all modules of kernels that have something to compile."""
+    names = [module.name for module in pkgutil.walk_packages(_kernels.__path__, f"{_kernels.__name__}.")]
+    return [name for name in names if hasattr(importlib.import_module(name), "warm")]
+
+
+def _warm(name: str) -> None:
+    with _collector_paused():
+        importlib.import_module(name).warm()
+
+
+def _warm_elsewhere(names: list[str], processes: int, tell: Progress) -> None:
+    """Let other processes compile, each a module at a time, so that this one need only load what they kept."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(processes, mp_context=context) as pool:
+        waiting = [pool.submit(_warm, name) for name in names]
+        for done, future in enumerate(concurrent.futures.as_completed(waiting)):
+            tell(WHAT, done, len(names))
+            future.result()

@@ -175,11 +175,26 @@ def _build_kernel(function: Callable[..., Any], **options: Any) -> Any:
 
     from qkdpost._kernels.jit.cache import enable_cache  # noqa: PLC0415
 
-    compiler: Any = numba.njit
-    dispatcher = compiler(nogil=True, **options)(function)
+    compiler: Any = functools.partial(numba.njit, nogil=True, no_cfunc_wrapper=True, **options)
+    dispatcher = compiler()(function)
     enable_cache(dispatcher)
+    _link_into_callers(dispatcher, compiler)
     _dispatchers.append(dispatcher)
     return dispatcher
+
+
+def _link_into_callers(dispatcher: Any, compiler: Any) -> None:
+    """Let kernels that call `dispatcher` compile it with themselves, if this release of numba can."""
+    try:
+        from qkdpost._kernels.jit.callees import CalleeCompiler, use_as_callee  # noqa: PLC0415
+    except ImportError:
+        return
+
+    @functools.cache
+    def callee() -> Any:
+        return compiler(no_cpython_wrapper=True, pipeline_class=CalleeCompiler)(dispatcher.py_func)
+
+    use_as_callee(dispatcher, callee)
 
 
 def _build_intrinsic(lowering: Callable[..., Any], function: Callable[..., Any]) -> Any:

@@ -19,7 +19,7 @@ class CacheState:
 
     Args:
         folders: where it lies, each folder once; empty where nothing can be written.
-        kernels: how many kernels there are.
+        kernels: how many kernels are called from Python; those that only kernels call are compiled into these.
         cached: of these, how many are on disk, as the sources stand and for this processor path.
     """
 
@@ -30,9 +30,12 @@ class CacheState:
 
 def cache_state() -> CacheState:
     """Look at the index of every kernel; nothing is compiled. Without compilation (NUMBA_DISABLE_JIT) there is none."""
+    warmed: set[tuple[str, str]] = set()
     for module in pkgutil.walk_packages(_kernels.__path__, f"{_kernels.__name__}."):
-        importlib.import_module(module.name)
-    files = [getattr(dispatcher._cache, "_cache_file", None) for dispatcher in registered_kernels()]
+        warm = getattr(importlib.import_module(module.name), "warm", None)
+        warmed |= {(module.name, name) for name in warm.__code__.co_names} if warm is not None else set()
+    called = [kernel for kernel in registered_kernels() if (kernel.__module__, kernel.__name__) in warmed]
+    files = [getattr(dispatcher._cache, "_cache_file", None) for dispatcher in called]
     on_disk = [file for file in files if file is not None]
     return CacheState(
         folders=tuple(sorted({Path(file._cache_path) for file in on_disk})),

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_MISSED_PERMILLE",
     "admit",
     "any_due",
+    "first_waiting",
     "hopeless",
     "mark_done",
     "place_syndromes",
@@ -113,6 +114,15 @@ def admit(frame_of: NDArray[np.int64], ages: NDArray[np.int64], waiting: int, fr
 def _is_due(frame: np.int64, age: np.int64, trial: int) -> bool:
     """Return whether a frame's unsatisfied checks are looked at in the iteration after so many whole ones."""
     return bool(frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0)
+
+
+@kernel
+def first_waiting(frame_of: NDArray[np.int64]) -> int:
+    """Return the first frame that is not in yet, right after some were let in."""
+    newest = -1
+    for lane in range(frame_of.size):
+        newest = max(newest, frame_of[lane])
+    return newest + 1
 
 
 @kernel

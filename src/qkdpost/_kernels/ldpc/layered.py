@@ -30,6 +30,7 @@ from qkdpost._kernels.ldpc.lane_frames import (
     MAX_MAGNITUDE,
     admit,
     any_due,
+    first_waiting,
     hopeless,
     mark_done,
     place_syndromes,
@@ -213,7 +214,7 @@ def decode_layered(
     while waiting < frames or active != np.uint64(0):
         fresh = admit(frame_of, ages, waiting, frames)
         if fresh != np.uint64(0):
-            waiting = int(np.max(frame_of)) + 1
+            waiting = first_waiting(frame_of)
             place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
             _restart_frames(fresh, frame_of, channel, posterior, magnitudes)
             active |= fresh
