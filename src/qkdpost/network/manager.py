@@ -9,18 +9,18 @@ from typing import TypeVar
 
 from qkdpost.bits import Bits
 from qkdpost.checks import instance, listed, real_number, whole_number
-from qkdpost.errors import InputError, UnsupportedRequest
+from qkdpost.errors import InputError
 from qkdpost.keys.secret_key import SecretKey
 from qkdpost.known_answers.verdict import refuse_after_failure
 from qkdpost.network.accounts import Account
-from qkdpost.network.deliveries.deliveries import MAX_KEYS_PER_REQUEST, MAX_SLAVES
+from qkdpost.network.deliveries.requests import MAX_KEYS_PER_REQUEST, checked_request
 from qkdpost.network.events import DeliveredKey, Event, Ticket
 from qkdpost.network.imports import Imported, imported_segment
-from qkdpost.network.messages.fields import LEAST_KEY_BYTES, MAX_KEY_BYTES
+from qkdpost.network.messages.fields import MAX_KEY_BYTES
 from qkdpost.network.monitoring.monitor import Monitor, Number
 from qkdpost.network.names import RandomBytes, checked_name, key_id_bytes
 from qkdpost.network.peer.session import PeerSession
-from qkdpost.network.policy import DeliveryPolicy, KeyRequirements, checked_slaves
+from qkdpost.network.policy import DeliveryPolicy, KeyRequirements
 from qkdpost.network.pool.settings import PoolSettings
 from qkdpost.network.relay.policy import RelayPolicy
 from qkdpost.network.relay.topology import Topology
@@ -316,20 +316,13 @@ class KeyManager(SingleUse):
         requirements: KeyRequirements | None = None,
     ) -> Ticket:
         """Assign keys to applications, see `KeyService.request_keys`; the answer is an event with the same ticket."""
-        owner = checked_name("master", master)
-        others = checked_slaves(owner, slaves)
-        if len(others) > MAX_SLAVES:
-            raise InputError(f"slaves must name at most {MAX_SLAVES} applications; found {len(others)}")
-        count = whole_number("number", number, least=1, most=MAX_KEYS_PER_REQUEST)
-        size = whole_number("size_bits", size_bits, least=8 * LEAST_KEY_BYTES, most=8 * MAX_KEY_BYTES)
+        owner, others, count, size_bytes = checked_request(master, slaves, number, size_bits)
         demanded = instance("requirements", requirements or _NO_DEMANDS, KeyRequirements)
         now = real_number("now_seconds", now_seconds, least=0.0, most=_MOST_SECONDS)
-        if size % 8:
-            raise UnsupportedRequest(f"size shall be a multiple of 8; found {size}")
 
         def request(rooms: Rooms) -> Ticket:
             rooms.set_time(now)
-            ticket = rooms.deliveries.request(owner, others, count, size // 8, demanded)
+            ticket = rooms.deliveries.request(owner, others, count, size_bytes, demanded)
             self._turns.await_answer(ticket)
             return ticket
 

@@ -26,10 +26,8 @@ from qkdpost.network.peer.handler import MessageHandler
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements
 from qkdpost.network.store.protocol import KeyStore
 
-__all__ = ["MAX_KEYS_PER_REQUEST", "MAX_SLAVES", "Deliveries"]
+__all__ = ["Deliveries"]
 
-MAX_KEYS_PER_REQUEST = 4096
-MAX_SLAVES = 64
 _MOST_ROUTES = 4096
 _Route: TypeAlias = tuple[dict[str, tuple[str, ...]], tuple[str, ...], int]
 

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from qkdpost.checks import whole_number
+from qkdpost.errors import InputError, UnsupportedRequest
 from qkdpost.network.deliveries.description import Said
 from qkdpost.network.deliveries.states import MASTER_TRANSITIONS, MasterEvent, MasterState, next_state
 from qkdpost.network.events import DeliveredKey, Ticket
-from qkdpost.network.names import KEY_ID_BYTES, key_id_text, split_key_ids
+from qkdpost.network.messages.fields import LEAST_KEY_BYTES, MAX_KEY_BYTES
+from qkdpost.network.names import KEY_ID_BYTES, checked_name, key_id_text, split_key_ids
+from qkdpost.network.policy import checked_slaves
 
-__all__ = ["Batch", "Request"]
+__all__ = ["MAX_KEYS_PER_REQUEST", "MAX_SLAVES", "Batch", "Request", "checked_request"]
+
+
+MAX_KEYS_PER_REQUEST = 4096
+MAX_SLAVES = 64
+
+
+def checked_request(
+    master: str, slaves: Sequence[str], number: int, size_bits: int
+) -> tuple[str, tuple[str, ...], int, int]:
+    """Return master, slaves, number and size in bytes of a request whose form is right.
+
+    Raises:
+        InputError: an argument of another kind, or out of range.
+        UnsupportedRequest: a size that is no whole number of bytes.
+    """
+    owner = checked_name("master", master)
+    others = checked_slaves(owner, slaves)
+    if len(others) > MAX_SLAVES:
+        raise InputError(f"slaves must name at most {MAX_SLAVES} applications; found {len(others)}")
+    count = whole_number("number", number, least=1, most=MAX_KEYS_PER_REQUEST)
+    size = whole_number("size_bits", size_bits, least=8 * LEAST_KEY_BYTES, most=8 * MAX_KEY_BYTES)
+    if size % 8:
+        raise UnsupportedRequest(f"size shall be a multiple of 8; found {size}")
+    return owner, others, count, size // 8
 
 
 @dataclass(slots=True, eq=False)

@@ -126,6 +126,8 @@ def send_waiting(session: PeerSession) -> None:
 
 def _send_grant(session: PeerSession) -> None:
     pool = session.pool
+    if grant_worth_giving(pool, 0) is None and whole_grant_worth_giving(pool, 0) is None:
+        return  # as in almost every turn: what is kept only makes a grant smaller
     kept = kept_bytes(pool, session.flight, session.outbox) + 2 * TAG_BYTES
     given = grant_worth_giving(pool, kept) or whole_grant_worth_giving(pool, kept)
     if given is None or control_room(pool, session.flight) < TAG_BYTES:
