@@ -28,14 +28,9 @@ ROOMS = [
 ]
 LATER = {
     "network.Event",
-    "network.ForeignCopy",
-    "network.MonotonicCounter",
-    "network.VendorInterface",
     "transport.asyncio.keep_connected",
-    "transport.asyncio.run",
     "transport.asyncio.serve",
     "transport.blocking.keep_connected",
-    "transport.blocking.serve",
     "transport.network.EtsiServer",
     "transport.network.KeyManagerHost",
     "transport.network.PeerDialler",
@@ -44,8 +39,8 @@ LATER = {
     "transport.network.serve_etsi014",
     "transport.network.serve_peers",
 }
-"""Explained without an example: a union of types, what a vendor writes, what serves or calls over a network, as
-examples/ does."""
+"""Explained without an example of their own: a union of types, what `serve` of blocking shows, and what needs
+certificates, which examples/ makes."""
 
 
 def names_of(module: ModuleType, path: str) -> Iterator[tuple[str, Any]]:

@@ -19,13 +19,13 @@ __version__: the release, as text.
 
 from __future__ import annotations
 
-import logging
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import logging as _logging
+import typing as _typing
+from importlib import import_module as _import_module
 
 from qkdpost.version import VERSION as __version__
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from qkdpost import campaigns, network, planning, plotting, security, sifting, simulation, storage, transport
     from qkdpost.amplification import modified_toeplitz_hash, toeplitz_hash
     from qkdpost.bits import Bits
@@ -294,16 +294,16 @@ _ROOMS = {"estimation": "statistics.error_rate"} | {
 }
 
 # Without a handler here Python would write warnings of a host that has not set up logging to its standard error.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     """Enter a room when a name of it is first used, so that importing the package costs next to nothing."""
     if name in _ROOMS:
-        return import_module(f"{__name__}.{_ROOMS[name]}")
+        return _import_module(f"{__name__}.{_ROOMS[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(_import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -751,6 +751,20 @@ PLANNING = [
         signal_to_noise_ratio=real(0.25),
         dimension=count(st.sampled_from([1, 2, 4, 8])),
     ),
+    call(
+        "tolerated_error_rate",
+        planning.tolerated_error_rate,
+        key_bits=whole(st.sampled_from([10**5, 10**6])),
+        test_bits=whole(10**5),
+        epsilon=real(1e-10),
+        efficiency=real(1.25),
+    ),
+    call(
+        "expected_leakage", security.expected_leakage, bits=whole(1000), error_rate=real(0.03125), efficiency=real(1.25)
+    ),
+    call("over", planning.BBM92Link().over, fibre_km=real(20.0)),
+    call("link_config", planning.BBM92Link().link_config, epsilon=real(1e-10, optional=True)),
+    call("Fibre", simulation.Fibre, length_km=real(20.0), loss_db_per_km=real(0.25), excess_loss_db=real(1.0)),
     call("repeaterless_limit", planning.repeaterless_limit, transmittance=real(0.5)),
     call(
         "DecoyBB84Link",

@@ -56,7 +56,13 @@ class VendorQuery(Protocol):
 
 
 class VendorInterface(Protocol):
-    """What a vendor's key manager is asked; `Etsi014Interface`, or anything with the same calls."""
+    """What a vendor's key manager is asked; `Etsi014Interface`, or anything with the same calls.
+
+    >>> from qkdpost import network
+    >>> vendor: network.VendorInterface = network.Etsi014Interface(application="SAE-B", size_bits=256)
+    >>> vendor.new_keys(2).request().method
+    'POST'
+    """
 
     def new_keys(self, number: int) -> VendorQuery:
         """Return a request for so many new keys."""
@@ -244,6 +250,11 @@ class ForeignCopy(_Collection):
     Raises:
         RemoteProtocolError: these bytes are no batch.
         InputError: another argument is none.
+
+    >>> from qkdpost import network
+    >>> copy = network.ForeignCopy(bytes(range(32)), "north|south", network.Etsi014Interface(application="SAE-B"))
+    >>> isinstance(copy, network.ForeignCopy)
+    True
     """
 
     def __init__(self, batch: bytes, link: str, vendor: VendorInterface) -> None:

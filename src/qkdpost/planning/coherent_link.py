@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 from qkdpost.checks import choice, instance, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.planning.planned_link import FIBRE, PlannedLink, keep
+from qkdpost.planning.planned_link import FIBRE, PlannedLink, keep, length_of_fibre
 from qkdpost.planning.virtual_channel import virtual_channel_capacity
 from qkdpost.progress import Progress
 from qkdpost.protocols.gaussian_cv import GaussianCV
@@ -305,7 +305,7 @@ class GaussianLink(PlannedLink):
 
     def over(self, fibre_km: float) -> Self:
         """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=fibre_km)
+        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> GaussianCV:
         """Return the settings of QKD with Gaussian modulation, as far as the two hosts share them."""

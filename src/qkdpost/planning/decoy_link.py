@@ -10,7 +10,7 @@ from typing import Any, Self
 from qkdpost.checks import instance
 from qkdpost.planning.expectation import RoundRates, coherent_rates, with_detector_memory
 from qkdpost.planning.parameters import BIASES, expected_disclosure, expit, logit, neighbours, rounded_counts
-from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts
+from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, length_of_fibre
 from qkdpost.progress import Progress
 from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import Detections, PreparedPulses
@@ -123,7 +123,7 @@ class DecoyBB84Link(PlannedLink):
 
     def over(self, fibre_km: float) -> Self:
         """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=fibre_km)
+        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> DecoyBB84:
         """Return the settings of decoy-state BB84 with this source."""

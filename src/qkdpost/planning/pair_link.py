@@ -10,7 +10,7 @@ from typing import Any, Self
 from qkdpost.checks import real_number
 from qkdpost.planning.expectation import pair_rates
 from qkdpost.planning.parameters import BIASES, expected_disclosure, expit, logit
-from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, keep
+from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, keep, length_of_fibre
 from qkdpost.progress import Progress
 from qkdpost.protocols.bbm92 import BBM92
 from qkdpost.records import Detections
@@ -98,7 +98,7 @@ class BBM92Link(PlannedLink):
 
     def over(self, fibre_km: float) -> Self:
         """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=fibre_km)
+        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> BBM92:
         """Return the settings of BBM92 in numbered slots; they state nothing of the devices."""

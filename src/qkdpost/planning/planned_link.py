@@ -21,7 +21,16 @@ from qkdpost.security.settings import Security
 from qkdpost.simulation.devices import Fibre, GatedDetectors, with_length
 from qkdpost.simulation.draws import RandomDraws
 
-__all__ = ["DETECTORS", "FIBRE", "MAX_PULSES", "PlannedLink", "check_link_parts", "check_pulses", "keep"]
+__all__ = [
+    "DETECTORS",
+    "FIBRE",
+    "MAX_PULSES",
+    "PlannedLink",
+    "check_link_parts",
+    "check_pulses",
+    "keep",
+    "length_of_fibre",
+]
 
 FIBRE = Fibre()
 DETECTORS = GatedDetectors()
@@ -60,7 +69,11 @@ class PlannedLink(ABC):
 
     @abstractmethod
     def over(self, fibre_km: float) -> Self:
-        """Return the same link over another length of fibre."""
+        """Return the same link over another length of fibre.
+
+        Raises:
+            InputError: it is no length.
+        """
 
     @abstractmethod
     def protocol_settings(self) -> ProtocolSettings:
@@ -155,6 +168,15 @@ def check_pulses(name: str, pulses: object) -> int:
         InputError: it is not a whole number in 1 ... 2^53.
     """
     return whole_real(name, pulses, least=1, most=MAX_PULSES)
+
+
+def length_of_fibre(fibre_km: object) -> float:
+    """Return a length of fibre.
+
+    Raises:
+        InputError: it is none.
+    """
+    return real_number("fibre_km", fibre_km, least=0.0)
 
 
 def keep(link: PlannedLink, name: str, value: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from qkdpost.checks import instance, real_number
 from qkdpost.planning.expectation import RoundRates, one_or_two_photon_rates, with_detector_memory
 from qkdpost.planning.parameters import BIASES, expected_disclosure, expit, logit
-from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, keep
+from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, keep, length_of_fibre
 from qkdpost.progress import Progress
 from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84
 from qkdpost.records import Detections, PreparedPulses
@@ -100,7 +100,7 @@ class SinglePhotonBB84Link(PlannedLink):
 
     def over(self, fibre_km: float) -> Self:
         """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=fibre_km)
+        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> SinglePhotonBB84:
         """Return the settings of BB84 with this source, attenuated."""

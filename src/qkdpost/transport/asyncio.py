@@ -73,6 +73,22 @@ async def run(
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
         Exception: whatever `save_pool` or `idle` raise.
+
+    >>> import qkdpost as qp
+    >>> import asyncio, os, socket
+    >>> link, preshared = qp.LinkConfig(protocol=qp.BB84()), os.urandom(4096)
+    >>> async def drive(role, end, record):
+    ...     session = qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared))
+    ...     session.submit(record)
+    ...     session.finish()
+    ...     events = qp.transport.asyncio.run(session, *await asyncio.open_connection(sock=end))
+    ...     return [event.key.bits async for event in events if isinstance(event, qp.KeyReady)]
+    >>> async def main():
+    ...     sides = zip(("alice", "bob"), socket.socketpair(), qp.simulation.bb84(pulses=400_000, rng=1))
+    ...     return await asyncio.gather(*(drive(*side) for side in sides))
+    >>> alice, bob = asyncio.run(main())
+    >>> alice == bob, len(alice[0]) > 10_000
+    (True, True)
     """
     line = _Line(session, reader, writer, Silence(timeout_seconds, keepalive_seconds), idle, threads_of(executor))
     error: QkdpostError | None = None

@@ -167,6 +167,29 @@ def serve(
 
     Raises:
         InputError, LocalProtocolError, Exception: as `keep_connected`.
+
+    >>> import qkdpost as qp
+    >>> import os, socket, threading
+    >>> link, preshared, keys = qp.LinkConfig(protocol=qp.BB84()), os.urandom(4096), {}
+    >>> listener = socket.create_server(("127.0.0.1", 0))
+    >>> def drive(role, record):
+    ...     session = qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared))
+    ...     session.submit(record)
+    ...     session.finish()
+    ...     if role == "alice":
+    ...         events = qp.transport.blocking.serve(session, listener)
+    ...     else:
+    ...         called = lambda: socket.create_connection(listener.getsockname())
+    ...         events = qp.transport.blocking.keep_connected(session, called)
+    ...     keys[role] = [event.key.bits for event in events if isinstance(event, qp.KeyReady)]
+    >>> sides = zip(("alice", "bob"), qp.simulation.bb84(pulses=400_000, rng=1))
+    >>> threads = [threading.Thread(target=drive, args=side) for side in sides]
+    >>> for thread in threads:
+    ...     thread.start()
+    >>> for thread in threads:
+    ...     thread.join()
+    >>> keys["alice"] == keys["bob"], len(keys["bob"][0]) > 10_000
+    (True, True)
     """
     instance("listener", listener, socket.socket)
     wait = Backoff(Reconnection(first_seconds=reconnection.first_seconds, most_seconds=reconnection.first_seconds))

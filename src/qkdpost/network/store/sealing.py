@@ -42,7 +42,20 @@ _WRAPPED = b"qkdpost wrapped key"
 
 
 class MonotonicCounter(Protocol):
-    """A number in hardware, as of a TPM or HSM, that can be raised and never lowered."""
+    """A number in hardware, as of a TPM or HSM, that can be raised and never lowered.
+
+    >>> from qkdpost import network
+    >>> class Counter:
+    ...     kept = 0
+    ...     def value(self):
+    ...         return self.kept
+    ...     def raise_to(self, least):
+    ...         self.kept = max(self.kept, least)
+    >>> sealer = network.AesGcmSealer(bytes(32), counter=Counter())
+    >>> sealer.raise_counter(7)
+    >>> sealer.counter()
+    7
+    """
 
     def value(self) -> int:
         """Return it."""
