@@ -32,6 +32,7 @@ class Served:
         delivery: DeliveryLimits = DeliveryLimits(),  # noqa: B008 frozen
         identification: Identification = Identification(),  # noqa: B008 frozen
         advance_seconds: float = 0.02,
+        new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
         self.managers = dict(managers)
         self.certificates = Certificates(folder)
@@ -39,7 +40,7 @@ class Served:
         self.hosts: dict[str, KeyManagerHost] = {}
         self.errors: list[dict[str, Any]] = []
         self._settings = (limits, delivery, identification, advance_seconds)
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.errors.append(context))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 

@@ -241,6 +241,22 @@ def test_a_blocking_client_over_the_standard_library(served: Served) -> None:
     assert fetched.read(*exchange(theirs, fetched.request())) == sent
 
 
+def test_a_host_may_choose_another_event_loop(tmp_path: Path) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    with Served(managers(), tmp_path, new_event_loop=uvloop.new_event_loop) as served:
+        connection = tls(served)
+        connection.sendall(STATUS * 300)
+        answers = b""
+        while answers.count(b" 200 ") < 300:
+            answers += connection.recv(65_536)
+        connection.sendall(ENC)
+        assert b" 200 " in connection.recv(65_536)
+        connection.close()
+        plain = socket.create_connection(("127.0.0.1", served.servers["KME-A"].port), timeout=20)
+        plain.sendall(STATUS)
+        assert b"HTTP" not in read_until_closed(plain)
+
+
 def test_a_request_whose_caller_hangs_up_leaves_no_key_behind(served: Served) -> None:
     for _ in range(5):
         connection = tls(served)
