@@ -105,7 +105,7 @@ def as_markup(text: str) -> str:
     """Return plain text as what docutils reads: its formulas have signs that mean something there, (i) is an item."""
     code_or_not = re.split(r"(`[^`]*`)", text)
     code_or_not[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in code_or_not[::2]]
-    return re.sub(r"^( *)(\([ivx]+\) )", r"\1-   \2", "".join(code_or_not), flags=re.MULTILINE)
+    return re.sub(r"^( *)(\([ivx]+\) )", r"\1-   \\\2", "".join(code_or_not), flags=re.MULTILINE)
 
 
 def link_code(app: Sphinx, page: nodes.document) -> None:

@@ -1,7 +1,8 @@
 """Pages that stand outside of `docs`, where code hosts look for them, are pages of the site too.
 
 Such a page of the site is a comment, `<!-- ../SECURITY.md -->`, in whose place the file is read. Links in all pages
-are those that work in the repository; here they are turned to the page of the site where there is one.
+are those that work in the repository; here they are turned to the page of the site where there is one, and one whose
+text is the name of a file gets the title of its page.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent.parent
 COMMENT = re.compile(r"\A<!-- (\S+) -->\n\Z")
-LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]+)?\)")
+LINK = re.compile(r"\[([^]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]+)?\)")
 
 
 def outside_pages() -> dict[Path, str]:
@@ -29,8 +30,11 @@ def turn_links(text: str, home: Path, pages: dict[Path, str]) -> str:
     """Return a page of which every link to a file holds in `docs`; `home` is the folder that it was written in."""
 
     def turned(link: re.Match[str]) -> str:
-        target = (home / link[1]).resolve()
-        return f"]({pages.get(target) or os.path.relpath(target, DOCS).replace(os.sep, '/')}{link[2] or ''})"
+        words, path, heading = link.groups(default="")
+        target = (home / path).resolve()
+        place = pages.get(target) or os.path.relpath(target, DOCS).replace(os.sep, "/")
+        untitled = words == path and place.endswith((".md", ".rst")) and "/" not in place
+        return f"[{'' if untitled else words}]({place}{heading})"
 
     return LINK.sub(turned, text)
 

@@ -131,13 +131,15 @@ def plot_terms(secret: SecretLength, axes: Any = None) -> Any:
     for number, term in enumerate(secret.terms):
         axes.bar(number, term.bits, bottom=level, color="C0" if term.bits > 0 else "C3")
         level += term.bits
-        axes.annotate(f"{term.bits:+,.0f}", (number, level), ha="center", va="bottom", fontsize=8)
+        top = max(level, level - term.bits)
+        axes.annotate(f"{term.bits:+,.0f}", (number, top), ha="center", va="bottom", fontsize=8)
     axes.bar(len(secret.terms), secret.bits, color="C2")
     axes.annotate(f"{secret.bits:,}", (len(secret.terms), secret.bits), ha="center", va="bottom", fontsize=8)
     names = [*(term.name for term in secret.terms), "secret bits"]
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_ylabel("bits")
-    axes.set_title(f"{secret.bound}, {secret.form}, {secret.attacks} attacks")
+    axes.margins(y=0.1)  # room for the numbers above the bars
+    axes.set_title(", ".join(dict.fromkeys((secret.bound, secret.form, f"{secret.attacks} attacks"))))
     return axes
 
 
