@@ -41,6 +41,7 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Members", "params_style")]
 add_module_names = False
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
