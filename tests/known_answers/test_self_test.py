@@ -256,6 +256,7 @@ def answer_of(script: str) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
 def test_every_kernel_that_makes_key_is_tested() -> None:
     left_out = [(module.removeprefix("qkdpost._kernels."), name) for module, name in answer_of(SCRIPT)]
