@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def test_the_release_is_told_and_is_that_of_the_package() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+([a-z]+\d+)?", qp.__version__)
-    settings = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    assert 'dynamic = ["version"]' in settings
-    assert 'path = "src/qkdpost/version.py"' in settings
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" in settings["project"]["dynamic"]
+    assert settings["tool"]["hatch"]["version"]["path"] == "src/qkdpost/version.py"
     assert run("--version").stdout.strip() == qp.__version__
 
 
