@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def package_page() -> Any:
     pytest.importorskip("hatchling")
-    specification = spec_from_file_location("package_page", ROOT / "tools" / "package_page.py")
+    specification = spec_from_file_location("package_page", ROOT / "docs" / "extensions" / "package_page.py")
     assert specification is not None
     assert specification.loader is not None
     module = module_from_spec(specification)
