@@ -195,7 +195,7 @@ def test_pieces_join() -> None:
     "change",
     [
         {"symbols": -1},
-        {"symbols": 1e3},
+        {"symbols": 1e3 + 0.5},
         {"transmittance": 1.1},
         {"transmittance": math.nan},
         {"fibre_km": -1.0},

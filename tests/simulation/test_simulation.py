@@ -223,10 +223,13 @@ def test_what_cannot_be_simulated_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: simulation.bb84(pulses=1e6, rng=1), r"pulses must be an integer in 0 ... 2.36; found 1000000.0"),  # type: ignore[arg-type]
-        (lambda: simulation.decoy_bb84(pulses=2**50, rng=1), r"pulses must be an integer"),
-        (lambda: simulation.single_photon_bb84(pulses=True, rng=1), r"pulses must be an integer"),
-        (lambda: simulation.bbm92(slots=1e6, rng=1), r"slots must be an integer"),  # type: ignore[arg-type]
+        (
+            lambda: simulation.bb84(pulses=1e6 + 0.5, rng=1),
+            r"pulses must be a whole number in 0 ... 2.36; found 1000000.5",
+        ),
+        (lambda: simulation.decoy_bb84(pulses=2**50, rng=1), r"pulses must be a whole number"),
+        (lambda: simulation.single_photon_bb84(pulses=True, rng=1), r"pulses must be a whole number"),
+        (lambda: simulation.bbm92(slots=0.5, rng=1), r"slots must be a whole number"),
         (lambda: simulation.bbm92(slots=2**53, rng=1), r"slots must be smaller: .* clicks are expected"),
         (lambda: simulation.bb84(pulses=10, rng="1"), r"rng must be .*Write rng=np.random.default_rng\(1\)"),  # type: ignore[arg-type]
         (lambda: simulation.bb84(pulses=10, rng=-1), r"rng, if it is a seed, must be an integer"),
