@@ -28,7 +28,8 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_page_runs(page: Path) -> None:
+def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # what a page writes stays there
     names: dict[str, object] = {"__name__": "page"}
     for block in FENCE.findall(page.read_text(encoding="utf-8")):
         if ">>> " in block:
