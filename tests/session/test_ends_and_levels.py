@@ -257,6 +257,39 @@ def test_a_session_goes_on_with_the_number_of_one_that_ended() -> None:
         Session(role="alice", link=small_link(), auth_key=KeyPool(PRESHARED), first_record=2**31)
 
 
+def test_records_that_will_not_come_end_the_blocks_that_wait_for_them() -> None:
+    pair = Pair(small_link(blocks={"detections": 8000}))
+    pair.run()
+    records = [bb84_records(seed=seed) for seed in range(3)]
+    pair.sessions["bob"].submit(records[0][1], number=5000)
+    with pytest.raises(RemoteProtocolError, match="records ahead"):
+        pair.run()
+    pair.sessions["alice"].skip_records(5000)
+    pair.reconnect()
+    pair.sessions["bob"].submit(records[1][1], number=5001)
+    pair.run()
+    assert pair.sessions["alice"].blocks_in_flight == 1
+    pair.sessions["alice"].skip_records(5002)
+    pair.run()
+    assert [abort.reason for abort in pair.aborts("bob")[-1:]] == [qp.AbortReason.RECORDS_DISAGREE]
+    for session, record in zip(pair.sessions.values(), records[2], strict=True):
+        session.submit(record, number=5002)
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") != {}
+
+
+def test_what_is_held_and_skipped_is_dropped() -> None:
+    pair = Pair(small_link())
+    alice = pair.sessions["alice"]
+    for seed in range(3):
+        alice.submit(bb84_records(seed=seed)[0])
+    alice.skip_records(2)
+    alice.skip_records(0)
+    assert (alice.records_waiting, alice.next_record) == (1, 3)
+    with pytest.raises(InputError, match="before"):
+        alice.skip_records(-1)
+
+
 # Threads.
 
 

@@ -72,6 +72,16 @@ class RecordQueue(SingleUse):
             self._records[number] = record
             self._healths[number] = summarise(record)
 
+    def skip(self, before: int) -> None:
+        """Drop what is held below a number and not claimed; nothing below it comes any more."""
+        self.next_number = max(self.next_number, before)
+        self.drop_unclaimed(before)
+
+    def drop_unclaimed(self, before: int) -> None:
+        """Drop what is held below a number and belongs to no block in flight."""
+        for number in [n for n in self._records if n < before and not self._is_claimed(n)]:
+            self.take(number)
+
     def flush(self) -> None:
         """Let the records held by now make a block even if they are few."""
         self._flushed_below = self.next_number
@@ -117,8 +127,7 @@ class RecordQueue(SingleUse):
         end = self._claims.pop(first, first)
         if confirmed:
             self.first_usable = max(self.first_usable, end)
-            for number in [n for n in self._records if n < end and not self._is_claimed(n)]:
-                self.take(number)
+            self.drop_unclaimed(end)
 
     def next_run(self, enough: int, most: int) -> tuple[int, int] | None:
         """Return first number and count of the oldest adjoining records that make a block, or None.

@@ -179,6 +179,22 @@ class Session(SingleUse):
             self._events.counters.add("records_total", 1)
             self._resume_or_break()
 
+    def skip_records(self, before: int) -> None:
+        """Say that no record below this number comes any more, and drop those held that no block has claimed.
+
+        For a host that was down or behind: blocks of the peer over such numbers end at once, and do not wait.
+
+        Args:
+            before: the number of the next record that may come; nothing happens if it is that of one before.
+
+        Raises:
+            InputError: no number of a record.
+        """
+        number = whole_number("before", before, most=MAX_NUMBER)
+        with self._alone:
+            self._queue.skip(number)
+            self._resume_or_break()
+
     def flush(self) -> None:
         """Let the records submitted so far become a block even if they are few (Bob; Alice follows)."""
         with self._alone:

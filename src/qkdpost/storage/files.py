@@ -84,7 +84,12 @@ def read_private(path: Path, most_bytes: int) -> bytes:
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` in the place of a file, whole or not at all; when this returns it would survive a power cut.
 
-    The new file stands beside it under another name at first. What an earlier attempt left there is removed.
+    The new file stands beside it under another name at first, and is its owner's alone (mode 600). What an earlier
+    attempt left there is removed.
+
+    Args:
+        path: of the file.
+        content: all of it. May be secret, as a key that waits for its application.
 
     Raises:
         OSError: it was not done, or is not durable; what stood there before stands there still, or the new one does.
