@@ -32,8 +32,8 @@ import numpy as np
 import qkdpost as qp
 
 LOG = logging.getLogger("host")
-MOST_WAITING = 64
-"""Records held, beyond which the oldest are dropped: a host that runs for months must not grow."""
+MOST_WAITING = {"bob": 64, "alice": 1024}
+"""Records held at most: a host that runs for months must not grow. Bob, who opens blocks, decides what is left out."""
 
 
 class Records:
@@ -118,11 +118,14 @@ async def feed(session: qp.Session, records: Records) -> None:
             await asyncio.sleep(0.01)
         else:
             record = await asyncio.to_thread(records.take, number)
-            if session.records_waiting >= MOST_WAITING:
+            if session.records_waiting < MOST_WAITING[session.role]:
+                if record is not None and number >= session.next_record:
+                    await submit(session, lambda n=number, r=record: session.submit(r, number=n))
+            elif session.role == "bob":
+                LOG.warning("more records than blocks: %d is left out", number)
+            else:
                 LOG.warning("more records than blocks: those before %d are dropped", number)
                 await submit(session, lambda n=number: session.skip_records(n))
-            if record is not None and number >= session.next_record:
-                await submit(session, lambda n=number, r=record: session.submit(r, number=n))
 
 
 def deliver(folder: Path, key: qp.SecretKey) -> None:
@@ -182,6 +185,9 @@ async def live(settings: dict[str, Any], home: Path, file: qp.storage.PoolFile, 
                 async for event in events:
                     tell(event, keys)
                     raise_what_failed(tasks)
+                    if isinstance(event, qp.BlockAborted) and event.reason is qp.AbortReason.KEY_POOL_EXHAUSTED:
+                        # What blocks without a tag left unused comes back with the next line, if there is any.
+                        await qp.transport.asyncio.in_turn(session, lambda: session.connection_lost("closed-here"))
         finally:
             for task in tasks:
                 task.cancel()

@@ -20,7 +20,7 @@ def test_hosts_go_on_after_a_kill_and_a_cut(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_blocks_with_kills_and_cuts(tmp_path: Path) -> None:
-    hosts = soak(tmp_path, keys=10_000, kills=40, cuts=160, every_seconds=0.03, seed=4)
+    hosts = soak(tmp_path, keys=9_800, kills=24, cuts=120, every_seconds=0.04, seed=4)
     counted = check(hosts)
     print(counted, hosts.kills, hosts.line.cuts, {role: max(sizes) >> 20 for role, sizes in hosts.memory.items()})
     assert counted["blocks"] >= 10_000
