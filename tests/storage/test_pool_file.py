@@ -241,6 +241,67 @@ def test_a_count_that_is_gone_is_missed(file: PoolFile, tmp_path: Path) -> None:
     file.open()
 
 
+def test_a_backup_of_the_first_save_without_its_count_is_refused(file: PoolFile, tmp_path: Path) -> None:
+    shutil.copy2(file.path, tmp_path / "backup")
+    with file:
+        pool = file.open()
+        pad = spend(pool)
+        file.save(pool.snapshot())
+    (tmp_path / "new").mkdir(mode=0o700)
+    shutil.copy2(tmp_path / "backup", tmp_path / "new" / "pool")
+    os.link(file.path, tmp_path / "other name")
+    for path in (tmp_path / "backup", tmp_path / "new" / "pool", tmp_path / "other name"):
+        for _ in range(2):
+            with pytest.raises(StoreDamaged, match=r"open\(restored=True\)"):
+                PoolFile(path).open()
+    assert spend(file.open()) != pad
+
+
+def test_the_pool_of_a_file_that_was_closed_hands_out_no_pad(file: PoolFile) -> None:
+    before = file.open()
+    piece = before.reserve(16)
+    file.close()
+    pool = file.open()
+    for act in (
+        lambda: before.reserve(16),
+        lambda: before.pad(piece, 0, 16),
+        lambda: before.claim(piece),
+        lambda: qp.Session(role="bob", link=qp.LinkConfig(protocol=qp.BB84()), auth_key=before),
+    ):
+        with pytest.raises(LocalProtocolError, match="retired"):
+            act()
+    spend(pool)
+    file.save(pool.snapshot())
+
+
+def test_the_working_folder_may_change(file: PoolFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = PoolFile("pool")
+    pool = relative.open()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    spend(pool)
+    relative.save(pool.snapshot())
+    relative.close()
+    assert file.open().spent_bytes == 16
+
+
+def test_another_folder_in_the_place_of_the_first_is_not_written_to(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir(mode=0o700)
+        PoolFile.create(tmp_path / name / "pool", os.urandom(64))
+    file = PoolFile(tmp_path / "one" / "pool")
+    pool = file.open()
+    (tmp_path / "one").rename(tmp_path / "away")
+    with pytest.raises(StoreUnavailable, match="as it was"):
+        file.save(pool.snapshot())
+    (tmp_path / "two").rename(tmp_path / "one")
+    there = (tmp_path / "one" / "pool").read_bytes()
+    with pytest.raises(StoreUnavailable, match="as it was"):
+        file.save(pool.snapshot())
+    assert (tmp_path / "one" / "pool").read_bytes() == there
+
+
 def test_a_snapshot_of_another_pool_or_of_an_earlier_time_is_not_saved(file: PoolFile) -> None:
     pool = file.open()
     early = pool.snapshot()

@@ -15,6 +15,7 @@ from support.played_disk import PlayedDisk, PowerCut
 
 PRESHARED = bytes(range(256))
 SAVES = 3
+TOLD_BYTES = 32
 
 
 def a_day(path: Path, told: list[int]) -> None:
@@ -59,11 +60,22 @@ def test_after_a_cut_at_any_place_the_pool_is_no_older_than_was_told(
 
 
 def spent_in(path: Path) -> int:
-    """Return how much is spent, -1 of a pool that is not there; then it can be made."""
+    """Return how much is spent, -1 of a pool that is not there; then it can be made.
+
+    A pool whose making was cut short before its saves could be counted is refused, as a copy of it would be.
+    """
     file = PoolFile(path)
     if not path.exists():
         with pytest.raises(StoreDamaged, match="never made"):
             file.open()
+        PoolFile.create(path, PRESHARED)
+        return -1
+    lock = path.with_name("pool.lock")
+    if not lock.exists() or lock.stat().st_size < TOLD_BYTES:
+        with pytest.raises(StoreDamaged, match=r"create\(\) never returned"):
+            file.open()
+        path.unlink()
+        lock.unlink()
         PoolFile.create(path, PRESHARED)
         return -1
     with file:

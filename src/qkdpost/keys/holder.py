@@ -1,4 +1,4 @@
-"""Who may use a pool: one owner at a time, in the process that made it."""
+"""Who may use a pool: one owner at a time, in the process that made it, until another goes on for it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class Holder:
         instead: what to do instead of using the pool in a fork.
     """
 
-    __slots__ = ("_instead", "_owner", "_process")
+    __slots__ = ("_instead", "_is_retired", "_owner", "_process")
 
     def __init__(self, instead: str) -> None:
         self._instead = instead
         self._owner: weakref.ref[object] | None = None
         self._process = os.getpid()
+        self._is_retired = False
 
     @property
     def is_forked(self) -> bool:
@@ -39,6 +40,23 @@ class Holder:
             raise LocalProtocolError(
                 "this pool was made by another process and came here by a fork, so that both would use the same pads: "
                 f"make it after the fork; or {self._instead}"
+            )
+
+    def retire(self) -> None:
+        """Let nobody use the pool from now on."""
+        self._is_retired = True
+
+    def check_usable(self) -> None:
+        """Refuse to go on with a pool that another may go on for.
+
+        Raises:
+            LocalProtocolError: it was retired, or this process is a fork.
+        """
+        self.check_process()
+        if self._is_retired:
+            raise LocalProtocolError(
+                "this pool was retired when its file was closed, and whoever opens that uses the same pads: make a "
+                "session of the pool that open() returns"
             )
 
     def take(self, owner: object) -> None:

@@ -158,14 +158,18 @@ class KeyPool(SingleUse):
         """Serve `owner` alone until it lets go or is forgotten; a `Session` does so with each connection.
 
         Raises:
-            LocalProtocolError: another one holds it, or this process is a fork of the one that made it.
+            LocalProtocolError: another one holds it, it was retired, or this process is a fork of the one that made it.
         """
-        self._holder.check_process()
+        self._holder.check_usable()
         self._holder.take(owner)
 
     def let_go(self, owner: object) -> None:
         """End what `take_hold` began; nothing happens if `owner` does not hold it."""
         self._holder.let_go(owner)
+
+    def retire(self) -> None:
+        """Hand out no pad from now on, for another pool may go on for this one; a `PoolFile` that is closed does so."""
+        self._holder.retire()
 
     # Pads.
 
@@ -178,7 +182,7 @@ class KeyPool(SingleUse):
             LocalProtocolError: this process is a fork of the one that made the pool.
         """
         length = whole_number("count", count, least=1)
-        self._holder.check_process()
+        self._holder.check_usable()
         reference = self._pads.next_piece(length)
         if reference is None:
             resting = self._pads.resting_bytes
@@ -199,7 +203,7 @@ class KeyPool(SingleUse):
             LocalProtocolError: this process is a fork of the one that made the pool.
         """
         piece = checked_reference(reference)
-        self._holder.check_process()
+        self._holder.check_usable()
         refusal = self._pads.refused_claim(piece)
         if refusal:
             raise InputError(refusal)
@@ -218,7 +222,7 @@ class KeyPool(SingleUse):
         where = checked_reference(reference)
         first = whole_number("start", start, least=-(2**53))
         end = first + whole_number("count", count, least=-(2**53))
-        self._holder.check_process()
+        self._holder.check_usable()
         refusal = self._pads.refused_pad(where, first, end)
         if refusal:
             raise LocalProtocolError(refusal)

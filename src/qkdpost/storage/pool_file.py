@@ -36,7 +36,8 @@ class PoolFile(SingleUse):
     Each save is a new file, made durable before it takes the place of the last, and is told when it would survive a
     power cut. The file has a digest and the number of its save; damaged, it is refused. Beside it stands a file of the
     same name with `.lock`: by it one process at a time has the pool, and in it stands how many saves were told. A pool
-    with fewer, such as a backup, is refused: its pads may be used. Both files are the owner's alone (mode 600).
+    with fewer, such as a backup, or without that count, is refused: its pads may be used. Both files are the owner's
+    alone (mode 600).
 
     Not on a network file system, whose locks and syncs are not to be relied on. On Windows the lock is one of a range
     of bytes, and the folder's access list takes the place of modes.
@@ -62,16 +63,17 @@ class PoolFile(SingleUse):
 
     instead: ClassVar[str] = "close it there, and open it here"
 
-    __slots__ = ("__weakref__", "_end", "_lock", "_mark", "_path", "_process", "_saves", "_spent_bytes")
+    __slots__ = ("__weakref__", "_end", "_lock", "_mark", "_path", "_pool", "_process", "_saves", "_spent_bytes")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not isinstance(path, str | os.PathLike):
             raise InputError(f"path must name a file; found a {type(path).__name__}")
-        self._path = Path(path)
+        self._path = Path(os.path.abspath(path))  # which a later change of the working folder must not move
         self._process = os.getpid()
         self._lock = -1
         self._saves = 0
         self._mark = b""  # of the pool that is open
+        self._pool: KeyPool | None = None
         self._spent_bytes = 0
         self._end: weakref.finalize[[int, int], PoolFile] | None = None
 
@@ -134,7 +136,8 @@ class PoolFile(SingleUse):
 
         Raises:
             InputError: no snapshot, or one of another pool or of an earlier time.
-            StoreUnavailable: it may not have been stored (disk full, or broken): call again, or do not send.
+            StoreUnavailable: it may not have been stored (disk full or broken, or the folder renamed): call again, or
+                do not send.
             LocalProtocolError: the file is not open, or this process is a fork.
         """
         self._check_process()
@@ -145,15 +148,18 @@ class PoolFile(SingleUse):
             if not isinstance(snapshot, bytes):
                 raise InputError(f"snapshot must be bytes, of KeyPool.snapshot(); found a {type(snapshot).__name__}")
             self._check_follows(unpack(snapshot))
+            self._check_place()
             self._write(snapshot)
         finally:
             del snapshot
 
     def close(self) -> None:
-        """Let go of the lock, so that another may open the file; again is allowed."""
+        """Let go of the lock, so that another may open the file, and retire the pool; again is allowed."""
+        if self._pool is not None:
+            self._pool.retire()
         if self._end is not None and self._process == os.getpid():
             self._end()
-        self._lock, self._mark, self._end = -1, b"", None
+        self._lock, self._mark, self._end, self._pool = -1, b"", None, None
 
     @property
     def path(self) -> Path:
@@ -193,6 +199,18 @@ class PoolFile(SingleUse):
             raise LocalProtocolError(
                 "this file of a pool came here by a fork, and both processes would use the same pads: open it after "
                 "the fork, in one of them"
+            )
+
+    def _check_place(self) -> None:
+        """Refuse to write where the folder was renamed, or the lock's file exchanged: another pool may stand there."""
+        try:
+            held = os.path.samestat(os.stat(self._lock_path), os.fstat(self._lock))
+        except OSError:
+            held = False
+        if not held:
+            raise StoreUnavailable(
+                f"cannot write {self._path}: {self._lock_path.name} beside it is not the file that was locked. Put "
+                "back the folder as it was"
             )
 
     # What stands in the files.
@@ -250,10 +268,11 @@ class PoolFile(SingleUse):
     def _check_age(self, told: int | None, *, restored: bool) -> None:
         if restored:
             return
-        if told is None and self._saves > 1:
+        if told is None:
             raise StoreDamaged(
                 f"{self._lock_path}, which counts the saves of {self._path}, is gone or cut short: whether "
-                "that is the latest cannot be told. See open(restored=True)"
+                "that is the latest cannot be told. See open(restored=True); or, where create() never returned, remove "
+                "both files and call it again"
             )
         if told is not None and self._saves < told:
             raise StoreDamaged(
@@ -268,7 +287,7 @@ class PoolFile(SingleUse):
             raise StoreDamaged(f"{self._path}: {error}") from None
         finally:
             del snapshot
-        self._mark, self._spent_bytes = _digest(pool.hash_key), pool.spent_bytes
+        self._mark, self._spent_bytes, self._pool = _digest(pool.hash_key), pool.spent_bytes, pool
         return pool
 
     def _check_follows(self, content: Content) -> None:
