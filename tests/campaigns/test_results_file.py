@@ -11,6 +11,7 @@ from tests.campaigns import workers
 import qkdpost as qp
 from qkdpost.campaigns.results_file import ResultsFile, read
 from qkdpost.campaigns.task import Outcome, Task, perform
+from qkdpost.errors import InputError
 
 
 def outcome(number: int) -> Outcome:
@@ -89,6 +90,20 @@ def test_a_damaged_line_in_the_middle_is_named(path: Path) -> None:
     with pytest.raises(qp.InputError, match="line 3"):
         ResultsFile(path)
     with pytest.raises(qp.InputError, match="line 3"):
+        list(read(path))
+
+
+@pytest.mark.parametrize("line", [b'{"check": "0", "seed": NaN}', b'{"seed": ' + b"9" * 5000 + b"}", b"[" * 200_000])
+def test_a_line_that_only_some_readers_take_is_damaged(path: Path, line: bytes) -> None:
+    written(path, 1)
+    with path.open("ab") as file:
+        file.write(line + b"\n" + path.read_bytes().splitlines(keepends=True)[1])
+    with pytest.raises(InputError, match="line 3"):
+        list(read(path))
+    with pytest.raises(InputError, match="line 3"):
+        ResultsFile(path)
+    path.write_bytes(line + b"\n")
+    with pytest.raises(InputError, match="no file of a campaign"):
         list(read(path))
 
 

@@ -186,6 +186,19 @@ def test_other_files_are_refused(text: bytes, message: str, tmp_path: Path) -> N
         qp.DecoyTally.from_counts(written(tmp_path, text))
 
 
+def test_points_between_thousands_are_not_taken_for_decimals(tmp_path: Path) -> None:
+    for errors in ("35.000", "2.000", "1.000"):
+        with pytest.raises(InputError, match="point, which some put between thousands"):
+            qp.DecoyTally.from_counts(written(tmp_path, WIDE.replace(",35000,", f",{errors},")))
+    assert qp.DecoyTally.from_counts(written(tmp_path, WIDE.replace(",35000,", ",35000.0,"))) == EXPECTED
+
+
+def test_labels_that_begin_at_one_are_not_taken_for_photon_numbers(tmp_path: Path) -> None:
+    text = WIDE.replace("\n0,0.1", "\n3,0.1").replace("0.5,", "1,").replace("0.1,0.2", "2,0.2")
+    with pytest.raises(InputError, match="mean numbers of photons"):
+        qp.DecoyTally.from_counts(written(tmp_path, text))
+
+
 def test_labels_are_not_taken_for_photon_numbers(tmp_path: Path) -> None:
     text = WIDE.replace("0.5,", "0,").replace("0.1,0.2", "1,0.2").replace("\n0,0.1", "\n2,0.1")
     with pytest.raises(InputError, match="mean numbers of photons"):

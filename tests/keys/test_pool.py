@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,6 +23,26 @@ def pools() -> tuple[KeyPool, KeyPool]:
 
 def reference(offset: int, length: int, segment: bytes = FIRST) -> PadReference:
     return PadReference(segment=segment, offset=offset, length=length)
+
+
+def test_another_thread_may_ask_what_is_left_while_keys_come_in() -> None:
+    pool, done = KeyPool(bytes(64)), threading.Event()
+
+    def refill() -> None:
+        for number in range(1, 1000):
+            pool.refill(number.to_bytes(16, "little"), bytes(16))
+        done.set()
+
+    thread = threading.Thread(target=refill)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        while not done.is_set():
+            assert pool.available_bytes + pool.resting_bytes >= 32
+    finally:
+        sys.setswitchinterval(before)
+        thread.join()
 
 
 def test_both_hosts_hold_the_same_pads() -> None:

@@ -21,6 +21,7 @@ from qkdpost.session.events import (
     LossReason,
 )
 from qkdpost.session.session import Session
+from qkdpost.session.states import ConnectionState
 from support.link import PRESHARED, Pair, bb84_records, small_link
 
 ALIVE = encode(Alive())
@@ -116,6 +117,15 @@ def test_a_reason_that_is_none_is_refused() -> None:
 
 
 # What keeps a quiet line.
+
+
+def test_a_host_says_nothing_before_what_answers_the_greeting() -> None:
+    alice, bob = (Session(role=role, link=small_link(), auth_key=KeyPool(PRESHARED)) for role in ("alice", "bob"))
+    alice.data_to_send()
+    alice.receive_data(bob.data_to_send())
+    assert alice.state is ConnectionState.GREETED
+    assert alice.keepalive() == b""  # its own Ready may wait in a thread yet
+    assert alice.data_to_send()
 
 
 def test_a_host_says_that_it_is_there_when_the_peer_may_hear_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -268,6 +269,59 @@ def test_a_stranger_ends_no_host() -> None:
     lines.listener.close()
     assert losses(alice) == ["protocol-error"]
     assert keys(alice) == keys(bob) != []
+
+
+class Refusing(socket.socket):
+    """A listener whose first two callers are gone before they are let in, as the system tells."""
+
+    refusals = (errno.ECONNABORTED, errno.EMFILE)
+
+    def accept(self) -> tuple[socket.socket, object]:
+        refusals, self.refusals = self.refusals, self.refusals[1:]
+        if refusals:
+            raise OSError(refusals[0], "no")
+        return super().accept()
+
+
+def refusing_listener() -> socket.socket:
+    listener = Refusing(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
+@pytest.mark.parametrize("driver", ["blocking", "asyncio"])
+def test_a_caller_that_is_gone_again_ends_no_host(driver: str) -> None:
+    listener = refusing_listener()
+    sessions = {role: new_session(role) for role in ("alice", "bob")}
+    submit(sessions, 1)
+    alice: list[Event] = []
+
+    async def serve() -> None:
+        events = transport.asyncio.serve(sessions["alice"], listener, reconnection=AT_ONCE)
+        alice.extend([event async for event in events])
+
+    def work() -> None:
+        if driver == "asyncio":
+            return asyncio.run(serve())
+        return alice.extend(transport.blocking.serve(sessions["alice"], listener, reconnection=AT_ONCE))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    called = transport.blocking.keep_connected(
+        sessions["bob"], lambda: socket.create_connection(listener.getsockname()), reconnection=AT_ONCE
+    )
+    bob = list(called)
+    thread.join()
+    listener.close()
+    assert keys(alice) == keys(bob) != []
+
+
+def test_a_listener_that_is_closed_is_told() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.close()
+    with pytest.raises(OSError, match="descriptor"):
+        list(transport.blocking.serve(new_session("alice"), listener))
 
 
 def test_a_wait_doubles_within_bounds_and_begins_anew_after_a_key() -> None:

@@ -72,7 +72,7 @@ def _outcomes(path: Path) -> Iterator[tuple[Outcome, int, int]]:
 def _check_head(path: Path, line: bytes) -> int:
     try:
         head = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise InputError(f"{path} is no file of a campaign: its first line does not say so. Name another file")
@@ -87,9 +87,9 @@ def _parsed(line: bytes) -> Outcome | None:
     """Return the outcome of a line, or None of one that is damaged or unfinished."""
     try:
         content = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    if not isinstance(content, dict) or content.pop("check", None) != _check(content):
+        if not isinstance(content, dict) or content.pop("check", None) != _check(content):
+            return None
+    except (ValueError, RecursionError):  # no JSON; or NaN, which `json` reads and a line never has; or too deep
         return None
     if content.keys() != _FIELDS.keys() | {"release"}:
         return None

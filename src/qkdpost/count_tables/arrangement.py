@@ -162,7 +162,8 @@ def _basis(table: CountTable, row: int, column: int, key_basis: object) -> Basis
 def _intensities(table: CountTable, labels: list[str], intensities: object) -> dict[str, Any]:
     if intensities is None:
         numbers = {label: _as_number(label) for label in labels}
-        if None in numbers.values() or set(numbers.values()) == set(range(len(labels))):
+        counted = [set(range(first, first + len(labels))) for first in (0, 1)]
+        if None in numbers.values() or set(numbers.values()) in counted:
             raise InputError(
                 f"{table.source}: intensities must be mean numbers of photons; found {', '.join(labels)[:80]}. Say "
                 f"what they mean, as intensities={{{labels[0]!r:.40}: 0.5, ...}}"

@@ -16,6 +16,8 @@ from qkdpost.errors import InputError
 
 __all__ = ["CountTable"]
 
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}\.\d{3}")
+"""One, to who writes a point for decimals, and a thousand to others; of a count of errors that is a thousandth."""
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,2})?")
 
 
@@ -61,6 +63,9 @@ class CountTable:
             InputError: it is none, or missing; the message names line and column.
         """
         value = self._number(row, column, "a whole number, 0 ... 2^53")
+        cell = self.rows[row][column]
+        if isinstance(cell, str) and _THOUSANDS.fullmatch(cell.strip()):
+            raise self._wrong(row, column, "a whole number without a point, which some put between thousands")
         if not (value.is_integer() and 0 <= value <= MAX_COUNT):
             raise self._wrong(row, column, "a whole number, 0 ... 2^53")
         return int(value)

@@ -34,12 +34,13 @@ class Pads(SingleUse):
     @property
     def available_bytes(self) -> int:
         """The bytes that this connection may still take."""
-        return sum(segment.left for segment in self.segments.values() if segment.usable)
+        # A copy, made at once: another thread may ask while a key comes in.
+        return sum(segment.left for segment in tuple(self.segments.values()) if segment.usable)
 
     @property
     def resting_bytes(self) -> int:
         """The bytes in segments that the peer does not hold, by what it says."""
-        return sum(segment.left for segment in self.segments.values() if not segment.usable)
+        return sum(segment.left for segment in tuple(self.segments.values()) if not segment.usable)
 
     def inventory(self) -> tuple[SegmentState, ...]:
         """Return the segments that are not spent; public."""

@@ -87,8 +87,11 @@ class Connection(SingleUse):
         self.line.events.append(ConnectionLost(reason=loss, detail=detail))
 
     def keepalive(self) -> bytes:
-        """Return what may be put on the wire between two frames when there is nothing to say, if the peer takes it."""
-        return _ALIVE if self.state in (ConnectionState.GREETED, ConnectionState.OPEN) else b""
+        """Return what may be put on the wire between two frames when there is nothing to say, if the peer takes it.
+
+        Not before the peer's `Ready`: while another thread works, this host's own may not be on the wire yet.
+        """
+        return _ALIVE if self.state is ConnectionState.OPEN else b""
 
     def _work(self) -> None:
         """Take a frame, and more until there is something to send; when there are none, let what paused go on."""

@@ -20,7 +20,7 @@ from qkdpost.errors import (
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
-from qkdpost.transport.reconnection import Backoff, Reconnection
+from qkdpost.transport.reconnection import Backoff, Reconnection, passes_by
 from qkdpost.transport.silence import Silence
 from qkdpost.transport.turns import TURNS, Turns, in_turn, threads_of
 
@@ -188,7 +188,13 @@ async def serve(
     wait = Backoff(Reconnection(first_seconds=reconnection.first_seconds, most_seconds=reconnection.first_seconds))
 
     async def accepted() -> Streams | None:
-        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+        try:
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+        except OSError as error:
+            if not passes_by(error):
+                raise
+            _LOG.warning("a connection could not be accepted: %s", error)
+            return None
         try:
             return await asyncio.open_connection(sock=connection)
         except OSError:

@@ -14,7 +14,7 @@ from qkdpost.errors import AuthenticationError, QkdpostError, RemoteProtocolErro
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
-from qkdpost.transport.reconnection import Backoff, Reconnection
+from qkdpost.transport.reconnection import Backoff, Reconnection, passes_by
 from qkdpost.transport.silence import Silence
 
 __all__ = ["Reconnection", "keep_connected", "run", "serve"]
@@ -202,6 +202,11 @@ def serve(
             except TimeoutError:
                 if idle is not None:
                     idle()
+            except OSError as error:
+                if not passes_by(error):
+                    raise
+                _LOG.warning("a connection could not be accepted: %s", error)
+                return None
 
     yield from _kept(session, accepted, wait, idle, (timeout_seconds, keepalive_seconds))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import time
 
@@ -11,7 +12,17 @@ from qkdpost.checks import keep, real_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.session.events import ConnectionLost, Event, KeyReady
 
-__all__ = ["Backoff", "Reconnection"]
+__all__ = ["Backoff", "Reconnection", "passes_by"]
+
+_NO_LISTENER = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP)
+
+
+def passes_by(error: OSError) -> bool:
+    """Tell whether a listener that could not accept may later: a caller was gone again, or there were too many files.
+
+    Else it is closed, or none.
+    """
+    return error.errno not in _NO_LISTENER
 
 
 class Reconnection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
