@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +15,7 @@ from tests.campaigns import workers
 
 import qkdpost as qp
 from qkdpost.campaigns import InThisProcess, Outcome, Task, outcomes, read, run
+from support.stores import started
 
 
 def tasks(count: int, function: Any = workers.drawn, **arguments: Any) -> list[Task]:
@@ -128,3 +133,24 @@ def test_progress_is_told() -> None:
     told.clear()
     list(outcomes(iter(tasks(1)), executor=InThisProcess(), progress=lambda *step: told.append(step)))
     assert told == [("tasks", done, None) for done in range(2)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="no signals here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_outlives_a_campaign_that_is_killed(number: signal.Signals) -> None:
+    campaign = started(
+        "from qkdpost import campaigns\n"
+        "tasks = campaigns.correction_tasks(error_rates=[0.02], bits=4096, blocks=100_000)\n"
+        "for outcome in campaigns.outcomes(tasks, processes=2): print('go', flush=True)\n",
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert campaign.stdout is not None
+    try:
+        assert campaign.stdout.readline() == "go\n"
+        campaign.send_signal(number)
+        campaign.communicate(timeout=120)  # until nobody has the other end of its pipe
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(campaign.pid, signal.SIGKILL)

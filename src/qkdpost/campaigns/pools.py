@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import Any
 
 from qkdpost.checks import whole_number
@@ -34,7 +36,8 @@ class InThisProcess(Executor):
 class EmbeddedProcesses:
     """A pool of processes that is made anew when one of them dies.
 
-    Processes are spawned, not forked: threads and locks of this one are not copied into them.
+    Processes are spawned, not forked: threads and locks of this one are not copied into them. They end with this one,
+    also where that is killed and can tell them nothing.
 
     Args:
         processes: how many; by default as many as this process may use cores.
@@ -46,7 +49,8 @@ class EmbeddedProcesses:
         self.executor = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.processes, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.processes, mp_context=context, initializer=_end_with_parent)
 
     def replace(self) -> None:
         """Make a new pool in place of a broken one."""
@@ -56,3 +60,15 @@ class EmbeddedProcesses:
     def close(self) -> None:
         """End the processes."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that made it is gone; a worker that waits for a task would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
