@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,10 @@ def test_help_on_settings_explains_every_field(name: str) -> None:
     settings = getattr(qp, name)
     text = inspect.getdoc(settings) or ""
     assert [field for field in settings.__struct_fields__ if f"\n    {field}: " not in text] == []
+
+
+@pytest.mark.parametrize("room", ["", "network/", "transport/", "transport/network/", "campaigns/"])
+def test_type_checkers_do_not_see_the_loader_of_names(room: str) -> None:
+    source = (Path(qp.__file__).parent / room / "__init__.py").read_text(encoding="utf-8")
+    assert "\n    def __getattr__(" in source
+    assert "\ndef __getattr__(" not in source, "a module with __getattr__ has any name, and so no typo in one is found"

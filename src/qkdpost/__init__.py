@@ -297,15 +297,19 @@ _ROOMS = {"estimation": "statistics.error_rate"} | {
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 
-def __getattr__(name: str) -> _typing.Any:
-    """Enter a room when a name of it is first used, so that importing the package costs next to nothing."""
-    if name in _ROOMS:
-        return _import_module(f"{__name__}.{_ROOMS[name]}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(_import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if (
+    not _typing.TYPE_CHECKING
+):  # to type checkers a name that is not written above does not exist, so that they refuse typos
+
+    def __getattr__(name: str) -> _typing.Any:
+        """Enter a room when a name of it is first used, so that importing the package costs next to nothing."""
+        if name in _ROOMS:
+            return _import_module(f"{__name__}.{_ROOMS[name]}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(_import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -59,11 +59,13 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Enter the rooms that tasks work in when they are first used: a worker is ready sooner without the others."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # to type checkers a name that is not written above does not exist, so that they refuse typos
+
+    def __getattr__(name: str) -> Any:
+        """Enter the rooms that tasks work in when they are first used: a worker is ready sooner without the others."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["asyncio", "blocking", "network"]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Enter the drivers of key managers when they are first used: they need packages that not everybody has."""
-    if name == "network":
-        return import_module(f"{__name__}.network")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to type checkers a name that is not written above does not exist, so that they refuse typos
+
+    def __getattr__(name: str) -> ModuleType:
+        """Enter the drivers of key managers when they are first used: they need packages that not everybody has."""
+        if name == "network":
+            return import_module(f"{__name__}.network")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

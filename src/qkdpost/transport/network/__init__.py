@@ -46,22 +46,24 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a driver when a name of it is first used, and say what to install where a package is missing."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in _PACKAGES:
-            raise
-        raise ModuleNotFoundError(
-            f"{__name__}.{name} needs the package {error.name.split('.')[0]}, which the extra `network` has: "
-            'pip install "qkdpost[network]"',
-            name=error.name,
-        ) from error
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to type checkers a name that is not written above does not exist, so that they refuse typos
+
+    def __getattr__(name: str) -> Any:
+        """Load a driver when a name of it is first used, and say what to install where a package is missing."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] not in _PACKAGES:
+                raise
+            raise ModuleNotFoundError(
+                f"{__name__}.{name} needs the package {error.name.split('.')[0]}, which the extra `network` has: "
+                'pip install "qkdpost[network]"',
+                name=error.name,
+            ) from error
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
