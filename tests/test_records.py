@@ -315,3 +315,13 @@ def test_a_shallow_copy_is_another_record_of_the_same_arrays() -> None:
         assert other == record
         assert other is not record
         assert getattr(other, array) is getattr(record, array)
+
+
+def test_labels_are_numbers_to_numpy() -> None:
+    numbers = [0, 7, 3, 2, 5]
+    labels = Labels.from_array(numbers)
+    assert np.asarray(labels).tolist() == numbers
+    assert np.asarray(labels, dtype=np.int64).dtype == np.int64
+    assert Labels.from_array(np.asarray(labels)) == labels
+    with pytest.raises(ValueError, match="always a copy"):
+        np.array(labels, copy=False)

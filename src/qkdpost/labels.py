@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.checks import described, small_integers, whole_number
@@ -28,10 +29,12 @@ class Labels:
     Args:
         planes: bit p of every label, for p = 0, 1, 2; all of one length.
 
-    >>> import qkdpost as qp
+    >>> import numpy as np, qkdpost as qp
     >>> labels = qp.Labels.from_array([0, 2, 1, 0])
     >>> len(labels), labels.where(0).tolist()
     (4, [1, 0, 0, 1])
+    >>> np.asarray(labels).tolist()
+    [0, 2, 1, 0]
     """
 
     planes: tuple[Bits, ...] = field(repr=False)
@@ -53,6 +56,15 @@ class Labels:
         """
         values = small_integers("intensities", labels, most=MAX_LABEL, hint=_INTENSITIES_HINT)
         return cls(tuple(Bits.from_array((values >> plane & 1).view(np.bool_)) for plane in range(LABEL_PLANES)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the numbers themselves, shape (n,), uint8, for `numpy.asarray(labels)`."""
+        if copy is False:
+            raise ValueError("an array of labels is always a copy: they are packed in bits; leave out copy=False")
+        numbers = np.zeros(len(self), dtype=np.uint8)
+        for place, plane in enumerate(self.planes):
+            numbers |= np.asarray(plane).astype(np.uint8) << np.uint8(place)
+        return numbers if dtype is None else numbers.astype(dtype)
 
     def select(self, mask: Bits) -> Labels:
         """Return the labels at which `mask` is one, in order."""
