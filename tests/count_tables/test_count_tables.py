@@ -263,3 +263,10 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     assert list(tally.key_counts) == counts["key_detected"]
     assert list(tally.test_errors) == counts["test_errors"]
     assert tally == qp.DecoyTally.from_counts(frame)
+
+
+def test_counts_without_intensities_are_sent_to_the_other_tally(tmp_path: Path) -> None:
+    path = tmp_path / "counts.csv"
+    path.write_text("basis,detected,errors\nkey,1000000,10000\ntest,100000,1000\n")
+    with pytest.raises(qp.InputError, match=r"Tally\.from_counts takes counts without intensities"):
+        qp.DecoyTally.from_counts(path)

@@ -55,7 +55,7 @@ def counts_of_intensities(
     """
     columns = table.columns()
     if "intensity" not in columns:
-        raise table.column_missing("intensity")
+        raise table.column_missing("intensity", hint="Tally.from_counts takes counts without intensities")
     levels = _levels(table, columns, key_basis)
     named = _intensities(table, list(levels), intensities)
     order = sorted(levels, key=lambda label: _upper_end(named[label]), reverse=True)

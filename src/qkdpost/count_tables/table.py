@@ -41,11 +41,11 @@ class CountTable:
         """Return the place of each known column, by the library's name of it."""
         return known_columns(self.source, list(self.header))
 
-    def column_missing(self, *names: str) -> InputError:
+    def column_missing(self, *names: str, hint: str = "") -> InputError:
         """Return the error that says which columns there must be, and which there are."""
         wanted = ", ".join(f"{name} (or {', '.join(NAMES[name])})" if NAMES[name] else name for name in names)
         found = ", ".join(repr(text[:40]) for text in self.header[:20])
-        return InputError(f"{self.source} must have a column {wanted}; found {found}")
+        return InputError(f"{self.source} must have a column {wanted}; found {found}" + (f". {hint}" if hint else ""))
 
     def fault(self, row: int, text: str) -> InputError:
         """Return an error that says in which row something is wrong."""

@@ -135,7 +135,7 @@ def test_wrong_arguments_are_named(path: Path, arguments: dict[str, object], wor
     ("text", "words"),
     [
         ("1 2 3\n", "more than two columns"),
-        ("a b\n", "Letters: header_lines=1 skips a header"),
+        ("a b\n", "Letters: header_lines=1 skips a header; name detectors by detectors="),
         ("1 2.5\n", "must be whole; if times are in seconds"),
         ("1\n", "no column 2"),
         ("1,2\n", "give delimiter=','"),

@@ -67,7 +67,7 @@ def _hint(kind: int, in_time: bool, line: bytes, number: int, layout: TextLayout
         )
     letters = any(chr(byte).isalpha() and chr(byte) not in "eE" for byte in line)
     if number == layout.header_lines + 1 and letters and not layout.by_name:
-        return ". Letters: header_lines=1 skips a header; detectors with names are named, as alice=('H', ...)"
+        return ". Letters: header_lines=1 skips a header; name detectors by detectors= or alice=, bob=, as ('H', ...)"
     if (kind == tag_text.NOT_WHOLE and not in_time) or (kind == tag_text.BAD_NUMBER and in_time and layout.by_name):
         return ". Are the columns exchanged? columns=(1, 0) takes the detector from the second"
     return ""
