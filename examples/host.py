@@ -154,6 +154,8 @@ def driven(session: qp.Session, line: dict[str, Any], threads: ThreadPoolExecuto
     """Return the events of a session over one line after another."""
     times = {name: line[name] for name in ("timeout_seconds", "keepalive_seconds") if name in line}
     address, _, port = line.get("listen", line.get("connect", "")).rpartition(":")
+    if not address or not port.isdecimal():
+        raise qp.ConfigurationError(f'[line] must have listen or connect, as connect = "192.0.2.1:4100"; found {line}')
     if "listen" in line:
         listener = socket.create_server((address, int(port)))
         return qp.transport.asyncio.serve(session, listener, executor=threads, **times)
@@ -214,19 +216,39 @@ async def run_until_told(settings: dict[str, Any], home: Path, file: qp.storage.
         await living
 
 
+def check_settings(settings: dict[str, Any]) -> None:
+    """Refuse settings that lack something, or that nobody reads."""
+    for table, needed, known in (
+        (settings, {"role", "link", "pool", "line", "records", "keys"}, {"threads", "log", "metrics"}),
+        (settings.get("line", {}), set(), {"listen", "connect", "timeout_seconds", "keepalive_seconds"}),
+        (settings.get("records", {}), set(), {"folder", "simulated"}),
+        (settings.get("keys", {}), {"folder"}, set()),
+    ):
+        if wrong := sorted(set(table) - needed - known):
+            raise qp.ConfigurationError(f"there is no setting {', '.join(wrong)}; there are {sorted(needed | known)}")
+        if missing := sorted(needed - set(table)):
+            raise qp.ConfigurationError(f"the settings must have {', '.join(missing)}: host.toml explains each")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", type=Path, help="the TOML file")
     parser.add_argument("--create-pool", type=Path, metavar="FILE", help="make the pool of the key in FILE, and end")
     options = parser.parse_args()
-    settings, home = tomllib.loads(options.settings.read_text(encoding="utf-8")), options.settings.parent
+    try:
+        settings, home = tomllib.loads(options.settings.read_text(encoding="utf-8")), options.settings.parent
+        preshared = options.create_pool.read_bytes() if options.create_pool else b""
+        check_settings(settings)
+    except (OSError, tomllib.TOMLDecodeError, qp.ConfigurationError) as error:
+        print(f"this host does not start: {options.settings}: {error}", file=sys.stderr)
+        return 2
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for name in ("host", "qkdpost"):
         logging.getLogger(name).setLevel(settings.get("log", "INFO"))
     path = home / settings["pool"]
     try:
         if options.create_pool:
-            qp.storage.PoolFile.create(path, options.create_pool.read_bytes())
+            qp.storage.PoolFile.create(path, preshared)
             print(f"made {path}. Destroy {options.create_pool}, here and wherever it was")
             return 0
         with qp.storage.PoolFile(path) as file:

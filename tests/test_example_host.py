@@ -41,6 +41,24 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_settings_that_are_wrong_are_told_without_a_traceback(tmp_path: Path) -> None:
+    path = settings(tmp_path)
+    text = path.read_text()
+    for wrong, words in (
+        (text.replace("connect =", "conect ="), "no setting conect"),
+        (text.replace('role = "bob"', ""), "must have role"),
+        (text.replace("threads = 2", "threads = two"), "line 7"),
+    ):
+        path.write_text(wrong)
+        refused = run(path)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+        assert "Traceback" not in refused.stderr
+    absent = run(tmp_path / "absent.toml")
+    assert absent.returncode == 2
+    assert "Traceback" not in absent.stderr
+
+
 def test_a_host_does_not_start_on_a_pool_that_is_damaged_or_not_there(tmp_path: Path) -> None:
     path = settings(tmp_path)
     missing = run(path)
