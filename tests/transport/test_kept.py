@@ -21,6 +21,7 @@ from qkdpost.session.events import ConnectionLost, Event, HandshakeCompleted, Ke
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from qkdpost.transport.reconnection import Backoff, Reconnection
+from qkdpost.transport.turns import Turns
 from support.link import PRESHARED, bb84_records, small_link
 
 AT_ONCE = Reconnection(first_seconds=0.001, most_seconds=0.01)
@@ -386,6 +387,23 @@ def test_with_an_executor_the_session_never_works_in_the_loop() -> None:
     lines.listener.close()
     assert keys(seen["alice"]) == keys(seen["bob"]) != []
     assert threading.get_ident() not in worked_in
+
+
+def test_an_executor_that_is_shut_down_is_told_and_cancels_nobody() -> None:
+    async def main() -> None:
+        threads, leave = ThreadPoolExecutor(1), threading.Event()
+        threads.submit(leave.wait)
+        turns = Turns(threads)
+        call = asyncio.create_task(turns.call(lambda: 1))
+        await asyncio.sleep(0)
+        threads.shutdown(wait=False, cancel_futures=True)
+        leave.set()
+        with pytest.raises(RuntimeError, match="shut down"):
+            await call
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            await turns.call(lambda: 1)
+
+    asyncio.run(main())
 
 
 def test_an_executor_of_processes_is_refused() -> None:

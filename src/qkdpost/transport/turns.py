@@ -46,7 +46,15 @@ class Turns:
                         await asyncio.wait({future})
                 if not future.cancelled():
                     future.exception()
+                elif not _is_cancelled():
+                    raise RuntimeError("the executor was shut down before it came to a call of the session") from None
                 raise
+
+
+def _is_cancelled() -> bool:
+    """Tell whether this task was cancelled, and not what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 TURNS: WeakKeyDictionary[Session, Turns] = WeakKeyDictionary()
