@@ -8,7 +8,7 @@
 
 Give it a quiet machine, and one core (`taskset -c 1` on Linux). A ratio above 1 is faster here. Between two machines
 the ratios of all lines should be alike; a line that stands out says that something there is not as it should be - the
-processor path, say (`python -m qkdpost`). Between two versions on one machine `python -m benchmarks.beside` is exacter.
+processor path, say (`python -m qkdpost`). Between two versions on one machine `python -m benchmarks.beside` tells more.
 """
 
 from __future__ import annotations
