@@ -55,7 +55,9 @@ def test_links_of_planning_and_paths() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [np.zeros(2), {1, 2}, object(), float("nan"), float("inf"), b"bytes", {1: 2}, [[np.float32(1)]]], ids=repr
+    "value",
+    [np.zeros(2), {1, 2}, object(), float("nan"), float("inf"), b"bytes", {1: 2}, [[np.float32(1)]]],
+    ids=["array", "set", "object", "nan", "infinity", "bytes", "number for a key", "scalar of numpy"],
 )
 def test_others_are_refused(value: Any) -> None:
     with pytest.raises(qp.InputError, match=r"argument"):
