@@ -180,7 +180,7 @@ def measure(folder: Path, requests: int, keys: int, seconds: float) -> tuple[Cos
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2.0, help="of processor time, for each row")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="where the stores lie; default: a temporary folder")
     parser.add_argument("--profile", default="", help="a load as in the table, whose calls are listed")
     options = parser.parse_args()
     if options.profile:
