@@ -93,6 +93,8 @@ def inside(kind: Any) -> Iterator[object]:
             yield max(kind.ge or 0.0, 0.0)
         case msgspec.inspect.BytesType():
             yield bytes(kind.min_length or 0)
+        case msgspec.inspect.StrType():
+            yield ""
         case msgspec.inspect.StructType():
             yield [next(inside(item.type)) for item in kind.fields]
 
@@ -115,10 +117,14 @@ def test_what_lies_outside_a_bound_is_refused(kind: type[Message], place: int, f
 
 @pytest.mark.parametrize("kind", all_types(), ids=lambda kind: kind.__name__)
 def test_every_field_is_needed(kind: type[Message]) -> None:
+    """A greeting alone may lack its last fields, as one of an older release does, so that this can be said."""
     array = payload(BY_TYPE[kind])
     assert not refused(array)
-    if len(array) > 1:
-        assert refused(array[:-1])
+    fields: Any = msgspec.inspect.type_info(kind)
+    needed = sum(field.required for field in fields.fields)
+    assert needed == len(fields.fields) or kind.__name__ == "Hello"
+    if needed:
+        assert refused(array[:needed])
 
 
 def test_a_number_that_stands_for_no_type_is_refused() -> None:

@@ -93,6 +93,12 @@ def replace_file(path: Path, content: bytes) -> None:
 
     Raises:
         OSError: it was not done, or is not durable; what stood there before stands there still, or the new one does.
+
+    >>> import pathlib, tempfile, qkdpost as qp
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "key"
+    >>> qp.storage.replace_file(path, bytes(32))
+    >>> path.stat().st_size
+    32
     """
     beside = path.with_name(f"{path.name}.new")
     with suppress(FileNotFoundError):
