@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, replace
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from qkdpost.checks import choice, instance, real_number, whole_number
+from qkdpost.checks import choice, instance, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.planning.planned_link import FIBRE, PlannedLink, keep, length_of_fibre
+from qkdpost.planning.planned_link import FIBRE, PlannedLink
 from qkdpost.planning.virtual_channel import virtual_channel_capacity
 from qkdpost.progress import Progress
 from qkdpost.protocols.gaussian_cv import GaussianCV
@@ -302,10 +302,6 @@ class GaussianLink(PlannedLink):
     def with_free_parameters(self, values: Sequence[float]) -> Self:
         """Return the same link with another choice."""
         return replace(self, modulation_variance=math.exp(max(-7.0, min(5.0, values[0]))))
-
-    def over(self, fibre_km: float) -> Self:
-        """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> GaussianCV:
         """Return the settings of QKD with Gaussian modulation, as far as the two hosts share them."""

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from qkdpost.checks import instance
 from qkdpost.planning.expectation import RoundRates, coherent_rates, with_detector_memory
-from qkdpost.planning.parameters import BIASES, expected_disclosure, expit, logit, neighbours, rounded_counts
-from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, length_of_fibre
+from qkdpost.planning.parameters import BIASES, charged_length, expit, logit, neighbours, rounded_counts
+from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts
 from qkdpost.progress import Progress
 from qkdpost.protocols.decoy_bb84 import DecoyBB84
 from qkdpost.records import Detections, PreparedPulses
@@ -74,13 +74,8 @@ class DecoyBB84Link(PlannedLink):
     def secret_length(self, pulses: int, efficiency: float | None, epsilon: Epsilon, **options: Any) -> SecretLength:
         """Return the secret length of the expected tally of `pulses` pulses; efficiency None for 1.1."""
         tally = self.expected_tally(pulses)
-        disclosed = expected_disclosure(tally.key_bits, sum(tally.key_errors or ()), efficiency, epsilon)
-        return decoy_bb84.secret_length(
-            tally,
-            leakage_bits=disclosed.leakage_bits,
-            verification_bits=disclosed.verification_bits,
-            epsilon=epsilon,
-            **options,
+        return charged_length(
+            decoy_bb84.secret_length, tally, sum(tally.key_errors or ()), efficiency, epsilon, **options
         )
 
     def starting_points(self) -> Iterator[Self]:
@@ -120,10 +115,6 @@ class DecoyBB84Link(PlannedLink):
             probabilities=tuple(value / math.fsum(raw) for value in raw),
         )
         return replace(self, source=source, test_probability=expit(values[-1]))
-
-    def over(self, fibre_km: float) -> Self:
-        """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> DecoyBB84:
         """Return the settings of decoy-state BB84 with this source."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, replace
 from typing import Any, Self
 
-from qkdpost.checks import real_number
+from qkdpost.checks import keep, real_number
 from qkdpost.planning.expectation import pair_rates
-from qkdpost.planning.parameters import BIASES, expected_disclosure, expit, logit
-from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, keep, length_of_fibre
+from qkdpost.planning.parameters import BIASES, charged_length, errors_as_in_test, expit, logit
+from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts
 from qkdpost.progress import Progress
 from qkdpost.protocols.bbm92 import BBM92
 from qkdpost.records import Detections
@@ -73,15 +73,7 @@ class BBM92Link(PlannedLink):
     def secret_length(self, pulses: int, efficiency: float | None, epsilon: Epsilon, **options: Any) -> SecretLength:
         """Return the secret length of the expected tally of `pulses` slots; efficiency None for 1.1."""
         tally = self.expected_tally(pulses)
-        wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
-        disclosed = expected_disclosure(tally.key_bits, wrong, efficiency, epsilon)
-        return bbm92.secret_length(
-            tally,
-            leakage_bits=disclosed.leakage_bits,
-            verification_bits=disclosed.verification_bits,
-            epsilon=epsilon,
-            **options,
-        )
+        return charged_length(bbm92.secret_length, tally, errors_as_in_test(tally), efficiency, epsilon, **options)
 
     def starting_points(self) -> Iterator[Self]:
         """Yield a coarse grid of choices to start a search from."""
@@ -95,10 +87,6 @@ class BBM92Link(PlannedLink):
     def with_free_parameters(self, values: Sequence[float]) -> Self:
         """Return the same link with other choices."""
         return replace(self, pairs_per_slot=math.exp(min(0.0, values[0])), test_probability=expit(values[1]))
-
-    def over(self, fibre_km: float) -> Self:
-        """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> BBM92:
         """Return the settings of BBM92 in numbered slots; they state nothing of the devices."""

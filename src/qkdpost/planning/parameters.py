@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from qkdpost.checks import real_number
 from qkdpost.security.disclosed import Disclosed
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.leakage import DEFAULT_EFFICIENCY, MAX_EFFICIENCY, expected_leakage
+from qkdpost.security.qubits.tally import Tally
+from qkdpost.security.result import SecretLength
+from qkdpost.security.single_photon.tally import SinglePhotonTally
 
 __all__ = [
     "BIASES",
+    "charged_length",
     "check_efficiency",
-    "expected_disclosure",
+    "errors_as_in_test",
     "expit",
     "logit",
     "neighbours",
@@ -34,13 +39,38 @@ def check_efficiency(efficiency: object) -> float:
     return real_number("efficiency", efficiency, least=1.0, most=MAX_EFFICIENCY)
 
 
-def expected_disclosure(key_bits: int, errors: int, efficiency: float | None, epsilon: Epsilon) -> Disclosed:
+def _expected_disclosure(key_bits: int, errors: int, efficiency: float | None, epsilon: Epsilon) -> Disclosed:
     """Return what correction and verification of the key are expected to disclose."""
     efficiency = DEFAULT_EFFICIENCY if efficiency is None else efficiency
     rate = min(0.5, errors / key_bits) if key_bits else 0.0
     verification = epsilon.verification_charge_bits
     correction = expected_leakage(key_bits, rate, efficiency=efficiency)
     return Disclosed(leakage_bits=correction + verification, verification_bits=verification, two_way=True)
+
+
+def charged_length(
+    bound: Callable[..., SecretLength],
+    tally: Any,
+    key_errors: int,
+    efficiency: float | None,
+    epsilon: Epsilon,
+    /,
+    **options: Any,  # of the bound, one of which may be `bound`
+) -> SecretLength:
+    """Return a kind's bound on an expected tally, with what correction and verification will disclose."""
+    disclosed = _expected_disclosure(tally.key_bits, key_errors, efficiency, epsilon)
+    return bound(
+        tally,
+        leakage_bits=disclosed.leakage_bits,
+        verification_bits=disclosed.verification_bits,
+        epsilon=epsilon,
+        **options,
+    )
+
+
+def errors_as_in_test(tally: Tally | SinglePhotonTally) -> int:
+    """Return how many key bits are expected to be wrong, with the error rate of the test bits."""
+    return round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
 
 
 def rounded_counts(scale: float, weights: Sequence[float], rates: Sequence[float]) -> tuple[int, ...]:

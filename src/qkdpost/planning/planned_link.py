@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from qkdpost.blocks import Blocks
-from qkdpost.checks import instance, real_number, whole_real
+from qkdpost.checks import instance, keep, real_number, whole_real
 from qkdpost.config import LinkConfig
 from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
@@ -28,8 +29,6 @@ __all__ = [
     "PlannedLink",
     "check_link_parts",
     "check_pulses",
-    "keep",
-    "length_of_fibre",
 ]
 
 FIBRE = Fibre()
@@ -67,13 +66,14 @@ class PlannedLink(ABC):
     def pulse_rate_hz(self) -> float:
         """Pulses, slots or symbols per second."""
 
-    @abstractmethod
     def over(self, fibre_km: float) -> Self:
         """Return the same link over another length of fibre.
 
         Raises:
             InputError: it is no length.
         """
+        length: Any = {"fibre_km": real_number("fibre_km", fibre_km, least=0.0)}
+        return replace(self, **length)  # type: ignore[type-var]
 
     @abstractmethod
     def protocol_settings(self) -> ProtocolSettings:
@@ -168,20 +168,6 @@ def check_pulses(name: str, pulses: object) -> int:
         InputError: it is not a whole number in 1 ... 2^53.
     """
     return whole_real(name, pulses, least=1, most=MAX_PULSES)
-
-
-def length_of_fibre(fibre_km: object) -> float:
-    """Return a length of fibre.
-
-    Raises:
-        InputError: it is none.
-    """
-    return real_number("fibre_km", fibre_km, least=0.0)
-
-
-def keep(link: PlannedLink, name: str, value: object) -> None:
-    """Put the converted value in the place of what was given, in a frozen record."""
-    object.__setattr__(link, name, value)
 
 
 def check_link_parts(link: Any, fibre_km: float | None, detectors: tuple[str, ...]) -> None:

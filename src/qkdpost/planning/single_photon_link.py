@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass, replace
 from typing import Any, Self
 
-from qkdpost.checks import instance, real_number
+from qkdpost.checks import instance, keep, real_number
 from qkdpost.planning.expectation import RoundRates, one_or_two_photon_rates, with_detector_memory
-from qkdpost.planning.parameters import BIASES, expected_disclosure, expit, logit
-from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts, keep, length_of_fibre
+from qkdpost.planning.parameters import BIASES, charged_length, errors_as_in_test, expit, logit
+from qkdpost.planning.planned_link import DETECTORS, FIBRE, PlannedLink, check_link_parts
 from qkdpost.progress import Progress
 from qkdpost.protocols.single_photon_bb84 import SinglePhotonBB84
 from qkdpost.records import Detections, PreparedPulses
@@ -76,14 +76,8 @@ class SinglePhotonBB84Link(PlannedLink):
     def secret_length(self, pulses: int, efficiency: float | None, epsilon: Epsilon, **options: Any) -> SecretLength:
         """Return the secret length of the expected tally of `pulses` pulses; efficiency None for 1.1."""
         tally = self.expected_tally(pulses)
-        wrong = round(tally.key_bits * tally.test_errors / max(1, tally.test_bits))
-        disclosed = expected_disclosure(tally.key_bits, wrong, efficiency, epsilon)
-        return single_photon.secret_length(
-            tally,
-            leakage_bits=disclosed.leakage_bits,
-            verification_bits=disclosed.verification_bits,
-            epsilon=epsilon,
-            **options,
+        return charged_length(
+            single_photon.secret_length, tally, errors_as_in_test(tally), efficiency, epsilon, **options
         )
 
     def starting_points(self) -> Iterator[Self]:
@@ -97,10 +91,6 @@ class SinglePhotonBB84Link(PlannedLink):
     def with_free_parameters(self, values: Sequence[float]) -> Self:
         """Return the same link with other choices."""
         return replace(self, attenuation=expit(values[0]), test_probability=expit(values[1]))
-
-    def over(self, fibre_km: float) -> Self:
-        """Return the same link over another length of fibre."""
-        return replace(self, fibre_km=length_of_fibre(fibre_km))
 
     def protocol_settings(self) -> SinglePhotonBB84:
         """Return the settings of BB84 with this source, attenuated."""

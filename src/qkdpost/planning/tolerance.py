@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qkdpost.errors import ConfigurationError
-from qkdpost.planning.parameters import check_efficiency, expected_disclosure
+from qkdpost.planning.parameters import charged_length, check_efficiency
 from qkdpost.planning.planned_link import check_pulses
 from qkdpost.security import bb84
 from qkdpost.security.epsilon import Epsilon
@@ -51,16 +51,8 @@ def tolerated_error_rate(
 
     def gives_key(errors: int) -> bool:
         wrong = -(-key * errors // test)  # rounded up
-        disclosed = expected_disclosure(key, wrong, factor, budget)
         tally = Tally(key_bits=key, test_bits=test, test_errors=errors)
-        found = bb84.secret_length(
-            tally,
-            leakage_bits=disclosed.leakage_bits,
-            verification_bits=disclosed.verification_bits,
-            epsilon=budget,
-            **options,
-        )
-        return found.bits > 0
+        return charged_length(bb84.secret_length, tally, wrong, factor, budget, **options).bits > 0
 
     if not gives_key(0):
         raise ConfigurationError(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from qkdpost.checks import numbers, real_number, whole_number
+from qkdpost.checks import keep, numbers, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.security.decoy.tally import check_intensities
 
@@ -105,8 +105,8 @@ class WeakCoherentSource:
 
     def __post_init__(self) -> None:
         intensities, probabilities = check_intensities(self.intensities, self.probabilities)
-        _keep(self, "intensities", intensities)
-        _keep(self, "probabilities", probabilities)
+        keep(self, "intensities", intensities)
+        keep(self, "probabilities", probabilities)
         _keep_reals(self, ("misalignment",), most=1.0)
 
 
@@ -164,7 +164,7 @@ class GatedDetectors:
     def __post_init__(self) -> None:
         _keep_reals(self, ("efficiency", "dark_count_probability", "afterpulse_probability"), most=1.0)
         _keep_reals(self, ("afterpulse_slots",), least=1.0, most=2.0**40)
-        _keep(self, "dead_time_slots", whole_number("dead_time_slots", self.dead_time_slots, most=2**40))
+        keep(self, "dead_time_slots", whole_number("dead_time_slots", self.dead_time_slots, most=2**40))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,7 @@ class TaggingReceiver:
         _keep_reals(self, ("dark_count_rate_hz",), most=MAX_RATE_HZ)
         _keep_reals(self, ("jitter_ps", "dead_time_ps", "echo_delay_ps"), most=MAX_TIME_PS)
         delays = numbers("delays_ps", self.delays_ps, count=4, each="channel", least=-MAX_TIME_PS, most=MAX_TIME_PS)
-        _keep(self, "delays_ps", delays)
+        keep(self, "delays_ps", delays)
 
 
 def with_length(fibre: Fibre, fibre_km: float | None) -> Fibre:
@@ -214,11 +214,6 @@ def with_length(fibre: Fibre, fibre_km: float | None) -> Fibre:
     return fibre if fibre_km is None else replace(fibre, length_km=real_number("fibre_km", fibre_km, least=0.0))
 
 
-def _keep(device: object, name: str, value: object) -> None:
-    """Put the converted value in the place of what was given, in a frozen record."""
-    object.__setattr__(device, name, value)
-
-
 def _keep_reals(device: object, names: Iterable[str], *, least: float = 0.0, most: float = math.inf) -> None:
     for name in names:
-        _keep(device, name, real_number(name, getattr(device, name), least=least, most=most))
+        keep(device, name, real_number(name, getattr(device, name), least=least, most=most))

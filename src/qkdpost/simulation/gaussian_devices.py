@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qkdpost.checks import flag, numbers, real_number, whole_number
+from qkdpost.checks import flag, keep, numbers, real_number, whole_number
 from qkdpost.errors import InputError
 
 __all__ = ["CoherentImperfections", "check_excess_noise"]
@@ -52,18 +52,18 @@ class CoherentImperfections:
     integers: bool = True
 
     def __post_init__(self) -> None:
-        _keep(self, "phase_correlation", real_number("phase_correlation", self.phase_correlation, least=0.0, below=1.0))
-        _keep(self, "rotation_rad", real_number("rotation_rad", self.rotation_rad, least=-math.pi, most=math.pi))
+        keep(self, "phase_correlation", real_number("phase_correlation", self.phase_correlation, least=0.0, below=1.0))
+        keep(self, "rotation_rad", real_number("rotation_rad", self.rotation_rad, least=-math.pi, most=math.pi))
         for name in ("imbalance", "intersymbol"):
-            _keep(self, name, real_number(name, getattr(self, name), above=-1.0, below=1.0))
-        _keep(self, "offset", numbers("offset", self.offset, count=2, each="quadrature", least=-1e3, most=1e3))
+            keep(self, name, real_number(name, getattr(self, name), above=-1.0, below=1.0))
+        keep(self, "offset", numbers("offset", self.offset, count=2, each="quadrature", least=-1e3, most=1e3))
         drift = real_number("transmittance_drift", self.transmittance_drift, above=-2.0, below=2.0)
-        _keep(self, "transmittance_drift", drift)
+        keep(self, "transmittance_drift", drift)
         gain = real_number("calibration_gain", self.calibration_gain, above=0.0, most=1e3)
-        _keep(self, "calibration_gain", gain)
+        keep(self, "calibration_gain", gain)
         if self.adc_bits is not None:
-            _keep(self, "adc_bits", whole_number("adc_bits", self.adc_bits, least=2, most=MAX_ADC_BITS))
-        _keep(self, "integers", flag("integers", self.integers))
+            keep(self, "adc_bits", whole_number("adc_bits", self.adc_bits, least=2, most=MAX_ADC_BITS))
+        keep(self, "integers", flag("integers", self.integers))
 
     @property
     def gains(self) -> tuple[float, float]:
@@ -93,8 +93,3 @@ def check_excess_noise(excess_noise: object, transmittance: float) -> tuple[floa
             "the mode that is mixed in would have less noise than the uncertainty relation allows. Use more noise"
         )
     return noise_x, noise_p
-
-
-def _keep(device: object, name: str, value: object) -> None:
-    """Put the converted value in the place of what was given, in a frozen record."""
-    object.__setattr__(device, name, value)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.checks import choice, numbers, real_number, whole_number
+from qkdpost.checks import choice, keep, numbers, real_number, whole_number
 from qkdpost.errors import InputError
 from qkdpost.simulation.devices import MAX_RATE_HZ, MAX_TIME_PS
 from qkdpost.simulation.draws import MAX_PULSES
@@ -54,15 +54,15 @@ class LaserClock:
     false_syncs: float = 0.0
 
     def __post_init__(self) -> None:
-        _keep(self, "period_ps", real_number("period_ps", self.period_ps, above=0.0, most=MAX_TIME_PS))
+        keep(self, "period_ps", real_number("period_ps", self.period_ps, above=0.0, most=MAX_TIME_PS))
         for name in ("error_ppm", "drift_ppm"):
-            _keep(self, name, real_number(name, getattr(self, name), least=-1e5, most=1e5))
+            keep(self, name, real_number(name, getattr(self, name), least=-1e5, most=1e5))
         for name in ("jitter_ps", "sync_jitter_ps"):
-            _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=MAX_TIME_PS))
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, most=MAX_TIME_PS))
         for name in ("missed_syncs", "false_syncs"):
-            _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=1.0))
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, most=1.0))
         for name in ("lead_pulses", "divider"):
-            _keep(self, name, whole_number(name, getattr(self, name), most=MAX_PULSES))
+            keep(self, name, whole_number(name, getattr(self, name), most=MAX_PULSES))
 
     def times_ps(self, pulses: NDArray[np.int64], total: int) -> NDArray[np.float64]:
         """Return when pulses leave; they count from the tagger's start and are `total`; shape (n,)."""
@@ -111,22 +111,22 @@ class PulsedReceiver:
     first_tick: int = 0
 
     def __post_init__(self) -> None:
-        _keep(self, "encoding", choice("encoding", self.encoding, _DETECTORS))
+        keep(self, "encoding", choice("encoding", self.encoding, _DETECTORS))
         for name in ("efficiency", "test_probability"):
-            _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=1.0))
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, most=1.0))
         rate = real_number("dark_count_rate_hz", self.dark_count_rate_hz, least=0.0, most=MAX_RATE_HZ)
-        _keep(self, "dark_count_rate_hz", rate)
+        keep(self, "dark_count_rate_hz", rate)
         for name in ("jitter_ps", "dead_time_ps", "separation_ps"):
-            _keep(self, name, real_number(name, getattr(self, name), least=0.0, most=MAX_TIME_PS))
+            keep(self, name, real_number(name, getattr(self, name), least=0.0, most=MAX_TIME_PS))
         delays = numbers("delays_ps", self.delays_ps, least=-MAX_TIME_PS, most=MAX_TIME_PS)
         if len(delays) > self.detectors:
             raise InputError(
                 f"delays_ps has at most one delay for each of {self.detectors} detectors; found {len(delays)}"
             )
-        _keep(self, "delays_ps", delays)
-        _keep(self, "tick_ps", real_number("tick_ps", self.tick_ps, above=0.0, most=MAX_TIME_PS))
+        keep(self, "delays_ps", delays)
+        keep(self, "tick_ps", real_number("tick_ps", self.tick_ps, above=0.0, most=MAX_TIME_PS))
         for name in ("sync_channel", "first_tick"):
-            _keep(self, name, whole_number(name, getattr(self, name), least=-(2**60), most=2**60))
+            keep(self, name, whole_number(name, getattr(self, name), least=-(2**60), most=2**60))
 
     @property
     def detectors(self) -> int:
@@ -137,8 +137,3 @@ class PulsedReceiver:
     def channel_delays_ps(self) -> NDArray[np.float64]:
         """The delay of each detector."""
         return np.array([*self.delays_ps, *[0.0] * (self.detectors - len(self.delays_ps))])
-
-
-def _keep(device: object, name: str, value: object) -> None:
-    """Put the converted value in the place of what was given, in a frozen record."""
-    object.__setattr__(device, name, value)
