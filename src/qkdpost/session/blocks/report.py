@@ -15,6 +15,7 @@ from qkdpost.display import html_table
 from qkdpost.health import OwnRecord
 from qkdpost.security.result import SecretLength
 from qkdpost.session.blocks.hints import hints_of_error_rates
+from qkdpost.session.blocks.rates import Rates
 from qkdpost.session.blocks.run import BlockRun
 from qkdpost.statistics.entropy import binary_entropy
 from qkdpost.statistics.error_rate import estimate_error_rate
@@ -28,7 +29,7 @@ _ENDING = ("abort_reason", "abort_detail", "aborted_by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockReport:
+class BlockReport(Rates):
     """What happened to a block on this side, written once it has ended. Nothing in it is secret.
 
     Args:
@@ -137,26 +138,6 @@ class BlockReport:
     matched_by_tenth: tuple[tuple[int, int], ...] = ()
     notices: tuple[str, ...] = ()
     own_record: OwnRecord | None = None
-
-    @property
-    def qber_test(self) -> float | None:
-        """Error rate of the test rounds; None where none were compared."""
-        return self.test_errors / self.test_bits if self.test_bits else None
-
-    @property
-    def qber_key(self) -> float | None:
-        """Error rate of the key rounds, exact after correction; None on a side that does not learn it."""
-        return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else None
-
-    @property
-    def bits_per_pulse(self) -> float | None:
-        """Bits of key delivered for each pulse; None where there are no numbered pulses."""
-        return self.key_length_bits / self.pulses if self.pulses else None
-
-    @property
-    def bits_per_second(self) -> float | None:
-        """Bits of key delivered for each second of the records; None where their duration is not known."""
-        return self.key_length_bits / self.seconds if self.seconds else None
 
     @property
     def efficiency(self) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 from qkdpost.checks import instance, listed, real_number
 from qkdpost.display import html_table
 from qkdpost.errors import InputError
+from qkdpost.session.blocks.rates import Rates
 from qkdpost.session.blocks.report import BlockReport
 
 __all__ = ["Totals"]
@@ -29,7 +30,7 @@ _SUMMED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Rates):
     """Sums over the reports of several blocks, those without key among them; `Totals.of(reports)` makes them.
 
     Args:
@@ -113,26 +114,6 @@ class Totals:
             accumulated_epsilon=max((report.accumulated_epsilon for report in entries), default=0.0),
             **sums,
         )
-
-    @property
-    def qber_test(self) -> float | None:
-        """Error rate of the test rounds; None where none were compared."""
-        return self.test_errors / self.test_bits if self.test_bits else None
-
-    @property
-    def qber_key(self) -> float | None:
-        """Error rate of the key rounds, exact; None where it is not known."""
-        return self.key_errors / self.key_bits if self.key_errors is not None and self.key_bits else None
-
-    @property
-    def bits_per_pulse(self) -> float | None:
-        """Bits of key for each pulse; None where there were no numbered pulses."""
-        return self.key_length_bits / self.pulses if self.pulses else None
-
-    @property
-    def bits_per_second(self) -> float | None:
-        """Bits of key for each second that the records took; None where that is not known."""
-        return self.key_length_bits / self.seconds if self.seconds else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain numbers, None where something is not known: a row of a table."""
