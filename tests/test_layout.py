@@ -16,6 +16,7 @@ ORDER = [
     "version",
     "errors",
     "checks",
+    "durable_files",
     "progress",
     "display",
     "count_tables",

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from qkdpost.campaigns.plain_values import canonical_json, digest_of
 from qkdpost.campaigns.task import Outcome
+from qkdpost.durable_files import hold
 from qkdpost.errors import InputError, StoreInUse
 from qkdpost.version import VERSION
 
@@ -126,7 +127,8 @@ class ResultsFile:
         self._places: dict[str, tuple[int, int]] = {}
         self._file = self._path.open("ab+")
         try:
-            _lock(self._file.fileno(), self._path)
+            if not hold(self._file.fileno()):
+                raise StoreInUse(f"{self._path} is open in another campaign: wait for it, or name another file")
             self._load()
         except BaseException:
             self._file.close()
@@ -203,14 +205,3 @@ class ResultsFile:
     def close(self) -> None:
         """Close the file; another process may go on with it."""
         self._file.close()
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system; without it nobody checks that one process writes
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise StoreInUse(f"{path} is open in another campaign: wait for it, or name another file") from None

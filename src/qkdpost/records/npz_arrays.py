@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from qkdpost.durable_files import sync_folder
 from qkdpost.errors import InputError
 
 __all__ = ["read_arrays", "write_arrays"]
@@ -48,12 +49,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         with contextlib.suppress(OSError):
             os.unlink(fresh)
         raise
-    if os.name == "posix":  # else the new name itself might be lost
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(path.parent)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

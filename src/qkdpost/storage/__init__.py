@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qkdpost.storage.files import replace_file
+from qkdpost.durable_files import replace_file
 from qkdpost.storage.pool_file import PoolFile
 
 __all__ = ["PoolFile", "replace_file"]

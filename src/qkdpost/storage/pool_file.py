@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from qkdpost.checks import flag
+from qkdpost.durable_files import check_folder, lock, read_private, replace_file
 from qkdpost.errors import InputError, LocalProtocolError, StoreDamaged, StoreUnavailable
 from qkdpost.keys.pool import KeyPool
 from qkdpost.keys.snapshot import Content, unpack
 from qkdpost.single_use import SingleUse
-from qkdpost.storage.files import check_folder, lock, read_private, replace_file
 from qkdpost.storage.saves import MAX_SAVES, NUMBER, read_told, write_told
 
 __all__ = ["PoolFile"]

@@ -14,16 +14,16 @@ None of this works on network file systems.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
 import struct
 from pathlib import Path
 
+from qkdpost.durable_files import hold, sync_folder
 from qkdpost.errors import ConfigurationError, StoreDamaged, StoreInUse
 
-__all__ = ["CountFile", "Reserve", "lock", "make_file", "private_folder", "sync_folder", "unlock"]
+__all__ = ["CountFile", "Reserve", "lock", "make_file", "private_folder", "unlock"]
 
 RESERVE_BYTES = 4 * 2**20
 _CLOSED = os.O_CLOEXEC | os.O_NOFOLLOW if hasattr(os, "O_NOFOLLOW") else 0
@@ -60,35 +60,20 @@ def make_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | _CLOSED, 0o600))
 
 
-def sync_folder(path: Path) -> None:
-    """Make durable which files a folder has."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def lock(path: Path) -> int:
     """Take the lock of a store, and return the descriptor that holds it.
 
     Raises:
         StoreInUse: it is taken.
-        ConfigurationError: this system has no such locks.
     """
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError as missing:
-        raise ConfigurationError("a store in files needs locks by flock, which this system has not") from missing
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | _CLOSED, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as refused:
-        os.close(descriptor)
-        if refused.errno in (errno.EWOULDBLOCK, errno.EACCES):
+        if not hold(descriptor):
             raise StoreInUse(
                 f"the store in {path.parent} is open already, here or in another process: close it there first"
-            ) from None
+            )
+    except BaseException:
+        os.close(descriptor)
         raise
     return descriptor
 

@@ -18,10 +18,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from qkdpost.durable_files import sync_folder
 from qkdpost.errors import QkdpostError, StoreDamaged, StoreUnavailable
 from qkdpost.network.store.connection import checkpoint, connect, quick_check, refusal
 from qkdpost.network.store.database import Database, is_made, make_tables
-from qkdpost.network.store.files import CountFile, Reserve, lock, make_file, private_folder, sync_folder, unlock
+from qkdpost.network.store.files import CountFile, Reserve, lock, make_file, private_folder, unlock
 from qkdpost.network.store.processes import this_process
 from qkdpost.network.store.rows import State
 from qkdpost.network.store.sealing import Sealer

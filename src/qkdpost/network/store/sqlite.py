@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from qkdpost.checks import flag, instance, whole_number
+from qkdpost.durable_files import sync_folder
 from qkdpost.errors import InputError, LocalProtocolError, QkdpostError, StoreDamaged, StoreUnavailable
 from qkdpost.network.store.connection import is_full, refusal
 from qkdpost.network.store.database import Database
-from qkdpost.network.store.files import RESERVE_BYTES, make_file, private_folder, sync_folder
+from qkdpost.network.store.files import RESERVE_BYTES, make_file, private_folder
 from qkdpost.network.store.opening import DATABASE, OpenStore
 from qkdpost.network.store.processes import this_process
 from qkdpost.network.store.protocol import (
