@@ -234,10 +234,23 @@ def decoy_records(link: qp.LinkConfig, seed: int = 3) -> tuple[Any, Any]:
     return qp.simulation.decoy_bb84(link, pulses=DECOY_PULSES, fibre_km=10, rng=rng, test_probabilities=(0.3, 0.3))
 
 
+def distill_all_frames(link: qp.LinkConfig, tries: int = 6) -> qp.Distillation:
+    """Distil until no frame is dropped, for one costs more single photons than a plan allows for.
+
+    One of some 85 blocks of 43 frames drops one: six in a row do with a probability below 1e-11.
+    """
+    records = decoy_records(link)
+    for _ in range(tries):
+        result = qp.distill(*records, link)
+        if result.report.dropped_frames == 0:
+            return result
+    raise AssertionError(f"{tries} blocks dropped a frame each")
+
+
 @pytest.mark.parametrize("name", DECOYS)
 def test_decoy_states_by_the_published_form(name: str) -> None:
     plan = decoy_plan(name)
-    result = qp.distill(*decoy_records(plan.config), plan.config)
+    result = distill_all_frames(plan.config)
     for report in (*result.reports, *result.peer_reports):
         assert report.abort_reason is None, report
         assert report.secret is not None
@@ -256,10 +269,11 @@ def test_decoy_thresholds_that_are_missed(name: str) -> None:
     acceptance = plan.config.security.acceptance
     assert acceptance is not None
     alice, bob = decoy_records(plan.config)
+    within: dict[str, object] = {"single_photons": 150_000, "phase_error_rate": 0.2}  # with six frames dropped, too
     for thresholds, words in (
         ({"single_photons": 10**7}, "single photons"),
-        ({"phase_error_rate": 0.001}, "phase-error rate"),
-        ({"leakage_bits": 5000}, "leakage"),
+        (within | {"phase_error_rate": 0.001}, "phase-error rate"),
+        (within | {"leakage_bits": 5000}, "leakage"),
     ):
         link = changed(plan.config, security={"acceptance": structs.replace(acceptance, **thresholds)})
         result = qp.distill(alice, bob, link)
