@@ -126,8 +126,15 @@ def _bound(kind: str) -> Callable[[], object]:
     return lambda: bound(tally, leakage_bits=10**5, epsilon=1e-10, **options)
 
 
-def _pipeline(kind: str) -> Callable[[], object]:
-    records = [block_records(2**20, 0.03, np.random.default_rng(11))] * 2
+def _accurate_decoder() -> Callable[[], object]:
+    rng = np.random.default_rng(12)
+    reference = _bits(13, 2**20)
+    noisy = reference ^ qp.Bits.from_array((rng.random(2**20) < 0.02).astype(np.uint8))
+    return lambda: qp.reconcile(reference, noisy, method="ldpc", qber=0.02, decoder="accurate")
+
+
+def _pipeline(kind: str, exponent: int) -> Callable[[], object]:
+    records = [block_records(2**exponent, 0.03, np.random.default_rng(11))] * 2
     link = qp.LinkConfig(
         protocol=qp.BB84(),
         correction=qp.Cascade() if kind == "cascade" else qp.Ldpc(),
@@ -137,13 +144,21 @@ def _pipeline(kind: str) -> Callable[[], object]:
 
 
 CASES: dict[str, Callable[[], Callable[[], object]]] = {
+    "toeplitz 2^12": partial(_toeplitz, 12),
+    "toeplitz 2^14": partial(_toeplitz, 14),
+    "toeplitz 2^16": partial(_toeplitz, 16),
     "toeplitz 2^20": partial(_toeplitz, 20),
     "toeplitz 2^24": partial(_toeplitz, 24),
     "cascade 1 %, 2^20": partial(_reconcile, "cascade", 0.01, 2**20),
     "cascade 3 %, 2^20": partial(_reconcile, "cascade", 0.03, 2**20),
     "cascade 11 %, 2^20": partial(_reconcile, "cascade", 0.11, 2**20),
+    "cascade 1 %, 2^23": partial(_reconcile, "cascade", 0.01, 2**23),
+    "cascade 3 %, 2^23": partial(_reconcile, "cascade", 0.03, 2**23),
+    "cascade 11 %, 2^23": partial(_reconcile, "cascade", 0.11, 2**23),
     "ldpc 1 %, 2^22": partial(_reconcile, "ldpc", 0.01, 2**22),
     "ldpc 3 %, 2^22": partial(_reconcile, "ldpc", 0.03, 2**22),
+    "ldpc 3 %, 2^24": partial(_reconcile, "ldpc", 0.03, 2**24),
+    "accurate decoder 2 %, 2^20": _accurate_decoder,
     "authentication 4 MiB": _authentication,
     "sifting 10^6 of 10^7": _sifting,
     "records of 10^7": _records,
@@ -153,8 +168,11 @@ CASES: dict[str, Callable[[], Callable[[], object]]] = {
     "secret_length single photon": partial(_bound, "single photon"),
     "secret_length decoy, analytic": partial(_bound, "decoy, analytic"),
     "secret_length decoy, linear program": partial(_bound, "decoy"),
-    "pipeline cascade 2 x 2^20": partial(_pipeline, "cascade"),
-    "pipeline ldpc 2 x 2^20": partial(_pipeline, "ldpc"),
+    **{
+        f"pipeline {method} 2 x 2^{exponent}": partial(_pipeline, method, exponent)
+        for method in ("cascade", "ldpc")
+        for exponent in (20, 22, 24)
+    },
 }
 """By name: what prepares a case, and returns what is timed."""
 
