@@ -22,6 +22,7 @@ ORDER = [
     "count_tables",
     "statistics",
     "single_use",
+    "threads",
     "_kernels",
     "bits",
     "labels",

@@ -6,17 +6,20 @@ seed chooses the matrix. It must be uniformly random and is public once the stri
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+
 import numpy as np
 
 from qkdpost._kernels.gf2.toeplitz import toeplitz_product
 from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError
+from qkdpost.threads import sharing
 
 __all__ = ["modified_seed_bits", "modified_toeplitz_hash", "toeplitz_hash"]
 
 
-def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
+def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int, *, executor: Executor | None = None) -> Bits:
     """Return the product of a Toeplitz matrix of `output_bits` rows with `bits`.
 
     y[i] = XOR over j of seed[i - j + n - 1] x[j], for i = 0 ... output_bits - 1 and j = 0 ... n - 1: row i is the
@@ -27,12 +30,15 @@ def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
         bits: the string x, n bits. Secret.
         seed: exactly n + output_bits - 1 bits (none if n is 0).
         output_bits: the length wanted, 0 ... n.
+        executor: in whose threads long products are formed too, such as `concurrent.futures.ThreadPoolExecutor`; the
+            hash is the same.
 
     Returns:
         The hash, `output_bits` bits. Secret.
 
     Raises:
         InputError: `output_bits` out of range, or a seed of another length.
+        ConfigurationError: no executor of threads.
 
     >>> import qkdpost as qp
     >>> import numpy as np
@@ -44,10 +50,13 @@ def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
     source, chosen = Bits.coerce(bits), Bits.coerce(seed, name="seed")
     length = _output_bits(output_bits, len(source))
     _check_seed(len(source), length, len(chosen), max(0, len(source) + length - 1))
-    return _product(source, chosen, length)
+    with sharing(executor):
+        return _product(source, chosen, length)
 
 
-def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> Bits:
+def modified_toeplitz_hash(
+    bits: BitsLike, seed: BitsLike, output_bits: int, *, executor: Executor | None = None
+) -> Bits:
     """Return the product of (T | I) with `bits`: a Toeplitz matrix beside the identity.
 
     y = x[n - output_bits :] XOR T x[: n - output_bits], where T has `output_bits` rows and n - output_bits columns
@@ -59,12 +68,14 @@ def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> 
         bits: the string x, n bits. Secret.
         seed: exactly `modified_seed_bits(n, output_bits)` bits.
         output_bits: the length wanted, 0 ... n. With n the string comes back as it is; with 0, nothing.
+        executor: see `toeplitz_hash`.
 
     Returns:
         The hash, `output_bits` bits. Secret.
 
     Raises:
         InputError: `output_bits` out of range, or a seed of another length.
+        ConfigurationError: no executor of threads.
 
     >>> import qkdpost as qp
     >>> import numpy as np
@@ -78,7 +89,8 @@ def modified_toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int) -> 
     length = _output_bits(output_bits, n)
     _check_seed(n, length, len(chosen), modified_seed_bits(n, length))
     head, tail = source[: n - length], source[n - length :]
-    return tail ^ _product(head, chosen, length) if len(head) else tail
+    with sharing(executor):
+        return tail ^ _product(head, chosen, length) if len(head) else tail
 
 
 def modified_seed_bits(n: int, output_bits: int) -> int:

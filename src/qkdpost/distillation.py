@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -89,6 +90,7 @@ def distill(
     progress: bool | Progress = False,
     random_source: Callable[[int], bytes] = secrets.token_bytes,
     repetition_rate_hz: float | None = None,
+    executor: Executor | None = None,
 ) -> Distillation:
     """Turn the raw records of both sides into a key.
 
@@ -108,12 +110,14 @@ def distill(
             within ticks.
         repetition_rate_hz: how many pulses there were in a second, for `totals.bits_per_second`; time tags know their
             duration themselves.
+        executor: of both sessions, as of a `Session`: in whose threads kernels work too.
 
     Returns:
         The key and a report of each block. A block that ended without key says why in its report.
 
     Raises:
         InputError: the records are of the wrong type, or not as many on both sides; no link; no functions.
+        ConfigurationError: no executor of threads.
 
     >>> import qkdpost as qp
     >>> alice, bob = qp.simulation.bb84(pulses=400_000, rng=1)
@@ -130,7 +134,7 @@ def distill(
     if len(records[0]) != len(records[1]) or not records[0]:
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
     sessions = tuple(
-        Session(role=role, link=link, auth_key=pool, random_source=random_source)
+        Session(role=role, link=link, auth_key=pool, random_source=random_source, executor=executor)
         for role, pool in zip(ROLES, _pools_of_one_key(), strict=True)
     )
     collected: tuple[list[Event], list[Event]] = ([], [])

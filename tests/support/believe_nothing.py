@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +58,7 @@ DETECTED = qp.Detections(pulses=6, slots=[1, 2, 5], bases=[1, 0, 1], outcomes=[1
 RECEIVER = simulation.TaggingReceiver(transmittance=0.5)
 TAGS = simulation.bbm92_time_tags(duration_s=0.02, pair_rate_hz=1e5, rng=3, alice=RECEIVER, bob=RECEIVER)
 LINK = small_link()
+THREADS = thing(None, ThreadPoolExecutor(2), optional=True)
 COHERENT = Block.plain(4.0, 0.3, 1.11, 0.1, 10_000).expected()
 SYMBOLS = np.random.default_rng(4).normal(0.0, 2.0, (200, 2)).round(6)
 FILES = TemporaryDirectory(prefix="qkdpost-tests-")
@@ -501,6 +503,7 @@ FUNCTIONS = [
         bits=bits([1, 0, 1, 1]),
         seed=bits([0, 1, 1, 0, 1]),
         output_bits=count(2),
+        executor=THREADS,
     ),
     call(
         "modified_toeplitz_hash",
@@ -508,6 +511,7 @@ FUNCTIONS = [
         bits=bits([1, 0, 1, 1]),
         seed=bits([0, 1, 1]),
         output_bits=count(2),
+        executor=THREADS,
     ),
     call(
         "reconcile",
@@ -519,6 +523,7 @@ FUNCTIONS = [
         frame_bits=count(64, optional=True),
         parameters=text("near-optimal", "original"),
         seed=Kind(st.just(bytes(32)), raw(b"").disguises, [lambda: "a" * 32, lambda: b"short", lambda: 3]),
+        executor=THREADS,
     ),
     call(
         "distill",
@@ -527,6 +532,7 @@ FUNCTIONS = [
         bob=thing(DETECTED),
         link=thing(LINK),
         random_source=thing(lambda size: b"\x5a" * size),
+        executor=THREADS,
     ),
     call(
         "match_prepared",
@@ -568,6 +574,7 @@ FUNCTIONS = [
         window_ps=real(500.0, optional=True),
         search_ps=real(1e8, optional=True),
         max_drift_ppm=real(10.0),
+        executor=THREADS,
     ),
     call(
         "sort_time_tags",

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from qkdpost._kernels.gf2 import toeplitz
+from qkdpost._kernels.gf2.toeplitz_transform import MIN_LEVELS, multiply_by_transform
 from qkdpost._kernels.jit.processor import clmul_path
 from qkdpost.amplification import modified_seed_bits, modified_toeplitz_hash, toeplitz_hash
 from qkdpost.bits import Bits
@@ -28,7 +28,7 @@ def digest() -> str:
         seed = random_bits(generator, modified_seed_bits(bits, output))
         parts.append(modified_toeplitz_hash(source, seed, output).to_bytes())
     source, seed, output_words = random_bits(generator, 1000), random_bits(generator, 1499), np.zeros(8, np.uint64)
-    toeplitz._by_transform(toeplitz.MIN_LEVELS, source.words, 1000, seed.words, output_words, 500)
+    multiply_by_transform(MIN_LEVELS, source.words, 1000, seed.words, output_words, 500)
     parts.append(Bits(output_words, 512)[:500].to_bytes())
     parts.append(frame_tags(random_bits(generator, 9000), 4500, generator.bytes(32), 77).to_bytes())
     hasher = PolynomialHasher(generator.bytes(16))

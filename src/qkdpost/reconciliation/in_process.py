@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
@@ -19,6 +20,7 @@ from qkdpost.reconciliation.payload import Payload, Rounds
 from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc, LdpcDecoderName
 from qkdpost.shared_random import SEED_BYTES
 from qkdpost.statistics.entropy import binary_entropy
+from qkdpost.threads import sharing
 
 __all__ = ["BitMethod", "Fallback", "Reconciled", "drive", "reconcile"]
 
@@ -85,6 +87,7 @@ def reconcile(
     blind_rounds: int = 3,
     fallback: Fallback = "cascade",
     seed: bytes | None = None,
+    executor: Executor | None = None,
 ) -> Reconciled:
     """Correct `noisy_bits` to `reference_bits` as two hosts would, both run here.
 
@@ -109,6 +112,8 @@ def reconcile(
         blind_rounds: of LDPC, as `Ldpc.blind_rounds`.
         fallback: of LDPC, "cascade" corrects frames that failed, "drop" gives them up.
         seed: 32 bytes from which both sides derive what they share; None takes them from the operating system.
+        executor: in whose threads frames are corrected too, such as `concurrent.futures.ThreadPoolExecutor`; the
+            outcome is the same.
 
     Returns:
         The corrected bits, what correcting them disclosed, and what it took: a `Reconciled`.
@@ -117,6 +122,7 @@ def reconcile(
         InputError: an argument is not what it must be, and the message names it: lengths differ, `qber` is not between
             0 and 0.5, a name is none of those that there are, a frame length is not offered; or no LDPC code corrects
             the error rate.
+        ConfigurationError: no executor of threads.
     """
     reference = Bits.coerce(reference_bits, name="reference_bits")
     noisy = Bits.coerce(noisy_bits, name="noisy_bits")
@@ -144,7 +150,9 @@ def reconcile(
         frame_bits=_CASCADE_FRAME_BITS if frame_bits is None or name == "ldpc" else frame_bits,
     )
     plan = plans[name](settings, task)
-    ours, theirs = _both_sides(reference, noisy, plan, os.urandom(SEED_BYTES) if seed is None else _seed(seed))
+    chosen = os.urandom(SEED_BYTES) if seed is None else _seed(seed)
+    with sharing(executor):
+        ours, theirs = _both_sides(reference, noisy, plan, chosen)
     leakage_bits = _charged(ours)
     return Reconciled(
         bits=theirs.bits,

@@ -5,17 +5,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 
 from qkdpost.checks import choice, described, instance, whole_number
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
-from qkdpost.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    InputError,
-    LocalProtocolError,
-    RemoteProtocolError,
-)
+from qkdpost.errors import AuthenticationError, ConfigurationError, InputError, LocalProtocolError, RemoteProtocolError
 from qkdpost.keys import KeyPool
 from qkdpost.known_answers.verdict import refuse_after_failure
 from qkdpost.protocols.table import protocol_of
@@ -32,6 +27,7 @@ from qkdpost.session.pool_level import LOW_POOL_BYTES, PoolLevel
 from qkdpost.session.record_queue import MAX_NUMBER, RecordQueue
 from qkdpost.session.states import ConnectionState
 from qkdpost.single_use import SingleUse
+from qkdpost.threads import sharing, threads_of
 
 __all__ = ["Session"]
 
@@ -79,10 +75,12 @@ class Session(SingleUse):
             was kept in a variable there.
         low_pool_bytes: the event `KeyPoolLow` tells when less than this is left of the pool; 0 for never.
         first_record: the number of the first record, where this session goes on for one that ended with its process.
+        executor: in whose threads kernels work too, such as `concurrent.futures.ThreadPoolExecutor`; what is said and
+            made is the same. It may be the one in which a driver calls the session, and is not shut down.
 
     Raises:
         ConfigurationError: an unknown role, no configuration or pool, or a decoder of LDPC codes or a kind of QKD that
-            this host does not have.
+            this host does not have, or no executor of threads.
         InputError: no number of bytes, or of a record.
         LocalProtocolError: another session, whose connection is open, holds the pool.
         SelfTestFailed: a self-test of this process has failed.
@@ -112,16 +110,16 @@ class Session(SingleUse):
         save_pool: Callable[[bytes], None] | None = None,
         low_pool_bytes: int = LOW_POOL_BYTES,
         first_record: int = 0,
+        executor: Executor | None = None,
     ) -> None:
         if not isinstance(auth_key, KeyPool):
             found = type(auth_key).__name__
             del auth_key  # which may be the key itself
             raise ConfigurationError(f"auth_key must be a KeyPool; found a {found}. Write auth_key=KeyPool(preshared)")
-        named = choice("role", role, ROLES, error=ConfigurationError)
+        self.role: Role = choice("role", role, ROLES, error=ConfigurationError)
         instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
         _check_callables(random_source, save_pool)
         check_decoder(link.correction)
-        self.role: Role = named
         self.link = link
         self._protocol = protocol_of(link.protocol)
         self._pool = auth_key
@@ -132,6 +130,7 @@ class Session(SingleUse):
         self._events = EventQueue(self.role, link.protocol.kind)
         low = whole_number("low_pool_bytes", low_pool_bytes, most=2**53)
         self._pool_level = PoolLevel(auth_key, self._events, low, link.blocks.in_flight)
+        self._executor = threads_of(executor)
         self._alone = Alone()
         self._connection = self._new_connection()
 
@@ -365,7 +364,8 @@ class Session(SingleUse):
         stored then raises from the next `data_to_send`.
         """
         try:
-            action()
+            with sharing(self._executor):
+                action()
         except AuthenticationError:
             with contextlib.suppress(Exception):
                 self._save()

@@ -20,9 +20,10 @@ from qkdpost.errors import (
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
+from qkdpost.threads import threads_of
 from qkdpost.transport.reconnection import Backoff, Reconnection, passes_by
 from qkdpost.transport.silence import Silence
-from qkdpost.transport.turns import TURNS, Turns, in_turn, threads_of
+from qkdpost.transport.turns import TURNS, Turns, in_turn
 
 __all__ = ["Reconnection", "in_turn", "keep_connected", "run", "serve"]
 

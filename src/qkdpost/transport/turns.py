@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from qkdpost.checks import instance
-from qkdpost.errors import ConfigurationError
 from qkdpost.session.session import Session
 
-__all__ = ["TURNS", "Turns", "in_turn", "threads_of"]
+__all__ = ["TURNS", "Turns", "in_turn"]
 
 _Returned = TypeVar("_Returned")
 
@@ -77,17 +75,3 @@ async def in_turn(session: Session, call: Callable[[], _Returned]) -> _Returned:
     returned = await turns.call(call)
     turns.wake.set()
     return returned
-
-
-def threads_of(executor: Executor | None) -> Executor | None:
-    """Return the executor, if it is one in whose threads a session may work.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    if executor is None:
-        return None
-    instance("executor", executor, Executor, hint="write ThreadPoolExecutor(max_workers=2)", error=ConfigurationError)
-    if isinstance(executor, ProcessPoolExecutor):
-        raise ConfigurationError("executor must be one of threads: a session cannot be sent to another process")
-    return executor

@@ -120,7 +120,8 @@ def test_product_of_values_is_the_value_of_the_product() -> None:
     values = np.zeros(2 * POINTS, dtype=np.uint64)
     a, b, c, d = (integer_of(words) for words in (first, second, third, fourth))
     for number, expected in ((0, product(a, c)), (1, product(a, d) ^ product(b, c)), (2, product(b, d)), (3, 0)):
-        multiply_sums(left, right, 2 * POINTS, number, values)
+        for begin, end in ((0, 8), (8, 2 * POINTS)):
+            multiply_sums(left, right, 2 * POINTS, number, values, begin, end)
         assert integer_of(backward(values, LEVELS)) == expected
 
 

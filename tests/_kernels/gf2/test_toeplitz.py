@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qkdpost._kernels.bits.packing import copy_bits
 from qkdpost._kernels.gf2 import toeplitz
-from qkdpost._kernels.gf2.toeplitz import choose_levels, copy_bits
+from qkdpost._kernels.gf2.toeplitz import choose_levels
+from qkdpost._kernels.gf2.toeplitz_transform import multiply_by_transform
 from qkdpost.bits import Bits
 from reference.polynomials import product
 
@@ -22,7 +24,7 @@ def integer(bits: Bits) -> int:
 def hashed(levels: int, bits: Bits, seed: Bits, output_bits: int) -> int:
     output = np.full((output_bits + 63) // 64, 7, dtype=np.uint64)
     if levels:
-        toeplitz._by_transform(levels, bits.words, len(bits), seed.words, output, output_bits)
+        multiply_by_transform(levels, bits.words, len(bits), seed.words, output, output_bits)
     else:
         toeplitz._directly(bits.words, len(bits), seed.words, output)
     return int.from_bytes(output.tobytes(), "little") & ((1 << output_bits) - 1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["append_words", "count_ones", "gather_bits", "select_bits", "set_bits", "spread_bits"]
+__all__ = ["append_words", "copy_bits", "count_ones", "gather_bits", "select_bits", "set_bits", "spread_bits"]
 
 Words = NDArray[np.uint64]
 
@@ -96,6 +96,19 @@ def append_words(output: Words, offset: int, words: Words, length: int) -> None:
 
 
 @kernel
+def copy_bits(words: Words, start: int, output: Words) -> None:
+    """Write the bits of `words` from bit `start` on to all of `output`; bits outside `words` are zero."""
+    first = start >> 6
+    down = np.uint64(start & 63)
+    up = np.uint64(63) - down
+    for index in range(output.size):
+        source = first + index
+        low = words[source] if 0 <= source < words.size else np.uint64(0)
+        high = words[source + 1] if 0 <= source + 1 < words.size else np.uint64(0)
+        output[index] = (low >> down) | ((high << np.uint64(1)) << up)
+
+
+@kernel
 def count_ones(words: Words) -> int:
     """Return the number of ones in `words`."""
     total = np.uint64(0)
@@ -120,4 +133,5 @@ def warm() -> None:
     set_bits(positions, words)
     spread_bits(packed, packed, words)
     append_words(words, 0, packed, 1)
+    copy_bits(packed, 0, words)
     count_ones(packed)

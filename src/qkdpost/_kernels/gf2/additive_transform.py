@@ -135,7 +135,7 @@ def interpolate(
 
 
 @kernel
-def multiply_sums(left: Words, right: Words, size: int, first: int, products: Words) -> None:
+def multiply_sums(left: Words, right: Words, size: int, first: int, products: Words, begin: int, end: int) -> None:
     """Write sums of products of values: set k to `products`, for each of its sets k = 0, 1, ...
 
     Set k is the sum over i + j = first + k of set i of `left` times set j of `right`. All sets are worked on piece by
@@ -146,18 +146,20 @@ def multiply_sums(left: Words, right: Words, size: int, first: int, products: Wo
         right: the same.
         size: words of a set.
         first: the sum of the numbers of the sets that make up set 0.
-        products: whole sets, overwritten.
+        products: whole sets, overwritten from word `begin` of each to before word `end`.
+        begin: a multiple of eight.
+        end: likewise, at most `size`.
     """
     left_sets = left.size // size
     right_sets = right.size // size
-    for piece in range(0, size, PIECE):
-        end = min(piece + PIECE, size)
+    for piece in range(begin, end, PIECE):
+        piece_end = min(piece + PIECE, end)
         for index in range(products.size // size):
             lowest = max(0, first + index - right_sets + 1)
             count = min(left_sets - 1, first + index) - lowest + 1
             left_start = lowest * size
             right_start = (first + index - lowest) * size
-            for place in range(piece, end, 8):
+            for place in range(piece, piece_end, 8):
                 low = broadcast(np.uint64(0), np.uint64(0))
                 middle = low
                 high = low

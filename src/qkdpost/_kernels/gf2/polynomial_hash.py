@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.packing import copy_bits
 from qkdpost._kernels.gf2.clmul_lanes import (
     Lanes,
     broadcast,
@@ -22,7 +23,6 @@ from qkdpost._kernels.gf2.clmul_lanes import (
     xor,
 )
 from qkdpost._kernels.gf2.field import multiply, reduced_sum
-from qkdpost._kernels.gf2.toeplitz import copy_bits
 from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = ["TABLE_WORDS", "absorb", "frame_tags", "multiply_elements", "power_table"]

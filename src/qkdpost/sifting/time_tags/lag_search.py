@@ -16,6 +16,7 @@ from scipy import special
 
 from qkdpost._kernels.sifting.time_tags import bins_from, count_differences
 from qkdpost.sifting.time_tags.work_budget import WorkBudget
+from qkdpost.threads import each
 
 __all__ = ["Lag", "LagSearch", "TooSparse", "count_by_chance"]
 
@@ -98,14 +99,17 @@ class LagSearch:
         self._charge(clicks, drifts, -reach_ticks, bins, most=3 * self._work.left // 4)
         mean = 2 * float(self._histogram(clicks, float(drifts[0]), -reach_ticks, bins).mean())
         least = max(3, count_by_chance(min(0.5, CANDIDATES / (bins * drifts.size)), mean))
-        places, counts = np.empty((2, 4 * CANDIDATES), dtype=np.int64)
+
+        def fullest_bins(drift: float) -> list[Lag]:
+            places, counts = np.empty((2, 4 * CANDIDATES), dtype=np.int64)
+            size = bins_from(self._histogram(clicks, drift, -reach_ticks, bins), least, places, counts)
+            full = zip(places[:size].tolist(), counts[:size].tolist(), strict=True)
+            return [Lag(count, (place + 1.0) * self._bin - reach_ticks, drift) for place, count in full]
+
         found: list[Lag] = []
-        for drift in drifts.tolist():
-            histogram = self._histogram(clicks, drift, -reach_ticks, bins)
-            size = bins_from(histogram, least, places, counts)
-            self._work.spend(UNITS_PER_PLACE * size)
-            for place, count in zip(places[:size].tolist(), counts[:size].tolist(), strict=True):
-                found.append(Lag(count, (place + 1.0) * self._bin - reach_ticks, drift))
+        for lags in each(fullest_bins, drifts.tolist()):
+            self._work.spend(UNITS_PER_PLACE * len(lags))
+            found += lags
         return sorted(found, key=lambda lag: -lag.count)[: 2 * CANDIDATES]
 
     def confirm(
@@ -163,8 +167,7 @@ class LagSearch:
         best = Lag(-1, lag.ticks, lag.drift)
         drifts = self.drifts(clicks, lag.drift, reach)
         self._charge(clicks, drifts, lowest, bins)
-        for drift in drifts.tolist():
-            histogram = self._histogram(clicks, drift, lowest, bins)
+        for drift, histogram in zip(drifts.tolist(), self._histograms(clicks, drifts, lowest, bins), strict=True):
             sums = histogram[1:] + histogram[:-1]
             place = int(np.argmax(sums))
             if sums[place] > best.count:
@@ -176,8 +179,8 @@ class LagSearch:
         lowest = int(lag.ticks) - spread_ticks
         best, sharpness = lag, -1.0
         self._charge(clicks, drifts, lowest, bins, max_clicks=MAX_CLICKS)
-        for drift in drifts.tolist():
-            histogram = self._histogram(clicks, drift, lowest, bins, MAX_CLICKS)
+        histograms = self._histograms(clicks, drifts, lowest, bins, MAX_CLICKS)
+        for drift, histogram in zip(drifts.tolist(), histograms, strict=True):
             squares = float(np.square(histogram[1:] + histogram[:-1], dtype=np.float64).sum())
             if squares > sharpness:
                 place = int(np.argmax(histogram))
@@ -211,6 +214,11 @@ class LagSearch:
         histogram = np.zeros(bins, dtype=np.int32)
         count_differences(expected, self._ticks[ends[0] : ends[1]], lowest, self._bin, histogram)
         return histogram
+
+    def _histograms(
+        self, clicks: int, drifts: NDArray[np.float64], lowest: int, bins: int, max_clicks: int | None = None
+    ) -> list[NDArray[np.int32]]:
+        return each(lambda drift: self._histogram(clicks, drift, lowest, bins, max_clicks), drifts.tolist())
 
     def _charge(
         self,

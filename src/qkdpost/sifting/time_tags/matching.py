@@ -14,6 +14,7 @@ No outcome of the key basis is announced by either side, and no time of the answ
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,7 @@ from qkdpost.sifting.time_tags.clicks import (
 )
 from qkdpost.sifting.time_tags.clock_search import SearchNames
 from qkdpost.sifting.time_tags.work_budget import WorkBudget
+from qkdpost.threads import sharing
 
 __all__ = [
     "PairedTags",
@@ -251,6 +253,7 @@ def pair_time_tags(
     window_ps: float | None = None,
     search_ps: float | None = SEARCH_PS,
     max_drift_ppm: float = DRIFT_PPM,
+    executor: Executor | None = None,
 ) -> PairedTags:
     """Run all steps for both sides in one process, with what each would have of the other.
 
@@ -263,10 +266,13 @@ def pair_time_tags(
         search_ps: the offset of the clocks is looked for within +- this, at most 10^15; by default 10 s. None if they
             are known to agree.
         max_drift_ppm: their drift is looked for within +- this, at most 1000.
+        executor: in whose threads clocks are searched too, such as `concurrent.futures.ThreadPoolExecutor`; what is
+            found is the same.
 
     Raises:
         NoCoincidencePeak: the records show no coincidences; it says what was searched.
         InputError: an argument is no number, or out of range.
+        ConfigurationError: no executor of threads.
 
     >>> import qkdpost as qp
     >>> from qkdpost import sifting
@@ -280,6 +286,18 @@ def pair_time_tags(
     dead_time_ps = real_number("dead_time_ps", dead_time_ps, least=0.0, most=MAX_DEAD_TIME_PS, unit="ps")
     if window_ps is not None:
         window_ps = real_number("window_ps", window_ps, least=0.0, most=MAX_WINDOW_PS, unit="ps")
+    with sharing(executor):
+        return _paired(answering, reporting, dead_time_ps, window_ps, search_ps, max_drift_ppm)
+
+
+def _paired(
+    answering: TimeTags,
+    reporting: TimeTags,
+    dead_time_ps: float,
+    window_ps: float | None,
+    search_ps: float | None,
+    max_drift_ppm: float,
+) -> PairedTags:
     answering, reporting = to_tick_length(answering, answering.tick_ps), to_tick_length(reporting, answering.tick_ps)
     answering_quiet, reporting_quiet = (
         suppress_echoes(answering, dead_time_ps),

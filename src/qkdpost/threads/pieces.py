@@ -1,0 +1,153 @@
+"""Work that is shared among the threads of an executor that a host gives; without one it is done where it is called.
+
+Kernels leave the interpreter's lock, so that pieces of their work run at once. Whoever calls takes pieces too, and
+waits for none that nobody has begun: work is done even where the executor's only thread is the one that calls. The
+pieces do not depend on who takes them, and so what comes out is the same, bit for bit, with and without an executor.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from qkdpost.checks import instance
+from qkdpost.errors import ConfigurationError
+
+__all__ = ["each", "in_pieces", "sharing", "threads_at_work", "threads_of"]
+
+_Value = TypeVar("_Value")
+_Returned = TypeVar("_Returned")
+
+_executor: ContextVar[Executor | None] = ContextVar("executor", default=None)
+_PIECES_A_THREAD = 4
+"""So many pieces for each thread: the last to end is then waited for a fraction of the whole only."""
+
+
+def threads_of(executor: Executor | None) -> Executor | None:
+    """Return the executor, if it is one in whose threads the library may work.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if executor is None:
+        return None
+    instance("executor", executor, Executor, hint="write ThreadPoolExecutor(max_workers=2)", error=ConfigurationError)
+    apart = (futures.ProcessPoolExecutor, getattr(futures, "InterpreterPoolExecutor", futures.ProcessPoolExecutor))
+    if isinstance(executor, apart):
+        raise ConfigurationError(
+            "executor must be one of threads: neither a session nor a piece of a kernel's work can be sent to another "
+            "process or interpreter"
+        )
+    return executor
+
+
+@contextmanager
+def sharing(executor: Executor | None) -> Iterator[None]:
+    """Share what is called inside, by this thread, with the threads of `executor`; None leaves things as they are.
+
+    Raises:
+        ConfigurationError: it is no executor of threads.
+    """
+    if threads_of(executor) is None:
+        yield
+        return
+    token = _executor.set(executor)
+    try:
+        yield
+    finally:
+        _executor.reset(token)
+
+
+def threads_at_work() -> int:
+    """Return how many threads work is shared among here: one for each processor if there is an executor, else 1."""
+    return 1 if _executor.get() is None else _processors()
+
+
+def in_pieces(work: Callable[[int, int], object], size: int, least: int = 1) -> None:
+    """Call work(first, end) on pieces that make up range(size), in threads at once if there is an executor.
+
+    Args:
+        work: does one piece; it touches nothing that another piece writes.
+        size: how much there is.
+        least: no smaller piece is worth another thread, which costs some twenty microseconds.
+    """
+    executor, threads = _executor.get(), threads_at_work()
+    count = min(size // max(least, 1), _PIECES_A_THREAD * threads)
+    if executor is None or threads == 1 or count < 2:
+        work(0, size)
+        return
+    bounds = [size * piece // count for piece in range(count + 1)]
+    pieces = _Pieces(work, list(itertools.pairwise(bounds)))
+    helpers = _helpers(executor, pieces, min(threads, count) - 1)
+    try:
+        pieces.take()
+    finally:
+        _wait_for_begun(pieces, helpers)
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()
+
+
+def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> list[_Returned]:
+    """Return function(value) for each value, in their order; they are called in threads at once, as pieces are."""
+    found: dict[int, _Returned] = {}
+
+    def work(first: int, end: int) -> None:
+        for index in range(first, end):
+            found[index] = function(values[index])
+
+    in_pieces(work, len(values))
+    return [found[index] for index in range(len(values))]
+
+
+class _Pieces:
+    """What is still to be done, for all who take from it."""
+
+    def __init__(self, work: Callable[[int, int], object], pieces: list[tuple[int, int]]) -> None:
+        self._work = work
+        self._left = pieces
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """Do one piece after another until none is left."""
+        while True:
+            with self._lock:
+                if not self._left:
+                    return
+                first, end = self._left.pop()
+            self._work(first, end)
+
+    def drop(self) -> None:
+        """Let nobody begin another."""
+        with self._lock:
+            self._left.clear()
+
+
+def _helpers(executor: Executor, pieces: _Pieces, count: int) -> list[Future[None]]:
+    """Ask for so many threads; an executor that takes nothing more, being shut down, leaves all to the caller."""
+    helpers: list[Future[None]] = []
+    try:
+        while len(helpers) < count:
+            helpers.append(executor.submit(pieces.take))
+    except RuntimeError:
+        pass
+    return helpers
+
+
+def _wait_for_begun(pieces: _Pieces, helpers: list[Future[None]]) -> None:
+    """Wait until no thread is at work on a piece: what they write into would else be given away under them."""
+    pieces.drop()
+    futures.wait([helper for helper in helpers if not helper.cancel()])
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
