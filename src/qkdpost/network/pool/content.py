@@ -8,7 +8,7 @@ the store, and taken out when its last byte is passed; what is spent of a row th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from qkdpost.errors import StoreDamaged
 from qkdpost.network.pool.segment import PooledSegment
@@ -29,12 +29,13 @@ class Content(SingleUse):
         pool: its identifier.
     """
 
-    __slots__ = ("_behind", "_cached", "_pool", "_store")
+    __slots__ = ("_ahead", "_behind", "_cached", "_pool", "_store")
 
     def __init__(self, store: KeyStore, pool: bytes) -> None:
         self._store = store
         self._pool = pool
         self._cached: dict[int, tuple[bytes, bytearray]] = {}
+        self._ahead: dict[bytes, bytearray] = {}
         self._behind: list[bytes] = []
 
     def add(self, segment: PooledSegment, content: bytearray) -> None:
@@ -51,7 +52,9 @@ class Content(SingleUse):
     def read(self, segment: PooledSegment, direction: int, start: int, count: int) -> bytearray:
         """Return `count` bytes of a direction from `start` on; rows that it has passed then go with `write`. Secret."""
         result = bytearray()
-        for half, index, first, end, is_passed in self._pieces(segment, direction, start, count):
+        pieces = list(self._pieces(segment, direction, start, count))
+        self._look_ahead(segment, direction, pieces)
+        for half, index, first, end, is_passed in pieces:
             row = self._row(segment, direction, half, index)
             if end > len(row):
                 raise StoreDamaged("a row of key is shorter than it was; restore the store or set up a new one")
@@ -86,9 +89,10 @@ class Content(SingleUse):
 
     def forget(self) -> None:
         """Zero the rows that are in memory."""
-        for _, row in self._cached.values():
+        for row in (*(row for _, row in self._cached.values()), *self._ahead.values()):
             row[:] = bytes(len(row))
         self._cached.clear()
+        self._ahead.clear()
 
     # Hash keys.
 
@@ -134,15 +138,32 @@ class Content(SingleUse):
                 yield 1 - direction, index, low, last - index * size + 1, stop == border
             place = stop
 
+    def _look_ahead(
+        self, segment: PooledSegment, direction: int, pieces: Sequence[tuple[int, int, int, int, bool]]
+    ) -> None:
+        """Read several rows of a half by one look, which `_row` then finds in memory."""
+        if len(pieces) <= 2:
+            return  # the first is mostly there already
+        cached = self._cached[direction][0] if direction in self._cached else None
+        for half in (0, 1):
+            keys = sorted(
+                {self._key(segment, number, index) for number, index, *_ in pieces if number == half} - {cached}
+            )
+            if len(keys) > 1:
+                found = self._store.scan(_TABLE, keys[0], keys[-1] + b"\0", len(keys))
+                self._ahead.update((key, bytearray(value)) for key, value in found)
+
     def _row(self, segment: PooledSegment, direction: int, half: int, index: int) -> bytearray:
         key = self._key(segment, half, index)
         cached = self._cached.get(direction)
         if cached is not None and cached[0] == key:
             return cached[1]
-        found = self._store.get(_TABLE, key)
-        if found is None:
-            raise StoreDamaged("a row of key is missing; restore the store or set up a new one")
-        row = bytearray(found)
+        row = self._ahead.pop(key, None)
+        if row is None:
+            found = self._store.get(_TABLE, key)
+            if found is None:
+                raise StoreDamaged("a row of key is missing; restore the store or set up a new one")
+            row = bytearray(found)
         self._cached[direction] = key, row
         return row
 

@@ -48,7 +48,7 @@ _INSERT = (
 _UPDATE = "UPDATE plain SET value=?2 WHERE name=?1"
 _DELETE = "DELETE FROM plain WHERE name=?"
 _SCAN = (
-    "SELECT name, value, 0 FROM plain WHERE name>=?1 AND name<?2 UNION ALL SELECT name, slots.value, 1 FROM secret "
+    "SELECT name, value, 0 FROM plain WHERE name>=?1 AND name<?2 UNION ALL SELECT name, slots.value, slot FROM secret "
     "LEFT JOIN slots ON slots.id=secret.slot WHERE name>=?1 AND name<?2 ORDER BY 1 LIMIT ?3"
 )
 
@@ -261,6 +261,9 @@ class Database:
     def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Return rows in the order of their names; the cursor is finished, for an open one forbids checkpoints."""
         found = self.connection.execute(_SCAN, (start, stop, limit)).fetchall()
+        for name, stored, slot in found:
+            if slot != _PLAIN and isinstance(slot, int) and isinstance(name, bytes):
+                self._slots.know(name, slot, stored)
         return [(name, self._value(name, slot, stored)) for name, stored, slot in found]
 
     def verify(self) -> None:
