@@ -24,6 +24,7 @@ __all__ = [
     "checked_name",
     "key_id_bytes",
     "key_id_text",
+    "key_id_texts",
     "new_key_id",
     "new_key_ids",
     "pool_id",
@@ -124,6 +125,21 @@ def key_id_text(key_id: bytes) -> str:
     """
     digits = key_id.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def key_id_texts(key_ids: bytes) -> list[str]:
+    """Return key IDs that stand one behind the other as people write them.
+
+    >>> key_id_texts(bytes(32)) == 2 * [key_id_text(bytes(16))]
+    True
+    """
+    text, parts = _writer(len(key_ids) // KEY_ID_BYTES)
+    return (text % parts(key_ids.hex().encode())).decode().split()
+
+
+@lru_cache(256)
+def _writer(count: int) -> tuple[bytes, Callable[[bytes], tuple[bytes, ...]]]:
+    return b"%b-%b-%b-%b-%b " * count, Struct("8s4s4s4s12s" * count).unpack
 
 
 def key_id_bytes(what: str, value: object, *, error: type[QkdpostError] = InputError) -> bytes:

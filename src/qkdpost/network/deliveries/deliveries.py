@@ -21,7 +21,7 @@ from qkdpost.network.deliveries.unreleased import unreleased_rows
 from qkdpost.network.events import DeliveredKey, KeysVoided, Ticket
 from qkdpost.network.messages.fields import VoidReason
 from qkdpost.network.messages.framed import AssignAnswer, AssignKeys, VoidKeys
-from qkdpost.network.names import key_id_text, split_key_ids
+from qkdpost.network.names import key_id_texts, split_key_ids
 from qkdpost.network.peer.handler import MessageHandler
 from qkdpost.network.policy import DeliveryPolicy, KeyRequirements
 from qkdpost.network.store.protocol import KeyStore
@@ -178,8 +178,8 @@ class Deliveries:
         found = self.held.fetch(caller, master, key_ids, self._around.now_seconds)
         extensions = {content: read_extension(content) for content in {extension for _, extension in found}}
         return tuple(
-            DeliveredKey(key_id=key_id_text(key_id), key=value, extension=extensions[extension])
-            for key_id, (value, extension) in zip(key_ids, found, strict=True)
+            DeliveredKey(key_id=key_id, key=value, extension=extensions[extension])
+            for key_id, (value, extension) in zip(key_id_texts(b"".join(key_ids)), found, strict=True)
         )
 
     # Time, connections, operators.
@@ -239,7 +239,7 @@ class Deliveries:
                     void_keys(self._around.session(site), key_ids, VoidReason.REVOKED, remaining)
             self.held.void(self._around.name, self._known(key_ids), "revoked", row.expires_seconds)
             revoked += len(key_ids)
-            ids = tuple(map(key_id_text, key_ids))
+            ids = tuple(key_id_texts(row.key_ids))
             self._around.report(KeysVoided(peer=self._around.name, key_ids=ids, reason="revoked", delivered=True))
         return revoked
 

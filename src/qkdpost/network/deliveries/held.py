@@ -12,7 +12,7 @@ from qkdpost.network.deliveries.held_rows import Found, HeldRows
 from qkdpost.network.deliveries.records import HeldKeys, HeldRow
 from qkdpost.network.deliveries.states import HELD_TRANSITIONS, HeldEvent, HeldState, next_state
 from qkdpost.network.events import Event, KeyExpired, KeysVoided
-from qkdpost.network.names import key_id_text, split_key_ids
+from qkdpost.network.names import key_id_texts, split_key_ids
 from qkdpost.network.policy import DeliveryPolicy
 from qkdpost.network.store.protocol import KeyStore
 
@@ -168,7 +168,7 @@ class HeldTable:
                 delivered |= HeldState.DELIVERED in keys.slaves.values()
                 self._end(keys, "voided", max(until_seconds, keys.expires_seconds))
                 self._changed(number, row)
-                voided += map(key_id_text, split_key_ids(keys.key_ids))
+                voided += key_id_texts(keys.key_ids)
         self._rows.write()
         self._remember_void(site, unknown, until_seconds)
         if voided:
@@ -185,7 +185,7 @@ class HeldTable:
             row = self._rows.row(number)
             for keys in [keys for keys in row.requests if keys.expires_seconds <= now_seconds]:
                 limit -= keys.count
-                texts = [key_id_text(key_id) for key_id in split_key_ids(keys.key_ids)]
+                texts = key_id_texts(keys.key_ids)
                 for slave in [slave for slave, state in keys.slaves.items() if state == HeldState.HELD]:
                     expired.setdefault((keys.master, slave), []).extend(texts)
                 self._count(keys, -1)

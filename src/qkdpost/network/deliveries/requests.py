@@ -11,7 +11,7 @@ from qkdpost.network.deliveries.description import Said
 from qkdpost.network.deliveries.states import MASTER_TRANSITIONS, MasterEvent, MasterState, next_state
 from qkdpost.network.events import DeliveredKey, Ticket
 from qkdpost.network.messages.fields import LEAST_KEY_BYTES, MAX_KEY_BYTES
-from qkdpost.network.names import KEY_ID_BYTES, checked_name, key_id_text, split_key_ids
+from qkdpost.network.names import KEY_ID_BYTES, checked_name, key_id_texts
 from qkdpost.network.policy import checked_slaves
 
 __all__ = ["MAX_KEYS_PER_REQUEST", "MAX_SLAVES", "Batch", "Request", "checked_request"]
@@ -92,10 +92,8 @@ class Batch:
     def delivered(self) -> Iterator[DeliveredKey]:
         """Yield the keys as their master gets them, and overwrite them here."""
         size, values, extension = self.request.size_bytes, self.values, self.said.extension
-        for place, key_id in enumerate(split_key_ids(self.key_ids)):
-            yield DeliveredKey(
-                key_id=key_id_text(key_id), key=values[place * size : (place + 1) * size], extension=extension
-            )
+        for place, key_id in enumerate(key_id_texts(self.key_ids)):
+            yield DeliveredKey(key_id=key_id, key=values[place * size : (place + 1) * size], extension=extension)
         self.erase()
 
     def erase(self) -> None:
