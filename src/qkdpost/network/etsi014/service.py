@@ -107,6 +107,11 @@ class Etsi014:
         """Whether the key manager was asked for keys in its open turn."""
         return self._asked_in_turn == self._manager.turn
 
+    @property
+    def awaits_keys(self) -> bool:
+        """Whether requests for keys wait for an answer of the key manager, which comes with a later turn."""
+        return bool(self._tickets)
+
     def receive_request(self, number: int, request: Request, caller: str | None, *, now_seconds: float) -> None:
         """Take one request; exactly one response with its number comes, unless it is abandoned.
 

@@ -157,9 +157,10 @@ class EtsiServer:
     def _ask(self, connection: HttpConnection, number: int, request: Request) -> None:
         if number not in self._under_way:
             return  # its connection is gone, and nothing was asked yet
+        others_wait = self._service.awaits_keys
         self._service.receive_request(number, request, connection.caller, now_seconds=self._host.now_seconds())
         if self._service.needs_commit:
-            self._host.commit_soon()
+            self._host.commit_in_company() if others_wait else self._host.commit_soon()
         self._answer()
 
     def _abandon(self, number: int) -> None:

@@ -21,6 +21,9 @@ __all__ = ["HostedManager", "KeyManagerHost", "Part", "PeerConversation"]
 SHORT_COMMIT_SECONDS = 2e-3
 """A commit that takes no longer is made in the event loop: to wake a thread and be woken by it takes a good part of
 that, and meanwhile nobody could use the key manager anyway."""
+GATHERING_SECONDS = 2e-3
+"""How long a request waits for company where earlier ones wait for another key manager. Its answer mostly comes first,
+and one turn then releases the keys of some and assigns those of others."""
 _REMEMBERED_COMMITS = 16
 
 _Result = TypeVar("_Result")
@@ -120,7 +123,7 @@ class KeyManagerHost:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="qkdpost-commit")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._idle: asyncio.Future[None] | None = None
+        self._gathering: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -171,6 +174,18 @@ class KeyManagerHost:
         if not self._wanted and not self._closed:
             self._wanted = True
             self._running_loop.call_soon(self._commit)
+
+    def commit_in_company(self) -> None:
+        """Commit a little later, or with the next commit that is wanted for another reason.
+
+        A turn that assigns keys costs two commits here and one at the other end, however many requests share it.
+        """
+        if not (self._wanted or self._closed or self._gathering):
+            self._gathering = self._running_loop.call_later(GATHERING_SECONDS, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self.commit_soon()
 
     def call(self, work: Callable[[], _Result]) -> Awaitable[_Result]:
         """Run what uses the key manager, and return its result once it is durable.
@@ -223,6 +238,9 @@ class KeyManagerHost:
 
     def _commit(self) -> None:
         self._committing, self._wanted = True, False
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         is_due = time.monotonic() >= self._checkpoint_due
         if self._commits_are_short and not is_due:
             self._committed(self._timed_commit())
