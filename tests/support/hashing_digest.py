@@ -1,4 +1,4 @@
-"""Print a digest of what the hashing kernels compute; run under each path of carry-less multiplication."""
+"""Print a digest of what kernels compute that hash or pick bits; run under each path of carry-less multiplication."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ def digest() -> str:
     multiply_by_transform(MIN_LEVELS, source.words, 1000, seed.words, output_words, 500)
     parts.append(Bits(output_words, 512)[:500].to_bytes())
     parts.append(frame_tags(random_bits(generator, 9000), 4500, generator.bytes(32), 77).to_bytes())
+    bits, chosen = random_bits(generator, 9000), random_bits(generator, 9000)
+    parts.append(bits.select(chosen).to_bytes())
+    parts.append(bits.replace(chosen, random_bits(generator, chosen.weight())).to_bytes())
     hasher = PolynomialHasher(generator.bytes(16))
     hasher.update(generator.bytes(1000))
     parts.append(hasher.digest())

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.counting import ones
+from qkdpost._kernels.bits.extraction import deposit, extract
 from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = ["append_words", "copy_bits", "count_ones", "gather_bits", "select_bits", "set_bits", "spread_bits"]
@@ -19,30 +21,20 @@ Words = NDArray[np.uint64]
 @kernel
 def select_bits(words: Words, mask: Words, output: Words) -> int:
     """Write the bits of `words` under the ones of `mask`, in order, to zeroed `output`; return how many."""
-    one = np.uint64(1)
     written = np.uint64(0)
-    accumulator = np.uint64(0)
+    last = np.uint64(0)
     for index in range(mask.size):
         rest = mask[index]
-        word = words[index]
-        if rest == ~np.uint64(0):
+        if rest != np.uint64(0):
+            taken = extract(words[index], rest)
             place = written & np.uint64(63)
-            output[written >> np.uint64(6)] = accumulator | word << place
-            accumulator = np.uint64(0) if place == np.uint64(0) else word >> (np.uint64(64) - place)
-            written += np.uint64(64)
-            continue
-        while rest != np.uint64(0):
-            lowest = rest & (~rest + one)
-            place = written & np.uint64(63)
-            if word & lowest:
-                accumulator |= one << place
-            if place == np.uint64(63):
-                output[written >> np.uint64(6)] = accumulator
-                accumulator = np.uint64(0)
-            written += one
-            rest ^= lowest
+            last |= taken << place
+            output[written >> np.uint64(6)] = last
+            written += np.uint64(ones(rest))
+            if written & np.uint64(63) <= place:
+                last = (taken >> np.uint64(1)) >> (np.uint64(63) - place)
     if written & np.uint64(63):
-        output[written >> np.uint64(6)] = accumulator
+        output[written >> np.uint64(6)] = last
     return int(written)
 
 
@@ -68,16 +60,18 @@ def set_bits(positions: NDArray[np.uint64], output: Words) -> None:
 @kernel
 def spread_bits(words: Words, mask: Words, output: Words) -> None:
     """OR the bits of `words`, in order, into `output` under the ones of `mask`; the reverse of `select_bits`."""
-    one = np.uint64(1)
     place = np.uint64(0)
+    last = np.uint64(max(words.size, 1) - 1)
     for index in range(mask.size):
         rest = mask[index]
-        while rest != np.uint64(0):
-            lowest = rest & (~rest + one)
-            if (words[place >> np.uint64(6)] >> (place & np.uint64(63))) & one:
-                output[index] |= lowest
-            place += one
-            rest ^= lowest
+        if rest != np.uint64(0):
+            word = place >> np.uint64(6)
+            down = place & np.uint64(63)
+            # Past the end no bit is wanted, whatever stands there.
+            following = words[min(word + np.uint64(1), last)]
+            next_bits = words[word] >> down | (following << np.uint64(1)) << (np.uint64(63) - down)
+            output[index] |= deposit(next_bits, rest)
+            place += np.uint64(ones(rest))
 
 
 @kernel

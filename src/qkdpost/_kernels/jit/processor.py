@@ -7,7 +7,7 @@ import os
 
 from qkdpost._kernels.jit.environment import JIT_ENABLED
 
-__all__ = ["CLMUL_PATHS", "clmul_path", "processor_features"]
+__all__ = ["CLMUL_PATHS", "clmul_path", "has_fast_bit_moves", "processor_features"]
 
 CLMUL_PATHS = {
     "vpclmul512": frozenset({"vpclmulqdq", "avx512f", "avx512vl"}),
@@ -49,6 +49,21 @@ def _whose_fault(features: frozenset[str]) -> str:
             "set NUMBA_CPU_NAME and NUMBA_CPU_FEATURES, as in NUMBA_CPU_FEATURES=+neon,+aes"
         )
     return "this processor lacks"
+
+
+def has_fast_bit_moves() -> bool:
+    """Return whether one fast instruction extracts the bits under a mask (BMI2); never on the portable path."""
+    slow = {"bdver4", "znver1", "znver2"}
+    return clmul_path() != "portable" and "bmi2" in processor_features() and _processor_name() not in slow
+
+
+def _processor_name() -> str:
+    """Return the name that LLVM has for the processor that numba generates code for."""
+    from llvmlite import binding  # noqa: PLC0415
+    from numba.core import config  # noqa: PLC0415
+
+    chosen: str | None = vars(config)["CPU_NAME"]
+    return binding.get_host_cpu_name() if chosen in (None, "host") else str(chosen)
 
 
 def processor_features() -> frozenset[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.counting import ones, trailing_zeros
+from qkdpost._kernels.bits.extraction import extract
 from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = ["decode_gaps", "encode_gaps", "match_bases", "match_slots", "split_prepared", "split_words", "warm"]
@@ -57,7 +59,7 @@ def match_bases(slots: Slots, bases: Words, pulses: int, peer_bases: Words, matc
 def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key: Words, test: Words) -> tuple[int, int]:
     """Write the prepared bits of the matched slots to `key` or `test` by their basis; return how many to each.
 
-    `key` and `test` are zeroed and have a word more than the matched bits need. Slots must lie inside the record.
+    `key` and `test` are zeroed and have two words more than the matched bits fill. Slots must lie inside the record.
     """
     one = np.uint64(1)
     low = np.uint64(63)
@@ -66,15 +68,14 @@ def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key:
     test_count = np.uint64(0)
     for word in range(matched.size):
         first = word * 64
+        own_bases = np.uint64(0)
+        own_bits = np.uint64(0)
         for place in range(min(64, slots.size - first)):
-            kept = (matched[word] >> np.uint64(place)) & one
             slot = np.uint64(slots[first + place])
-            basis = (bases[slot >> six] >> (slot & low)) & kept
-            bit = (bits[slot >> six] >> (slot & low)) & kept
-            key[key_count >> six] |= (bit & (basis ^ one)) << (key_count & low)
-            test[test_count >> six] |= (bit & basis) << (test_count & low)
-            key_count += kept ^ basis
-            test_count += basis
+            own_bases |= ((bases[slot >> six] >> (slot & low)) & one) << np.uint64(place)
+            own_bits |= ((bits[slot >> six] >> (slot & low)) & one) << np.uint64(place)
+        key_count = _append(key, key_count, own_bits, matched[word] & ~own_bases)
+        test_count = _append(test, test_count, own_bits, matched[word] & own_bases)
     return int(np.int64(key_count)), int(np.int64(test_count))
 
 
@@ -82,24 +83,25 @@ def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key:
 def split_words(bases: Words, bits: Words, matched: Words, key: Words, test: Words) -> tuple[int, int]:
     """Write the matched ones of `bits` to `key` or `test` by their basis; return how many to each.
 
-    `key` and `test` are zeroed and have a word more than the matched bits need.
+    `key` and `test` are zeroed and have two words more than the matched bits fill.
     """
-    one = np.uint64(1)
-    low = np.uint64(63)
-    six = np.uint64(6)
     key_count = np.uint64(0)
     test_count = np.uint64(0)
     for word in range(matched.size):
-        for place in range(64):
-            shift = np.uint64(place)
-            kept = (matched[word] >> shift) & one
-            basis = (bases[word] >> shift) & kept
-            bit = (bits[word] >> shift) & kept
-            key[key_count >> six] |= (bit & (basis ^ one)) << (key_count & low)
-            test[test_count >> six] |= (bit & basis) << (test_count & low)
-            key_count += kept ^ basis
-            test_count += basis
+        key_count = _append(key, key_count, bits[word], matched[word] & ~bases[word])
+        test_count = _append(test, test_count, bits[word], matched[word] & bases[word])
     return int(np.int64(key_count)), int(np.int64(test_count))
+
+
+@kernel
+def _append(output: Words, count: np.uint64, bits: np.uint64, mask: np.uint64) -> np.uint64:
+    """Write the bits under `mask` to zeroed `output` from bit `count` on; return the count after them."""
+    taken = extract(bits, mask)
+    word = count >> np.uint64(6)
+    place = count & np.uint64(63)
+    output[word] |= taken << place
+    output[word + np.uint64(1)] |= (taken >> np.uint64(1)) >> (np.uint64(63) - place)
+    return count + np.uint64(ones(mask))
 
 
 @kernel
@@ -145,17 +147,6 @@ def match_slots(
         own += np.uint64(own_slot <= other_slot)
         other += np.uint64(other_slot <= own_slot)
     return common
-
-
-@kernel
-def _trailing_zeros(word: np.uint64) -> np.uint64:
-    """Count the zeros below the lowest one of `word`, which is not zero; compiles to one instruction."""
-    rest = (word & (~word + np.uint64(1))) - np.uint64(1)
-    rest -= (rest >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    pairs = np.uint64(0x3333333333333333)
-    rest = (rest & pairs) + ((rest >> np.uint64(2)) & pairs)
-    rest = (rest + (rest >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (rest * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
 @kernel
@@ -216,7 +207,7 @@ def decode_gaps(words: Words, length: int, parameter: int, limit: int, slots: Sl
             if position >= end:
                 return -1
             window = words[position >> six]
-        position += _trailing_zeros(window)
+        position += np.uint64(trailing_zeros(window))
         quotient = position - start
         position += one
         place = position & low
@@ -239,7 +230,7 @@ def warm() -> None:
     words.flags.writeable = False
     slots = np.array([0, 1], dtype=np.int64)
     slots.flags.writeable = False
-    output = np.zeros(2, dtype=np.uint64)
+    output = np.zeros(4, dtype=np.uint64)
     match_bases(slots, words, 2, words, np.zeros(1, dtype=np.uint64))
     split_prepared(slots, words, words, words, output, output.copy())
     split_words(words, words, words, output, output.copy())

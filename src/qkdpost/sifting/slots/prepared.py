@@ -130,7 +130,7 @@ def split_by_basis(bases: BitsLike, bits: BitsLike, matched: BitsLike) -> tuple[
 
 
 def _room_for(matched: Bits) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    size = matched.weight() // 64 + 1
+    size = (matched.weight() + 63) // 64 + 2
     return np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
 
 
