@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ def _run_from(family: str) -> None:
     """Run the self-test from a family on: those before it use some of its kernels, too, and would notice first."""
     from qkdpost.known_answers import running
 
-    running._test(family, FAMILIES[family])
+    running._test(family, FAMILIES[family], KNOWN[family])
 
 
 def test_every_family_is_damaged() -> None:
@@ -187,6 +188,46 @@ def test_real_numbers_have_a_tolerance_and_no_more() -> None:
     assert not _equal([1.0], [1.0 + 2 * TOLERANCE])
     assert not _equal([float("nan")], [1.0])
     assert not _equal([1.0], [1.0, 1.0])
+
+
+TEXT = record.PATH.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read: .*No such file"),
+        (b"", "cannot be read: Input data was truncated"),
+        (TEXT[: len(TEXT) // 2].encode(), "cannot be read: "),
+        (TEXT.encode().replace(b"packing", b"pack\xffng", 1), "cannot be read: "),
+        (b"{}", "cannot be read: .*missing required field"),
+        (TEXT.replace('"weight": 517', '"weight": [1.0, "x"]').encode(), "cannot be read: Expected `float`, got `str`"),
+        (TEXT.replace('"weight": 517', '"weight": null').encode(), "cannot be read: Expected `.*`, got `null`"),
+        (
+            TEXT.replace('"packing"', '"parking"').encode(),
+            "are not those of this release; they differ in 'packing",
+        ),
+        (
+            TEXT.replace('"weight": 517', '"weight": 516').encode(),
+            "packing gives a wrong answer for 'weight': 517, ",
+        ),
+        (TEXT.replace('"weight": 517', '"height": 517').encode(), "packing gives a wrong answer for "),
+        (TEXT.replace('"weight": 517', '"weight": [517.0]').encode(), "packing gives a wrong answer for 'weight'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_damaged_answers_fail_as_a_wrong_kernel_does(
+    content: bytes | None, complaint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from qkdpost.known_answers import running
+
+    if content is not None:
+        (tmp_path / "answers.json").write_bytes(content)
+    monkeypatch.setattr(running.resources, "files", lambda _: tmp_path)
+    with pytest.raises(qp.SelfTestFailed, match=complaint):
+        qp.self_test()
+    with pytest.raises(qp.SelfTestFailed, match="must make no key: its self-test failed"):
+        verdict.refuse_after_failure()
 
 
 # Afterwards.

@@ -43,8 +43,8 @@ def bits(name: str, count: int) -> NDArray[np.uint8]:
 
 def numbers(name: str, count: int, below: int) -> list[int]:
     """Return `count` numbers below `below` that belong to `name`."""
-    data = octets(name, 8 * count)
-    return [int.from_bytes(data[8 * place : 8 * place + 8], "little") % below for place in range(count)]
+    found: list[int] = (np.frombuffer(octets(name, 8 * count), dtype="<u8") % np.uint64(below)).tolist()
+    return found
 
 
 def increasing(name: str, count: int, below: int) -> list[int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from typing import TypeAlias
+
+import msgspec
 
 from qkdpost.compilation import processor_path
 from qkdpost.errors import SelfTestFailed
@@ -80,22 +80,23 @@ def self_test() -> SelfTestReport:
         What was compared.
 
     Raises:
-        SelfTestFailed: an answer is wrong; which one, it says. From then on this process makes no key: `Session`,
-            `Session.connect`, `distill` and `KeyManager` raise the same, whatever a later self-test finds.
+        SelfTestFailed: an answer is wrong, and which one; or the file of known answers is damaged. From then on this
+            process makes no key: `Session`, `Session.connect`, `distill` and `KeyManager` raise the same, whatever a
+            later self-test finds.
 
     >>> import qkdpost as qp
     >>> report = qp.self_test()
     >>> "Toeplitz hashing" in report.families
     True
     """
-    counts = {name: _test(name, family) for name, family in FAMILIES.items()}
+    answers = _answers()
+    counts = {name: _test(name, family, answers[name]) for name, family in FAMILIES.items()}
     _LOG.info("self-test passed on processor path %s: %d answers right", processor_path(), sum(counts.values()))
     return SelfTestReport(processor_path=processor_path(), families=counts)
 
 
-def _test(name: str, family: Callable[[], Mapping[str, Answer]]) -> int:
+def _test(name: str, family: Callable[[], Mapping[str, Answer]], known: Mapping[str, Answer]) -> int:
     """Compare the answers of a family, and return how many there are."""
-    known = _answers()[name]
     try:
         found = family()
     except Exception as error:  # a kernel that computes wrongly may well break what follows it
@@ -114,15 +115,26 @@ def _failure(text: str) -> SelfTestFailed:
     _LOG.error("self-test failed: %s", text)
     return SelfTestFailed(
         f"{text}, on processor path {processor_path()}. This process makes no key from now on. Try "
-        "QKDPOST_CLMUL=portable, an emptied cache of compiled code, other memory; and report it"
+        "QKDPOST_CLMUL=portable, an emptied cache of compiled code, a new installation, other memory; and report it"
     )
 
 
-@cache
+class _AnswersFile(msgspec.Struct, forbid_unknown_fields=True):
+    origin: str
+    answers: dict[str, dict[str, Answer]]
+
+
 def _answers() -> dict[str, dict[str, Answer]]:
-    text = resources.files("qkdpost.known_answers").joinpath("answers.json").read_text(encoding="utf-8")
-    content: dict[str, dict[str, Answer]] = json.loads(text)["answers"]
-    return content
+    """Return the known answers, each family's; what they are read from is believed no more than a kernel."""
+    place = resources.files("qkdpost.known_answers").joinpath("answers.json")
+    try:
+        answers = msgspec.json.decode(place.read_bytes(), type=_AnswersFile).answers
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _failure(f"the known answers in {place} cannot be read: {error}") from error
+    if answers.keys() != FAMILIES.keys():
+        strange = ", ".join(map(repr, sorted(answers.keys() ^ FAMILIES.keys())))
+        raise _failure(f"the known answers in {place} are not those of this release; they differ in {strange}")
+    return answers
 
 
 def _equal(found: Answer, known: Answer) -> bool:

@@ -70,6 +70,23 @@ def test_a_second_process_finds_the_cache(copy: Path) -> None:
     assert run(CALL_AND_COUNT, copy.parent) == "2 1"
 
 
+def test_a_callee_that_was_kept_by_itself_is_whole_in_its_caller(copy: Path) -> None:
+    """What is kept of a kernel has machine code and names; its callers are compiled with more."""
+    assert run("from qkdpost._kernels import callee; print(callee.callee(5))", copy.parent) == "6"
+    load_both = "from qkdpost._kernels import callee; print(callee.callee(5))\n"
+    assert run(load_both + CALL_AND_COUNT, copy.parent) == "6\n2 0"
+    assert run(load_both + CALL_AND_COUNT, copy.parent) == "6\n2 1"
+
+
+def test_code_that_callers_link_with_is_kept_apart(copy: Path) -> None:
+    load_both = "from qkdpost._kernels import callee; print(callee.callee(5))\n" + CALL_AND_COUNT
+    numbas_way = "import sys; sys.modules['qkdpost._kernels.jit.callees'] = None\n" + load_both
+    assert run(load_both, copy.parent) == "6\n2 0"
+    assert run(numbas_way, copy.parent) == "6\n2 0"
+    assert run(numbas_way, copy.parent) == "6\n2 1"
+    assert run(load_both, copy.parent) == "6\n2 1"
+
+
 def test_an_edited_callee_in_another_file_never_runs_stale(copy: Path) -> None:
     assert run(CALL_AND_COUNT, copy.parent) == "2 0"
     (copy / "_kernels" / "callee.py").write_text(CALLEE.replace("value + 1", "value + 41"))

@@ -1,6 +1,7 @@
 """Files of compiled kernels, as numba keeps them, with the stamps of this library.
 
-Code that the environment changes (the path of carry-less multiplication, bounds checks) is kept apart by name.
+Code that the environment changes (the path of carry-less multiplication, bounds checks) is kept apart by name, as is
+code that callers link with.
 These are names of numba's own rooms, which a release may move: `cache` goes without where this module cannot be
 imported.
 """
@@ -26,6 +27,11 @@ from numba.core.caching import (
 from qkdpost._kernels.jit.complaints import complain
 from qkdpost._kernels.jit.processor import clmul_path
 from qkdpost._kernels.jit.stamps import module_path, source_digest
+
+try:
+    from qkdpost._kernels.jit.lean_code import without_intermediate_code
+except ImportError:
+    without_intermediate_code = None  # type: ignore[assignment]
 
 __all__ = ["SourceCache"]
 
@@ -59,7 +65,8 @@ class _Stamped:
 
     def get_disambiguator(self) -> str:
         checks = "-checked" if vars(config)["BOUNDSCHECK"] else ""
-        return f"{self._lineno}-{clmul_path()}{checks}"
+        whole = "-whole" if without_intermediate_code is None else ""
+        return f"{self._lineno}-{clmul_path()}{checks}{whole}"
 
 
 class _UserProvidedLocator(_Stamped, UserProvidedCacheLocator):
@@ -108,6 +115,11 @@ class _SourceCacheImpl(CompileResultCacheImpl):
             super().__init__(py_func)  # type: ignore[no-untyped-call]
         finally:
             settings["CACHE_LOCATOR_CLASSES"] = overridden
+
+    def reduce(self, cres: Any) -> Any:
+        """Return what is kept of a kernel."""
+        reduced = super().reduce(cres)  # type: ignore[no-untyped-call]
+        return reduced if without_intermediate_code is None else without_intermediate_code(reduced)
 
 
 class SourceCache(FunctionCache):

@@ -33,6 +33,7 @@ def module_path(function: Callable[..., Any]) -> str:
     return str(getattr(module, "__file__", None) or function.__code__.co_filename)
 
 
+@functools.cache
 def source_digest(source: str) -> str:
     """Return a digest of the module at the path `source` and of all modules of kernels that it depends on."""
     path = Path(source)

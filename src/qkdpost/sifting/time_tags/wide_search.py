@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
-from scipy.ndimage import uniform_filter1d
 
 from qkdpost.sifting.time_tags.work_budget import WorkBudget
 
@@ -155,7 +154,7 @@ class WideSearch:
         begin = self._start + lowest - _SMOOTH_BINS * bin_ticks
         low, high = np.searchsorted(self._ticks, [begin, begin + points * bin_ticks])
         counts = np.bincount((self._ticks[low:high] - begin) // bin_ticks, minlength=points).astype(np.float32)
-        counts -= uniform_filter1d(counts, _SMOOTH_BINS)
+        counts -= _running_mean(counts, _SMOOTH_BINS)
         spectrum: NDArray[np.complex64] = rfft(counts)
         return spectrum
 
@@ -189,9 +188,16 @@ def _pair_sums(own: NDArray[np.complex64], counts: NDArray[np.float32], points: 
     return sums
 
 
+def _running_mean(values: NDArray[np.float32], places: int) -> NDArray[np.float32]:
+    from scipy.ndimage import uniform_filter1d  # noqa: PLC0415  (a fifth of a second, for clocks far apart alone)
+
+    mean: NDArray[np.float32] = uniform_filter1d(values, places)
+    return mean
+
+
 def _inverse_deviation(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return one over the local standard deviation; where the records hardly overlap it is no less than a tenth."""
-    variance = uniform_filter1d(np.square(sums), min(_VARIANCE_BINS, sums.size))
+    variance = _running_mean(np.square(sums), min(_VARIANCE_BINS, sums.size))
     floor = np.float32(0.01) * variance.max() + np.float32(1e-6)
     inverse: NDArray[np.float32] = 1 / np.sqrt(np.maximum(variance, floor))
     return inverse
