@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from qkdpost.checks import keep, whole_number
+from qkdpost.checks import Settings, keep, whole_number
 from qkdpost.errors import ConfigurationError
 
 __all__ = ["Blocks"]
 
 
-class Blocks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Blocks(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The sizes of blocks and frames.
 
     Args:

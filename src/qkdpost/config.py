@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from qkdpost.blocks import Blocks
-from qkdpost.checks import described, instance, keep
+from qkdpost.checks import Settings, described, instance, keep
 from qkdpost.config_files import decoded, plain, read_json, read_toml, write_json, write_toml
 from qkdpost.errors import ConfigurationError
 from qkdpost.health.limits import RecordLimits
@@ -26,7 +26,7 @@ MAX_NAME_CHARACTERS = 64
 MAX_VALUE_CHARACTERS = 256
 
 
-class LinkConfig(msgspec.Struct, frozen=True, kw_only=True):
+class LinkConfig(Settings, frozen=True, kw_only=True):
     """The configuration of a link; both hosts must hold the same.
 
     Args:

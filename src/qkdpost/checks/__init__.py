@@ -22,12 +22,14 @@ from qkdpost.checks.scalars import (
     whole_numbers,
     whole_real,
 )
+from qkdpost.checks.settings import Settings
 from qkdpost.checks.structs import keep
 from qkdpost.checks.vectors import bit_vector, entries_and_gaps, integer_vector, small_integers, small_vector
 
 __all__ = [
     "MAX_COUNT",
     "RegisteredName",
+    "Settings",
     "bit_vector",
     "byte_string",
     "choice",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 
-import msgspec
-
-from qkdpost.checks import keep, real_number
+from qkdpost.checks import Settings, keep, real_number
 
 __all__ = ["RecordLimits"]
 
 
-class RecordLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RecordLimits(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far the devices of a link may be from ideal before their hosts refuse what they recorded.
 
     The limits say what is still the behaviour of honest devices. A record is refused if it shows more than that, beyond

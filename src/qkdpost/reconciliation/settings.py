@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from qkdpost.checks import RegisteredName, choice, described, instance, keep, real_number, whole_number
+from qkdpost.checks import RegisteredName, Settings, choice, described, instance, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.ldpc.codes import frame_lengths
 from qkdpost.reconciliation.ldpc.disclosure import FAILURE_WIDTHS, FIRST_WIDTHS
@@ -59,7 +59,7 @@ FirstFailures = Literal[900, 700, 500, 300, 200, 100, 30, 10, 1]
 """The keys of `qkdpost.reconciliation.ldpc.disclosure.FAILURE_WIDTHS`."""
 
 
-class CorrectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
+class CorrectionSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method"):
     """What both hosts set to the same values for correction; the settings of every method are derived from this.
 
     A method names itself by `tag=` in its class statement, and overrides below what is not so for it.

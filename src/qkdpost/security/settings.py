@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
-import msgspec
-
-from qkdpost.checks import RegisteredName, choice, described, instance, keep, real_number, whole_number
+from qkdpost.checks import RegisteredName, Settings, choice, described, instance, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.security.phase_errors import Concentration
 from qkdpost.security.thresholds import Acceptance
@@ -26,7 +24,7 @@ else:
     BoundName = str  # what a file of settings may hold: the kind knows whether there is such a bound
 
 
-class Security(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Security(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The security parameter, the bound, and what was set for it before the data were seen.
 
     Args:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from qkdpost.checks import Settings
 
 __all__ = ["Acceptance"]
 
 
-class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Acceptance(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds that were set before the data were seen; each family of bounds has its own.
 
     The proof of a fixed-length bound fixes the length of the key before any data exist: a block that meets every

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from qkdpost.checks import Settings
 from qkdpost.dialogue.roles import Role
 from qkdpost.reconciliation.settings import Cascade, CorrectionSettings
 from qkdpost.security.decoy.tally import Intensity
@@ -12,7 +11,7 @@ from qkdpost.security.settings import Security
 __all__ = ["ProtocolSettings"]
 
 
-class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+class ProtocolSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What both hosts set to the same values for their kind of QKD; the settings of every kind are derived from this.
 
     A kind names itself by `tag=` in its class statement, and overrides below what is not so for it.

@@ -6,9 +6,7 @@ import errno
 import random
 import time
 
-import msgspec
-
-from qkdpost.checks import keep, real_number
+from qkdpost.checks import Settings, keep, real_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.session.events import ConnectionLost, Event, KeyReady
 
@@ -25,7 +23,7 @@ def passes_by(error: OSError) -> bool:
     return error.errno not in _NO_LISTENER
 
 
-class Reconnection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Reconnection(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long to wait before a peer is called again.
 
     Args:

@@ -27,16 +27,14 @@ from __future__ import annotations
 
 import math
 
-import msgspec
-
-from qkdpost.checks import flag, keep, real_number
+from qkdpost.checks import Settings, flag, keep, real_number
 from qkdpost.errors import InputError
 from qkdpost.statistics.concentration import binomial_at_most
 
 __all__ = ["DetectorMismatch", "worse_phase_error_rate"]
 
 
-class DetectorMismatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DetectorMismatch(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How different the receiver's two detectors may be.
 
     `delta1` and `delta2` bound how far its measurement is from one whose detection does not depend on the basis, by
