@@ -28,9 +28,6 @@ ROOMS = [
 ]
 LATER = {
     "network.Event",
-    "transport.asyncio.keep_connected",
-    "transport.asyncio.serve",
-    "transport.blocking.keep_connected",
     "transport.network.EtsiServer",
     "transport.network.KeyManagerHost",
     "transport.network.PeerDialler",

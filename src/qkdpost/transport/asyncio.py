@@ -21,15 +21,14 @@ from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from qkdpost.threads import threads_of
+from qkdpost.transport.asyncio_line import LOOK_SECONDS, Line
 from qkdpost.transport.reconnection import Backoff, Reconnection, passes_by
 from qkdpost.transport.silence import Silence
-from qkdpost.transport.turns import TURNS, Turns, in_turn
+from qkdpost.transport.sole_driver import sole_driver
+from qkdpost.transport.turns import Turns, in_turn
 
 __all__ = ["Reconnection", "in_turn", "keep_connected", "run", "serve"]
 
-CHUNK_BYTES = 2**18
-LOOK_SECONDS = 0.05
-"""How soon what another task submitted is sent, on a line on which nothing else moves."""
 KEEPALIVE_SECONDS = 15.0
 TIMEOUT_SECONDS = 60.0
 
@@ -70,6 +69,7 @@ async def run(
 
     Raises:
         InputError: no session, or no times.
+        LocalProtocolError: a driver runs the session already, in this task or another.
         ConfigurationError: an executor of processes: a session cannot be sent to another.
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
@@ -91,21 +91,11 @@ async def run(
     >>> alice == bob, len(alice[0]) > 10_000
     (True, True)
     """
-    line = _Line(session, reader, writer, Silence(timeout_seconds, keepalive_seconds), idle, threads_of(executor))
-    error: QkdpostError | None = None
-    try:
-        while error is None and session.state.alive:
-            try:
-                await line.step()
-            except QkdpostError as caught:
-                error = caught
-            for event in session.events():
+    silence, threads = Silence(timeout_seconds, keepalive_seconds), threads_of(executor)
+    with sole_driver(session):
+        async with contextlib.aclosing(_run(session, (reader, writer), silence, idle, threads)) as events:
+            async for event in events:
                 yield event
-        if error is not None:
-            raise error
-        await line.say_the_rest()
-    finally:
-        line.close()
 
 
 async def keep_connected(
@@ -136,8 +126,30 @@ async def keep_connected(
 
     Raises:
         InputError, ConfigurationError: as `run`.
-        LocalProtocolError: another session holds the pool.
+        LocalProtocolError: another session holds the pool, or a driver runs the session already.
         Exception: whatever `save_pool`, `idle` or `connect` raise.
+
+    Alice calls, Bob answers by `serve`:
+
+    >>> import qkdpost as qp
+    >>> import asyncio, os, socket
+    >>> link, preshared = qp.LinkConfig(protocol=qp.BB84()), os.urandom(4096)
+    >>> async def keys_of(events):
+    ...     return [event.key.bits async for event in events if isinstance(event, qp.KeyReady)]
+    >>> async def main():
+    ...     alice, bob = (qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared)) for role in ("alice", "bob"))
+    ...     for session, record in zip((alice, bob), qp.simulation.bb84(pulses=400_000, rng=1)):
+    ...         session.submit(record)
+    ...         session.finish()
+    ...     with socket.create_server(("127.0.0.1", 0)) as listener:
+    ...         call = lambda: asyncio.open_connection(*listener.getsockname())
+    ...         return await asyncio.gather(
+    ...             keys_of(qp.transport.asyncio.keep_connected(alice, call)),
+    ...             keys_of(qp.transport.asyncio.serve(bob, listener)),
+    ...         )
+    >>> alice, bob = asyncio.run(main())
+    >>> alice == bob, len(alice[0]) > 10_000
+    (True, True)
     """
     wait = Backoff(reconnection)
     threads = threads_of(executor)
@@ -183,6 +195,25 @@ async def serve(
 
     Raises:
         InputError, ConfigurationError, LocalProtocolError, Exception: as `keep_connected`.
+
+    A host that waits for its peer, until it is told to stop; `keep_connected` shows both ends:
+
+    >>> import qkdpost as qp
+    >>> import asyncio, os, socket
+    >>> link, stop = qp.LinkConfig(protocol=qp.BB84()), asyncio.Event()
+    >>> session = qp.Session(role="bob", link=link, auth_key=qp.KeyPool(os.urandom(4096)))
+    >>> async def answer(listener):
+    ...     async for event in qp.transport.asyncio.serve(session, listener, idle=stop.set):
+    ...         print(event)
+    >>> async def main():
+    ...     with socket.create_server(("127.0.0.1", 0)) as listener:
+    ...         answering = asyncio.create_task(answer(listener))
+    ...         await stop.wait()
+    ...         answering.cancel()
+    ...         await asyncio.wait({answering})
+    ...     return answering.cancelled()
+    >>> asyncio.run(main())
+    True
     """
     instance("listener", listener, socket.socket)
     listener.setblocking(False)
@@ -216,18 +247,18 @@ async def _kept(
     threads: Executor | None,
     times: tuple[float | None, float | None],
 ) -> AsyncGenerator[Event, None]:
-    instance("session", session, Session)
     Silence(*times)
-    while True:
-        streams = await _meanwhile(reach(), session, idle, threads)
-        if streams is not None:
-            wait.began()
-            async with contextlib.aclosing(_once(session, streams, idle, threads, times)) as events:
-                async for event in events:
-                    yield event
-            if session.finished and session.state is ConnectionState.CLOSED:
-                return
-        await _meanwhile(asyncio.sleep(wait.next_seconds()), session, idle, threads)
+    with sole_driver(session):
+        while True:
+            streams = await _meanwhile(reach(), idle, threads)
+            if streams is not None:
+                wait.began()
+                async with contextlib.aclosing(_once(session, streams, idle, threads, times)) as events:
+                    async for event in events:
+                        yield event
+                if session.finished and session.state is ConnectionState.CLOSED:
+                    return
+            await _meanwhile(asyncio.sleep(wait.next_seconds()), idle, threads)
 
 
 async def _once(
@@ -238,15 +269,12 @@ async def _once(
     times: tuple[float | None, float | None],
 ) -> AsyncGenerator[Event, None]:
     """Drive a session over one connection, whose end is an event and not an error."""
-    reader, writer = streams
+    _, writer = streams
     try:
         if not session.state.alive:
             session.connect()
         _LOG.info("connected to %s", writer.get_extra_info("peername"))
-        events = run(
-            session, reader, writer, timeout_seconds=times[0], keepalive_seconds=times[1], idle=idle, executor=threads
-        )
-        async with contextlib.aclosing(events):
+        async with contextlib.aclosing(_run(session, streams, Silence(*times), idle, threads)) as events:
             async for event in events:
                 yield event
     except (RemoteProtocolError, AuthenticationError) as error:
@@ -257,8 +285,32 @@ async def _once(
             session.connection_lost("closed-here")
 
 
+async def _run(
+    session: Session,
+    streams: Streams,
+    silence: Silence,
+    idle: Callable[[], None] | None,
+    threads: Executor | None,
+) -> AsyncGenerator[Event, None]:
+    line = Line(session, *streams, silence, idle, threads)
+    error: QkdpostError | None = None
+    try:
+        while error is None and session.state.alive:
+            try:
+                await line.step()
+            except QkdpostError as caught:
+                error = caught
+            for event in session.events():
+                yield event
+        if error is not None:
+            raise error
+        await line.say_the_rest()
+    finally:
+        line.close()
+
+
 async def _meanwhile(
-    awaited: Awaitable[_Returned], session: Session, idle: Callable[[], None] | None, threads: Executor | None
+    awaited: Awaitable[_Returned], idle: Callable[[], None] | None, threads: Executor | None
 ) -> _Returned:
     """Wait for something, and call `idle` as often as on a quiet line."""
     task = asyncio.ensure_future(awaited)
@@ -272,126 +324,6 @@ async def _meanwhile(
     finally:
         if not task.done():
             task.cancel()
-
-
-class _Line:
-    """The streams of one connection, and what is on its way through them."""
-
-    def __init__(
-        self,
-        session: Session,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        silence: Silence,
-        idle: Callable[[], None] | None,
-        executor: Executor | None,
-    ) -> None:
-        self._session = instance("session", session, Session)
-        self._reader = reader
-        self._writer = writer
-        self._silence = silence
-        self._idle = idle
-        self._turns = TURNS[session] = Turns(executor)
-        self._loop = asyncio.get_running_loop()
-        self._receiving: asyncio.Task[bytes] | None = None
-        self._sending: asyncio.Task[None] | None = None
-        words = silence.seconds_to_word < float("inf")
-        self._speaking = asyncio.create_task(self._speak()) if words else None
-
-    async def step(self) -> None:
-        """Say what is to be said, or hear, or wait. No more is read before what was received has been answered."""
-        await self._work(None)
-        if self._receiving is None:
-            self._receiving = asyncio.create_task(self._receive())
-            self._receiving.add_done_callback(lambda _: self._turns.wake.set())
-        await self._wait()
-        if self._receiving.done():
-            data = self._receiving.result()
-            self._receiving = None
-            await self._work(data)
-            self._silence.moved()
-        elif self._silence.is_too_long:
-            await self._turns.call(lambda: self._session.connection_lost("timed-out"))
-        elif self._idle is not None:
-            await self._turns.call(self._idle)
-
-    async def say_the_rest(self) -> None:
-        """Hand over what was said at the end, and wait until it is on its way, if the peer takes it."""
-        await self._work(None)
-        if self._sending is not None:
-            left = self._silence.seconds_left
-            await asyncio.wait({self._sending}, timeout=None if left == float("inf") else left)
-
-    def close(self) -> None:
-        """End the driving; what came and was not heard is missing for ever."""
-        if TURNS.get(self._session) is self._turns:
-            del TURNS[self._session]
-        if self._receiving is not None and self._receiving.done() and self._session.state.alive:
-            self._session.connection_lost("closed-here")
-        for task in (self._receiving, self._sending, self._speaking):
-            if task is not None and not task.done():
-                task.cancel()
-
-    async def _work(self, data: bytes | None) -> None:
-        """Let the session hear bytes, and then say what it has to say, piece by piece."""
-        if self._turns.in_threads:
-            await self._turns.call(lambda: self._work_in_thread(data))
-            return
-        if data is not None:
-            self._take(data)
-        while answer := self._session.data_to_send():
-            self._write(answer)
-            await asyncio.sleep(0)
-
-    def _work_in_thread(self, data: bytes | None) -> None:
-        """The same in a thread: the first answer is on its way while the next is made."""
-        if data is not None:
-            self._take(data)
-        while answer := self._session.data_to_send():
-            self._loop.call_soon_threadsafe(self._write, answer)
-
-    def _take(self, data: bytes) -> None:
-        if data:
-            self._session.receive_data(data)
-        else:
-            self._session.connection_lost("peer-closed")
-
-    async def _wait(self) -> None:
-        """Wait for bytes, for another task's call, or for a time to look."""
-        wake = self._turns.wake
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(LOOK_SECONDS, self._silence.seconds_left)):
-                await wake.wait()
-        wake.clear()
-
-    async def _receive(self) -> bytes:
-        try:
-            return await self._reader.read(CHUNK_BYTES)
-        except OSError:
-            return b""
-
-    def _write(self, data: bytes) -> None:
-        """Hand bytes to the transport without waiting for the peer to read them; its buffer is drained beside."""
-        self._writer.write(data)
-        self._silence.sent()
-        self._silence.moved()
-        self._drain()
-
-    def _drain(self) -> None:
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._drained())
-
-    async def _drained(self) -> None:
-        with contextlib.suppress(OSError):
-            await self._writer.drain()
-
-    async def _speak(self) -> None:
-        """Say that this host is there, also while it works; whole frames alone are ever written."""
-        while True:
-            await asyncio.sleep(self._silence.seconds_to_word)
-            if self._silence.wants_a_word:
-                self._writer.write(self._session.keepalive())
-                self._silence.sent()
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,14 +13,13 @@ from qkdpost.errors import AuthenticationError, QkdpostError, RemoteProtocolErro
 from qkdpost.session.events import Event
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
+from qkdpost.transport.blocking_line import IDLE_SECONDS, Line
 from qkdpost.transport.reconnection import Backoff, Reconnection, passes_by
 from qkdpost.transport.silence import Silence
+from qkdpost.transport.sole_driver import sole_driver
 
 __all__ = ["Reconnection", "keep_connected", "run", "serve"]
 
-CHUNK_BYTES = 2**18
-IDLE_SECONDS = 0.05
-AWAKE_SECONDS = 2e-4
 KEEPALIVE_SECONDS = 15.0
 TIMEOUT_SECONDS = 60.0
 
@@ -53,6 +51,7 @@ def run(
 
     Raises:
         InputError: no session, or no times.
+        LocalProtocolError: a driver runs the session already.
         RemoteProtocolError, AuthenticationError: as `Session.receive_data`; the events of the blocks that died are
             yielded first.
         Exception: whatever `save_pool` or `idle` raise; where no bytes were under way the session lives, and `run` may
@@ -77,27 +76,9 @@ def run(
     >>> keys[0].bits == keys[1].bits, len(keys[0].bits) > 10_000
     (True, True)
     """
-    instance("session", session, Session)
     silence = Silence(timeout_seconds, keepalive_seconds)
-    connection.setblocking(False)
-    with contextlib.suppress(OSError):  # small messages must not wait for an acknowledgement; only TCP knows the option
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    line = _Line(session, connection, silence, idle)
-    error: QkdpostError | None = None
-    try:
-        while error is None and not line.ended:
-            yield from session.events()
-            try:
-                line.step()
-            except QkdpostError as caught:
-                error = caught
-    finally:
-        line.close()
-        with contextlib.suppress(OSError):
-            connection.setblocking(True)
-    yield from session.events()
-    if error is not None:
-        raise error
+    with sole_driver(session):
+        yield from _run(session, connection, silence, idle)
 
 
 def keep_connected(
@@ -126,8 +107,27 @@ def keep_connected(
 
     Raises:
         InputError: as `run`.
-        LocalProtocolError: another session holds the pool.
+        LocalProtocolError: another session holds the pool, or a driver runs the session already.
         Exception: whatever `save_pool`, `idle` or `connect` raise.
+
+    Where nobody answers it calls again and again; `serve` shows both ends:
+
+    >>> import qkdpost as qp
+    >>> import os
+    >>> link, pool = qp.LinkConfig(protocol=qp.BB84()), qp.KeyPool(os.urandom(4096))
+    >>> session, calls = qp.Session(role="alice", link=link, auth_key=pool), []
+    >>> def call():
+    ...     calls.append("no answer")
+    ...     if len(calls) == 3:
+    ...         raise KeyboardInterrupt
+    ...     raise ConnectionRefusedError
+    >>> soon = qp.transport.blocking.Reconnection(first_seconds=0.001, most_seconds=0.01)
+    >>> try:
+    ...     for event in qp.transport.blocking.keep_connected(session, call, reconnection=soon):
+    ...         print(event)
+    ... except KeyboardInterrupt:
+    ...     print(len(calls), "calls")
+    3 calls
     """
     wait = Backoff(reconnection)
 
@@ -218,16 +218,16 @@ def _kept(
     idle: Callable[[], None] | None,
     times: tuple[float | None, float | None],
 ) -> Iterator[Event]:
-    instance("session", session, Session)
     Silence(*times)
-    while True:
-        connection = reach()
-        if connection is not None:
-            wait.began()
-            yield from _once(session, connection, idle, times)
-            if session.finished and session.state is ConnectionState.CLOSED:
-                return
-        _rest(wait.next_seconds(), idle)
+    with sole_driver(session):
+        while True:
+            connection = reach()
+            if connection is not None:
+                wait.began()
+                yield from _once(session, connection, idle, times)
+                if session.finished and session.state is ConnectionState.CLOSED:
+                    return
+            _rest(wait.next_seconds(), idle)
 
 
 def _once(
@@ -243,11 +243,35 @@ def _once(
                 session.connect()
             with contextlib.suppress(OSError):  # it may be gone already, which is told below
                 _LOG.info("connected to %s", connection.getpeername())
-            yield from run(session, connection, timeout_seconds=times[0], keepalive_seconds=times[1], idle=idle)
+            yield from _run(session, connection, Silence(*times), idle)
         except (RemoteProtocolError, AuthenticationError) as error:
             _LOG.warning("the connection ended: %s", error)
         finally:
             session.connection_lost("closed-here")
+
+
+def _run(
+    session: Session, connection: socket.socket, silence: Silence, idle: Callable[[], None] | None
+) -> Iterator[Event]:
+    connection.setblocking(False)
+    with contextlib.suppress(OSError):  # small messages must not wait for an acknowledgement; only TCP knows the option
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line = Line(session, connection, silence, idle)
+    error: QkdpostError | None = None
+    try:
+        while error is None and not line.ended:
+            yield from session.events()
+            try:
+                line.step()
+            except QkdpostError as caught:
+                error = caught
+    finally:
+        line.close()
+        with contextlib.suppress(OSError):
+            connection.setblocking(True)
+    yield from session.events()
+    if error is not None:
+        raise error
 
 
 def _rest(seconds: float, idle: Callable[[], None] | None) -> None:
@@ -257,109 +281,6 @@ def _rest(seconds: float, idle: Callable[[], None] | None) -> None:
         time.sleep(left if idle is None else min(left, IDLE_SECONDS))
         if idle is not None:
             idle()
-
-
-class _Line:
-    """The socket and what is still to be sent over it."""
-
-    def __init__(
-        self,
-        session: Session,
-        connection: socket.socket,
-        silence: Silence,
-        idle: Callable[[], None] | None,
-    ) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(connection, selectors.EVENT_READ)
-        self._session = session
-        self._connection = connection
-        self._silence = silence
-        self._idle = idle
-        self._pending = bytearray()
-        self._can_send = True
-        self.ended = False
-
-    def step(self) -> None:
-        """Send and receive what can be, or wait. No more is read before what was received has been answered."""
-        answer = self._session.data_to_send()
-        if self._can_send:
-            self._pending += answer
-        state = self._session.state
-        if state is ConnectionState.BROKEN or (state is ConnectionState.CLOSED and not self._pending):
-            self.ended = True
-            return
-        moved = self._send() if self._pending else False
-        if answer:
-            moved = True
-        elif state is not ConnectionState.CLOSED:
-            moved |= self._receive()
-        if moved:
-            self._silence.moved()
-        else:
-            self._wait(selectors.EVENT_READ if state is not ConnectionState.CLOSED else 0)
-
-    def close(self) -> None:
-        """End the driving; a stream of which a part can no longer be sent is of no use to the peer."""
-        self._selector.close()
-        if self._pending or not self._can_send:
-            self._session.connection_lost("closed-here" if self._can_send else "peer-closed")
-
-    def _wait(self, wanted: int) -> None:
-        wanted |= selectors.EVENT_WRITE if self._pending else 0
-        self._selector.modify(self._connection, wanted)
-        # To sleep and be woken takes longer than a near peer's answer to a round of correction.
-        awake_until = time.perf_counter() + AWAKE_SECONDS
-        while time.perf_counter() < awake_until:
-            if self._selector.select(0):
-                return
-        if self._selector.select(self._patience()):
-            return
-        if self._silence.is_too_long:
-            self._session.connection_lost("timed-out")
-            self.ended = True
-            return
-        if self._silence.wants_a_word:
-            self._speak()
-        if self._idle is not None:
-            self._idle()
-
-    def _patience(self) -> float | None:
-        left = self._silence.seconds_left if self._idle is None else min(IDLE_SECONDS, self._silence.seconds_left)
-        return None if left == float("inf") else left
-
-    def _speak(self) -> None:
-        """Say that this host is there; that is no movement, for the line would then never be too silent."""
-        word = self._session.keepalive()
-        self._silence.sent()
-        if word and self._can_send:
-            self._pending += word
-            self._send()
-
-    def _send(self) -> bool:
-        try:
-            sent = self._connection.send(memoryview(self._pending)[:CHUNK_BYTES])
-        except BlockingIOError:
-            return False
-        except OSError:  # what the peer sent before it went may still be read
-            self._pending.clear()
-            self._can_send = False
-            return True
-        del self._pending[:sent]
-        self._silence.sent()
-        return True
-
-    def _receive(self) -> bool:
-        try:
-            data = self._connection.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if data:
-            self._session.receive_data(data)
-        else:
-            self._session.connection_lost("peer-closed")
-        return True
 
 
 def __dir__() -> list[str]:
