@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from qkdpost.errors import InputError, NotEnoughKey, PeerUnavailable, QkdpostError, UnsupportedRequest
 from qkdpost.network.deliveries.description import Said
@@ -229,7 +230,7 @@ class Assignments:
             batch.apply("released")
             self._released.add(row_of(batch))
             self._forget(batch)
-        keys = tuple(key for batch in request.batches for key in batch.delivered())
+        keys = tuple(chain.from_iterable(batch.delivered() for batch in request.batches))
         self._around.report(KeysReleased(ticket=request.ticket, keys=keys))
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qkdpost.checks import whole_number
@@ -89,12 +89,15 @@ class Batch:
         if not self.waiting:
             self.apply("held by all")
 
-    def delivered(self) -> Iterator[DeliveredKey]:
-        """Yield the keys as their master gets them, and overwrite them here."""
+    def delivered(self) -> list[DeliveredKey]:
+        """Return the keys as their master gets them, and overwrite them here."""
         size, values, extension = self.request.size_bytes, self.values, self.said.extension
-        for place, key_id in enumerate(key_id_texts(self.key_ids)):
-            yield DeliveredKey(key_id=key_id, key=values[place * size : (place + 1) * size], extension=extension)
+        keys = [
+            DeliveredKey(key_id=key_id, key=values[place : place + size], extension=extension)
+            for key_id, place in zip(key_id_texts(self.key_ids), range(0, len(values), size), strict=True)
+        ]
         self.erase()
+        return keys
 
     def erase(self) -> None:
         """Overwrite the keys."""

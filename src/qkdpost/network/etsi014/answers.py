@@ -75,32 +75,30 @@ def key_answer(keys: Sequence[DeliveredKey]) -> Response:
     Args:
         keys: in the order in which they are to stand. Secret; the caller overwrites them.
     """
-    extensions = _Extensions()
-    entries = [_Key(key.key_id, key.key, extensions.written(key.extension)) for key in keys]
+    entries, body_bytes = _entries(keys)
     # Long enough at once: a bytearray that grows may leave a copy behind.
-    body = bytearray(_CONTAINER_BYTES + sum(_ENTRY_BYTES + 2 * len(key.key) for key in keys) + extensions.bytes)
+    body = bytearray(_CONTAINER_BYTES + body_bytes)
     _encoder.encode_into(_Container(entries), body, 0)
     return Response(200, body, _HEADERS)
+
+
+def _entries(keys: Sequence[DeliveredKey]) -> tuple[list[_Key], int]:
+    """Return the entries of keys, and the most that they take; what keys in a row share is written once."""
+    entries: list[_Key] = []
+    extension: Mapping[str, Any] | None = None
+    raw: msgspec.Raw | None = None
+    most = extension_bytes = 0
+    for key in keys:
+        if key.extension is not extension:
+            extension = key.extension
+            raw = msgspec.Raw(_encoder.encode(dict(extension))) if extension else None
+            extension_bytes = len(raw) if raw is not None else 0
+        entries.append(_Key(key.key_id, key.key, raw))
+        most += _ENTRY_BYTES + 2 * len(key.key) + extension_bytes
+    return entries, most
 
 
 def error_answer(refused: RefusedRequest) -> Response:
     """Return the Error that a refusal is answered by; 401 has one too, for clients read JSON from every answer."""
     headers = (("Allow", refused.allow), *_HEADERS) if refused.allow else _HEADERS
     return Response(refused.status, bytearray(_encoder.encode(_Error(refused.message, refused.details))), headers)
-
-
-class _Extensions:
-    """`key_extension` of the keys of one answer: they mostly share one, which is written once."""
-
-    def __init__(self) -> None:
-        self._written: dict[int, msgspec.Raw] = {}
-        self.bytes = 0
-
-    def written(self, extension: Mapping[str, Any]) -> msgspec.Raw | None:
-        if not extension:
-            return None
-        raw = self._written.get(id(extension))
-        if raw is None:
-            raw = self._written[id(extension)] = msgspec.Raw(_encoder.encode(dict(extension)))
-        self.bytes += len(raw)
-        return raw
