@@ -17,6 +17,8 @@ from qkdpost.errors import InputError
 __all__ = ["BitIndexError", "Bits", "BitsLike", "concatenate"]
 
 _CHUNK_BITS = 2**16
+_WORD = np.dtype(np.uint64)
+_WORD_OF_BYTES = np.dtype("<u8")
 _INDEX_HINT = "Give bits.take(positions), bits.select(mask), or np.asarray(bits) for an array"
 _BYTES_HINT = "Bits.from_bytes(data, length) reads packed bits"
 _MASK_HINT = "A mask is no list of positions: give np.flatnonzero(mask), or use select(mask)"
@@ -51,7 +53,7 @@ class Bits:
         Raises:
             InputError: no length, the words are of another shape or dtype, or bits past the end are set.
         """
-        if not isinstance(words, np.ndarray) or words.dtype != np.uint64 or words.ndim != 1:
+        if not isinstance(words, np.ndarray) or words.dtype != _WORD or words.ndim != 1:
             raise InputError(f"words must be a uint64 vector; found {described(words)}. Bits.from_array takes 0 and 1")
         length = whole_number("length", length)
         if words.size != (length + 63) // 64:
@@ -61,7 +63,7 @@ class Bits:
         flags = words.flags
         if flags.writeable or not flags.c_contiguous:
             words = words.view() if flags.c_contiguous else words.copy()
-            words.flags.writeable = False
+            words.setflags(write=False)
         self._words = words
         self._length = length
 
@@ -91,9 +93,10 @@ class Bits:
             InputError: too few or too many bytes, or bits past the end are set.
         """
         count = whole_number("length", length)
-        if type(data) is bytes:  # the usual case: what a peer sent
-            raw = np.frombuffer(data, dtype=np.uint8)
-        elif isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
+        if type(data) is bytes and len(data) == (count + 7) // 8:  # the usual case: what a peer sent
+            words = np.frombuffer(data + bytes(-len(data) % 8), dtype=_WORD_OF_BYTES)
+            return cls(words if _WORD_OF_BYTES == _WORD else words.astype(_WORD), count)
+        if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
             raw = np.asarray(data)
         else:
             raw = np.frombuffer(byte_string("data", data), dtype=np.uint8)
@@ -138,7 +141,7 @@ class Bits:
 
     def to_bytes(self) -> bytes:
         """Return the bits as ceil(length / 8) bytes, lowest bit of each byte first."""
-        return self._words.astype("<u8", copy=False).tobytes()[: (self._length + 7) // 8]
+        return self._words.astype(_WORD_OF_BYTES, copy=False).tobytes()[: (self._length + 7) // 8]
 
     def weight(self) -> int:
         """Return the number of ones."""
@@ -287,7 +290,7 @@ class Bits:
     def _with_words(self, words: Words) -> Bits:
         """Return bits of this length of fresh words, zero past the end: what `__init__` checks holds already."""
         bits = object.__new__(Bits)
-        words.flags.writeable = False
+        words.setflags(write=False)
         bits._words = words
         bits._length = self._length
         return bits
