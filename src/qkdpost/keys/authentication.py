@@ -23,6 +23,7 @@ HASH_KEY_BYTES = 32
 """Length of the key of a `Transcript`: 16 bytes for what the reference says, 16 for what the corrector says."""
 BLOCK_BYTES = 16
 BUFFER_WORDS = 4096
+BUFFER_BYTES = 8 * BUFFER_WORDS
 
 
 class PolynomialHasher(SingleUse):
@@ -59,15 +60,17 @@ class PolynomialHasher(SingleUse):
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data must be bytes; found {described(data)}")
         rest = data if isinstance(data, bytes) else memoryview(data).cast("B")
-        self._length += len(rest)
-        while len(rest) >= len(self._view) - self._filled:
-            room = len(self._view) - self._filled
+        length = len(rest)
+        self._length += length
+        while length >= (room := BUFFER_BYTES - self._filled):
             self._view[self._filled :] = rest[:room]
-            absorb(self._state, self._table, self._buffer, len(self._view) // BLOCK_BYTES)
+            absorb(self._state, self._table, self._buffer, BUFFER_BYTES // BLOCK_BYTES)
             self._filled = 0
             rest = memoryview(rest)[room:]
-        self._view[self._filled : self._filled + len(rest)] = rest
-        self._filled += len(rest)
+            length -= room
+        end = self._filled + length
+        self._view[self._filled : end] = rest
+        self._filled = end
 
     def digest(self) -> bytes:
         """Return the hash of the stream so far, 16 bytes, little-endian; more may follow. Secret without a pad."""
