@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,31 @@ def test_a_run_ends_with_enough_detections() -> None:
     assert queue_of(4, 4, 4).next_run(8, 100) == (0, 2)
     assert queue_of(4, 4, 4).next_run(13, 100) is None
     assert queue_of(20, 4).next_run(13, 100) == (0, 1)
+
+
+def test_after_every_change_a_run_is_sought_anew() -> None:
+    queue = queue_of(5)
+    changes: list[Callable[[], object]] = [
+        lambda: queue.append(record(4), None),
+        queue.flush,
+        lambda: queue.claim(0, 2),
+        lambda: queue.append(record(20), 3),
+        lambda: queue.release(0, confirmed=False),
+        lambda: queue.take(0),
+        lambda: queue.drop(range(1, 2)),
+        lambda: queue.claim(3, 1),
+        lambda: queue.append(record(20), None),
+        lambda: queue.release(3, confirmed=True),
+        lambda: queue.skip(5),
+    ]
+    found = [queue.next_run(10, 100)]
+    for change in changes:
+        change()
+        found.append(queue.next_run(10, 100))
+        queue.next_run(11, 100)  # which is another question, so that what was remembered is forgotten
+        assert queue.next_run(10, 100) == found[-1]
+    runs = [None, None, (0, 2), None, (3, 1), (0, 2), (1, 1), (3, 1), None, (4, 1), (4, 1), None]
+    assert found == runs
 
 
 def test_a_run_ends_before_it_grows_too_large() -> None:

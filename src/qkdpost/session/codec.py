@@ -12,7 +12,7 @@ __all__ = ["LENGTH_BYTES", "decode", "encode", "greeting_version"]
 
 LENGTH_BYTES = 4
 
-_OUTSIDE_OF_TRANSCRIPTS = (Ready, Alive, Close, Abort, Confirmation)
+_OUTSIDE_OF_TRANSCRIPTS = frozenset({Ready, Alive, Close, Abort, Confirmation})
 
 
 class _AnyGreeting(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -47,7 +47,7 @@ def decode(frame: bytes) -> Message:
         message: Message = _decoder.decode(memoryview(frame)[LENGTH_BYTES:])
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"the peer sent no message of the protocol: {error}") from None
-    if isinstance(message, _OUTSIDE_OF_TRANSCRIPTS) and encode(message) != frame:
+    if type(message) in _OUTSIDE_OF_TRANSCRIPTS and encode(message) != frame:
         raise RemoteProtocolError(f"the peer sent {type(message).__name__} in another form than the protocol's")
     return message
 

@@ -42,6 +42,8 @@ class RecordQueue(SingleUse):
     _claims: dict[int, int] = field(default_factory=dict)
     _submitted: WeakValueDictionary[int, RawRecord] = field(default_factory=WeakValueDictionary, repr=False)
     """Every record that was ever submitted, by its address, for as long as somebody holds it."""
+    _next_run: tuple[tuple[int, int], tuple[int, int] | None] | None = None
+    """What `next_run` was asked last and said, while it holds: each message of the peer asks."""
 
     @property
     def waiting(self) -> int:
@@ -71,6 +73,7 @@ class RecordQueue(SingleUse):
         if number >= self.first_usable or self._is_claimed(number):
             self._records[number] = record
             self._healths[number] = summarise(record)
+            self._next_run = None
 
     def skip(self, before: int) -> None:
         """Drop what is held below a number and not claimed; nothing below it comes any more."""
@@ -85,6 +88,7 @@ class RecordQueue(SingleUse):
     def flush(self) -> None:
         """Let the records held by now make a block even if they are few."""
         self._flushed_below = self.next_number
+        self._next_run = None
 
     def claim(self, first: int, count: int) -> None:
         """Give the numbers first ... first + count - 1 to a block.
@@ -103,9 +107,11 @@ class RecordQueue(SingleUse):
                 "allowed. If a host was started anew, number its records where the other stands"
             )
         self._claims[first] = first + count
+        self._next_run = None
 
     def take(self, number: int) -> RawRecord | None:
         """Hand out a claimed record for good, or None if it has not been submitted yet."""
+        self._next_run = None
         self._healths.pop(number, None)
         return self._records.pop(number, None)
 
@@ -125,6 +131,7 @@ class RecordQueue(SingleUse):
     def release(self, first: int, *, confirmed: bool) -> None:
         """End the claim that begins at `first`; a confirmed one spends all numbers up to its end."""
         end = self._claims.pop(first, first)
+        self._next_run = None
         if confirmed:
             self.first_usable = max(self.first_usable, end)
             self.drop_unclaimed(end)
@@ -135,6 +142,12 @@ class RecordQueue(SingleUse):
         They do if they hold `enough` detections, if one more record would bring them above `most`, if they are as many
         as a block may have, if a gap in the numbers follows, or if all are to be flushed.
         """
+        asked = (enough, most)
+        if self._next_run is None or self._next_run[0] != asked:
+            self._next_run = asked, self._find_run(enough, most)
+        return self._next_run[1]
+
+    def _find_run(self, enough: int, most: int) -> tuple[int, int] | None:
         numbers = sorted(number for number in self._records if number >= self._claimed_below())
         total = 0
         for place, number in enumerate(numbers):

@@ -77,6 +77,11 @@ class BlockRun(SingleUse):
         return self.completed == len(self.stages)
 
     @property
+    def waits_for_peer(self) -> bool:
+        """Whether nothing but a message of the peer lets it go on, once `advance` has returned."""
+        return self._waiting is Wait.RECEIVE
+
+    @property
     def completed_stages(self) -> list[str]:
         """The names of the stages that are complete."""
         return [stage.name for stage in self.stages[: self.completed]]
@@ -86,14 +91,14 @@ class BlockRun(SingleUse):
         frame = self.host.send(message)
         self.traffic.messages_sent += 1
         self.traffic.bytes_sent += len(frame)
-        if not isinstance(message, Confirmation):
+        if type(message) is not Confirmation:
             self.block.transcript.sent(frame)
 
     def note_received(self, message: BlockMessage, frame: bytes) -> None:
         """Count what the peer said of this block, and put it under the tags, unless it is one."""
         self.traffic.messages_received += 1
         self.traffic.bytes_received += len(frame)
-        if not isinstance(message, Confirmation):
+        if type(message) is not Confirmation:
             self.block.transcript.received(frame)
 
     def deliver(self, message: BlockMessage, frame: bytes) -> None:
@@ -120,37 +125,47 @@ class BlockRun(SingleUse):
         """Go on until a message or a record is missing, or the last stage is complete."""
         last = len(self.stages)
         while self.completed < last:
-            if self._program is None:
-                self._begin_stage()
-            ready, value = self._awaited()
-            if not ready:
-                return
+            program = self._program or self._begin_stage()
             try:
-                request = self._program.send(value)  # type: ignore[union-attr]
+                self._drive(program)
             except StopIteration as stop:
                 self.outcome = stop.value
                 self._complete_stage()
-                continue
+            else:
+                return
+
+    def _begin_stage(self) -> Program[Any]:
+        """Move the outcome of the stage before into the program of the next: no other hand keeps it."""
+        program = self.stages[self.completed].program(self.block.duty)
+        self._program = begun = program(self.block, self.outcome)
+        self.outcome = None
+        return begun
+
+    def _drive(self, program: Program[Any]) -> None:
+        """Do what a stage asks for, as long as that can be done.
+
+        Raises:
+            StopIteration: the stage is complete, with its outcome.
+        """
+        ready, value = self._awaited()
+        while ready:
+            request = program.send(value)
             if isinstance(request, _WAITS):
                 self._waiting = request
+                ready, value = self._awaited()
                 continue
-            self._waiting = None
+            self._waiting = value = None
             if isinstance(request, Facts):
                 self.facts.append(request)
             else:
                 self.send(request)
 
-    def _begin_stage(self) -> None:
-        """Move the outcome of the stage before into the program of the next: no other hand keeps it."""
-        program = self.stages[self.completed].program(self.block.duty)
-        self._program = program(self.block, self.outcome)
-        self.outcome = None
-
     def _awaited(self) -> tuple[bool, Any]:
-        if self._waiting is None:
-            return True, None
+        """Return whether what the stage waits for is there, and what it is resumed with."""
         if self._waiting is Wait.RECEIVE:
             return self._heard_next()
+        if self._waiting is None:
+            return True, None
         if isinstance(self._waiting, NeedRecord):
             record = self.host.fetch(self._waiting.number)
             return record is not None, record

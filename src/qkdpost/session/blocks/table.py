@@ -40,6 +40,8 @@ class BlockTable(SingleUse):
     queue: RecordQueue
     runs: dict[int, BlockRun] = field(default_factory=dict)
     unanswered_aborts: set[int] = field(default_factory=set)
+    _waiting_here: set[int] = field(default_factory=set)
+    """The blocks in flight that wait for something of this host, and not for the peer's next message."""
     _exhausted_at: int = -1
     _next_number: int = 0
 
@@ -138,6 +140,7 @@ class BlockTable(SingleUse):
         max_inbox_bytes = 4 * blocks.max_detections + line.link.max_message_bytes
         run = BlockRun(block, line.protocol.stages, host, max_inbox_bytes, line.pool.accumulated_epsilon)
         self.runs[opening.block] = run
+        self._waiting_here.add(opening.block)
         return run
 
     def _new_block(self, opening: BlockOpen, pads: PadReference, peer_epsilon: float) -> Block:
@@ -167,7 +170,8 @@ class BlockTable(SingleUse):
 
     def advance_all(self) -> None:
         """Let every block go on that waited for a record, or for what it said to be sent."""
-        for run in list(self.runs.values()):
+        for number in sorted(self._waiting_here):
+            run = self.runs[number]
             self._advance(run, run.advance)
 
     def deliver(self, message: BlockMessage, frame: bytes) -> None:
@@ -177,22 +181,15 @@ class BlockTable(SingleUse):
             RemoteProtocolError: the block is not in flight, or does not accept the message.
             AuthenticationError: the message is a confirmation with a wrong tag.
         """
-        if message.block in self.unanswered_aborts:
-            return
-        run = self._run_of(message)
-        self._advance(run, lambda: run.deliver(message, frame))
-
-    def _run_of(self, message: BlockMessage) -> BlockRun:
         run = self.runs.get(message.block)
-        if run is None:
-            raise RemoteProtocolError(
-                f"the peer sent {type(message).__name__} for block {message.block}, which is not in flight"
-            )
-        return run
+        if run is not None:
+            self._advance(run, run.deliver, message, frame)
+        elif message.block not in self.unanswered_aborts:
+            raise _not_in_flight(message)
 
-    def _advance(self, run: BlockRun, action: Callable[[], None]) -> None:
+    def _advance(self, run: BlockRun, action: Callable[..., None], *arguments: object) -> None:
         try:
-            action()
+            action(*arguments)
         except AbortBlock as abort:
             self._give_up(run, abort)
             return
@@ -201,7 +198,11 @@ class BlockTable(SingleUse):
             detail = f"this host cannot work on its own record: {error}"
             self._give_up(run, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
             return
-        if run.done:
+        if run.waits_for_peer:
+            self._waiting_here.discard(run.block.number)
+        elif not run.done:
+            self._waiting_here.add(run.block.number)
+        else:
             key = instance("what the last stage returns", run.outcome, SecretKey, error=LocalProtocolError)
             self._retire(run, confirmed=True)
             self.line.events.append(KeyReady(block=run.block.number, key=key, report=self._report(run)))
@@ -241,7 +242,9 @@ class BlockTable(SingleUse):
         if abort.block in self.unanswered_aborts:
             self.unanswered_aborts.discard(abort.block)
             return
-        run = self._run_of(abort)
+        run = self.runs.get(abort.block)
+        if run is None:
+            raise _not_in_flight(abort)
         self._retire(run)
         self._drop_if_unfit(run.block, abort.reason)
         self.line.send(abort)
@@ -268,6 +271,7 @@ class BlockTable(SingleUse):
 
     def _retire(self, run: BlockRun, *, confirmed: bool = False) -> None:
         del self.runs[run.block.number]
+        self._waiting_here.discard(run.block.number)
         self.line.pool.release(run.block.pads)
         self.line.pool_level.look()
         self.queue.release(run.block.record_numbers.start, confirmed=confirmed)
@@ -290,6 +294,12 @@ class BlockTable(SingleUse):
     def _tell_abort(self, report: BlockReport, reason: AbortReason, detail: str, by: Role | None) -> None:
         report = replace(report, abort_reason=reason.name.lower(), abort_detail=detail, aborted_by=by)
         self.line.events.append(BlockAborted(block=report.block, reason=reason, detail=detail, report=report))
+
+
+def _not_in_flight(message: BlockMessage) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"the peer sent {type(message).__name__} for block {message.block}, which is not in flight"
+    )
 
 
 def _why_given_up(report: BlockReport, reason: AbortReason) -> str:
