@@ -18,11 +18,12 @@ from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import TimeTags
 from qkdpost.security import DetectorMismatch
 from qkdpost.session.codec import decode
+from qkdpost.session.connection import PACKET_BYTES
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
 from qkdpost.stages.outcomes import VerifiedKey
-from support.link import PRESHARED, Pair, bb84_records, changed, small_link
+from support.link import PRESHARED, Pair, bb84_records, changed, frames, small_link
 from support.names import steady_name
 
 
@@ -113,6 +114,30 @@ def test_several_blocks_are_in_flight_at_once() -> None:
     assert pair.keys("alice") == pair.keys("bob")
     assert sorted(pair.keys("alice")) == [0, 1, 2, 3, 4]
     assert len(set(pair.keys("alice").values())) == 5
+
+
+def test_short_answers_of_several_blocks_go_together_up_to_a_packet() -> None:
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 3}))
+    for seed in range(3):
+        pair.submit(*bb84_records(seed=seed))
+    pair.finish()
+    together: list[set[int]] = []
+    talk = True
+    while talk:
+        talk = False
+        for source, target in (("alice", "bob"), ("bob", "alice")):
+            said = list(iter(pair.sessions[source].data_to_send, b""))
+            for data in said:
+                each = [decode(frame) for frame in frames(data)]
+                if all(isinstance(message, CorrectionRound) for message in each):
+                    assert len(each) == 1 or len(data) < PACKET_BYTES + max(map(len, frames(data)))
+                    together.append({message.block for message in each if isinstance(message, CorrectionRound)})
+            if said:
+                talk = True
+                pair.sessions[target].receive_data(b"".join(said))
+    pair.collect()
+    assert pair.keys("alice") == pair.keys("bob") and len(pair.keys("alice")) == 3
+    assert max(map(len, together)) == 3
 
 
 def test_records_gather_into_one_block() -> None:

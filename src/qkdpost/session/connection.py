@@ -21,6 +21,8 @@ from qkdpost.version import printable
 __all__ = ["Connection"]
 
 _ALIVE = encode(Alive())
+PACKET_BYTES = 1400
+"""What goes over most lines in one packet. Short answers to short messages are sent together up to here."""
 
 
 class Connection(SingleUse):
@@ -94,7 +96,7 @@ class Connection(SingleUse):
         return _ALIVE if self.state is ConnectionState.OPEN else b""
 
     def _work(self) -> None:
-        """Take a frame, and more until there is something to send; when there are none, let what paused go on."""
+        """Take a frame, and more until there is enough to send; when there are none, let what paused go on."""
         while self.state < ConnectionState.CLOSED:
             frame = self._buffer.next_frame()
             if frame is None:
@@ -103,7 +105,8 @@ class Connection(SingleUse):
             first = self.state is ConnectionState.HANDSHAKE
             self._handle(read_greeting(frame) if first else decode(frame), frame)
             self._open_or_close()
-            if self.line.outgoing:
+            outgoing = len(self.line.outgoing)
+            if outgoing and outgoing + len(frame) > PACKET_BYTES:
                 return
 
     def _handle(self, message: Message, frame: bytes) -> None:

@@ -221,20 +221,21 @@ class Session(SingleUse):
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data must be bytes as the peer sent them; found {described(data)}")
-        if self.state is ConnectionState.BROKEN:
-            raise LocalProtocolError("the connection is gone; connect() starts the next")
-        if self.state is ConnectionState.CLOSED:
-            raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         connection = self._connection
+        if connection.state is ConnectionState.BROKEN:
+            raise LocalProtocolError("the connection is gone; connect() starts the next")
+        if connection.state is ConnectionState.CLOSED:
+            raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         with self._alone:
             self._events.counters.add("received_bytes_total", len(data))
-            self._act(lambda: connection.receive(data))
+            self._act(connection.receive, data)
 
     def data_to_send(self) -> bytes:
         """Return what must be sent to the peer now, and forget it; call it until it returns nothing.
 
         A session works in steps, so that the peer can begin with the first answer while the next is made: as long as
-        there is something to send, the rest of what was received waits. The pool of authentication key is saved
+        there is something to send, the rest of what was received waits; but answers to short messages, as those of
+        the many blocks in flight, go together as long as they fit a packet. The pool of authentication key is saved
         first, if it has changed and `save_pool` was given.
 
         Raises:
@@ -278,7 +279,7 @@ class Session(SingleUse):
         detail = _LOST[choice("reason", reason, _LOST)]
         with self._alone:
             if self._connection.alive:
-                self._act(lambda: self._connection.break_off(AbortReason.CONNECTION_LOST, reason, detail))
+                self._act(self._connection.break_off, AbortReason.CONNECTION_LOST, reason, detail)
 
     @property
     def state(self) -> ConnectionState:
@@ -357,15 +358,18 @@ class Session(SingleUse):
         with contextlib.suppress(RemoteProtocolError, AuthenticationError):
             self._act(self._connection.resume)
 
-    def _act(self, action: Callable[[], None]) -> None:
+    def _act(self, action: Callable[..., None], *arguments: object) -> None:
         """Do something to the connection; if it ends with that, let go of the pool.
 
         After a wrong tag the pool is saved at once: no pad may check a second tag after a restart. What cannot be
         stored then raises from the next `data_to_send`.
         """
         try:
-            with sharing(self._executor):
-                action()
+            if self._executor is None:
+                action(*arguments)
+            else:
+                with sharing(self._executor):
+                    action(*arguments)
         except AuthenticationError:
             with contextlib.suppress(Exception):
                 self._save()
