@@ -8,7 +8,7 @@ import qkdpost as qp
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.events import KeyReady
-from support.correction import plan_for_half_the_errors
+from support.correction import plan_for_part_of_the_errors
 from support.link import Pair, bb84_records, small_link
 
 
@@ -44,7 +44,7 @@ def test_the_report_of_ldpc_counts_its_own_frames(frame_bits: int) -> None:
 @pytest.mark.parametrize("fallback", ["cascade", "drop"])
 def test_frames_that_fail_are_charged_their_bits_at_most(monkeypatch: pytest.MonkeyPatch, fallback: str) -> None:
     """Every frame of LDPC fails, for the plan is made for half the errors; together they are charged their length."""
-    plan_for_half_the_errors(monkeypatch, frame_bits=1 << 14, first_failures_permille=500, uncertainty_permille=0)
+    plan_for_part_of_the_errors(monkeypatch, frame_bits=1 << 14, first_failures_permille=500, uncertainty_permille=0)
     link = small_link(
         correction=qp.Ldpc(blind_rounds=0, fallback=None if fallback == "drop" else qp.Cascade(), frame_bits=1 << 14),
         security={"epsilon": 1e-6},

@@ -15,7 +15,7 @@ from qkdpost.protocols import PROTOCOLS
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder
 from qkdpost.session.events import KeyReady
-from support.correction import plan_for_half_the_errors
+from support.correction import plan_for_part_of_the_errors
 from support.link import Pair, bb84_records, changed, small_link
 
 LINKS = {
@@ -166,7 +166,7 @@ def test_without_blind_rounds_correction_is_one_way() -> None:
 
 @pytest.mark.parametrize("fallback", ["cascade", "drop"])
 def test_frames_that_ldpc_gives_up_fall_back(fallback: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan_for_half_the_errors(monkeypatch)
+    plan_for_part_of_the_errors(monkeypatch, one_in=5)
     pair = ldpc_pair(fallback=None if fallback == "drop" else qp.Cascade(), blind_rounds=1)
     for role in ("alice", "bob"):
         ends = [e.report for e in pair.events[role] if isinstance(e, KeyReady)] + [e.report for e in pair.aborts(role)]

@@ -22,6 +22,7 @@ from qkdpost.display import html_table
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.parameters import check_efficiency
 from qkdpost.protocols.table import protocol_of
+from qkdpost.reconciliation.ldpc.plan import most_attempts
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published.estimates import DecoyCounts, PublishedEstimate
@@ -170,7 +171,7 @@ class _Margin:
         correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
         frames = -(-key_bits // config.blocks.frame_bits) * (config.blocks.frame_tag_bits + 1)
         ldpc = config.correction.ldpc
-        verdicts = 0 if ldpc is None else (1 + ldpc.blind_rounds) * -(-key_bits // ldpc.frame_bits)
+        verdicts = 0 if ldpc is None else most_attempts(ldpc.blind_rounds) * -(-key_bits // ldpc.frame_bits)
         return correction + frames + verdicts + Epsilon.split(config.security.epsilon).verification_charge_bits + 1
 
 

@@ -46,7 +46,7 @@ __all__ = [
     "uncertainty_permille",
 ]
 
-_MAX_UNCERTAINTY_PERMILLE = 400
+_MAX_UNCERTAINTY_PERMILLE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,8 +133,10 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
             `qkdpost.reconciliation.ldpc.decoders.DECODERS` before the session began.
         first_failures_permille: frames in a thousand that may fail when they are first tried, one of 900, 700, 500,
             300, 200, 100, 30, 10 and 1: the more, the less is disclosed and the longer decoding takes.
-        blind_rounds: how often more may be disclosed of frames that failed, 0 ... 16.
-        fallback: what corrects frames that failed in the end; None: they are given up.
+        blind_rounds: how often more may be disclosed of frames that failed, 0 ... 16; twice as often where a block has
+            four frames or fewer. After them key bits may be revealed, twice at most.
+        fallback: what corrects frames that failed in the end; None: they are given up, as one frame in 32 is in any
+            case after blind rounds.
 
     Raises:
         ConfigurationError: a frame length, a share of failures or a number of rounds that is not offered.

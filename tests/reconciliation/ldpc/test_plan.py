@@ -57,7 +57,7 @@ def test_plans_are_consistent(
     )
     assert plan.frames * (plan.key_bits - 1) < block_bits <= plan.frames * plan.key_bits
     assert plan.punctured_bits <= puncturable_count(plan.code)
-    assert plan.blind_rounds in (0, rounds)
+    assert plan.blind_rounds == (2 * rounds if block_bits <= 4 * plan.frame_bits else rounds)
     assert plan.key_bits + plan.punctured_bits + plan.shortened_bits == plan.frame_bits
     entropy = block_bits * entropy_ppm(error_rate_ppm) / 1e6
     assert plan.frames * plan.syndrome_bits >= 1.01 * entropy

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import gamma, norm
 
 from qkdpost.reconciliation.ldpc.codes import code_names, load_code
 from qkdpost.reconciliation.ldpc.frame_layout import frame_layout
-from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate, combine, estimate_from_checks, parities_of_key_bits
+from qkdpost.reconciliation.ldpc.syndrome_rate import CheckCounts, RateEstimate, parities_of_key_bits, revised_rate
 from reference.belief import dense_matrix
+
+UNKNOWN = RateEstimate(0.03, 0.0)
+"""A rate that nobody measured."""
+
+
+def _seen(rate: float, degrees: NDArray[np.int64], frames: int, generator: np.random.Generator) -> CheckCounts:
+    chance = (1 - (1 - 2 * rate) ** degrees) / 2
+    odd = np.where(degrees > 0, generator.binomial(frames, chance), frames)
+    return CheckCounts(degrees, odd, frames)
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.03, 0.11, 0.2])
@@ -17,28 +30,44 @@ def test_syndromes_tell_the_error_rate_and_how_well(rate: float) -> None:
     degrees = np.repeat([0, 6, 7, 20], 2000)
     deviations = []
     for _ in range(40):
-        chance = (1 - (1 - 2 * rate) ** degrees) / 2
-        odd = np.where(degrees > 0, generator.binomial(3, chance), 3)
-        found = estimate_from_checks(degrees, odd, 3)
-        assert found is not None
-        deviations.append((found.error_rate / rate - 1) / found.uncertainty)
+        found = revised_rate(UNKNOWN, _seen(rate, degrees, 3, generator))
+        deviations.append(math.log(found.error_rate / rate) / found.uncertainty)
     # The variance is doubled for checks that share bits; these do not.
     assert 0.4 < np.std(deviations) < 1.0
     assert abs(np.mean(deviations)) < 0.4
 
 
 def test_no_checks_tell_nothing() -> None:
-    assert estimate_from_checks(np.zeros(5, dtype=np.int64), np.ones(5, dtype=np.int64), 2) is None
+    nothing = CheckCounts(np.zeros(5, dtype=np.int64), np.ones(5, dtype=np.int64), 2)
+    assert revised_rate(RateEstimate(0.03, 0.1), nothing) == RateEstimate(0.03, 0.1)
+
+
+@pytest.mark.parametrize("errors", [4, 20, 400])
+def test_what_is_known_beforehand_is_a_gamma_law(errors: int) -> None:
+    """Checks of very many bits are odd by chance, whatever the rate: what was known remains."""
+    degrees = np.repeat([5000], 100)
+    found = revised_rate(RateEstimate(0.03, errors**-0.5), CheckCounts(degrees, np.repeat([1], 100), 2))
+    low, median, high = np.log(gamma(errors, scale=0.03 / errors).ppf(norm.cdf([-1, 0, 1])))
+    assert found.error_rate == pytest.approx(math.exp(median), rel=0.01)
+    assert found.uncertainty == pytest.approx((high - low) / 2, rel=0.05)
 
 
 def test_estimates_are_weighed_unless_they_contradict_each_other() -> None:
-    planned = RateEstimate(0.03, 0.05)
-    assert combine(planned, None) == planned
-    both = combine(planned, RateEstimate(0.032, 0.05))
-    assert 0.0305 < both.error_rate < 0.0315
-    assert both.uncertainty == pytest.approx(0.05 / 2**0.5)
-    assert combine(planned, RateEstimate(0.05, 0.05)) == RateEstimate(0.05, 0.05)
-    assert combine(RateEstimate(0.03, 0.0), RateEstimate(0.031, 0.05)).error_rate == 0.031
+    generator = np.random.default_rng(2)
+    degrees = np.repeat([6], 1000)
+    seen = _seen(0.032, degrees, 4, generator)
+    alone = revised_rate(UNKNOWN, seen)
+    both = revised_rate(RateEstimate(0.028, alone.uncertainty), seen)
+    assert 0.028 < both.error_rate < alone.error_rate
+    assert both.uncertainty == pytest.approx(alone.uncertainty / 2**0.5, rel=0.1)
+    contradicted = revised_rate(RateEstimate(0.005, 0.05), seen)
+    assert contradicted.error_rate == pytest.approx(alone.error_rate, rel=0.01)
+
+
+def test_few_checks_that_are_odd_by_chance_do_not_overrule_what_is_known() -> None:
+    degrees = np.repeat([30], 20)
+    found = revised_rate(RateEstimate(0.037, 0.33), CheckCounts(degrees, np.repeat([1, 0], [13, 7]), 1))
+    assert found.error_rate < 0.08
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.4])

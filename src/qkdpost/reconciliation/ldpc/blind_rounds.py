@@ -29,6 +29,7 @@ __all__ = ["NeedLaw", "need_law", "next_width", "wanted_bits", "worth_trying"]
 
 _MIN_WIDTH = -6.0
 _HOPELESS = -3.0
+"""So far below the middle of its law no frame is found."""
 _PATIENCE = 1.0
 _LIKELY = 0.84
 """Where four of five frames converge: that is worth trying always."""
@@ -79,6 +80,10 @@ class NeedLaw:
 
     middle_bits: float
     width_bits: float
+
+    def shown(self, share: float) -> NeedLaw:
+        """Return the law of a frame of which this share of the key bits is known to both sides."""
+        return NeedLaw(self.middle_bits * (1.0 - share), self.width_bits * math.sqrt(1.0 - share))
 
     def width_at(self, disclosed: int, syndrome_bits: int) -> float:
         """Return the level of a frame of which so much is disclosed, in widths of the law."""

@@ -2,12 +2,13 @@
 
 The block's bits are dealt to the frames in turn, so that a burst of errors is shared out, and within each frame they
 lie in the order of a shared permutation. The reference sends every frame's syndrome. The corrector decodes and answers
-which frames failed, and how many of their punctured bits to reveal. The reference does, and so on, as often as the plan
-says. The corrector sees from the syndromes whether trying is worth while, and may ask for more without.
+which frames failed, and how many of their punctured bits to reveal; after the blind rounds, of their key bits
+(`qkdpost.reconciliation.ldpc.extension`). The reference does, and so on, as often as the plan says. The corrector sees
+from the syndromes whether trying is worth while, and may ask for more without.
 
 Both sides run in step, as in Cascade: in every round each yields what it sends, often nothing, and is sent the peer's.
 The length of every message is known before it comes. What is disclosed of a frame is its syndrome less its punctured
-bits, plus those of them that were revealed later; a frame that failed in the end has disclosed that too. With blind
+bits, plus all that were revealed later; a frame that failed in the end has disclosed that too. With blind
 rounds the conversation is two-way, see `qkdpost.dialogue.ledger`.
 
 Whether a frame is found hangs on the punctured bits too, seldom but measurably, as a decoder is not exactly symmetric.
@@ -54,9 +55,9 @@ def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: Ra
     _draw_punctured(block, random_source)
     message = Bits(block.syndromes(block.frames).reshape(-1), plan.frames * plan.syndrome_bits)
     failed = ~Bits.zeros(plan.frames)
-    for rounds_left in range(plan.blind_rounds, -1, -1):
+    for requests_left in range(plan.requests, -1, -1):
         yield from _exchange(block, message, 0)
-        answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if rounds_left else 0))
+        answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if requests_left else 0))
         failed, wanted = _read_answer(block, answer, failed)
         if not wanted:
             break
@@ -79,8 +80,8 @@ def _read_answer(block: DealtBlock, answer: Bits, open_frames: Bits) -> tuple[Bi
     failed, wanted = answer[: block.plan.frames], _number(answer[block.plan.frames :])
     if wanted > block.hidden or (wanted and not failed.weight()):
         raise InvalidPayload(
-            f"{wanted} punctured bits are asked for of each of {failed.weight()} failed frames, and {block.hidden} are "
-            "still hidden"
+            f"{wanted} bits are asked for of each of {failed.weight()} failed frames, and {block.hidden} may yet be "
+            "revealed"
         )
     if (failed & ~open_frames).weight():
         raise InvalidPayload("frames are said to have failed which were found before")
@@ -101,9 +102,9 @@ def ldpc_corrector(bits: Bits, *, plan: LdpcPlan, seed: bytes, decoder: str = "f
         raise InputError(f"decoder must be one of {', '.join(DECODERS)}; found {decoder!r}")
     message = yield from _exchange(block, Bits.zeros(0), plan.frames * plan.syndrome_bits)
     search = Search(block, decoder, message)
-    for rounds_left in range(plan.blind_rounds, -1, -1):
-        failed, wanted = search.attempt(rounds_left)
-        answer = concatenate([failed, _digits(wanted)]) if rounds_left else failed
+    for requests_left in range(plan.requests, -1, -1):
+        failed, wanted = search.attempt(requests_left)
+        answer = concatenate([failed, _digits(wanted)]) if requests_left else failed
         yield from _exchange(block, answer, 0)
         block.count_answer(answer)
         if not wanted:

@@ -18,6 +18,9 @@ from qkdpost.reconciliation.payload import Rounds
 
 __all__ = ["LdpcCorrection"]
 
+_FRAMES_OF_A_DROPPED_ONE = 32
+"""A frame that nothing helped is given up if so many others share its loss."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LdpcCorrection:
@@ -26,7 +29,8 @@ class LdpcCorrection:
     Args:
         plan: how the code is fitted to the block.
         decoder: a key of `DECODERS`; only the corrector uses it.
-        fallback: corrects the frames that no word was found for; None gives them up.
+        fallback: corrects the frames that no word was found for, unless they are so few that a block is not to wait
+            hundreds of rounds for them; None gives all of them up.
     """
 
     plan: LdpcPlan
@@ -65,9 +69,13 @@ class LdpcCorrection:
             rounds=found.rounds,
             corrected_bits=found.corrected_bits,
         )
-        if self.fallback is None or not failed.any():
+        if self.fallback is None or not failed.any() or self._may_be_dropped(int(failed.sum())):
             return first_try
         return (yield from self._fall_back(self.fallback, first_try, side))
+
+    def _may_be_dropped(self, failed: int) -> bool:
+        """Whether so few frames are left, though more was disclosed of them, that giving them up costs little."""
+        return self.plan.requests > 0 and failed * _FRAMES_OF_A_DROPPED_ONE <= self.plan.frames
 
     def _run(self, bits: Bits, side: Side) -> Rounds[LdpcOutcome]:
         if side.reference:

@@ -55,21 +55,21 @@ class DealtBlock:
 
     Attributes:
         frames: the packed frames, uint64, shape (frames, frame bits / 64); what this side does not know is 0.
-        hidden: punctured bits of each open frame that were not revealed yet.
+        hidden: bits of each open frame that may yet be revealed: first punctured ones, then those of the extension.
         frame_revealed: how many were, of each frame; int64, shape (frames,).
     """
 
     def __init__(self, bits: Bits, plan: LdpcPlan, seed: bytes) -> None:
         if len(bits) != plan.block_bits:
             raise InputError(f"bits must be the {plan.block_bits} that the plan is for; found {len(bits)}")
-        self.bits, self.plan = bits, plan
+        self.bits, self.plan, self._seed = bits, plan, seed
         self.code: QuasiCyclicCode = load_code(plan.code)
         self.layout: FrameLayout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
         self.order = permutation(seed, b"ldpc order", plan.key_bits)
         self.frames = np.zeros((plan.frames, self.code.frame_bits // 64), dtype=np.uint64)
         self.rounds = self.verdict_bits = self.request_bits = 0
         self.frame_revealed = np.zeros(plan.frames, dtype=np.int64)
-        self.hidden = plan.punctured_bits
+        self.hidden = plan.extension_bits + plan.punctured_bits
         gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
         shortened = plan.frames * plan.shortened_bits
         self.fill(self.layout.shortened, random_words(seed, b"ldpc shortened", (shortened + 63) // 64))
@@ -87,11 +87,41 @@ class DealtBlock:
         compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, frames, output)
         return output
 
+    @property
+    def hidden_punctured(self) -> int:
+        """Punctured bits of each open frame that were not revealed yet."""
+        return max(0, self.hidden - self.plan.extension_bits)
+
+    @property
+    def shown_key_bits(self) -> int:
+        """Key bits of each open frame that were revealed."""
+        return max(0, self.plan.extension_bits - self.hidden)
+
     def reveal(self, count: int, failed: Bits) -> NDArray[np.uint32]:
-        """Return the places of the next `count` punctured bits that failed frames reveal, hidden no longer."""
+        """Return the places of the next `count` bits that failed frames reveal, hidden no longer."""
         self.hidden -= count
         self.frame_revealed[np.asarray(failed, dtype=np.bool_)] += count
-        return self.layout.punctured[self.hidden : self.hidden + count]
+        first = self.hidden - self.plan.extension_bits
+        if first >= 0:
+            return self.layout.punctured[first : first + count]
+        return np.concatenate([self._extension(), self.layout.punctured])[self.hidden : self.hidden + count]
+
+    def _extension(self) -> NDArray[np.uint32]:
+        """Return the places of the key bits that may be revealed, the last of them first."""
+        order = permutation(self._seed, b"ldpc extension", self.plan.key_bits)
+        return self.layout.key[order[: self.plan.extension_bits]]
+
+    def hidden_layout(self) -> FrameLayout:
+        """Return the layout of an open frame, in which what was revealed counts as shortened."""
+        if self.hidden == self.plan.extension_bits + self.plan.punctured_bits:
+            return self.layout
+        shown = self._extension()[self.hidden :] if self.shown_key_bits else self.layout.key[:0]
+        punctured, revealed = np.split(self.layout.punctured, [self.hidden_punctured])
+        return FrameLayout(
+            key=np.setdiff1d(self.layout.key, shown),
+            punctured=punctured,
+            shortened=np.concatenate([self.layout.shortened, revealed, shown]),
+        )
 
     def count_answer(self, answer: Bits) -> None:
         """Count what the corrector said of its frames."""

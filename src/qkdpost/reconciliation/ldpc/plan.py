@@ -9,6 +9,8 @@ the syndrome's length (Elkouss, Martinez-Mateo and Martin, Quantum Inf. Comput. 
 Mateo, Elkouss and Martin, Quantum Inf. Comput. 12, 791) punctured bits are revealed, one bit disclosed for each. That
 count is exact because the columns of the punctured bits are independent (`qkdpost.reconciliation.ldpc.frame_layout`).
 
+Frames that blind rounds left may have key bits revealed, twice at most (`qkdpost.reconciliation.ldpc.extension`).
+
 The plan says how much the first message discloses and how much there is to reveal; how much is revealed in each round
 the corrector asks for (`qkdpost.reconciliation.ldpc.blind_rounds`).
 """
@@ -41,7 +43,7 @@ from qkdpost.reconciliation.ldpc.disclosure import (
 )
 from qkdpost.statistics.entropy import entropy_ppm
 
-__all__ = ["LdpcPlan", "NoSuitableCode", "plan_ldpc"]
+__all__ = ["LdpcPlan", "NoSuitableCode", "most_attempts", "plan_ldpc"]
 
 # What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
 # benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
@@ -52,13 +54,18 @@ _VERY_FEW_CHECKS_PERMILLE = 20
 _HEAVY_TAIL_PERMILLE = 1250
 """... so that enough for the last try lies so much farther above the middle."""
 _FEW_FRAMES = 4
-"""So few frames are decoded in no time: the first try may fail as often as it likes."""
+"""So few frames are decoded in no time: they are tried oftener, and the first try may fail as often as it likes."""
 _TYPICAL_WIDTHS = 600
 """How far above the middle of the law a frame's disclosure ends on average, in thousandths of its width."""
 _DOUBTS_BELOW = 1500
 """How far below the middle the first message stays for the doubt about the error rate, in thousandths of the doubt."""
 _SHORTENING_COST_PERMILLE = 100
 """By how much more a plan counts as costing whose frames were all shortened: they are more and slower."""
+
+_MAX_BLIND_ROUNDS = len(FIRST_WIDTHS) - 1
+_EXTENSION_ROUNDS = 2
+_MAX_EXTENSION_PERMILLE = 250
+"""Of a frame's key bits, how many may be revealed in the end."""
 
 _MILLION = 1_000_000
 
@@ -135,6 +142,16 @@ class LdpcPlan:
         return self.key_bits + self.punctured_bits + self.shortened_bits
 
     @property
+    def requests(self) -> int:
+        """How often the corrector may ask for more: in blind rounds, and twice after them, if there are any."""
+        return _requests(self.blind_rounds)
+
+    @property
+    def extension_bits(self) -> int:
+        """Key bits of a frame that may be revealed after the blind rounds."""
+        return self.key_bits * _MAX_EXTENSION_PERMILLE // 1000 if self.blind_rounds else 0
+
+    @property
     def first_leakage_bits(self) -> int:
         """Bits that the first message discloses about the block."""
         return self.frames * (self.syndrome_bits - self.punctured_bits)
@@ -142,6 +159,15 @@ class LdpcPlan:
     def frame_lengths(self) -> NDArray[np.int64]:
         """Return the key bits of each frame, as the block's bits are dealt to them in turn; shape (frames,)."""
         return (self.block_bits - np.arange(self.frames, dtype=np.int64) + self.frames - 1) // self.frames
+
+
+def most_attempts(blind_rounds: int) -> int:
+    """Return how often a frame may be tried, at most, with so many blind rounds asked for."""
+    return 1 + _requests(min(2 * blind_rounds, _MAX_BLIND_ROUNDS))
+
+
+def _requests(blind_rounds: int) -> int:
+    return blind_rounds + _EXTENSION_ROUNDS if blind_rounds else 0
 
 
 def plan_ldpc(
@@ -167,7 +193,8 @@ def plan_ldpc(
             blind rounds do not fail at first, whatever is allowed. Without blind rounds of no use; and where a block
             has four frames or fewer as many as 900 may fail, for these are decoded in no time.
         failures_permille: frames in a thousand that may fail after the last round, a key of `FAILURE_WIDTHS` up to 500.
-        blind_rounds: how many times more may be disclosed when decoding fails; 0 makes it one-way.
+        blind_rounds: how many times more may be disclosed when decoding fails; twice as often where a block has four
+            frames or fewer; 0 makes it one-way.
         uncertainty_permille: relative standard error of the estimate, in thousandths.
         decoder: whose waterfalls to plan by; those of "fast" for a decoder whose own were not measured.
 
@@ -177,19 +204,21 @@ def plan_ldpc(
     """
     block_bits = whole_number("block_bits", block_bits, least=1)
     error_rate_ppm = whole_number("error_rate_ppm", error_rate_ppm, least=1, most=_MILLION // 2 - 1)
-    blind_rounds = whole_number("blind_rounds", blind_rounds, most=len(FIRST_WIDTHS) - 1)
+    blind_rounds = whole_number("blind_rounds", blind_rounds, most=_MAX_BLIND_ROUNDS)
     uncertainty_permille = whole_number("uncertainty_permille", uncertainty_permille, most=500)
     first_failures_permille = _offered("first_failures_permille", first_failures_permille, 1000)
     failures_permille = _offered("failures_permille", failures_permille, 500)
     size = _frame_size(block_bits, frame_bits)
+    few = block_bits <= _FEW_FRAMES * size
     request = PlanRequest(
         block_bits=block_bits,
         error_rate_ppm=error_rate_ppm,
         uncertainty_permille=uncertainty_permille,
-        blind_rounds=blind_rounds,
-        first_failures_permille=max(FAILURE_WIDTHS) if block_bits <= _FEW_FRAMES * size else first_failures_permille,
+        blind_rounds=min(2 * blind_rounds, _MAX_BLIND_ROUNDS) if few else blind_rounds,
+        first_failures_permille=max(FAILURE_WIDTHS) if few else first_failures_permille,
         failures_permille=failures_permille,
         decoder=decoder,
+        few_frames=few,
     )
     fitted = [_fit_code(name, request) for name in _offered_codes(size)]
     chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
@@ -216,6 +245,7 @@ class PlanRequest:
     first_failures_permille: int
     failures_permille: int
     decoder: str
+    few_frames: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +262,21 @@ class _Need:
     first: int
     last: int
 
-    def expected(self, lowest: int) -> int:
+    def expected(self, lowest: int, highest: int) -> int:
         """Return what is disclosed on average if the first message cannot disclose less than `lowest`.
+
+        What a frame needs beyond `highest` is made up for by key bits, each of which lowers it by `mean` alone.
+        """
+        beyond = self._excess(self.mean - highest) * _MILLION // self.mean if self.mean else 0
+        return self.mean + _TYPICAL_WIDTHS * self.spread // 1000 + self._excess(lowest - self.mean) + beyond
+
+    def _excess(self, distance: int) -> int:
+        """Return the mean of what exceeds 0 of a normal law about `distance`.
 
         Of a normal law of width s, E max(0, x) = s (phi(t) + t Phi(t)) where t = mean / s, here s (t + 1.8)^2 / 8.
         """
-        above = max(0, 10 * (lowest - self.mean) + 18 * self.doubt)
-        excess = max(lowest - self.mean, above * above // (800 * self.doubt)) if above else 0
-        return self.mean + _TYPICAL_WIDTHS * self.spread // 1000 + excess
+        above = max(0, 10 * distance + 18 * self.doubt)
+        return max(distance, above * above // (800 * self.doubt)) if above else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +303,8 @@ def _needs(name: str, key_bits: int, request: PlanRequest) -> _Need:
         return _Need(mean, spread, both, mean + last, mean + last)
     # With great doubt the last level would lie so high that the first, which only puncturing can lower, overshoots.
     last = min(last, max(7 * both // 4, 2 * mean // 3 - 5 * both // 6))
+    if request.few_frames:
+        last = min(last, max(both, mean // 2 - both // 2))
     if 1000 * syndrome_bits_of(name) < _VERY_FEW_CHECKS_PERMILLE * frame_bits_of(name):
         last = last * _HEAVY_TAIL_PERMILLE // 1000
     widths = max(FIRST_WIDTHS[request.blind_rounds], FAILURE_WIDTHS[request.first_failures_permille])
@@ -290,7 +329,8 @@ def _fit_code(name: str, request: PlanRequest) -> _Fit | None:
     first = disclosed_bits(-(-key_bits * need.first // _MILLION), checks)
     punctured = max(0, min(max_punctured, length - key_bits, checks - first))
     lowest = needed_bits(checks - punctured, checks) * _MILLION // key_bits
-    expected = need.expected(lowest) if request.blind_rounds else lowest
+    highest = checks * _MILLION // key_bits
+    expected = need.expected(lowest, highest) if request.blind_rounds else lowest
     cost = frames * disclosed_bits(-(-key_bits * expected // _MILLION), checks)
     cost += cost * (length - key_bits - punctured) * _SHORTENING_COST_PERMILLE // (1000 * length)
     return _Fit(cost, name, frames, key_bits, punctured)

@@ -15,8 +15,9 @@ from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_b
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.dealt_block import DealtBlock
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Decoder
-from qkdpost.reconciliation.ldpc.frame_layout import mask_of
-from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate, combine, estimate_from_checks, parities_of_key_bits
+from qkdpost.reconciliation.ldpc.extension import wanted_extension
+from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout, mask_of
+from qkdpost.reconciliation.ldpc.syndrome_rate import CheckCounts, RateEstimate, parities_of_key_bits, revised_rate
 
 __all__ = ["Search"]
 
@@ -24,6 +25,8 @@ Words = NDArray[np.uint64]
 
 _FRAMES_TO_COUNT = 64
 """Frames whose syndromes are looked at to find the error rate."""
+_SURE = 0.02
+"""A relative uncertainty of the error rate below which revealed bits need not be asked about it."""
 
 
 class Search:
@@ -36,38 +39,59 @@ class Search:
         self._known = mask_of(block.layout.shortened, block.code.frame_bits)
         self._received: Words = syndromes.words.reshape(frames, -1)
         self._errors = np.zeros_like(block.frames)
+        self._shown_errors = np.zeros_like(block.frames)
         self.found = np.zeros(frames, dtype=np.bool_)
         self.iterations = np.zeros(frames, dtype=np.int32)
-        self._rate = _estimate(block, self._differences(np.arange(min(frames, _FRAMES_TO_COUNT))))
-        self._law: NeedLaw = need_law(block.plan, decoder, self._rate)
+        self._name = decoder
+        self._rate: RateEstimate
+        self._law: NeedLaw
+        self._learn_rate()
+
+    def _learn_rate(self) -> None:
+        """Estimate the error rate of the frames not yet found from the plan and from their syndromes."""
+        block, plan = self._block, self._block.plan
+        counted = np.flatnonzero(~self.found)[:_FRAMES_TO_COUNT]
+        planned = RateEstimate(plan.error_rate_ppm / 1e6, plan.uncertainty_permille / 1000)
+        self._rate = revised_rate(planned, _counts(block.code, block.hidden_layout(), self._differences(counted)))
+        self._law = need_law(plan, self._name, self._rate)
 
     def _differences(self, wanted: NDArray[np.int64]) -> Words:
         """Return the syndromes of the error patterns sought in some frames."""
         return self._received[wanted] ^ self._block.syndromes(self._block.frames[wanted])
 
-    def attempt(self, rounds_left: int) -> tuple[Bits, int]:
+    def attempt(self, requests_left: int) -> tuple[Bits, int]:
         """Decode if it is worth while; return the frames not yet found, and how many bits to ask of each."""
-        plan = self._block.plan
-        rounds_left = rounds_left if self._block.hidden else 0  # where nothing is hidden, asking is of no use
-        disclosed = plan.syndrome_bits - self._block.hidden
-        tried = worth_trying(plan, self._law, disclosed, rounds_left)
+        block, plan = self._block, self._block.plan
+        blind_left = max(0, requests_left + plan.blind_rounds - plan.requests) if block.hidden_punctured else 0
+        disclosed = plan.syndrome_bits - block.hidden_punctured
+        law = self._law.shown(block.shown_key_bits / plan.key_bits)
+        tried = worth_trying(plan, law, disclosed, blind_left)
         if tried:
             self._decode(self._decoder)
-        if tried and not rounds_left:
+        if tried and not blind_left:
             self._rescue()
         failed = Bits.from_array(~self.found)
-        wanted = wanted_bits(plan, self._law, disclosed, rounds_left, tried) if failed.weight() else 0
-        return failed, wanted
+        if self.found.all():
+            return failed, 0
+        if blind_left:
+            return failed, wanted_bits(plan, law, disclosed, blind_left, tried)
+        return failed, wanted_extension(plan, self._law, block.hidden, requests_left)
 
     def add_revealed(self, revealed: Bits, places: NDArray[np.uint32]) -> None:
-        """Write revealed bits into the frames not yet found."""
+        """Write revealed bits into the frames not yet found, and note which own key bits they show to be wrong."""
+        words, shifts = places >> 6, (places & 63).astype(np.uint64)
+        mask = mask_of(places, self._block.code.frame_bits)
         for number, frame in enumerate(np.flatnonzero(~self.found)):
             bits = np.asarray(revealed[number * places.size : (number + 1) * places.size], dtype=np.uint64)
-            words, shifts = places >> 6, (places & 63).astype(np.uint64)
-            np.bitwise_or.at(self._block.frames[frame], words, bits << shifts)
-        mask = mask_of(places, self._block.code.frame_bits)
+            shown = np.zeros_like(self._block.frames[frame])
+            np.bitwise_or.at(shown, words, bits << shifts)
+            wrong = (self._block.frames[frame] ^ shown) & mask.words
+            self._block.frames[frame] ^= wrong
+            self._shown_errors[frame] |= wrong & ~self._unknown.words
         self._known ^= mask
-        self._unknown ^= mask
+        self._unknown &= ~mask
+        if self._rate.uncertainty > _SURE:
+            self._learn_rate()
 
     def _rescue(self) -> None:
         """Let the decoder's better one try the frames of which no more will be disclosed."""
@@ -94,19 +118,17 @@ class Search:
         places = np.full(block.code.frame_bits, -1, dtype=np.int64)
         places[block.layout.key] = np.arange(block.layout.key.size)
         wanted = self.found.astype(np.uint8)
-        count = flip_errors(self._errors, wanted, block.order, places, len(block.bits), words)
+        errors = self._errors | self._shown_errors
+        count = flip_errors(errors, wanted, block.order, places, len(block.bits), words)
         return Bits(words, len(block.bits)), int(count)
 
 
-def _estimate(block: DealtBlock, differences: Words) -> RateEstimate:
-    """Return the error rate estimated from the plan and the syndromes of the error patterns together."""
-    plan = block.plan
-    planned = RateEstimate(plan.error_rate_ppm / 1e6, plan.uncertainty_permille / 1000)
+def _counts(code: QuasiCyclicCode, layout: FrameLayout, differences: Words) -> CheckCounts:
+    """Return what the syndromes of some frames' error patterns show."""
     checks = np.unpackbits(differences.astype("<u8").view(np.uint8), axis=1, bitorder="little")
-    degrees, first, second = parities_of_key_bits(block.code, block.layout)
+    degrees, first, second = parities_of_key_bits(code, layout)
     sums = np.where(first == second, checks[:, first], checks[:, first] ^ checks[:, second])
-    odd = sums.sum(axis=0, dtype=np.int64)
-    return combine(planned, estimate_from_checks(degrees, odd, differences.shape[0]))
+    return CheckCounts(degrees, sums.sum(axis=0, dtype=np.int64), differences.shape[0])
 
 
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []

@@ -1,4 +1,9 @@
-"""The error rate as estimated from syndromes: a sum of d key bits is odd with probability (1 - (1 - 2 Q)^d) / 2."""
+"""The error rate as estimated from syndromes: a sum of d key bits is odd with probability (1 - (1 - 2 Q)^d) / 2.
+
+What is known beforehand are e errors of a sample: the rate follows a gamma law of that many. The checks share bits, so
+they hold less information than independent ones, and their likelihood counts half. Where the syndromes contradict the
+sample they are believed: a hundredth of the law beforehand is spread over all rates.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,17 @@ from numpy.typing import NDArray
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout
 
-__all__ = ["RateEstimate", "combine", "estimate_from_checks", "parities_of_key_bits"]
+__all__ = ["CheckCounts", "RateEstimate", "parities_of_key_bits", "revised_rate"]
 
-_MAX_UNCERTAINTY = 0.3
+Rates = NDArray[np.float64]
+
+_LEAST, _MOST = 1e-6, 0.499
+_POINTS = 256
+_DEVIATIONS = 6.0
+_SHARED_BITS = 0.5
+_DISTRUST = 0.01
+_QUANTILES = (0.1587, 0.5, 0.8413)
+"""Of a normal law, at one standard deviation below the mean, at the mean, and at one above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +37,72 @@ class RateEstimate:
     uncertainty: float
 
 
-def estimate_from_checks(degrees: NDArray[np.int64], odd: NDArray[np.int64], frames: int) -> RateEstimate | None:
-    """Return the error rate that makes the syndromes most likely, or None if they hold no information.
+@dataclass(frozen=True, slots=True)
+class CheckCounts:
+    """What syndromes show.
 
     Args:
-        degrees: of each check, how many bits that may be wrong it sums, shape (checks,).
-        odd: in how many frames it is odd, shape (checks,).
+        degrees: of each check, how many bits that may be wrong it sums, int64, shape (checks,).
+        odd: in how many frames it is odd, int64, shape (checks,).
         frames: how many were counted.
-
-    The checks share bits, so they hold less information than independent ones: the variance is doubled. Near one half
-    they only show that the rate is not much lower; hence the upper limit on the uncertainty.
     """
-    used = degrees > 0
-    width = int(degrees.max(initial=0)) + 1
-    totals = frames * np.bincount(degrees[used], minlength=width).astype(np.float64)
-    odds = np.bincount(degrees[used], weights=odd[used], minlength=width).astype(np.float64)
-    degree = np.arange(width, dtype=np.float64)
-    low, high = 1e-6, 0.499
-    for _ in range(40):
-        rate = math.sqrt(low * high)
-        low, high = (rate, high) if _score(rate, degree, totals, odds)[0] > 0 else (low, rate)
-    information = _score(rate, degree, totals, odds)[1]
-    if information <= 0:
-        return None
-    return RateEstimate(rate, min(math.sqrt(2 / information) / rate, _MAX_UNCERTAINTY))
+
+    degrees: NDArray[np.int64]
+    odd: NDArray[np.int64]
+    frames: int
 
 
-def _score(
-    rate: float, degree: NDArray[np.float64], totals: NDArray[np.float64], odds: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the derivative of the logarithm of the likelihood by the rate, and Fisher's information."""
-    used = totals > 0
-    degree, totals, odds = degree[used], totals[used], odds[used]
-    chance = (1 - (1 - 2 * rate) ** degree) / 2
-    slope = degree * (1 - 2 * rate) ** (degree - 1)
-    weight = slope / (chance * (1 - chance))
-    return float(((odds - totals * chance) * weight).sum()), float((totals * slope * weight).sum())
+def revised_rate(planned: RateEstimate, seen: CheckCounts) -> RateEstimate:
+    """Return the error rate by what was known beforehand and by what the syndromes show.
 
+    Args:
+        planned: what was known; with an uncertainty of 0 it is a rate that nobody measured, which weighs nothing
+            beside the syndromes.
+        seen: what they show.
 
-def combine(planned: RateEstimate, seen: RateEstimate | None) -> RateEstimate:
-    """Return what both estimates say together; where they contradict each other, what was seen."""
-    if seen is None:
+    Returns:
+        The median, and half of what lies between the quantiles of one standard deviation, both of the logarithm.
+    """
+    used = seen.degrees > 0
+    if not used.any():
         return planned
-    both = math.hypot(planned.uncertainty, seen.uncertainty)
-    distance = math.log(seen.error_rate / planned.error_rate)
-    if planned.uncertainty == 0 or abs(distance) > 3 * both:
-        return seen
-    share = (planned.uncertainty / both) ** 2
-    return RateEstimate(
-        min(planned.error_rate * math.exp(share * distance), 0.499), planned.uncertainty * seen.uncertainty / both
-    )
+    degree = np.arange(int(seen.degrees.max()) + 1, dtype=np.float64)
+    totals = seen.frames * np.bincount(seen.degrees[used], minlength=degree.size).astype(np.float64)
+    odds = np.bincount(seen.degrees[used], weights=seen.odd[used], minlength=degree.size).astype(np.float64)
+    low, high = math.log(_LEAST), math.log(_MOST)
+    while True:
+        points = np.linspace(low, high, _POINTS)
+        rates = np.exp(points)
+        weights = _normalised(_log_prior(rates, planned) + _SHARED_BITS * _log_likelihood(rates, degree, totals, odds))
+        spacing = (high - low) / (_POINTS - 1)
+        below, middle, above = np.interp(_QUANTILES, np.cumsum(weights) - weights / 2, points).tolist()
+        deviation = (above - below) / 2
+        if deviation > 4.0 * spacing or spacing < 1e-6:
+            return RateEstimate(math.exp(middle), deviation)
+        reach = _DEVIATIONS * (deviation + spacing)
+        low, high = max(math.log(_LEAST), middle - reach), min(math.log(_MOST), middle + reach)
+
+
+def _normalised(logarithms: Rates) -> Rates:
+    weights = np.exp(logarithms - logarithms.max())
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+def _log_prior(rates: Rates, planned: RateEstimate) -> Rates:
+    """Return the logarithm of the density of the rate's logarithm beforehand, relative to its peak."""
+    if planned.uncertainty <= 0.0:
+        return np.zeros_like(rates)
+    errors = planned.uncertainty**-2
+    ratio = rates / planned.error_rate
+    density = np.exp(errors * (np.log(ratio) - ratio + 1.0))
+    everywhere = _DISTRUST * math.sqrt(2 * math.pi / errors) / math.log(_MOST / _LEAST)
+    return np.asarray(np.log(density + everywhere), dtype=np.float64)
+
+
+def _log_likelihood(rates: Rates, degree: Rates, totals: Rates, odds: Rates) -> Rates:
+    used = totals > 0
+    chance = (1.0 - (1.0 - 2.0 * rates[:, None]) ** degree[used]) / 2.0
+    return np.asarray(np.log(chance) @ odds[used] + np.log1p(-chance) @ (totals - odds)[used], dtype=np.float64)
 
 
 def parities_of_key_bits(
