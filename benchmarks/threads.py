@@ -21,6 +21,7 @@ import qkdpost as qp
 from benchmarks.options import parser_of
 from benchmarks.pipeline import another, block_records
 from qkdpost import sifting
+from qkdpost.reconciliation.in_process import BitMethod
 
 Case = Callable[[Executor | None], object]
 
@@ -35,7 +36,7 @@ def _toeplitz(exponent: int) -> Case:
     return lambda executor: qp.toeplitz_hash(bits, seed, size // 2, executor=executor)
 
 
-def _correction(method: qp.BitMethod, exponent: int) -> Case:
+def _correction(method: BitMethod, exponent: int) -> Case:
     reference = _bits(3, 1 << exponent)
     errors = np.random.default_rng(4).random(len(reference)) < 0.03
     noisy = reference ^ qp.Bits.from_array(errors.astype(np.uint8))

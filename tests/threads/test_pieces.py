@@ -10,6 +10,7 @@ import pytest
 import qkdpost as qp
 from qkdpost import sifting
 from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation.in_process import BitMethod
 from qkdpost.threads import in_pieces, pieces, sharing, threads_at_work, threads_of
 
 SECONDS = 30
@@ -145,14 +146,18 @@ def test_hashes_are_the_same(input_bits: int, pool: ThreadPoolExecutor) -> None:
 
 
 @pytest.mark.parametrize("method", ["cascade", "ldpc"])
-def test_corrections_are_the_same(method: qp.BitMethod, pool: ThreadPoolExecutor) -> None:
+def test_corrections_are_the_same(method: BitMethod, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
-    reference = rng.integers(0, 2, 300_000)
+    reference = rng.integers(0, 2, 1_200_000)
     noisy = reference ^ (rng.random(reference.size) < 0.03)
-    alone, shared = (
-        qp.reconcile(reference, noisy, method=method, qber=0.03, seed=bytes(32), executor=executor)
-        for executor in (None, pool)
-    )
+
+    def corrected(executor: Executor | None) -> qp.Reconciled:
+        monkeypatch.setattr("os.urandom", np.random.default_rng(3).bytes)
+        return qp.reconcile(
+            reference, noisy, method=method, qber=0.03, frame_bits=2**14, seed=bytes(32), executor=executor
+        )
+
+    alone, shared = corrected(None), corrected(pool)
     assert shared == alone
     assert shared.bits == qp.Bits.coerce(reference)
 

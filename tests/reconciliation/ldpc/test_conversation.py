@@ -411,11 +411,11 @@ def test_wrong_words_are_counted_in_many_frames() -> None:
 
 def test_a_compiled_decoder_is_lent_to_one_at_a_time() -> None:
     code, decoder = load_code(_short_code(0.38)), DECODERS["fast"]
-    with search._borrowed(code, decoder) as first, search._borrowed(code, decoder) as second:
+    with search._borrowed(code, decoder, spare=2) as first, search._borrowed(code, decoder, spare=2) as second:
         assert first is not second
-    with search._borrowed(code, decoder) as again:
+    with search._borrowed(code, decoder, spare=2) as again:
         assert again in (first, second)
-    with pytest.raises(ZeroDivisionError), search._borrowed(code, decoder) as broken:
+    with pytest.raises(ZeroDivisionError), search._borrowed(code, decoder, spare=2) as broken:
         raise ZeroDivisionError
     assert all(entry[2] is not broken for entry in search._spare)
     assert len(search._spare) <= 2

@@ -18,6 +18,7 @@ from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Deco
 from qkdpost.reconciliation.ldpc.extension import wanted_extension
 from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout, mask_of
 from qkdpost.reconciliation.ldpc.syndrome_rate import CheckCounts, RateEstimate, parities_of_key_bits, revised_rate
+from qkdpost.threads import in_pieces, threads_at_work
 
 __all__ = ["Search"]
 
@@ -27,6 +28,8 @@ _FRAMES_TO_COUNT = 64
 """Frames whose syndromes are looked at to find the error rate."""
 _SURE = 0.02
 """A relative uncertainty of the error rate below which revealed bits need not be asked about it."""
+_FRAMES_WORTH_A_THREAD = 32
+"""What the narrowest register of bytes takes: fewer frames would share it for the same time."""
 
 
 class Search:
@@ -105,11 +108,18 @@ class Search:
         syndromes = self._differences(wanted)
         rate = max(1, round(1e6 * self._rate.error_rate))
         channel = BinarySymmetric(error_rate_ppm=rate, known=self._known, unknown=self._unknown)
-        with _borrowed(self._block.code, decoder) as compiled:
-            decoded = compiled.decode(syndromes, channel)
-        self._errors[wanted] = decoded.words
-        self.found[wanted] = decoded.converged
-        self.iterations[wanted] += decoded.iterations
+        threads = threads_at_work()
+
+        def decode(first: int, end: int) -> None:
+            with _borrowed(self._block.code, decoder, spare=_MAX_SPARE * threads) as compiled:
+                decoded = compiled.decode(syndromes[first:end], channel)
+            frames = wanted[first:end]
+            self._errors[frames] = decoded.words
+            self.found[frames] = decoded.converged
+            self.iterations[frames] += decoded.iterations
+
+        # As few pieces as there are threads: a register that is refilled stays full.
+        in_pieces(decode, wanted.size, max(_FRAMES_WORTH_A_THREAD, -(-wanted.size // threads)))
 
     def corrected(self) -> tuple[Bits, int]:
         """Return the block with the errors of all found frames flipped, and how many those were."""
@@ -133,10 +143,11 @@ def _counts(code: QuasiCyclicCode, layout: FrameLayout, differences: Words) -> C
 
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []
 _MAX_SPARE = 2
+"""Compiled decoders that are kept for later, for each thread at work."""
 
 
 @contextmanager
-def _borrowed(code: QuasiCyclicCode, decoder: Decoder) -> Iterator[CompiledDecoder]:
+def _borrowed(code: QuasiCyclicCode, decoder: Decoder, spare: int) -> Iterator[CompiledDecoder]:
     """Lend a compiled decoder that was used lately, if one fits and no other thread has it, else a new one."""
     lent = None
     for entry in list(_spare):
@@ -149,4 +160,4 @@ def _borrowed(code: QuasiCyclicCode, decoder: Decoder) -> Iterator[CompiledDecod
         lent = (code, decoder, decoder.compile(code))
     yield lent[2]
     _spare.append(lent)
-    del _spare[:-_MAX_SPARE]
+    del _spare[:-spare]
