@@ -52,6 +52,25 @@ async def serve_etsi014(
     Raises:
         ConfigurationError: a file of `credentials` cannot be used.
         OSError: the address cannot be listened at.
+
+    With the files of a certificate, its key and the authority in this folder:
+
+    >>> import asyncio
+    >>> from qkdpost import network, transport
+    >>> sites = [network.Site(name="north"), network.Site(name="south")]
+    >>> link = network.Link(between=("north", "south"), kind="bb84", length_km=20.0)
+    >>> topology = network.Topology(sites=sites, links=[link])
+    >>> north = network.KeyManager(name="north", store=network.MemoryStore(), topology=topology)
+    >>> shown = transport.network.Credentials(
+    ...     certificate="north.pem", private_key="north.key", authority="applications.pem"
+    ... )
+    >>> async def main():
+    ...     async with transport.network.KeyManagerHost(north) as host:
+    ...         service = network.Etsi014(north)
+    ...         server = await transport.network.serve_etsi014(host, service, "127.0.0.1", 0, credentials=shown)
+    ...         return server.port
+    >>> asyncio.run(main()) > 0
+    True
     """
     instance("host", host, KeyManagerHost)
     instance("service", service, Etsi014)
@@ -64,7 +83,29 @@ async def serve_etsi014(
 
 
 class EtsiServer:
-    """Connections of applications to one service; made by `serve_etsi014`."""
+    """Connections of applications to one service; made by `serve_etsi014`.
+
+    With the files of a certificate, its key and the authority in this folder:
+
+    >>> import asyncio
+    >>> from qkdpost import network, transport
+    >>> sites = [network.Site(name="north"), network.Site(name="south")]
+    >>> link = network.Link(between=("north", "south"), kind="bb84", length_km=20.0)
+    >>> topology = network.Topology(sites=sites, links=[link])
+    >>> north = network.KeyManager(name="north", store=network.MemoryStore(), topology=topology)
+    >>> shown = transport.network.Credentials(
+    ...     certificate="north.pem", private_key="north.key", authority="applications.pem"
+    ... )
+    >>> async def main():
+    ...     async with transport.network.KeyManagerHost(north) as host:
+    ...         service = network.Etsi014(north)
+    ...         server = await transport.network.serve_etsi014(host, service, "127.0.0.1", 0, credentials=shown)
+    ...         connections = server.connections
+    ...         await server.aclose()
+    ...         return connections
+    >>> asyncio.run(main())
+    0
+    """
 
     def __init__(
         self, host: KeyManagerHost, service: Etsi014, identification: Identification, limits: ServerLimits

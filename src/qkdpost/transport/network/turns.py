@@ -97,6 +97,16 @@ class KeyManagerHost:
 
     Raises:
         InputError: no such time.
+
+    >>> import asyncio
+    >>> from qkdpost import network, transport
+    >>> topology = network.Topology(sites=[network.Site(name="north")], links=[])
+    >>> manager = network.KeyManager(name="north", store=network.MemoryStore(), topology=topology)
+    >>> async def main():
+    ...     async with transport.network.KeyManagerHost(manager, on_event=print) as host:
+    ...         return await host.call(lambda: len(manager.account().pools))
+    >>> asyncio.run(main())
+    0
     """
 
     def __init__(
