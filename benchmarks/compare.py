@@ -2,7 +2,7 @@
 
     python -m benchmarks.compare                        # all groups, about ten minutes
     python -m benchmarks.compare --only toeplitz        # one group, about two
-    python -m benchmarks.compare --save mine.json       # and keep the medians
+    python -m benchmarks.compare --save mine.json       # and keep the medians; in reference/ they are what others see
     python -m benchmarks.compare --run mine.json        # an earlier run, in place of a new one
     python -m benchmarks.compare --reference mine.json  # beside an earlier run of your own: what did a change do?
 
@@ -28,6 +28,8 @@ from benchmarks.report import amount, seconds
 
 REFERENCES = Path(__file__).resolve().parent / "reference"
 BENCHMARKS = Path(__file__).resolve().parent / "speed"
+NOTHING_SELECTED = 5
+"""What pytest ends with then."""
 
 
 def measured(only: str) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def measured(only: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "-q", "--benchmark-enable", "--benchmark-only"]
         command += ["--benchmark-columns=median", f"--benchmark-json={path}", "-p", "no:cacheprovider"]
         done = subprocess.run([*command, *(["-k", only] if only else [])], check=False)
+        if done.returncode == NOTHING_SELECTED:
+            raise SystemExit(f"no benchmark matches {only!r}: `{' '.join(command[:4])} --collect-only` lists them")
         if done.returncode or not path.exists():
             raise SystemExit(f"the benchmarks ended with {done.returncode}; is qkdpost[bench,test] installed?")
         return medians(json.loads(path.read_text(encoding="utf-8")))
@@ -69,11 +73,11 @@ def medians(document: dict[str, Any]) -> dict[str, Any]:
 
 def lines(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
     """Return the table."""
-    found = [f"here:      {described(here)}", f"reference: {described(there)}", ""]
+    found = [f"here:      {described(here)}", f"reference: {described(there) if there else 'none'}", ""]
     logs = []
     group = None
     for name, item in sorted(here["benchmarks"].items(), key=lambda pair: (pair[1]["group"] or "", pair[0])):
-        other = there["benchmarks"].get(name)
+        other = there["benchmarks"].get(name) if there else None
         if item["group"] != group:
             group = item["group"]
             found.append(f"{group}")
@@ -102,11 +106,24 @@ def described(run: dict[str, Any]) -> str:
     )
 
 
-def newest_reference() -> Path:
-    found = sorted(REFERENCES.glob("*.json"))
-    if not found:
-        raise SystemExit(f"there is no reference in {REFERENCES}: name one with --reference")
-    return found[-1]
+def reference_of(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the medians to compare with; a run that makes the first reference has none beside it."""
+    found = [given.reference] if given.reference else sorted(REFERENCES.glob("*.json"))[-1:]
+    if found:
+        return read(found[0])
+    if given.save:
+        return {}
+    raise SystemExit(f"there is no reference in {REFERENCES}: name one with --reference, or make one with --save")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the medians of an earlier run."""
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        kept["machine"], kept["benchmarks"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SystemExit(f"{path} holds no medians that --save has written: {error!r}") from None
+    return kept
 
 
 def options() -> argparse.Namespace:
@@ -122,10 +139,12 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     given = options()
-    here = json.loads(given.run.read_text(encoding="utf-8")) if given.run else measured(given.only)
+    there = reference_of(given)  # before minutes are spent
+    if given.save:
+        given.save.parent.mkdir(parents=True, exist_ok=True)
+    here = read(given.run) if given.run else measured(given.only)
     if given.save:
         given.save.write_text(json.dumps(here, indent=1) + "\n", encoding="utf-8")
-    there = json.loads((given.reference or newest_reference()).read_text(encoding="utf-8"))
     print("\n".join(lines(here, there)))
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks import compare, workers
 from benchmarks.compare import lines, medians
+
+from qkdpost.campaigns import InThisProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(
@@ -71,6 +76,45 @@ def test_ratios_are_of_speed() -> None:
 def test_other_work_is_not_compared() -> None:
     shown = lines(_run(1.0), _run(3.0, bits=2048))
     assert not any("x" in line.split()[-1:] and line.endswith("x") for line in shown)
+
+
+def _options(**given: object) -> argparse.Namespace:
+    return argparse.Namespace(**{"reference": None, "save": None, "run": None, "only": ""} | given)
+
+
+def test_a_missing_reference_is_told_before_minutes_are_spent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "REFERENCES", tmp_path)
+    with pytest.raises(SystemExit, match="name one with --reference, or make one with --save"):
+        compare.reference_of(_options())
+    assert compare.reference_of(_options(save=tmp_path / "new" / "machine.json")) == {}
+
+
+def test_the_first_reference_is_made_by_the_command_that_compares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compare, "REFERENCES", tmp_path / "reference")
+    monkeypatch.setattr(compare, "measured", lambda _: _run(1.0))
+    monkeypatch.setattr(compare, "options", lambda: _options(save=tmp_path / "reference" / "machine.json"))
+    compare.main()
+    assert "reference: none" in capsys.readouterr().out
+    monkeypatch.setattr(compare, "options", _options)
+    compare.main()
+    assert "2 benchmarks, on geometric mean 1.00 times as fast" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]", '{"machine": {}}', "\xff"])
+def test_a_file_of_something_else_is_no_reference(content: str, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(SystemExit, match=r"other\.json holds no medians"):
+        compare.reference_of(_options(reference=tmp_path / "other.json"))
+
+
+def test_a_campaign_is_timed_on_any_workers() -> None:
+    tasks = workers.tasks_of(_options(block_bits=4096, tasks=4))
+    took, processor, results = workers.timed(tasks, lambda _: nullcontext(InThisProcess()), 1)
+    assert processor > 0.0
+    assert took > 0.0
+    assert [result["bits"] for result in results] == [4096] * 4
 
 
 def test_references_name_their_machine() -> None:
