@@ -230,6 +230,14 @@ def check_settings(settings: dict[str, Any]) -> None:
             raise qp.ConfigurationError(f"the settings must have {', '.join(missing)}: host.toml explains each")
 
 
+def load_kernels() -> None:
+    """Else the first block waits at every stage for its kernels."""
+    began = time.monotonic()
+    LOG.info("loading kernels: some seconds, or about a minute where `python -m qkdpost warmup` never ran")
+    qp.warmup()
+    LOG.info("kernels are loaded, after %.1f s", time.monotonic() - began)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", type=Path, help="the TOML file")
@@ -253,7 +261,7 @@ def main() -> int:
             return 0
         with qp.storage.PoolFile(path) as file:
             pool = file.open()
-            qp.warmup()  # else the first block waits at every stage for its kernels
+            load_kernels()
             asyncio.run(run_until_told(settings, home, file, pool))
     except qp.StoreDamaged as error:
         print(f"this host does not start: {error}", file=sys.stderr)
