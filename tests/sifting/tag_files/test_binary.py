@@ -46,6 +46,15 @@ def test_other_arrays_are_refused(tmp_path: Path, arrays: dict[str, object]) -> 
         load_time_tags(path, 1.0, file_format="numpy")
 
 
+def test_arrays_of_other_names_are_named_and_sent_to_the_record(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", t=[1, 2], **{"d" * 100: [0, 1]})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=rf"found 't', '{'d' * 40}'\. .*make TimeTags\(ticks="):
+        load_time_tags(tmp_path / "own.npz", 1.0, file_format="numpy")
+    np.save(tmp_path / "plain.npy", [[1, 0], [2, 1]])
+    with pytest.raises(InputError, match=r"found no names"):
+        load_time_tags(tmp_path / "plain.npy", 1.0, file_format="numpy")
+
+
 def test_other_files_than_numpys_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tags.npz"
     for content in (b"", b"0 1\n", b"PK\x03\x04", b"\x93NUMPY\x01\x00\x10\x00{'descr': 'O'}  \n"):

@@ -140,7 +140,7 @@ def test_wrong_arguments_are_named(path: Path, arguments: dict[str, object], wor
         ("1\n", "no column 2"),
         ("1,2\n", "give delimiter=','"),
         ("Time;Channel\n1;2\n", "give delimiter=';'; header_lines= skips a header"),
-        ("0.5 1\n", r"Are the columns exchanged\? columns=\(1, 0\)"),
+        ("0.5 1\n", r"Are the columns exchanged\? columns=\(1, 0\).*time_unit='s' reads times"),
         ("0 1.2345e+05\n", r"is rounded.*fmt='%d'"),
         ("0 9223372036854775808\n", "less than 2"),
         ("0 1_000\n", "must be a number"),

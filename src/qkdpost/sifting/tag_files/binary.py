@@ -19,6 +19,10 @@ _PIECE_EVENTS = 2**18
 _DETECTORS_IN_MASK = 4
 _ROLLED_OVER = 16
 _TIME_SHIFT = 10
+_FIELDS = ("ticks", "channels")
+_WANTED = "must be a .npz file of arrays 'ticks' and 'channels', or a .npy file of one array with these fields"
+_MOST_SHOWN, _MOST_SHOWN_OF_EACH = 8, 40
+"""Names in a file, and characters of each."""
 
 
 def read_numpy(path: str) -> RawClicks:
@@ -30,13 +34,17 @@ def read_numpy(path: str) -> RawClicks:
     with open(path, "rb") as file:
         try:
             loaded = np.load(file, allow_pickle=False)
-            arrays: list[NDArray[Any]] = [loaded[name] for name in ("ticks", "channels")]
+            names = loaded.files if isinstance(loaded, np.lib.npyio.NpzFile) else loaded.dtype.names or ()
+            arrays: list[NDArray[Any]] = [loaded[name] for name in _FIELDS if name in names]
         except Exception as error:
             # numpy raises what its parsers raise, a dozen classes; an error of the disk shows by its words.
-            raise InputError(
-                f"{path} must be a .npz file of arrays 'ticks' and 'channels', or a .npy file of one array with these "
-                f"fields: {type(error).__name__}"
-            ) from None
+            raise InputError(f"{path} {_WANTED}; it cannot be read: {type(error).__name__}") from None
+    if len(arrays) < len(_FIELDS):
+        found = ", ".join(repr(name[:_MOST_SHOWN_OF_EACH]) for name in names[:_MOST_SHOWN]) or "no names"
+        raise InputError(
+            f"{path} {_WANTED}; found {found}. Arrays of other names: load them by numpy.load, and make "
+            "TimeTags(ticks=..., channels=..., tick_ps=...) of them"
+        )
     ticks, numbers = integer_vector("ticks", arrays[0]), integer_vector("channels", arrays[1])
     if ticks.size != numbers.size:
         raise InputError(

@@ -69,5 +69,6 @@ def _hint(kind: int, in_time: bool, line: bytes, number: int, layout: TextLayout
     if number == layout.header_lines + 1 and letters and not layout.by_name:
         return ". Letters: header_lines=1 skips a header; name detectors by detectors= or alice=, bob=, as ('H', ...)"
     if (kind == tag_text.NOT_WHOLE and not in_time) or (kind == tag_text.BAD_NUMBER and in_time and layout.by_name):
-        return ". Are the columns exchanged? columns=(1, 0) takes the detector from the second"
+        seconds = ", and time_unit='s' reads times in seconds" if b"." in line else ""
+        return f". Are the columns exchanged? columns=(1, 0) takes the detector from the second{seconds}"
     return ""
