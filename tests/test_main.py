@@ -93,10 +93,12 @@ def test_warming_up_ends_with_what_is_installed(capsys: pytest.CaptureFixture[st
     assert told["cached_kernels"] == told["kernels"]
 
 
-def test_what_is_wrong_is_said_and_the_exit_code_is_1() -> None:
-    done = run(QKDPOST_CLMUL="smoke")
+@pytest.mark.parametrize("command", ["status", "self-test", "warmup"])
+def test_what_is_wrong_is_said_and_the_exit_code_is_1(command: str) -> None:
+    done = run(command, QKDPOST_CLMUL="smoke")
     assert done.returncode == 1
     assert "QKDPOST_CLMUL must be one of" in done.stdout
+    assert "NUMBA_DISABLE_JIT" not in done.stdout
     assert "Traceback" not in done.stderr
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from qkdpost.compilation import warmup
+from qkdpost.compilation import processor_path, warmup
 from qkdpost.errors import SelfTestFailed
 from qkdpost.installation.inspection import inspect_installation
 from qkdpost.known_answers.running import self_test
@@ -24,7 +24,18 @@ EXIT_CODES = "exit codes: 0 all is well, 1 something is wrong and was said, 2 th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks, and return the exit code."""
     asked = _parser().parse_args(arguments)
-    return {"status": _status, "self-test": _self_test, "warmup": _warmup}[asked.command](asked)
+    commands = {"status": _status, "self-test": _self_test, "warmup": _warmup}
+    if not _has_processor_path():
+        return _status(asked)  # which says what is wrong
+    return commands[asked.command](asked)
+
+
+def _has_processor_path() -> bool:
+    try:
+        processor_path()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

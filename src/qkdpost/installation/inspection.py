@@ -74,6 +74,8 @@ class Installation:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
     def _cache_in_words(self) -> str:
+        if self.processor_path == UNKNOWN:
+            return "not looked for: it depends on the processor path"
         if not self.kernels:
             return "none: NUMBA_DISABLE_JIT is set, kernels run as plain Python"
         if not self.cache_folders:
