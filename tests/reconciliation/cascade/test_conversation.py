@@ -93,6 +93,23 @@ def test_same_transcript_as_twin(errors: NDArray[np.bool_], name: str, qber_ppm:
 
 @settings(max_examples=40, deadline=None)
 @given(
+    errors=error_patterns(300),
+    block_bits=st.lists(st.sampled_from([1, 2, 3, 7, 8, 40, 64, 100, 300]), min_size=1, max_size=8),
+)
+@example(errors=np.arange(200) % 9 == 0, block_bits=[8, 300, 64, 300, 300, 1, 100])
+def test_own_sets_as_twin(errors: NDArray[np.bool_], block_bits: list[int]) -> None:
+    """Passes of any kind in any order: permuted ones after subsets, blocks of one bit late, which need most room."""
+    parameters = CascadeParameters(name="own", frame_bits=errors.size, block_bits=tuple(block_bits))
+    reference, noisy = strings(np.random.default_rng(4), errors)
+    kept, corrected = run(reference, noisy, errors.size, parameters)
+    check_agreement(kept, corrected, reference)
+    expected = twin.cascade(errors.astype(int).tolist(), parameters.for_length(errors.size), SEED)
+    assert (kept.parities, kept.rounds) == (expected.parities, expected.rounds)
+    assert np.flatnonzero(np.asarray(corrected.bits ^ noisy)).tolist() == sorted(expected.corrected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
     errors=error_patterns(5000),
     frame_bits=st.integers(1, 2100),
     name=st.sampled_from(NAMES),

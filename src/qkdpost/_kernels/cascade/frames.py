@@ -1,6 +1,6 @@
 """Frames of a block as rows of words, STRIDE words apart, and their permuted copies.
 
-Copy c of frame f has its word i at ``first + f * frame_stride + 3 * (c * row_words + i)`` of `cells`.
+Copy c of frame f has its word i at ``first + f * frame_stride + 2 * (c * row_words + i)`` of `cells`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["load_frames", "permute_frames", "store_frames", "warm"]
 
 Words = NDArray[np.uint64]
 
-STRIDE = 3
+STRIDE = 2
 
 
 @kernel
@@ -84,7 +84,7 @@ def permute_frames(
     slices: Words,
     square: Words,
 ) -> None:
-    """Fill copy 1 + p of each frame: bit i becomes bit orders[2 p length + i] of copy 0.
+    """Fill copy 1 + p of each frame: bit i becomes bit orders[p length + i] of copy 0.
 
     Works on 64 frames at once, one bit of each in a word, so that a gather moves 64 bits. `slices` (64 row_words words)
     and `square` (64 words) are scratch, secret.
@@ -101,7 +101,7 @@ def permute_frames(
                 slices[64 * index + place] = square[place]
         for which in range(orders.size // (2 * length)):
             for index in range(row_words):
-                start = 2 * which * length + 64 * index
+                start = which * length + 64 * index
                 for place in range(64):
                     inside = 64 * index + place < length
                     square[place] = slices[np.int64(orders[start + place])] if inside else np.uint64(0)

@@ -31,9 +31,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits
 from qkdpost.checks import whole_number
-from qkdpost.reconciliation.cascade.frames import Block, FrameBatch
+from qkdpost.reconciliation.cascade.frames import NOTHING, Block
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.reconciliation.payload import Rounds, expect_bits
 
@@ -86,11 +86,11 @@ def run_cascade(
     frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     block = Block(bits, frame_bits, parameters, seed, not reference)
     rounds = 0
-    while work := block.ask():
-        parities = concatenate([batch.parities for batch in work])
-        answer = expect_bits((yield parities), len(parities), "parities")
+    asked = block.ask(NOTHING, NOTHING)
+    while len(asked):
+        answer = expect_bits((yield asked), len(asked), "parities")
         rounds += 1
-        _share(parities ^ answer, work)
+        asked = block.ask(asked, answer)
     return CascadeOutcome(
         bits=Bits(block.output, len(bits)),
         corrected_bits=int(block.frame_errors.sum()),
@@ -99,12 +99,3 @@ def run_cascade(
         frame_parities=block.frame_parities,
         frame_errors=block.frame_errors,
     )
-
-
-def _share(mismatch: Bits, work: list[FrameBatch]) -> None:
-    """Give each batch its part of the round's mismatch bits."""
-    start = 0
-    for batch in work:
-        end = start + len(batch.parities)
-        batch.mismatch = mismatch[start:end] if len(work) > 1 else mismatch
-        start = end

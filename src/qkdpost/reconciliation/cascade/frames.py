@@ -12,11 +12,13 @@ from qkdpost.bits import Bits
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.shared_random import permutation, random_words
 
-__all__ = ["Block", "FrameBatch", "Shared"]
+__all__ = ["NOTHING", "Block", "FrameBatch", "Shared"]
 
-# Bits in work at once. Of a frame there are 3 trees of 3 bits for each bit, and for the few frames that need a subset
-# searched, 3 bits for each bit and such pass: about 1.5 bytes for each bit in work.
+# Bits in work at once. Of a frame there are 3 trees of 2 bits for each bit, and for the few frames that need a subset
+# searched, 2 bits for each bit and such pass; with a word for each odd range, about a byte for each bit in work.
 _BITS_IN_WORK = 1 << 24
+
+NOTHING = Bits.zeros(0)
 
 
 class Shared:
@@ -33,17 +35,16 @@ class Shared:
             counts[kind] += 1
         self.permuted, self.subsets = counts[parity.PERMUTED], counts[parity.SUBSET]
         label = b"cascade " + length.to_bytes(8, "little")
-        orders = np.empty((self.permuted, 2, length), dtype=np.uint32)
+        forward = np.empty((self.permuted, length), dtype=np.uint32)
+        places = np.empty((length, self.permuted), dtype=np.uint32)
         for which in range(self.permuted):
-            orders[which, 0] = permutation(seed, label + b" order %d" % which, length)
-            orders[which, 1, orders[which, 0]] = np.arange(length, dtype=np.uint32)
-        self.orders = orders.reshape(-1)
+            forward[which] = permutation(seed, label + b" order %d" % which, length)
+            places[forward[which], which] = np.arange(length, dtype=np.uint32)
+        self.orders = np.concatenate((forward.reshape(-1), places.reshape(-1)))
         masks = random_words(seed, label + b" subsets", self.subsets * self.row_words)
         if length % 64:
             masks[self.row_words - 1 :: self.row_words] &= np.uint64((1 << length % 64) - 1)
         self.masks = masks
-        # A frame asks as many halves as it has bits at most, and a parity of each subset at once.
-        self.max_asked = max(length, self.subsets)
 
 
 class FrameBatch:
@@ -51,75 +52,94 @@ class FrameBatch:
 
     def __init__(self, shared: Shared, bits: Bits, span: range, offset: int, *, correcting: bool):
         self.span = span
-        self.mismatch = Bits.zeros(0)
-        self.parities = Bits.zeros(0)
+        self.asked = 0
         self._orders = shared.orders
         self._plan, self._cells = _lay_out(shared, len(span), correcting)
-        self._place = (self._plan[parity.FRAMES_AT] + _tree_offset(shared), self._plan[parity.FRAME_WORDS], len(span))
+        self._ranges = np.empty(4 * self.room, dtype=np.uint64)
+        self._place = (int(self._plan[parity.TREES_AT]), int(self._plan[parity.FRAME_WORDS]), len(span))
         self._offset = offset
         load_frames(bits.words, offset, shared.length, self._cells, *self._place)
         slices, square = np.empty(64 * shared.row_words, dtype=np.uint64), np.empty(64, dtype=np.uint64)
         permute_frames(self._cells, *self._place, shared.orders, shared.length, slices, square)
-        # Never touched beyond what a round asks, so most of it takes no memory.
-        capacity = len(span) * shared.max_asked
-        self._asked = np.empty(capacity, dtype=np.uint64)
-        self._pending = np.empty(capacity, dtype=np.uint64)
-        self._output = np.empty((capacity + 63) // 64, dtype=np.uint64)
 
-    def ask(self) -> bool:
-        """Take in `mismatch` and put the next list's own parities in `parities`; return whether there are any."""
-        self._asked, self._pending = self._pending, self._asked
-        count = advance(
-            self._cells, self._plan, self._orders, self.mismatch.words, self._asked, self._pending, self._output
-        )
-        self.parities = Bits(self._output[: (count + 63) // 64].copy(), count)
-        return count > 0
+    @property
+    def room(self) -> int:
+        """No less than the parities that the next round may ask, and the ranges that it may list."""
+        return int(self._cells[parity.ROOM])
 
     @property
     def unfinished_bits(self) -> int:
         """Bits of the frames that still ask."""
-        return int(np.count_nonzero(self.column(parity.ASKED) != parity.DONE)) * int(self._plan[parity.LENGTH])
+        return int(self._cells[parity.ACTIVE]) * int(self._plan[parity.LENGTH])
+
+    def advance(self, own: Bits, answer: Bits, read: int, output: NDArray[np.uint64], written: int) -> int:
+        """Take the frames through a round: take in what was asked of them, ask what is next.
+
+        Args:
+            own: parities of the last round, those of these frames from bit `read` on; none in the first round.
+            answer: the peer's, in the same order.
+            read: what `own` says.
+            output: takes the own parities of this round, from bit `written` on; `room` bits or more.
+            written: what `output` says.
+
+        Returns:
+            The end of the parities written.
+        """
+        if self._ranges.size < 4 * self.room:
+            self._make_room()
+        end = advance(
+            self._cells, self._plan, self._orders, self._ranges, own.words, answer.words, read, written, output
+        )
+        self.asked = end - written
+        return end
+
+    def _make_room(self) -> None:
+        """Move the list of odd ranges to where there is room for what may be added."""
+        capacity, last = self._ranges.size // 4, int(self._cells[parity.LIST])
+        ranges = np.empty((4, 2 * self.room), dtype=np.uint64)
+        ranges[last, :capacity] = self._ranges[last * capacity : (last + 1) * capacity]
+        self._ranges = ranges.reshape(-1)
 
     def column(self, which: int) -> NDArray[np.uint64]:
         """Return a column of every frame."""
-        first, stride = self._plan[parity.FRAMES_AT], self._plan[parity.FRAME_WORDS]
-        return self._cells[first + which :: stride][: len(self.span)]
+        first = self._plan[parity.HEADERS_AT]
+        return self._cells[first : first + len(self.span) * parity.COLUMNS].reshape(-1, parity.COLUMNS)[:, which]
 
     def store(self, output: NDArray[np.uint64]) -> None:
         """OR the own bits, as they are now, into `output` in their place."""
         store_frames(self._cells, *self._place, int(self._plan[parity.LENGTH]), output, self._offset)
 
 
-def _tree_offset(shared: Shared) -> int:
-    """Return where in a frame's part of the cells the trees start."""
-    return parity.COLUMNS + len(shared.passes) * (1 + (shared.row_words + 63) // 64)
-
-
 def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Return the plan and the cells of a batch, all but the own bits."""
     tree_words = parity.STRIDE * shared.row_words
-    tree_offset = _tree_offset(shared)
-    frame_words = tree_offset + (1 + shared.permuted) * tree_words
-    frames_at = parity.MASKS + shared.masks.size
-    plan = np.zeros(parity.PASSES_AT + 3 * len(shared.passes), dtype=np.int64)
+    headers_at = parity.MASKS + shared.masks.size
+    active_at = headers_at + frames * parity.COLUMNS
+    seen_at = active_at + frames
+    trees_at = seen_at + shared.row_words
+    records_at = (1 + shared.permuted) * tree_words
+    frame_words = records_at + shared.subsets
+    plan = np.zeros(parity.PASSES_AT, dtype=np.int64)
     plan[parity.LENGTH] = shared.length
     plan[parity.CORRECTING] = correcting
     plan[parity.PASSES] = len(shared.passes)
-    plan[parity.FRAMES] = frames
-    plan[parity.FRAMES_AT] = frames_at
+    plan[parity.PERMUTED_PASSES] = shared.permuted
+    plan[parity.HEADERS_AT] = headers_at
+    plan[parity.ACTIVE_AT] = active_at
+    plan[parity.SEEN_AT] = seen_at
+    plan[parity.TREES_AT] = trees_at
     plan[parity.FRAME_WORDS] = frame_words
-    plan[parity.SUMMARY_WORDS] = (shared.row_words + 63) // 64
-    plan[parity.PASSES_AT :] = np.ravel(shared.passes)
-    end = frames_at + frames * frame_words
+    trees = {parity.NATURAL: (0, 0), parity.PERMUTED: (tree_words, tree_words), parity.SUBSET: (records_at, 1)}
+    rows = [(block, kind, which, trees[kind][0] + which * trees[kind][1]) for block, kind, which in shared.passes]
     # Trees of subset passes lie behind the frames; what is never made is never touched, and takes no memory.
+    end = trees_at + frames * frame_words
     cells = np.zeros(end + frames * shared.subsets * tree_words, dtype=np.uint64)
-    cells[0] = end
-    cells[parity.MASKS : frames_at] = shared.masks
-    parts = cells[frames_at:end].reshape(frames, frame_words)
-    for index in range(1 + shared.permuted):
-        record = parity.COLUMNS + index * (1 + int(plan[parity.SUMMARY_WORDS]))
-        parts[:, record] = frames_at + tree_offset + index * tree_words + np.arange(frames) * frame_words
-    return plan, cells
+    cells[parity.FREE] = end
+    cells[parity.ACTIVE] = frames
+    cells[parity.ROOM] = frames * -(-shared.length // shared.passes[0][0])
+    cells[parity.MASKS : headers_at] = shared.masks
+    cells[active_at:seen_at] = np.arange(frames)
+    return np.concatenate((plan, np.ravel(rows))), cells
 
 
 class Block:
@@ -143,21 +163,36 @@ class Block:
             starts = range(0, whole, at_once)
             self._waiting += [(shared, range(start, min(start + at_once, whole))) for start in starts]
 
-    def ask(self) -> list[FrameBatch]:
-        """Take every batch in work through a round, take new ones up; return those that ask."""
-        work = []
+    def ask(self, own: Bits, answer: Bits) -> Bits:
+        """Take every frame in work through a round, take new ones up; return the own parities of what is asked next.
+
+        Args:
+            own: what the last round returned.
+            answer: the peer's parities, as many; in the first round both are empty.
+        """
+        output = np.empty((sum(batch.room for batch in self._work) + 63) // 64, dtype=np.uint64)
+        read = written = 0
         for batch in self._work:
-            if batch.ask():
-                work.append(batch)
-            else:
+            told = batch.asked
+            written = batch.advance(own, answer, read, output, written)
+            read += told
+            if not batch.asked:
                 self._put_down(batch)
-        while self._waiting and 2 * sum(batch.unfinished_bits for batch in work) <= _BITS_IN_WORK:
+        self._work = [batch for batch in self._work if batch.asked]
+        if self._waiting:
+            output, written = self._take_up(output, written)
+        return Bits(output[: (written + 63) // 64], written)
+
+    def _take_up(self, output: NDArray[np.uint64], written: int) -> tuple[NDArray[np.uint64], int]:
+        """Put waiting frames to work while there is room for them; return all parities of the round, and how many."""
+        while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
             batch = FrameBatch(shared, self._bits, span, span.start * self._frame_bits, correcting=self._correcting)
-            batch.ask()
-            work.append(batch)
-        self._work = work
-        return work
+            more = np.empty((batch.room + 63) // 64 + 1, dtype=np.uint64)
+            output = np.concatenate((output[: (written + 63) // 64], more))
+            written = batch.advance(NOTHING, NOTHING, 0, output, written)
+            self._work.append(batch)
+        return output, written
 
     def _put_down(self, batch: FrameBatch) -> None:
         """Keep what a finished batch ended with."""

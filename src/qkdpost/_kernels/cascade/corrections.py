@@ -1,0 +1,146 @@
+"""Correcting the errors that a round found, and turning the ranges that hold them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qkdpost._kernels.bits.counting import trailing_zeros
+from qkdpost._kernels.bits.prefetching import prefetch
+from qkdpost._kernels.cascade.odd_ranges import end_of, pass_of, range_word, sort_ranges, start_of
+from qkdpost._kernels.cascade.trees import (
+    CORRECTING,
+    ERRORS,
+    FOUND,
+    KIND,
+    LENGTH,
+    PERMUTED,
+    PERMUTED_PASSES,
+    SEEN_AT,
+    STARTED,
+    STRIDE,
+    SUBSET,
+    TREE,
+    WHICH,
+    Integers,
+    Orders,
+    Words,
+    get_bit,
+    mask_of,
+    members,
+    range_end,
+    range_start,
+    row_of,
+    signed,
+)
+from qkdpost._kernels.jit.decorators import inlined_kernel
+
+__all__ = ["correct_found", "prefetch_found"]
+
+
+@inlined_kernel
+def position_of(cells: Words, plan: Integers, orders: Orders, single: np.uint64) -> int:
+    """Return the position in the frame of the only member of a range."""
+    index = pass_of(single)
+    start = start_of(single)
+    kind = plan[row_of(index) + KIND]
+    if kind == PERMUTED:
+        return signed(orders[plan[row_of(index) + WHICH] * plan[LENGTH] + start])
+    if kind == SUBSET:
+        return start + trailing_zeros(members(cells, mask_of(plan, index), start, end_of(single)))
+    return start
+
+
+@inlined_kernel
+def places_of(plan: Integers, position: int) -> int:
+    """Return where `orders` has the places of a position under every permutation."""
+    return plan[PERMUTED_PASSES] * (plan[LENGTH] + position)
+
+
+@inlined_kernel
+def prefetch_found(
+    cells: Words, plan: Integers, orders: Orders, trees: int, ranges: Words, found: int, found_end: int
+) -> None:
+    """Bring near what `correct_found` will touch in the natural and the permuted passes."""
+    groups = (plan[LENGTH] + 63) >> 6
+    for at in range(found, found_end):
+        position = position_of(cells, plan, orders, ranges[at])
+        prefetch(cells, trees + STRIDE * (position >> 6))
+        for which in range(plan[PERMUTED_PASSES]):
+            place = signed(orders[places_of(plan, position) + which])
+            prefetch(cells, trees + STRIDE * ((which + 1) * groups + (place >> 6)))
+
+
+@inlined_kernel
+def flip_own(cells: Words, plan: Integers, orders: Orders, trees: int, position: int) -> None:
+    """Flip the own bit at `position` in the frame and its permuted copies, begun or not."""
+    groups = (plan[LENGTH] + 63) >> 6
+    cells[trees + STRIDE * (position >> 6)] ^= np.uint64(1) << np.uint64(position & 63)
+    for which in range(plan[PERMUTED_PASSES]):
+        place = signed(orders[places_of(plan, position) + which])
+        cells[trees + STRIDE * ((which + 1) * groups + (place >> 6))] ^= np.uint64(1) << np.uint64(place & 63)
+
+
+@inlined_kernel
+def turn_ranges(
+    cells: Words,
+    plan: Integers,
+    orders: Orders,
+    columns: int,
+    trees: int,
+    ranges: Words,
+    single: np.uint64,
+    position: int,
+    turned: int,
+) -> int:
+    """List at `turned` the ranges that hold `position` in every pass but that of `single`; return the list's end."""
+    length = plan[LENGTH]
+    for index in range(signed(cells[columns + STARTED])):
+        if index == pass_of(single):
+            continue
+        place = position
+        tree = trees + plan[row_of(index) + TREE]
+        if plan[row_of(index) + KIND] == SUBSET:
+            if get_bit(cells, 64 * mask_of(plan, index) + position) == np.uint64(0):
+                continue
+            tree = signed(cells[tree])
+            if tree == 0:
+                ranges[turned] = range_word(index, 0, length)
+                turned += 1
+                continue
+        elif plan[row_of(index) + KIND] == PERMUTED:
+            place = signed(orders[places_of(plan, position) + plan[row_of(index) + WHICH]])
+        ranges[turned] = range_word(index, range_start(cells, tree, place), range_end(cells, tree, place, length))
+        turned += 1
+    return turned
+
+
+@inlined_kernel
+def correct_found(
+    cells: Words, plan: Integers, orders: Orders, columns: int, trees: int, ranges: Words, found: int, turned: int
+) -> int:
+    """Correct the errors found, and list at `turned`, sorted, the ranges that this turns; return the list's end.
+
+    Where two passes found the same error, the first to be corrected turns the range of the second, which turns back.
+    """
+    found_end = found + signed(cells[columns + FOUND])
+    first = turned
+    alone = cells[columns + STARTED] == np.uint64(1)
+    seen = plan[SEEN_AT]
+    for at in range(found, found_end):
+        position = position_of(cells, plan, orders, ranges[at])
+        if not alone:
+            flag = np.uint64(1) << np.uint64(position & 63)
+            if cells[seen + (position >> 6)] & flag != np.uint64(0):
+                ranges[turned] = ranges[at]
+                turned += 1
+                continue
+            cells[seen + (position >> 6)] |= flag
+            turned = turn_ranges(cells, plan, orders, columns, trees, ranges, ranges[at], position, turned)
+        cells[columns + ERRORS] += np.uint64(1)
+        if plan[CORRECTING] != 0:
+            flip_own(cells, plan, orders, trees, position)
+    if not alone:
+        for at in range(found, found_end):
+            cells[seen + (position_of(cells, plan, orders, ranges[at]) >> 6)] = np.uint64(0)
+        sort_ranges(ranges, first, turned)
+    return turned
