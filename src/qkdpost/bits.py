@@ -59,7 +59,7 @@ class Bits:
         if words.size != (length + 63) // 64:
             raise InputError(f"words must be {(length + 63) // 64} for {length} bits; found {words.size}")
         if length % 64 and int(words[-1]) >> (length % 64):
-            raise InputError(f"bits past the end of {length} bits are set; they must be zero")
+            raise InputError(_past_the_end(length))
         flags = words.flags
         if flags.writeable or not flags.c_contiguous:
             words = words.view() if flags.c_contiguous else words.copy()
@@ -94,8 +94,10 @@ class Bits:
         """
         count = whole_number("length", length)
         if type(data) is bytes and len(data) == (count + 7) // 8:  # the usual case: what a peer sent
+            if count % 8 and data[-1] >> count % 8:
+                raise InputError(_past_the_end(count))
             words = np.frombuffer(data + bytes(-len(data) % 8), dtype=_WORD_OF_BYTES)
-            return cls(words if _WORD_OF_BYTES == _WORD else words.astype(_WORD), count)
+            return _trusted(words.astype(_WORD, copy=False), count)
         if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
             raw = np.asarray(data)
         else:
@@ -261,16 +263,16 @@ class Bits:
         return concatenate((self, instance("what is joined to bits by +", other, Bits, hint=_JOIN_HINT)))
 
     def __xor__(self, other: BitsLike) -> Bits:
-        return self._with_words(self._words ^ self._of_same_length(other, "the other bits").words)
+        return _trusted(self._words ^ self._of_same_length(other, "the other bits").words, self._length)
 
     def __and__(self, other: BitsLike) -> Bits:
-        return self._with_words(self._words & self._of_same_length(other, "the other bits").words)
+        return _trusted(self._words & self._of_same_length(other, "the other bits").words, self._length)
 
     def __invert__(self) -> Bits:
         words = ~self._words
         if self._length % 64:
             words[-1] &= np.uint64((1 << (self._length % 64)) - 1)
-        return self._with_words(words)
+        return _trusted(words, self._length)
 
     def __eq__(self, other: object) -> bool:
         """Compare length and content, the content in time that does not depend on it."""
@@ -286,14 +288,6 @@ class Bits:
 
     def __repr__(self) -> str:
         return f"Bits(length={self._length})"
-
-    def _with_words(self, words: Words) -> Bits:
-        """Return bits of this length of fresh words, zero past the end: what `__init__` checks holds already."""
-        bits = object.__new__(Bits)
-        words.setflags(write=False)
-        bits._words = words
-        bits._length = self._length
-        return bits
 
     def _of_same_length(self, other: BitsLike, name: str) -> Bits:
         """Return `other` as bits.
@@ -325,7 +319,20 @@ def concatenate(parts: Iterable[Bits]) -> Bits:
     for part in listed:
         append_words(words, offset, part.words, len(part))
         offset += len(part)
-    return Bits(words, length)
+    return _trusted(words, length)
+
+
+def _trusted(words: Words, length: int) -> Bits:
+    """Return bits of words that nobody else has, zero past the end: what `Bits` checks holds already."""
+    bits = object.__new__(Bits)
+    words.setflags(write=False)
+    bits._words = words
+    bits._length = length
+    return bits
+
+
+def _past_the_end(length: int) -> str:
+    return f"bits past the end of {length} bits are set; they must be zero"
 
 
 def _positions(positions: ArrayLike, length: int) -> NDArray[np.uint64]:

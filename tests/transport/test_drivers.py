@@ -214,10 +214,9 @@ def test_blocking_driver_left_early_ends_a_stream_that_it_cut() -> None:
         raise KeyboardInterrupt
 
     with near, far:
-        for _ in range(2):
+        while bob.state is not ConnectionState.OPEN:
             alice.receive_data(bob.data_to_send())
             bob.receive_data(alice.data_to_send())
-        assert bob.state is ConnectionState.OPEN
         with pytest.raises(KeyboardInterrupt):  # his detections wait for room in the socket
             list(transport.blocking.run(bob, near, idle=interrupt))
     assert bob.state is ConnectionState.BROKEN

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qkdpost.dialogue.messages import Abort, AbortReason, Alive, BlockOpen, Close, Hello, Message, Ready
+from qkdpost.dialogue.messages import (
+    Abort,
+    AbortReason,
+    Alive,
+    BlockOpen,
+    Close,
+    CorrectionRound,
+    Hello,
+    Message,
+    Ready,
+)
 from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import AuthenticationError, RemoteProtocolError
 from qkdpost.session.blocks.table import BlockTable
@@ -112,6 +122,8 @@ class Connection(SingleUse):
     def _handle(self, message: Message, frame: bytes) -> None:
         following = next_state(self.state, type(message), peer_opens=not self.line.opens)
         match message:
+            case CorrectionRound():  # by far the most
+                self.blocks.deliver(message, frame)
             case Hello():
                 self._greet(message, frame)
             case Ready():

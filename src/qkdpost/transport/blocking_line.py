@@ -30,6 +30,7 @@ class Line:
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection, selectors.EVENT_READ)
+        self._watched = selectors.EVENT_READ
         self._session = session
         self._connection = connection
         self._silence = silence
@@ -65,7 +66,9 @@ class Line:
 
     def _wait(self, wanted: int) -> None:
         wanted |= selectors.EVENT_WRITE if self._pending else 0
-        self._selector.modify(self._connection, wanted)
+        if wanted != self._watched:
+            self._selector.modify(self._connection, wanted)
+            self._watched = wanted
         # To sleep and be woken takes longer than a near peer's answer to a round of correction.
         awake_until = time.perf_counter() + AWAKE_SECONDS
         while time.perf_counter() < awake_until:

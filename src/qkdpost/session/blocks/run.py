@@ -150,7 +150,7 @@ class BlockRun(SingleUse):
         ready, value = self._awaited()
         while ready:
             request = program.send(value)
-            if isinstance(request, _WAITS):
+            if request is Wait.RECEIVE or isinstance(request, _WAITS):
                 self._waiting = request
                 ready, value = self._awaited()
                 continue
