@@ -88,7 +88,7 @@ DAMAGES: list[tuple[str, str, str, Callable[[tuple[Any, ...], Any], Any]]] = [
     ("shared random", "qkdpost.shared_random", "draw_subset", flip(0)),
     ("shared random", "qkdpost.shared_random", "list_ones", flip(-1)),
     ("algebraic check", "qkdpost.known_answers.hashing", "masked_value", flip(-1)),
-    ("Toeplitz hashing", "qkdpost._kernels.gf2.toeplitz", "convolve_window", flip(-1)),
+    ("Toeplitz hashing", "qkdpost._kernels.gf2.toeplitz", "multiply_by_halves", flip(3)),
     ("Toeplitz hashing", "qkdpost._kernels.gf2.toeplitz_transform", "multiply_sums", flip(4)),
     ("polynomial tags", "qkdpost.keys.authentication", "absorb", flip(0)),
     ("polynomial tags", "qkdpost.keys.authentication", "power_table", flip(-1)),

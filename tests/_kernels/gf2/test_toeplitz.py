@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkdpost._kernels.bits.packing import copy_bits
-from qkdpost._kernels.gf2 import toeplitz
-from qkdpost._kernels.gf2.toeplitz import choose_levels
+from qkdpost._kernels.gf2.toeplitz import choose_way, toeplitz_product
+from qkdpost._kernels.gf2.toeplitz_halves import multiply_by_halves
 from qkdpost._kernels.gf2.toeplitz_transform import multiply_by_transform
 from qkdpost.bits import Bits
 from reference.polynomials import product
@@ -21,12 +21,12 @@ def integer(bits: Bits) -> int:
     return int.from_bytes(bits.to_bytes(), "little")
 
 
-def hashed(levels: int, bits: Bits, seed: Bits, output_bits: int) -> int:
+def hashed(levels: int, bits: Bits, seed: Bits, output_bits: int, depth: int = 0) -> int:
     output = np.full((output_bits + 63) // 64, 7, dtype=np.uint64)
     if levels:
         multiply_by_transform(levels, bits.words, len(bits), seed.words, output, output_bits)
     else:
-        toeplitz._directly(bits.words, len(bits), seed.words, output)
+        multiply_by_halves(bits.words, len(bits), seed.words, output, depth)
     return int.from_bytes(output.tobytes(), "little") & ((1 << output_bits) - 1)
 
 
@@ -45,6 +45,38 @@ def test_either_way_equals_the_product_of_integers(levels: int, input_bits: int,
     expected = product(integer(seed), integer(sparse)) >> (input_bits - 1) & ((1 << output_bits) - 1)
     assert hashed(levels, sparse, seed, output_bits) == expected
     assert hashed(levels, bits, seed, output_bits) == hashed(0, bits, seed, output_bits)
+
+
+@pytest.mark.parametrize(("input_bits", "output_bits", "depth"), [(1, 1, 0), (300, 70, 1), (1030, 1030, 0)])
+def test_halves_of_some_sizes_equal_the_product_of_integers(input_bits: int, output_bits: int, depth: int) -> None:
+    generator = np.random.default_rng(depth)
+    bits, seed = random_bits(generator, input_bits), random_bits(generator, input_bits + output_bits - 1)
+    expected = product(integer(seed), integer(bits)) >> (input_bits - 1) & ((1 << output_bits) - 1)
+    assert hashed(0, bits, seed, output_bits, depth) == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(0, 3), st.integers(0, 2**32))
+def test_halves_of_every_size_equal_the_product_of_integers(
+    input_bits: int, output_bits: int, depth: int, seed_of_bits: int
+) -> None:
+    generator = np.random.default_rng(seed_of_bits)
+    bits, seed = random_bits(generator, input_bits), random_bits(generator, input_bits + output_bits - 1)
+    expected = product(integer(seed), integer(bits)) >> (input_bits - 1) & ((1 << output_bits) - 1)
+    assert hashed(0, bits, seed, output_bits, depth) == expected
+
+
+@pytest.mark.parametrize("size", [1 << 10, 1 << 13, 1 << 14, 1 << 15, 1 << 16, (1 << 16) + 1, 1 << 17])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_the_way_that_is_chosen_equals_all_others(size: int, more: int) -> None:
+    generator = np.random.default_rng(size)
+    input_bits, output_bits = size + more, size // 2 - more
+    bits, seed = random_bits(generator, input_bits), random_bits(generator, input_bits + output_bits - 1)
+    output = np.full((output_bits + 63) // 64, 7, dtype=np.uint64)
+    toeplitz_product(bits.words, input_bits, seed.words, output, output_bits)
+    found = int.from_bytes(output.tobytes(), "little")
+    assert found == hashed(9, bits, seed, output_bits)
+    assert {hashed(0, bits, seed, output_bits, depth) for depth in range(6)} == {found}
 
 
 @pytest.mark.parametrize("levels", [0, 9])
@@ -68,9 +100,10 @@ def test_copy_bits_from_anywhere(value: int, start: int, words: int) -> None:
     assert int.from_bytes(output.tobytes(), "little") == moved & ((1 << 64 * words) - 1)
 
 
-def test_short_products_are_direct_and_long_ones_transformed() -> None:
-    assert choose_levels(1, 1) == 0
-    assert choose_levels(2**12, 2**11) == 0
-    assert choose_levels(2**20, 1) == 0
-    assert choose_levels(2**20, 2**19) >= 9
-    assert choose_levels(2**26, 2**25) > choose_levels(2**20, 2**19)
+def test_short_products_are_halved_and_long_ones_transformed() -> None:
+    assert choose_way(1, 1) == (0, 0)
+    assert choose_way(2**12, 2**11).levels == 0
+    assert choose_way(2**15, 2**14).depth > choose_way(2**12, 2**11).depth
+    assert choose_way(2**20, 1).levels == 0
+    assert choose_way(2**20, 2**19).levels >= 9
+    assert choose_way(2**26, 2**25).levels > choose_way(2**20, 2**19).levels
