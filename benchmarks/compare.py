@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ NOTHING_SELECTED = 5
 
 def measured(only: str) -> dict[str, Any]:
     """Run the speed benchmarks and return their medians."""
+    warn_if_busy()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speed.json"
         command = [sys.executable, "-m", "pytest", str(BENCHMARKS), "-q", "--benchmark-enable", "--benchmark-only"]
@@ -96,6 +98,12 @@ def lines(here: dict[str, Any], there: dict[str, Any]) -> list[str]:
             f"{len(logs)} benchmarks, on geometric mean {math.exp(sum(logs) / len(logs)):.2f} times as fast",
         ]
     return found
+
+
+def warn_if_busy() -> None:
+    """Say that figures will mean little, where the machine has other work for every core."""
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] >= (os.cpu_count() or 1):
+        print(f"this machine is busy, with a load of {os.getloadavg()[0]:.1f}: ratios will say little", file=sys.stderr)
 
 
 def described(run: dict[str, Any]) -> str:

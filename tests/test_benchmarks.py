@@ -102,6 +102,14 @@ def test_the_first_reference_is_made_by_the_command_that_compares(
     assert "2 benchmarks, on geometric mean 1.00 times as fast" in capsys.readouterr().out
 
 
+def test_a_busy_machine_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(compare.os, "cpu_count", lambda: 4)
+    for load, said in ((0.5, False), (4.5, True)):
+        monkeypatch.setattr(compare.os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        compare.warn_if_busy()
+        assert ("with a load of 4.5: ratios will say little" in capsys.readouterr().err) == said
+
+
 @pytest.mark.parametrize("content", ["", "[1, 2]", '{"machine": {}}', "\xff"])
 def test_a_file_of_something_else_is_no_reference(content: str, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_bytes(content.encode("latin-1"))

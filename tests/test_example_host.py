@@ -16,6 +16,7 @@ def test_hosts_go_on_after_a_kill_and_a_cut(tmp_path: Path) -> None:
     counted = check(hosts)
     assert counted["both"] >= 4
     assert {path.stat().st_mode & 0o777 for path in hosts.keys("bob")} == {0o600}
+    assert "INFO host: kernels are loaded, after" in (tmp_path / "bob.log").read_text()
 
 
 @pytest.mark.slow

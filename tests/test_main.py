@@ -93,6 +93,17 @@ def test_warming_up_ends_with_what_is_installed(capsys: pytest.CaptureFixture[st
     assert told["cached_kernels"] == told["kernels"]
 
 
+def test_a_log_is_told_how_far_warming_up_has_got(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build of an image, where no line can be overwritten."""
+    monkeypatch.setattr(command_line, "SECONDS_BETWEEN_LINES", 0.0)
+    assert command_line.main(["warmup"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"compiling kernels: 0 of \d+", told[0])
+    assert re.fullmatch(r"compiling kernels: (\d+) of \1", told[-1])
+
+
 @pytest.mark.parametrize("command", ["status", "self-test", "warmup"])
 def test_what_is_wrong_is_said_and_the_exit_code_is_1(command: str) -> None:
     done = run(command, QKDPOST_CLMUL="smoke")

@@ -13,11 +13,14 @@ from qkdpost.compilation import processor_path, warmup
 from qkdpost.errors import SelfTestFailed
 from qkdpost.installation.inspection import inspect_installation
 from qkdpost.known_answers.running import self_test
+from qkdpost.progress import Progress
 from qkdpost.version import VERSION
 
 __all__ = ["main"]
 
 WELL, UNWELL = 0, 1
+SECONDS_BETWEEN_LINES = 5.0
+"""Of progress, in a log."""
 EXIT_CODES = "exit codes: 0 all is well, 1 something is wrong and was said, 2 the command line was not understood"
 
 
@@ -76,8 +79,21 @@ def _self_test(asked: argparse.Namespace) -> int:
 
 
 def _warmup(asked: argparse.Namespace) -> int:
-    warmup(progress=True)
+    warmup(progress=True if sys.stderr.isatty() else _in_lines())
     return _status(asked)
+
+
+def _in_lines() -> Progress:
+    """Return what tells a log how far work has got: a line now and then, in the place of one that is overwritten."""
+    due = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def tell(what: str, done: int, total: int | None, /) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + SECONDS_BETWEEN_LINES
+            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 if __name__ == "__main__":
