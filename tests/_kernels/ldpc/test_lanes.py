@@ -42,9 +42,16 @@ def _others(left: Any, right: Any, words: Any, output: Any, masks: Any) -> None:
         lanes.store_lanes(output[2], row, lanes.choose(words[row], first, second))
         lanes.store_lanes(output[3], row, lanes.negate_where(words[row], first))
         lanes.store_lanes(output[4], row, lanes.spread(left, 40 + row))
+        lanes.store_lanes(output[6], row, lanes.exclusive_or(first, second))
         lanes.store_lanes(output[5], row, lanes.combine_magnitudes(first, second, lanes.spread(left, 100)))
         masks[0, row] = lanes.negative(first)
         masks[1, row] = lanes.equal(first, second)
+
+
+@kernel
+def _copy_runs(values: Any, starts: Any, output: Any) -> None:
+    for place in range(starts.size):
+        lanes.store_run(output, starts[place] + 1, lanes.load_run(values, starts[place]))
 
 
 def _rows(dtype: type, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -89,7 +96,7 @@ def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     padded = np.zeros((left.shape[0], 64), dtype=np.bool_)
     padded[:, : left.shape[1]] = flags
     words = np.packbits(padded, axis=1, bitorder="little").view("<u8").reshape(-1)
-    output = np.zeros((6, *left.shape), dtype=left.dtype)
+    output = np.zeros((7, *left.shape), dtype=left.dtype)
     masks = np.zeros((2, left.shape[0]), dtype=np.uint64)
     _others(left.view(dtype), right.view(dtype), words, output.view(dtype), masks)
     unsigned = np.dtype(f"u{left.itemsize}")
@@ -98,6 +105,7 @@ def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     assert np.array_equal(output[2], np.where(flags, left, right))
     assert np.array_equal(output[3], np.where(flags, (-left.astype(np.int64)).astype(left.dtype), left))
     assert np.array_equal(output[4], np.repeat(np.arange(40, 80, dtype=left.dtype)[:, None], left.shape[1], axis=1))
+    assert np.array_equal(output[6], left ^ right)
     combine = getattr(lanes.combine_magnitudes, "__wrapped__", lanes.combine_magnitudes)
     for row in range(left.shape[0]):
         slack = np.full(left.shape[1], 100, dtype=left.dtype)
@@ -106,3 +114,15 @@ def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
         found = np.unpackbits(masks[place].view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
         assert np.array_equal(found[:, : left.shape[1]].astype(np.bool_), expected)
         assert not found[:, left.shape[1] :].any()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_runs_are_read_and_written_from_any_element_on(dtype: type) -> None:
+    count = 64 // np.dtype(dtype).itemsize
+    values = np.arange(3 * count + 5, dtype=np.int64).astype(dtype)
+    for start in (0, 1, 7, count, 2 * count + 5):
+        output = np.zeros(values.size + 1, dtype=dtype)
+        _copy_runs(values, np.array([start], dtype=np.uint64), output)
+        expected = np.zeros_like(output)
+        expected[start + 1 : start + 1 + count] = values[start : start + count]
+        assert np.array_equal(output, expected)

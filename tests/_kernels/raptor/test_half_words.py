@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost._kernels.ldpc.lanes import load_lanes, store_lanes
+from qkdpost._kernels.ldpc.lanes import exclusive_or, load_lanes, store_lanes
 from qkdpost._kernels.raptor import check_rules, half_words
 from qkdpost.reconciliation.raptor.channel_units import units_of
 
 BINARY = (
     half_words.add,
-    half_words.exclusive_or,
+    exclusive_or,
     half_words.multiply_fraction,
     half_words.multiply_low,
     half_words.subtract_unsigned_saturated,
@@ -28,7 +28,7 @@ def _all(left: Any, right: Any, narrow: Any, output: Any) -> None:
         first = load_lanes(left, row)
         second = load_lanes(right, row)
         store_lanes(output[0], row, half_words.add(first, second))
-        store_lanes(output[1], row, half_words.exclusive_or(first, second))
+        store_lanes(output[1], row, exclusive_or(first, second))
         store_lanes(output[2], row, half_words.multiply_fraction(first, second))
         store_lanes(output[3], row, half_words.multiply_low(first, second))
         store_lanes(output[4], row, half_words.subtract_unsigned_saturated(first, second))

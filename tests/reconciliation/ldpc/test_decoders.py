@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
-from qkdpost.reconciliation.channel import BinarySymmetric, Channel, UnsupportedChannel
+from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, Arithmetic, Decoded, LayeredDecoder
 from qkdpost.reconciliation.ldpc_design.lifting import lift
@@ -63,6 +63,35 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
         )
         assert found == decoded.converged[frame]
         assert iterations == decoded.iterations[frame]
+        assert np.array_equal(pattern, _unpack(decoded.words)[frame])
+
+
+@pytest.mark.parametrize("name", ["fast", "accurate"])
+def test_blocks_of_several_registers_are_decoded_as_by_the_twin(name: str) -> None:
+    """Registers that lie within a block, and that reach across its end, for values that differ from bit to bit."""
+    code = lift(3, {2: 2, 3: 6}, 128, seed=1)
+    decoder = DECODERS[name]
+    assert isinstance(decoder, LayeredDecoder)
+    generator = np.random.default_rng(9)
+    values = generator.normal(2.0, 1.3, (3, code.frame_bits)).astype(np.float32)
+    syndromes = np.zeros((3, code.syndrome_bits // 64), dtype=np.uint64)
+    decoded = decoder.compile(code).decode(syndromes, LogLikelihoods(values=values))
+    arithmetic = decoder.arithmetic(code.rows, code.columns)
+    most = np.iinfo(decoder.dtype).max
+    for frame in range(3):
+        pattern, iterations, found = layered_min_sum(
+            code,
+            np.zeros(code.syndrome_bits, dtype=np.uint8),
+            [
+                int(np.rint(np.clip(value * np.float32(arithmetic.units_per_nat), -most, most)))
+                for value in values[frame]
+            ],
+            correction=arithmetic.correction,
+            max_magnitude=arithmetic.max_magnitude,
+            bits_of_type=8 * np.dtype(decoder.dtype).itemsize,
+            iterations=int(decoded.iterations[frame]),
+        )
+        assert (found, iterations) == (decoded.converged[frame], decoded.iterations[frame])
         assert np.array_equal(pattern, _unpack(decoded.words)[frame])
 
 

@@ -11,45 +11,12 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = [
-    "CORRECTION",
-    "FEWER_PERMILLE",
-    "FIRST_COUNT",
-    "LIMITS",
-    "MAX_ITERATIONS",
-    "MAX_MAGNITUDE",
-    "MAX_MISSED_PERMILLE",
-    "admit",
-    "any_due",
-    "first_waiting",
-    "hopeless",
-    "mark_done",
-    "place_syndromes",
-    "release_lanes",
-    "take_words",
-]
+__all__ = ["admit", "mark_done", "release_lanes", "take_words"]
 
 Words = NDArray[np.uint64]
-Limits = NDArray[np.int64]
-
-# The places of a decoder's limits, int64, shape (LIMITS,).
-CORRECTION = 0
-"""Where the line of slope 1 of a check's correction starts, in half units."""
-MAX_MAGNITUDE = 1
-"""At which a check's messages are held, in units."""
-MAX_ITERATIONS = 2
-"""After which a frame is given up."""
-FIRST_COUNT = 3
-"""The age at which a frame's unsatisfied checks are first counted, to give it up earlier if they are too many:"""
-MAX_MISSED_PERMILLE = 4
-"""more than so many of a thousand checks at that age,"""
-FEWER_PERMILLE = 5
-"""and so many fewer for each iteration more."""
-LIMITS = 6
 
 _LANES_TO_REFILL = 8
 """Idle lanes that are worth a pass over all messages to fill them again."""
-_ITERATIONS_BETWEEN_COUNTS = 4
 
 
 @kernel
@@ -65,22 +32,6 @@ def _transpose(square: Words) -> None:
                 square[index + width] ^= moved
         width >>= np.uint64(1)
         mask ^= mask << width
-
-
-@kernel
-def place_syndromes(
-    fresh: np.uint64, frame_of: NDArray[np.int64], frame_syndromes: Words, syndromes: Words, square: Words
-) -> None:
-    """Write the packed syndromes of the frames in the lanes of mask `fresh` to these bits of each check's mask."""
-    for word in range(frame_syndromes.shape[1]):
-        square[:] = np.uint64(0)
-        for lane in range(frame_of.size):
-            if frame_of[lane] >= 0:
-                square[lane] = frame_syndromes[frame_of[lane], word]
-        _transpose(square)
-        for offset in range(64):
-            check = 64 * word + offset
-            syndromes[check] = (syndromes[check] & ~fresh) | (square[offset] & fresh)
 
 
 @kernel
@@ -108,42 +59,6 @@ def admit(frame_of: NDArray[np.int64], ages: NDArray[np.int64], waiting: int, fr
             waiting += 1
             fresh |= np.uint64(1) << np.uint64(lane)
     return fresh
-
-
-@kernel
-def _is_due(frame: np.int64, age: np.int64, trial: int) -> bool:
-    """Return whether a frame's unsatisfied checks are looked at in the iteration after so many whole ones."""
-    return bool(frame >= 0 and age >= trial and (age - trial) % _ITERATIONS_BETWEEN_COUNTS == 0)
-
-
-@kernel
-def first_waiting(frame_of: NDArray[np.int64]) -> int:
-    """Return the first frame that is not in yet, right after some were let in."""
-    newest = -1
-    for lane in range(frame_of.size):
-        newest = max(newest, frame_of[lane])
-    return newest + 1
-
-
-@kernel
-def any_due(frame_of: NDArray[np.int64], ages: NDArray[np.int64], trial: int) -> bool:
-    due = 0
-    for lane in range(ages.size):
-        due += _is_due(frame_of[lane], ages[lane], trial)
-    return due > 0
-
-
-@kernel
-def hopeless(
-    frame_of: NDArray[np.int64], ages: NDArray[np.int64], missed: NDArray[np.int64], checks: int, limits: Limits
-) -> np.uint64:
-    """Return the mask of lanes that miss more of a thousand checks than they may at their age."""
-    lanes = np.uint64(0)
-    for lane in range(ages.size):
-        allowed = limits[MAX_MISSED_PERMILLE] - limits[FEWER_PERMILLE] * (ages[lane] - limits[FIRST_COUNT])
-        if _is_due(frame_of[lane], ages[lane], limits[FIRST_COUNT]) and 1000 * missed[lane] > allowed * checks:
-            lanes |= np.uint64(1) << np.uint64(lane)
-    return lanes
 
 
 @kernel

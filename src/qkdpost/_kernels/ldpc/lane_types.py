@@ -38,10 +38,10 @@ def lanes_of(array: Any) -> Lanes:
 
 
 def array_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
-    """Return a vector pointer to row `row` of a C-contiguous array of shape (rows, lanes)."""
+    """Return a vector pointer to row `row` of C-contiguous (rows, lanes), or to element `row` of a flat array."""
     lanes = lanes_of(array_type)
     data = context.make_array(array_type)(context, builder, array).data
-    start = builder.mul(row, ir.Constant(row.type, lanes.count))
+    start = row if array_type.ndim == 1 else builder.mul(row, ir.Constant(row.type, lanes.count))
     vector = ir.VectorType(ir.IntType(lanes.bits), lanes.count)
     return builder.bitcast(builder.gep(data, [start]), vector.as_pointer())
 

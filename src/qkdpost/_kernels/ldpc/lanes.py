@@ -4,6 +4,8 @@ A *lanes* value is one row of a C-contiguous array of shape (rows, 64) of int8, 
 is a 512-bit register and each function one or two instructions; interpreted, it is a numpy vector. A mask is a
 `uint64` whose bit i speaks of lane i. Unsigned functions read the same bits as unsigned.
 
+Where lanes are the checks of one frame, a run of a flat array fills the register from any element on.
+
 For few frames there are registers of 256 bits: (rows, 32) of uint8, or (rows, 16) of uint16. The type of the array
 tells only how wide its rows are; lanes are signed all the same.
 """
@@ -24,8 +26,10 @@ __all__ = [
     "choose",
     "combine_magnitudes",
     "equal",
+    "exclusive_or",
     "larger_unsigned",
     "load_lanes",
+    "load_run",
     "magnitude",
     "negate_where",
     "negative",
@@ -33,6 +37,7 @@ __all__ = [
     "smaller_unsigned",
     "spread",
     "store_lanes",
+    "store_run",
     "subtract_saturated",
 ]
 
@@ -51,10 +56,29 @@ def store_lanes(array: Lanes, row: int | np.uint64, lanes: Lanes) -> None:
     array[row] = lanes.view(array.dtype)
 
 
+@intrinsic(code.lower_load)
+def load_run(array: Lanes, start: int | np.uint64) -> Lanes:
+    """Return the 512 bits of a flat signed array from element `start` on, which need no alignment but must exist."""
+    return array[int(start) : int(start) + 64 // array.itemsize].copy()
+
+
+@intrinsic(code.lower_store)
+def store_run(array: Lanes, start: int | np.uint64, lanes: Lanes) -> None:
+    """Write `lanes` to a flat signed array from element `start` on."""
+    array[int(start) : int(start) + lanes.size] = lanes
+
+
+@intrinsic(code.lower_exclusive_or)
+def exclusive_or(left: Lanes, right: Lanes) -> Lanes:
+    """Return left XOR right."""
+    return left ^ right
+
+
 @intrinsic(code.lower_spread)
 def spread(array: Lanes, value: int) -> Lanes:
     """Return lanes of the type of `array`, all of the low bits of `value`."""
-    return _signed(np.full(array.shape[1], value, dtype=np.int64).astype(array.dtype))
+    count = array.shape[1] if array.ndim == 2 else 64 // array.itemsize
+    return _signed(np.full(count, value, dtype=np.int64).astype(array.dtype))
 
 
 @intrinsic(code.lower_named("sadd.sat"))

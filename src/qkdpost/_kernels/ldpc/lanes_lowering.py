@@ -9,6 +9,7 @@ __all__ = [
     "lower_choose",
     "lower_combine",
     "lower_equal",
+    "lower_exclusive_or",
     "lower_load",
     "lower_magnitude",
     "lower_named",
@@ -126,6 +127,13 @@ def lower_equal(typing: Any, left: Any, right: Any) -> Any:
         return lane_types.mask_to_word(builder, builder.icmp_signed("==", *arguments))
 
     return types.uint64(left, right), emit
+
+
+def lower_exclusive_or(typing: Any, left: Any, right: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.xor(*arguments)
+
+    return left(left, right), emit
 
 
 def lower_choose(typing: Any, mask: Any, chosen: Any, otherwise: Any) -> Any:

@@ -1,8 +1,11 @@
-"""Layered belief propagation with corrected min-sum, a register of frames side by side.
+"""Layered belief propagation with corrected min-sum, one frame after another, a register of its checks side by side.
 
 The code is quasi-cyclic: base row r holds the base edges row_starts[r] ... row_starts[r + 1] - 1, edge e joins bit
 ``edge_bits[e] + (i + edge_shifts[e]) % size`` to check ``r * size + i``, and `size` is a power of two, 64 or more.
 What is sought is the error pattern that has the given syndrome.
+
+The checks of a base row share no bit, so that a register of them is updated at once as if one after another. The memory
+of a frame is small, and no frame waits for another: few frames are decoded as fast, each, as many.
 
 A check combines the magnitudes of its messages pairwise,
 
@@ -11,8 +14,11 @@ A check combines the magnitudes of its messages pairwise,
 which is the exact combination ln((1 + exp(a + b)) / (exp(a) + exp(b))) with ln(1 + exp(-x)) replaced by a line in 8
 bits and by the largest of four in 16 bits (see `combine_magnitudes`). As in the approximation A-min* of Jones et al.
 (MILCOM 2003) the edge of least magnitude is answered by all others, and every other edge by all edges.
-So a check is kept as two magnitudes, and two masks for each edge: where it was least, and signs.
 Magnitudes inside a check are in half units, unsigned; messages and posteriors in units, signed and saturated.
+
+*Posteriors* lie in one flat array, those of a block of bits behind one another, with a margin of a register on each
+side: the first bits stand once more behind the last, so that a register may be read from any bit of the block on. What
+is written across an end is written a second time on the other side, and what falls beyond a margin is never read.
 """
 
 from __future__ import annotations
@@ -23,219 +29,241 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost._kernels.ldpc.lane_frames import (
-    CORRECTION,
-    FIRST_COUNT,
-    MAX_ITERATIONS,
-    MAX_MAGNITUDE,
-    admit,
-    any_due,
-    first_waiting,
-    hopeless,
-    mark_done,
-    place_syndromes,
-    release_lanes,
-    take_words,
-)
+from qkdpost._kernels.ldpc.frame_checks import is_hopeless, is_satisfied
 from qkdpost._kernels.ldpc.lanes import (
     add_saturated,
     add_unsigned_saturated,
     choose,
     combine_magnitudes,
     equal,
+    exclusive_or,
     larger_unsigned,
-    load_lanes,
+    load_run,
     magnitude,
     negate_where,
     negative,
     shift_right_unsigned,
     smaller_unsigned,
     spread,
-    store_lanes,
+    store_run,
     subtract_saturated,
 )
-from qkdpost._kernels.ldpc.parity_checks import ROWS_BETWEEN_COUNTS, count_unsatisfied, unsatisfied_frames
 
-__all__ = ["decode_layered", "update_layer", "warm"]
+__all__ = [
+    "CORRECTION",
+    "FEWER_PERMILLE",
+    "FIRST_COUNT",
+    "LIMITS",
+    "MAX_ITERATIONS",
+    "MAX_MAGNITUDE",
+    "MAX_MISSED_PERMILLE",
+    "REGISTER_BYTES",
+    "decode_layered",
+    "posterior_length",
+    "warm",
+]
 
 Words = NDArray[np.uint64]
-Lanes = NDArray[Any]
+Values = NDArray[Any]
 Limits = NDArray[np.int64]
-Masks = NDArray[np.unsignedinteger[Any]]
+
+# The places of a decoder's limits, int64, shape (LIMITS,).
+CORRECTION = 0
+"""Where the line of slope 1 of a check's correction starts, in half units."""
+MAX_MAGNITUDE = 1
+"""At which a check's messages are held, in units."""
+MAX_ITERATIONS = 2
+"""After which a frame is given up."""
+FIRST_COUNT = 3
+"""The age at which a frame's unsatisfied checks are first counted, to give it up earlier if they are too many:"""
+MAX_MISSED_PERMILLE = 4
+"""more than so many of a thousand checks at that age,"""
+FEWER_PERMILLE = 5
+"""and so many fewer for each iteration more."""
+LIMITS = 6
+
+REGISTER_BYTES = 64
+_ITERATIONS_BETWEEN_COUNTS = 4
+
+
+def posterior_length(columns: int, size: int, itemsize: int) -> int:
+    """Return how many elements the posteriors take, margins included: a register before and behind each block."""
+    lanes = REGISTER_BYTES // itemsize
+    return columns * (size + 2 * lanes) + lanes
 
 
 @kernel
-def update_layer(
-    row: np.uint64,
-    row_starts: Words,
-    edge_bits: Words,
+def _answer_edges(
+    first_edge: np.uint64,
+    degree: np.uint64,
+    index: np.uint64,
+    edge_starts: Words,
     edge_shifts: Words,
     size: np.uint64,
-    correction: int,
-    max_magnitude: int,
-    syndromes: Words,
-    posterior: Lanes,
-    magnitudes: Lanes,
-    masks: Masks,
-    scratch: Lanes,
+    syndrome: np.uint64,
+    limits: Limits,
+    posterior: Values,
+    messages: Values,
+    first_message: np.uint64,
 ) -> None:
-    """Update the checks of base row `row` one after another, and the posteriors that they touch.
+    """Update a register of checks of a base row, from number `index` on, and the posteriors that they touch.
 
     Args:
-        row: a base row.
-        row_starts: as the module says, shape (base rows + 1,).
-        edge_bits: as the module says, shape (base edges,).
-        edge_shifts: as the module says, shape (base edges,).
+        first_edge: of the base row.
+        degree: its edges.
+        index: number of the first check within its row, a multiple of the lanes.
+        edge_starts: for each edge where its block's posteriors start, past the margin, shape (base edges,).
+        edge_shifts: as the module says.
         size: bits of a block.
-        correction: the line of slope 1 starts there, in half units.
-        max_magnitude: at which the check's messages are held, in units.
-        syndromes: for each check the mask of frames whose syndrome bit is 1, shape (checks,).
-        posterior: log-likelihood ratios, positive for no error, shape (bits, lanes).
-        magnitudes: of check c, row 2 c for the edge of least magnitude, row 2 c + 1 for the others; (2 checks, lanes).
-        masks: of check-edge k, in the order of checks, entry 2 k where it was least, 2 k + 1 where its message is
-            negative; shape (2 edges,), unsigned, of at least as many bits as there are lanes.
-        scratch: shape (largest row degree, lanes).
+        syndrome: bit i is that of check `index` + i.
+        limits: by the places above.
+        posterior: log-likelihood ratios, positive for no error, as the module says.
+        messages: those that the checks sent last.
+        first_message: where those of these checks start, a register for each edge.
     """
-    one = np.uint64(1)
-    two = np.uint64(2)
-    last = size - one
-    start = row_starts[row]
-    degree = row_starts[row + one] - start
+    lanes = np.uint64(REGISTER_BYTES // posterior.itemsize)
+    last = size - np.uint64(1)
+    zero = spread(posterior, 0)
     top = spread(posterior, -1)
-    largest = spread(posterior, max_magnitude)
+    slack = spread(posterior, limits[CORRECTION])
+    signs = choose(syndrome, top, zero)
+    least = combined = top
+    for place in range(degree):
+        edge = first_edge + place
+        start = edge_starts[edge] + ((index + edge_shifts[edge]) & last)
+        kept = first_message + place * lanes
+        message = subtract_saturated(load_run(posterior, start), load_run(messages, kept))
+        store_run(messages, kept, message)
+        signs = exclusive_or(signs, message)
+        absolute = magnitude(message)
+        higher = larger_unsigned(absolute, least)
+        least = smaller_unsigned(absolute, least)
+        combined = combine_magnitudes(combined, add_unsigned_saturated(higher, higher), slack)
+    whole = combine_magnitudes(combined, add_unsigned_saturated(least, least), slack)
     rounding = spread(posterior, 1)
-    slack = spread(posterior, correction)
-    for index in range(size):
-        check = row * size + index
-        first_mask = two * (start * size + index * degree)
-        old_least = load_lanes(magnitudes, two * check)
-        old_other = load_lanes(magnitudes, two * check + one)
-        least = combined = top
-        parity = syndromes[check]
-        for place in range(degree):
-            bit = edge_bits[start + place] + ((index + edge_shifts[start + place]) & last)
-            mask = first_mask + two * place
-            old_signs, old_places = np.uint64(masks[mask + one]), np.uint64(masks[mask])
-            old = negate_where(old_signs, choose(old_places, old_least, old_other))
-            message = subtract_saturated(load_lanes(posterior, bit), old)
-            store_lanes(scratch, place, message)
-            signs = negative(message)
-            masks[mask + one] = signs
-            parity ^= signs
-            absolute = magnitude(message)
-            doubled = add_unsigned_saturated(absolute, absolute)
-            higher = larger_unsigned(doubled, least)
-            least = smaller_unsigned(doubled, least)
-            combined = combine_magnitudes(combined, higher, slack)
-        whole = combine_magnitudes(combined, least, slack)
-        new_least = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(combined, rounding), 1))
-        new_other = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(whole, rounding), 1))
-        store_lanes(magnitudes, two * check, new_least)
-        store_lanes(magnitudes, two * check + one, new_other)
-        for place in range(degree):
-            bit = edge_bits[start + place] + ((index + edge_shifts[start + place]) & last)
-            mask = first_mask + two * place
-            message = load_lanes(scratch, place)
-            absolute = magnitude(message)
-            was_least = equal(add_unsigned_saturated(absolute, absolute), least)
-            signs = np.uint64(masks[mask + one]) ^ parity
-            masks[mask] = was_least
-            masks[mask + one] = signs
-            new = negate_where(signs, choose(was_least, new_least, new_other))
-            store_lanes(posterior, bit, add_saturated(message, new))
+    largest = spread(posterior, limits[MAX_MAGNITUDE])
+    of_least = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(combined, rounding), 1))
+    of_others = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(whole, rounding), 1))
+    for place in range(degree):
+        edge = first_edge + place
+        offset = (index + edge_shifts[edge]) & last
+        start = edge_starts[edge] + offset
+        kept = first_message + place * lanes
+        message = load_run(messages, kept)
+        answer = choose(equal(magnitude(message), least), of_least, of_others)
+        answer = negate_where(negative(exclusive_or(message, signs)), answer)
+        store_run(messages, kept, answer)
+        total = add_saturated(message, answer)
+        store_run(posterior, start, total)
+        if offset < lanes:
+            store_run(posterior, start + size, total)
+        if offset + lanes > size:
+            store_run(posterior, start - size, total)
 
 
 @kernel
-def _restart_frames(
-    fresh: np.uint64, frame_of: NDArray[np.int64], channel: Lanes, posterior: Lanes, magnitudes: Lanes
+def _iterate(
+    row_starts: Words,
+    edge_starts: Words,
+    edge_shifts: Words,
+    size: np.uint64,
+    limits: Limits,
+    syndrome: Words,
+    posterior: Values,
+    messages: Values,
 ) -> None:
-    """Set the lanes of mask `fresh` to their frames' channel values, and their messages to zero.
+    """Update all checks of one frame once; arguments as for `decode_layered`."""
+    lanes = np.uint64(REGISTER_BYTES // posterior.itemsize)
+    message = np.uint64(0)
+    for row in range(row_starts.size - 1):
+        first = row_starts[row]
+        degree = row_starts[row + 1] - first
+        for start in range(0, int(size), int(lanes)):
+            index = np.uint64(start)
+            check = np.uint64(row) * size + index
+            bits = syndrome[check >> np.uint64(6)] >> (check & np.uint64(63))
+            _answer_edges(
+                first, degree, index, edge_starts, edge_shifts, size, bits, limits, posterior, messages, message
+            )
+            message += degree * lanes
 
-    All lanes get the first row of `channel`; where each frame has a row of its own, it is then written over that.
-    """
-    zero = spread(posterior, 0)
-    for bit in range(posterior.shape[0]):
-        store_lanes(posterior, bit, choose(fresh, spread(posterior, channel[0, bit]), load_lanes(posterior, bit)))
-    for bit in range(posterior.shape[0] if channel.shape[0] > 1 else 0):
-        for lane in range(frame_of.size):
-            if (fresh >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
-                posterior[bit, lane] = channel[frame_of[lane], bit]
-    for row in range(magnitudes.shape[0]):
-        store_lanes(magnitudes, row, choose(fresh, zero, load_lanes(magnitudes, row)))
+
+@kernel
+def _restart(channel: NDArray[np.int16], size: int, posterior: Values, messages: Values) -> None:
+    """Set a frame's posteriors, margins too, to its channel values, and its messages to zero."""
+    lanes = REGISTER_BYTES // posterior.itemsize
+    stride = size + 2 * lanes
+    for block in range(channel.size // size):
+        start = block * stride + lanes
+        for index in range(size):
+            posterior[start + index] = channel[block * size + index]
+        for index in range(lanes):
+            posterior[start + size + index] = posterior[start + index]
+    messages[:] = 0
+
+
+@kernel
+def _decide(size: int, posterior: Values, decisions: Words) -> None:
+    """Pack what a frame's posteriors decide for, a bit for each, 1 for an error."""
+    lanes = REGISTER_BYTES // posterior.itemsize
+    words = size >> 6
+    for word in range(decisions.size):
+        start = (word // words) * (size + 2 * lanes) + lanes + 64 * (word % words)
+        found = np.uint64(0)
+        for part in range(0, 64, lanes):
+            found |= negative(load_run(posterior, start + part)) << np.uint64(part)
+        decisions[word] = found
 
 
 @kernel
 def decode_layered(
     row_starts: Words,
     edge_bits: Words,
+    edge_starts: Words,
     edge_shifts: Words,
+    size: int,
     limits: Limits,
-    channel: Lanes,
-    frame_syndromes: Words,
-    posterior: Lanes,
-    magnitudes: Lanes,
-    masks: Masks,
-    scratch: Lanes,
+    channel: NDArray[np.int16],
     syndromes: Words,
-    decisions: Words,
-    sums: Words,
+    posterior: Values,
+    messages: Values,
     words: Words,
     iterations: NDArray[np.int32],
     converged: NDArray[np.uint8],
 ) -> None:
-    """Find a word for each frame's syndrome; a frame that is done makes room for the next one.
+    """Find a word for each frame's syndrome.
 
     Args:
         row_starts: the code, as the module says.
         edge_bits: the code.
+        edge_starts: for each edge where its block's posteriors start, past the margin.
         edge_shifts: the code.
-        limits: as `qkdpost._kernels.ldpc.lane_frames` names its places.
-        channel: log-likelihood ratios before decoding, int16, held within the type of lanes; shape (1, bits) where all
-            frames have the same, else (frames, bits); positive for no error, 0 where nothing is known.
-        frame_syndromes: packed, shape (frames, checks / 64).
-        posterior: scratch, as for `update_layer`.
-        magnitudes: scratch, as for `update_layer`.
-        masks: scratch, as for `update_layer`.
-        scratch: as for `update_layer`.
-        syndromes: scratch, shape (checks,).
-        decisions: scratch, shape (bits,).
-        sums: scratch, shape (size,).
+        size: the code.
+        limits: a decoder's, by the places above.
+        channel: log-likelihood ratios before decoding, int16, held within the type of posteriors; shape (1, bits) where
+            all frames have the same, else (frames, bits); positive for no error, 0 where nothing is known.
+        syndromes: packed, shape (frames, checks / 64).
+        posterior: scratch, int8 or int16, shape (`posterior_length`,).
+        messages: scratch of the same type, one for each edge of the code.
         words: packed words found, shape (frames, bits / 64); written.
         iterations: used by each frame, shape (frames,); written.
         converged: whether the word has the syndrome, shape (frames,); written.
     """
-    frames = frame_syndromes.shape[0]
-    frame_of = np.full(posterior.shape[1], -1, np.int64)
-    ages = np.zeros(posterior.shape[1], np.int64)
-    counts = np.zeros(posterior.shape[1], np.int64)
-    square = np.zeros(64, np.uint64)
-    waiting = 0
-    active = np.uint64(0)
-    while waiting < frames or active != np.uint64(0):
-        fresh = admit(frame_of, ages, waiting, frames)
-        if fresh != np.uint64(0):
-            waiting = first_waiting(frame_of)
-            place_syndromes(fresh, frame_of, frame_syndromes, syndromes, square)
-            _restart_frames(fresh, frame_of, channel, posterior, magnitudes)
-            active |= fresh
-        for row in range(row_starts.size - 1):
-            update_layer(
-                np.uint64(row), row_starts, edge_bits, edge_shifts, np.uint64(sums.size), limits[CORRECTION],
-                limits[MAX_MAGNITUDE], syndromes, posterior, magnitudes, masks, scratch,
-            )  # fmt: skip
-        for bit in range(posterior.shape[0]):
-            decisions[bit] = negative(load_lanes(posterior, bit))
-        missed = unsatisfied_frames(active, row_starts, edge_bits, edge_shifts, syndromes, decisions, sums)
-        given_up = np.uint64(0)
-        if any_due(frame_of, ages, limits[FIRST_COUNT]):
-            count_unsatisfied(row_starts, edge_bits, edge_shifts, syndromes, decisions, sums, counts)
-            counted = sums.size * ((row_starts.size + ROWS_BETWEEN_COUNTS - 2) // ROWS_BETWEEN_COUNTS)
-            given_up = hopeless(frame_of, ages, counts, counted, limits)
-        done = mark_done(missed, given_up, limits[MAX_ITERATIONS], frame_of, ages, iterations, converged)
-        if done != np.uint64(0):
-            take_words(done, frame_of, decisions, words, square)
-            release_lanes(done, frame_of)
-            active &= ~done
+    for frame in range(syndromes.shape[0]):
+        syndrome, decisions = syndromes[frame], words[frame]
+        _restart(channel[min(frame, channel.shape[0] - 1)], size, posterior, messages)
+        for age in range(limits[MAX_ITERATIONS]):
+            _iterate(row_starts, edge_starts, edge_shifts, np.uint64(size), limits, syndrome, posterior, messages)
+            _decide(size, posterior, decisions)
+            iterations[frame] = age + 1
+            if is_satisfied(row_starts, edge_bits, edge_shifts, size, syndrome, decisions):
+                converged[frame] = 1
+                break
+            since = age - limits[FIRST_COUNT]
+            allowed = limits[MAX_MISSED_PERMILLE] - limits[FEWER_PERMILLE] * since
+            due = since >= 0 and since % _ITERATIONS_BETWEEN_COUNTS == 0
+            if due and is_hopeless(row_starts, edge_bits, edge_shifts, size, syndrome, decisions, allowed):
+                break
 
 
 def warm() -> None:
@@ -243,12 +271,10 @@ def warm() -> None:
     starts = np.array([0, 1], dtype=np.uint64)
     edge = np.zeros(1, dtype=np.uint64)
     frame = np.zeros((1, 1), dtype=np.uint64)
-    for dtype, register_bytes in ((np.int8, 64), (np.int16, 64), (np.uint8, 32), (np.uint16, 32)):
-        lanes = np.zeros((64, register_bytes // np.dtype(dtype).itemsize), dtype=dtype)
-        words = np.zeros(128, dtype=np.uint64)
-        masks = words.astype(f"u{lanes.shape[1] // 8}")
+    for dtype in (np.int8, np.int16):
+        itemsize = np.dtype(dtype).itemsize
         decode_layered(
-            starts, edge, edge, np.array([0, 1, 1, 1, 1000, 0]), np.zeros((1, 64), np.int16), frame,
-            lanes, np.concatenate([lanes, lanes]), masks, lanes[:1].copy(), words[:64].copy(), words[64:].copy(),
-            words[:64].copy(), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
+            starts, edge, edge + np.uint64(64 // itemsize), edge, 64, np.array([0, 1, 1, 1, 1000, 0]),
+            np.zeros((1, 64), np.int16), frame, np.zeros(posterior_length(1, 64, itemsize), dtype),
+            np.zeros(64, dtype), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip

@@ -17,7 +17,6 @@ from qkdpost._kernels.raptor import half_words_lowering as code
 
 __all__ = [
     "add",
-    "exclusive_or",
     "load_narrow",
     "multiply_fraction",
     "multiply_low",
@@ -71,12 +70,6 @@ def subtract_unsigned_saturated(left: Lanes, right: Lanes) -> Lanes:
 def sign_of(lanes: Lanes) -> Lanes:
     """Return the signs: all ones where a lane is negative."""
     return lanes >> 15
-
-
-@intrinsic(code.lower_binary("xor"))
-def exclusive_or(left: Lanes, right: Lanes) -> Lanes:
-    """Return left XOR right."""
-    return left ^ right
 
 
 @intrinsic(code.lower_with_sign)

@@ -23,6 +23,7 @@ from qkdpost._kernels.ldpc.lane_frames import admit, mark_done, release_lanes, t
 from qkdpost._kernels.ldpc.lanes import (
     add_saturated,
     choose,
+    exclusive_or,
     load_lanes,
     magnitude,
     negative,
@@ -43,7 +44,6 @@ from qkdpost._kernels.raptor.check_rules import (
     weak_answer,
 )
 from qkdpost._kernels.raptor.half_words import (
-    exclusive_or,
     load_narrow,
     multiply_fraction,
     multiply_low,

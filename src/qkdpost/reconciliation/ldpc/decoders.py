@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.ldpc import lane_frames
+from qkdpost._kernels.ldpc import layered
 from qkdpost._kernels.ldpc.layered import decode_layered
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
@@ -25,9 +25,6 @@ from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 __all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder", "Patience"]
 
 Words = NDArray[np.uint64]
-
-_LONG_FRAME_BITS = 1 << 18
-"""From here on a register of frames does not fit into the cache, and half a register takes half the time."""
 
 _MAX_CORRECTION: dict[type, int] = {np.int8: 255, np.int16: 343}
 """By the type of lanes: unsigned bytes hold no more, and 191 times the correction must fit into unsigned half-words."""
@@ -112,10 +109,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayeredDecoder:
-    """Layered belief propagation with corrected min-sum on a register of frames (`qkdpost._kernels.ldpc.layered`).
+    """Layered belief propagation with corrected min-sum on a register of checks (`qkdpost._kernels.ldpc.layered`).
 
     Args:
-        dtype: int8 for 64 frames side by side, int16 for 32; half as many where that is as good.
+        dtype: int8 for 64 checks side by side, int16 for 32.
         few_checks: arithmetic for codes with at most 0.36 checks a bit, where ratios grow large.
         many_checks: arithmetic for the others, where they are small.
         max_iterations: after which a frame is given up.
@@ -163,40 +160,19 @@ class _CompiledLayeredDecoder:
         self._decoder, self._code = decoder, code
         self._arithmetic = decoder.arithmetic(code.rows, code.columns)
         dtype = np.dtype(decoder.dtype)
-        lanes = 64 // dtype.itemsize
-        degrees = np.diff(code.row_starts.astype(np.int64))
-        self._structure = (code.row_starts, code.edge_bits, code.edge_shifts)
-        self._limits = np.zeros(lane_frames.LIMITS, dtype=np.int64)
-        self._limits[lane_frames.CORRECTION] = self._arithmetic.correction
-        self._limits[lane_frames.MAX_MAGNITUDE] = self._arithmetic.max_magnitude
-        self._limits[lane_frames.MAX_ITERATIONS] = decoder.max_iterations
-        self._limits[lane_frames.FIRST_COUNT] = decoder.patience.first_iterations
-        self._limits[lane_frames.MAX_MISSED_PERMILLE] = decoder.patience.max_missed_permille
-        self._limits[lane_frames.FEWER_PERMILLE] = decoder.patience.fewer_permille
-        self._whole = (
-            _aligned((code.frame_bits, lanes), dtype),
-            _aligned((2 * code.syndrome_bits, lanes), dtype),
-            _aligned((2 * len(code.edges) * code.size,), np.dtype(f"u{lanes // 8}")),
-            _aligned((int(degrees.max()), lanes), dtype),
-        )
-        posterior, magnitudes, masks, scratch = self._whole
-        self._half = (
-            _half_lanes(posterior),
-            _half_lanes(magnitudes),
-            masks.view(f"u{lanes // 16}")[: masks.size],
-            _half_lanes(scratch),
-        )
+        margin = layered.REGISTER_BYTES // dtype.itemsize
+        starts = code.edge_bits // code.size * (code.size + 2 * margin) + margin
+        self._structure = (code.row_starts, code.edge_bits, starts.astype(np.uint64), code.edge_shifts, code.size)
+        self._limits = np.zeros(layered.LIMITS, dtype=np.int64)
+        self._limits[layered.CORRECTION] = self._arithmetic.correction
+        self._limits[layered.MAX_MAGNITUDE] = self._arithmetic.max_magnitude
+        self._limits[layered.MAX_ITERATIONS] = decoder.max_iterations
+        self._limits[layered.FIRST_COUNT] = decoder.patience.first_iterations
+        self._limits[layered.MAX_MISSED_PERMILLE] = decoder.patience.max_missed_permille
+        self._limits[layered.FEWER_PERMILLE] = decoder.patience.fewer_permille
+        self._posterior = _aligned(layered.posterior_length(code.columns, code.size, dtype.itemsize), dtype)
+        self._messages = _aligned(len(code.edges) * code.size, dtype)
         self._largest = int(np.iinfo(decoder.dtype).max)
-        self._scratch = (
-            np.zeros(code.syndrome_bits, dtype=np.uint64),
-            np.zeros(code.frame_bits, dtype=np.uint64),
-            np.zeros(code.size, dtype=np.uint64),
-        )
-
-    def _lanes(self, frames: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return the working memory for this number of frames: half registers for few, or where memory is the limit."""
-        few = frames <= self._half[0].shape[1] or self._code.frame_bits >= _LONG_FRAME_BITS
-        return self._half if few else self._whole
 
     def decode(self, syndromes: Words, channel: Channel) -> Decoded:
         code = self._code
@@ -211,8 +187,8 @@ class _CompiledLayeredDecoder:
         iterations = np.zeros(frames, dtype=np.int32)
         converged = np.zeros(frames, dtype=np.uint8)
         decode_layered(
-            *self._structure, self._limits, levels, np.ascontiguousarray(syndromes), *self._lanes(frames),
-            *self._scratch, words, iterations, converged,
+            *self._structure, self._limits, levels, np.ascontiguousarray(syndromes), self._posterior, self._messages,
+            words, iterations, converged,
         )  # fmt: skip
         found = converged.astype(np.bool_) & ~_contradicts(words, channel)
         return Decoded(words=words, converged=found, iterations=iterations)
@@ -260,19 +236,11 @@ def _contradicts(words: Words, channel: Channel) -> NDArray[np.bool_]:
     return wrong
 
 
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return zeros that start at a multiple of 64 bytes: a row then lies in one line of the cache."""
-    count = math.prod(shape) * dtype.itemsize
-    raw = np.zeros(count + 64, dtype=np.uint8)
+def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return zeros that start at a multiple of 64 bytes: a register then lies in one line of the cache."""
+    raw = np.zeros(count * dtype.itemsize + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start : start + count].view(dtype).reshape(shape)
-
-
-def _half_lanes(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the first half of the memory as rows of half as many lanes; the unsigned type says so to kernels."""
-    unsigned = np.dtype(f"u{array.itemsize}")
-    half: NDArray[Any] = array.view(unsigned).reshape(2, array.shape[0], -1)[0]
-    return half
+    return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
 _FINE = Arithmetic(units_per_nat=64, correction=288, max_magnitude=2000)
