@@ -34,6 +34,9 @@ from qkdpost.errors import ConfigurationError
         (qp.Blocks, {"detection": 5}, "'detection': did you mean 'detections'?"),
         (qp.Cascade, {"blind_rounds": 1}, "'blind_rounds': it is an argument of Ldpc"),
         (qp.RecordLimits, {"colour": 1}, "RecordLimits has no argument 'colour'; it has "),
+        (qp.network.RelayPolicy, {"between": 1}, "'between': write pairs=[PairRule(between=...)]"),
+        (qp.network.Site, {"length_km": 1}, "Site has no argument 'length_km': it is an argument of Link"),
+        (qp.network.AccessPolicy, {"colour": 1}, "AccessPolicy has no argument 'colour'; it has "),
         (qp.transport.blocking.Reconnection, {"epsilon": 1}, "'epsilon': it is an argument of Security"),
     ],
 )

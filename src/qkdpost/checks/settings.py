@@ -54,10 +54,10 @@ def _refuse_strange(kind: type[Settings], positional: int, named: Iterable[str])
 def _advice(kind: type[Settings], name: str) -> str:
     """Say where `name` belongs; else what was meant; else what there is."""
     owners = [owner for owner in _all_settings() if name in owner.__struct_fields__]
-    if places := [f"{part}={owner.__name__}({name}=...)" for owner in owners for part in _parts_for(kind, owner)]:
+    if places := [place for owner in owners for place in _places(kind, owner, f"{name}=...")]:
         return f": write {_some(places)}"
     kinds = [one for one in _all_settings() if one.__struct_config__.tag_field == name]
-    if places := [f"{part}={one.__name__}(...)" for one in kinds for part in _parts_for(kind, one)]:
+    if places := [place for one in kinds for place in _places(kind, one, "...")]:
         return f": write {_some(places)}"
     if close := difflib.get_close_matches(name, kind.__struct_fields__, 1):
         return f": did you mean {close[0]!r}?"
@@ -66,8 +66,8 @@ def _advice(kind: type[Settings], name: str) -> str:
     return f"; it has {', '.join(kind.__struct_fields__) or 'none'}"
 
 
-def _parts_for(kind: type[Settings], owner: type[Settings]) -> Iterator[str]:
-    """Give the arguments of `kind` that take an `owner`."""
+def _places(kind: type[Settings], owner: type[Settings], arguments: str) -> Iterator[str]:
+    """Give the arguments of `kind` that take an `owner`, or several, as they are written."""
     try:
         hints = typing.get_type_hints(kind)
     except NameError:  # the type of one is imported for checkers alone
@@ -75,7 +75,8 @@ def _parts_for(kind: type[Settings], owner: type[Settings]) -> Iterator[str]:
     for part in kind.__struct_fields__:
         types = (hints[part], *typing.get_args(hints[part]))
         if any(isinstance(one, type) and issubclass(one, Settings) and issubclass(owner, one) for one in types):
-            yield part
+            written = f"{owner.__name__}({arguments})"
+            yield f"{part}=[{written}]" if typing.get_origin(hints[part]) is tuple else f"{part}={written}"
 
 
 def _all_settings() -> list[type[Settings]]:

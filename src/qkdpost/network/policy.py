@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Literal, get_args
 
-import msgspec
-
-from qkdpost.checks import choice, instance, keep, listed, real_number, whole_number
+from qkdpost.checks import Settings, choice, instance, keep, listed, real_number, whole_number
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.network.names import checked_name
 
@@ -20,7 +18,7 @@ Claim = Literal["joint", "request"]
 _CENTURY_SECONDS = 3.2e9
 
 
-class AccessPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AccessPolicy(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which applications may share keys.
 
     Args:
@@ -57,7 +55,7 @@ class AccessPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
 
-class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Quota(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one pair of applications may take, so that none starves the others.
 
     Args:
@@ -84,7 +82,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         keep(self, "burst_keys", whole_number("burst_keys", self.burst_keys, least=1, most=10**9, error=error))
 
 
-class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Lifetimes(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long things live, in seconds of the `now_seconds` that a key manager is given.
 
     Args:
@@ -119,7 +117,7 @@ class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             keep(self, name, value)
 
 
-class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeliveryPolicy(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of delivery at one key manager.
 
     Args:
@@ -160,7 +158,7 @@ class DeliveryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         keep(self, "low_water_bits", whole_number("low_water_bits", self.low_water_bits, most=2**40, error=error))
 
 
-class KeyRequirements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeyRequirements(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a request demands of its keys; what cannot be met is refused, before anything is spent.
 
     Args:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
-from qkdpost.checks import keep, whole_number
+from qkdpost.checks import Settings, keep, whole_number
 from qkdpost.errors import ConfigurationError
 
 __all__ = ["DeliveryLimits"]
@@ -17,7 +15,7 @@ MAX_ADDITIONAL_SLAVES = 64
 MAX_BODY_BYTES = 2**20
 
 
-class DeliveryLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeliveryLimits(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The limits that `status` tells and that requests are held to (clause 6.1), and answers where the text is silent.
 
     Args:

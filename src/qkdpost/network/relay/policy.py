@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import msgspec
-
-from qkdpost.checks import described, instance, keep, listed, real_number, whole_number
+from qkdpost.checks import Settings, described, instance, keep, listed, real_number, whole_number
 from qkdpost.errors import ConfigurationError
 from qkdpost.network.messages.fields import MAX_KEY_BYTES
 from qkdpost.network.relay.disjoint_paths import disjoint_paths
@@ -18,7 +16,7 @@ __all__ = ["DisjointPaths", "PairRule", "RelayPolicy", "check_paths_exist"]
 DisjointPaths = Literal[1, 2, 3]
 
 
-class PairRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PairRule(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What holds for one pair of sites in place of the policy's own values. Both ends must have the same.
 
     Args:
@@ -50,7 +48,7 @@ class PairRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             keep(self, "idle_bits", idle)
 
 
-class RelayPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RelayPolicy(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How key is carried over trusted sites.
 
     With one path every site on it sees the key. With k paths, k - 1 dishonest sites learn nothing and change nothing

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from qkdpost.checks import described, flag, instance, keep, listed, real_number
+from qkdpost.checks import Settings, described, flag, instance, keep, listed, real_number
 from qkdpost.config_files import read_toml
 from qkdpost.errors import ConfigurationError
 from qkdpost.network.names import checked_name
@@ -20,7 +20,7 @@ MAX_SITES = 4096
 MAX_APPLICATIONS = 65_536
 
 
-class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Site(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A site with its key manager.
 
     Args:
@@ -55,7 +55,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         keep(self, "applications", names)
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Link(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A link: two sites that make key with each other.
 
     Devices of several kinds between the same two sites are one link here, for they fill one pool; the kind of each key

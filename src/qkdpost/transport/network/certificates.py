@@ -15,12 +15,11 @@ from os import PathLike, fspath
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from qkdpost.checks import byte_string, flag, keep
+from qkdpost.checks import Settings, byte_string, flag, keep
 from qkdpost.errors import ConfigurationError, InputError, NotAuthorised
 from qkdpost.network.names import checked_name
 
@@ -35,7 +34,7 @@ _USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsage
 _TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
 
-class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Credentials(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The files that one end of TLS needs, in PEM.
 
     Args:
@@ -63,7 +62,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             keep(self, name, fspath(value))
 
 
-class Identification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Identification(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the other end is told by its certificate.
 
     Args:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from qkdpost.checks import keep, real_number, whole_number
+from qkdpost.checks import Settings, keep, real_number, whole_number
 from qkdpost.errors import ConfigurationError
 
 __all__ = ["ServerLimits"]
@@ -12,7 +10,7 @@ __all__ = ["ServerLimits"]
 _MOST_SECONDS = 86_400.0
 
 
-class ServerLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ServerLimits(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one server of applications grants to all who connect.
 
     Args:
