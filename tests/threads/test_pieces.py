@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -82,6 +84,35 @@ def test_an_executor_that_takes_nothing_leaves_all_to_the_caller(monkeypatch: py
     monkeypatch.setattr(pieces, "_processors", lambda: 4)
     with sharing(Refuses()):
         assert squares(20) == [number**2 for number in range(20)]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, OSError])
+def test_nothing_goes_on_where_an_executor_takes_work_and_raises(
+    failure: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "_processors", lambda: 2)
+    own, begun, at_work = threading.get_ident(), threading.Event(), set()
+
+    class Takes(ThreadPoolExecutor):
+        """Does what the standard one does where the system has no more threads: what it was asked for stays queued."""
+
+        def submit(self, *arguments: object, **keywords: object) -> Future[None]:  # type: ignore[override]
+            super().submit(*arguments, **keywords)  # type: ignore[arg-type]
+            begun.wait(SECONDS)
+            raise failure("can't start new thread")
+
+    def work(first: int, end: int) -> None:
+        if threading.get_ident() != own:
+            at_work.add(first)
+            begun.set()
+            time.sleep(0.2)
+            at_work.discard(first)
+
+    with Takes(1) as executor, sharing(executor):
+        with contextlib.nullcontext() if failure is RuntimeError else pytest.raises(failure):
+            in_pieces(work, 8)
+        assert begun.is_set()
+        assert not at_work
 
 
 @pytest.mark.parametrize("in_caller", [True, False])

@@ -7,6 +7,7 @@ pieces do not depend on who takes them, and so what comes out is the same, bit f
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -85,14 +86,16 @@ def in_pieces(work: Callable[[int, int], object], size: int, least: int = 1) -> 
         return
     bounds = [size * piece // count for piece in range(count + 1)]
     pieces = _Pieces(work, list(itertools.pairwise(bounds)))
-    helpers = _helpers(executor, pieces, min(threads, count) - 1)
+    helpers: list[Future[None]] = []
     try:
+        _ask_for_help(executor, pieces, helpers, min(threads, count) - 1)
         pieces.take()
     finally:
-        _wait_for_begun(pieces, helpers)
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()
+        pieces.drop()
+        for helper in helpers:
+            helper.cancel()
+        pieces.wait()
+    pieces.raise_failure()
 
 
 def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> list[_Returned]:
@@ -108,43 +111,66 @@ def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> l
 
 
 class _Pieces:
-    """What is still to be done, for all who take from it."""
+    """What is still to be done, for all who take from it, and how many threads help with it."""
 
     def __init__(self, work: Callable[[int, int], object], pieces: list[tuple[int, int]]) -> None:
         self._work = work
         self._left = pieces
-        self._lock = threading.Lock()
+        self._helping = 0
+        self._failure: BaseException | None = None
+        self._changed = threading.Condition()
 
     def take(self) -> None:
         """Do one piece after another until none is left."""
-        while True:
-            with self._lock:
-                if not self._left:
-                    return
-                first, end = self._left.pop()
-            self._work(first, end)
+        while (piece := self._next()) is not None:
+            self._work(*piece)
+
+    def help(self) -> None:
+        """Do the same in another thread; what a piece raises there is for the caller."""
+        with self._changed:
+            if not self._left:
+                return
+            self._helping += 1
+        try:
+            self.take()
+        except BaseException as error:
+            self._failure = error
+            self.drop()
+        finally:
+            with self._changed:
+                self._helping -= 1
+                self._changed.notify_all()
 
     def drop(self) -> None:
         """Let nobody begin another."""
-        with self._lock:
+        with self._changed:
             self._left.clear()
 
+    def wait(self) -> None:
+        """Wait until nobody helps any more: what they write into would else be given away under them.
 
-def _helpers(executor: Executor, pieces: _Pieces, count: int) -> list[Future[None]]:
+        They are counted here, not by the executor's futures: `submit` of one that finds no new thread raises, and yet
+        an old thread may do what it was asked for.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._helping)
+
+    def raise_failure(self) -> None:
+        """Raise what a piece raised in another thread."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _next(self) -> tuple[int, int] | None:
+        with self._changed:
+            return self._left.pop() if self._left else None
+
+
+def _ask_for_help(executor: Executor, pieces: _Pieces, helpers: list[Future[None]], count: int) -> None:
     """Ask for so many threads; an executor that takes nothing more, being shut down, leaves all to the caller."""
-    helpers: list[Future[None]] = []
-    try:
+    with contextlib.suppress(RuntimeError):
         while len(helpers) < count:
-            helpers.append(executor.submit(pieces.take))
-    except RuntimeError:
-        pass
-    return helpers
-
-
-def _wait_for_begun(pieces: _Pieces, helpers: list[Future[None]]) -> None:
-    """Wait until no thread is at work on a piece: what they write into would else be given away under them."""
-    pieces.drop()
-    futures.wait([helper for helper in helpers if not helper.cancel()])
+            helpers.append(executor.submit(pieces.help))
 
 
 def _processors() -> int:
