@@ -170,7 +170,10 @@ class Block:
             own: what the last round returned.
             answer: the peer's parities, as many; in the first round both are empty.
         """
-        output = np.empty((sum(batch.room for batch in self._work) + 63) // 64, dtype=np.uint64)
+        room = 0
+        for batch in self._work:
+            room += batch.room
+        output = np.empty((room + 63) // 64, dtype=np.uint64)
         read = written = 0
         for batch in self._work:
             told = batch.asked
@@ -178,10 +181,11 @@ class Block:
             read += told
             if not batch.asked:
                 self._put_down(batch)
-        self._work = [batch for batch in self._work if batch.asked]
         if self._waiting:
             output, written = self._take_up(output, written)
-        return Bits(output[: (written + 63) // 64], written)
+        parities = output[: (written + 63) // 64]
+        parities.setflags(write=False)  # else `Bits` makes a view for that, which takes as long as all the rest
+        return Bits(parities, written)
 
     def _take_up(self, output: NDArray[np.uint64], written: int) -> tuple[NDArray[np.uint64], int]:
         """Put waiting frames to work while there is room for them; return all parities of the round, and how many."""
@@ -195,7 +199,8 @@ class Block:
         return output, written
 
     def _put_down(self, batch: FrameBatch) -> None:
-        """Keep what a finished batch ended with."""
+        """Keep what a finished batch ended with, and go on without it."""
+        self._work = [other for other in self._work if other is not batch]
         where = slice(batch.span.start, batch.span.stop)
         batch.store(self.output)
         self.frame_parities[where] = batch.column(parity.PARITIES)
