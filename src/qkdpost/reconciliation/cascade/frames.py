@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+import sys
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -133,13 +137,27 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     rows = [(block, kind, which, trees[kind][0] + which * trees[kind][1]) for block, kind, which in shared.passes]
     # Trees of subset passes lie behind the frames; what is never made is never touched, and takes no memory.
     end = trees_at + frames * frame_words
-    cells = np.zeros(end + frames * shared.subsets * tree_words, dtype=np.uint64)
+    cells = _fresh_words(end + frames * shared.subsets * tree_words)
     cells[parity.FREE] = end
     cells[parity.ACTIVE] = frames
     cells[parity.ROOM] = frames * -(-shared.length // shared.passes[0][0])
     cells[parity.MASKS : headers_at] = shared.masks
     cells[active_at:seen_at] = np.arange(frames)
     return np.concatenate((plan, np.ravel(rows))), cells
+
+
+def _fresh_words(count: int) -> NDArray[np.uint64]:
+    """Return zeros of which those that are never touched take no memory.
+
+    Those of `np.zeros` do as soon as they lie where others were: then all are cleared.
+    """
+    if sys.platform == "win32":
+        return np.frombuffer(mmap.mmap(-1, 8 * count), dtype=np.uint64)
+    pages = mmap.mmap(-1, 8 * count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # of a kernel that has none; numpy asks for them, too
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, dtype=np.uint64)
 
 
 class Block:
