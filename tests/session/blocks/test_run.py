@@ -283,6 +283,24 @@ def test_what_a_stage_raises_leaves_the_run() -> None:
     assert host.completed == []
 
 
+def test_an_end_of_something_else_is_no_end_of_a_stage() -> None:
+    def exhausted(message: BlockMessage) -> bytes:
+        raise StopIteration("key of nobody")
+
+    def talks(block: Any, outcome: Any) -> Program[str]:
+        yield SEED
+        return "key"
+
+    host = Pretence()
+    host.send = exhausted  # type: ignore[method-assign]
+    run = host.run([stage("talks", talks)])
+    with pytest.raises(StopIteration):
+        run.advance()
+    assert run.completed == 0
+    assert host.completed == []
+    assert run.outcome is None
+
+
 def test_a_run_shows_no_outcome() -> None:
     run = Pretence().run([stage("one", lambda block, outcome: iter_return("secret bits"))])
     run.advance()

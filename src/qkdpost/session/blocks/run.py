@@ -125,14 +125,9 @@ class BlockRun(SingleUse):
         """Go on until a message or a record is missing, or the last stage is complete."""
         last = len(self.stages)
         while self.completed < last:
-            program = self._program or self._begin_stage()
-            try:
-                self._drive(program)
-            except StopIteration as stop:
-                self.outcome = stop.value
-                self._complete_stage()
-            else:
+            if not self._drive(self._program or self._begin_stage()):
                 return
+            self._complete_stage()
 
     def _begin_stage(self) -> Program[Any]:
         """Move the outcome of the stage before into the program of the next: no other hand keeps it."""
@@ -141,15 +136,15 @@ class BlockRun(SingleUse):
         self.outcome = None
         return begun
 
-    def _drive(self, program: Program[Any]) -> None:
-        """Do what a stage asks for, as long as that can be done.
-
-        Raises:
-            StopIteration: the stage is complete, with its outcome.
-        """
+    def _drive(self, program: Program[Any]) -> bool:
+        """Do what a stage asks for, as long as that can be done; tell whether it is complete."""
         ready, value = self._awaited()
         while ready:
-            request = program.send(value)
+            try:
+                request = program.send(value)
+            except StopIteration as stop:  # of the stage alone: from elsewhere it is a fault, and no end of one
+                self.outcome = stop.value
+                return True
             if request is Wait.RECEIVE or isinstance(request, _WAITS):
                 self._waiting = request
                 ready, value = self._awaited()
@@ -159,6 +154,7 @@ class BlockRun(SingleUse):
                 self.facts.append(request)
             else:
                 self.send(request)
+        return False
 
     def _awaited(self) -> tuple[bool, Any]:
         """Return whether what the stage waits for is there, and what it is resumed with."""
