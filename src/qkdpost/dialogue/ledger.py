@@ -34,7 +34,7 @@ class Cause(IntEnum):
         DROPPED_FRAMES: all bits of frames that were given up, less what is known to be charged of them already:
             charged.
         REVEALED_BITS: punctured bits sent in the clear in blind rounds, each of which discloses one syndrome
-            bit more: charged.
+            bit more, and bits of the key itself after them: charged.
         STATISTICS: numbers announced for the bound that hang on outcomes which make key: charged, each with all
             its bits.
 

@@ -43,7 +43,7 @@ class Reconciled:
         bits: the noisy bits after correction; secret. Equal to the reference's unless `residual_frames` is not 0.
         leakage_bits: bits that a bound must charge for the correction, before any verification: those disclosed of the
             reference's string, of no frame more than it has bits, and with LDPC, which frames were found; and all bits
-            of frames that were given up (fallback "drop").
+            of frames that were given up, by the fallback "drop" or as one in 32.
         efficiency: leakage over n h(Q), Q the rate at which the two strings differed; infinite if nowhere.
         rounds: messages in each direction.
         corrected_bits: bits that were flipped.
@@ -110,7 +110,8 @@ def reconcile(
         decoder: of LDPC, a key of `qkdpost.reconciliation.ldpc.decoders.DECODERS`.
         first_failures_permille: of LDPC, as `Ldpc.first_failures_permille`.
         blind_rounds: of LDPC, as `Ldpc.blind_rounds`.
-        fallback: of LDPC, "cascade" corrects frames that failed, "drop" gives them up.
+        fallback: of LDPC, "cascade" corrects frames that failed, but for one in 32 after blind rounds, as
+            `Ldpc.fallback`; "drop" gives them up.
         seed: 32 bytes from which both sides derive what they share; None takes them from the operating system.
         executor: in whose threads frames are corrected too, such as `concurrent.futures.ThreadPoolExecutor`; the
             outcome is the same.

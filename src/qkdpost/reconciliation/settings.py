@@ -134,7 +134,7 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
         first_failures_permille: frames in a thousand that may fail when they are first tried, one of 900, 700, 500,
             300, 200, 100, 30, 10 and 1: the more, the less is disclosed and the longer decoding takes.
         blind_rounds: how often more may be disclosed of frames that failed, 0 ... 16; twice as often where a block has
-            four frames or fewer. After them key bits may be revealed, twice at most.
+            four frames or fewer. After them key bits may be revealed, twice, and in blind rounds that are left over.
         fallback: what corrects frames that failed in the end; None: they are given up, as one frame in 32 is in any
             case after blind rounds.
 

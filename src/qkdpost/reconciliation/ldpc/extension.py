@@ -4,7 +4,8 @@ When its punctured bits are revealed, a frame can still be helped by revealing b
 needs no correction, so that the syndrome has fewer to find. Each is charged as a bit disclosed, like any other. It
 lowers what the frame needs by h(Q) f only, less than a punctured bit does, yet a few in a hundred of the key bits lift
 a frame by several widths of its law, for a tenth of what correcting it anew would disclose. So they are asked for
-twice at most: first as many as should do, then all that there are; that is never more than Cascade would disclose.
+twice, and in blind rounds that are left over: as many as should do, and at last all that there are; that is never more
+than Cascade would disclose.
 
 Which key bits, the seed says: a random choice, the same in every frame, drawn after the quantum phase.
 """

@@ -9,7 +9,8 @@ the syndrome's length (Elkouss, Martinez-Mateo and Martin, Quantum Inf. Comput. 
 Mateo, Elkouss and Martin, Quantum Inf. Comput. 12, 791) punctured bits are revealed, one bit disclosed for each. That
 count is exact because the columns of the punctured bits are independent (`qkdpost.reconciliation.ldpc.frame_layout`).
 
-Frames that blind rounds left may have key bits revealed, twice at most (`qkdpost.reconciliation.ldpc.extension`).
+Frames that blind rounds left may have key bits revealed, twice, and as often as blind rounds were not needed for
+punctured bits (`qkdpost.reconciliation.ldpc.extension`).
 
 The plan says how much the first message discloses and how much there is to reveal; how much is revealed in each round
 the corrector asks for (`qkdpost.reconciliation.ldpc.blind_rounds`).
@@ -143,7 +144,7 @@ class LdpcPlan:
 
     @property
     def requests(self) -> int:
-        """How often the corrector may ask for more: in blind rounds, and twice after them, if there are any."""
+        """How often the corrector may ask for more: in blind rounds, and twice besides, if there are any."""
         return _requests(self.blind_rounds)
 
     @property
