@@ -33,9 +33,9 @@ __all__ = ["MIN_LEVELS", "block_counts", "multiply_by_transform"]
 Words: TypeAlias = NDArray[np.uint64]
 
 MIN_LEVELS = 9
-LEAST_POINTS = 1 << 13
-"""Points of a transform, some hundred microseconds of work, that are worth another thread."""
-LEAST_PRODUCTS = 1 << 18
+LEAST_POINTS = 1 << 11
+"""Points of a transform, some thirty microseconds of work, that make a piece for a thread."""
+LEAST_PRODUCTS = 1 << 16
 """Words of all products, likewise."""
 LEAST_WORDS = 1 << 15
 """Words of the output, likewise."""
