@@ -12,7 +12,9 @@ def _pack(bits: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=-1, bitorder="little").view("<u8").astype(np.uint64)
 
 
-@pytest.mark.parametrize(("length", "frames"), [(900, 9), (893, 9), (100, 1), (5, 7)])
+@pytest.mark.parametrize(
+    ("length", "frames"), [(900, 9), (893, 9), (100, 1), (5, 7), (9000, 64), (7990, 70), (1590, 15), (1590, 16)]
+)
 def test_frames_are_dealt_and_errors_find_their_way_back(length: int, frames: int) -> None:
     generator = np.random.default_rng(length)
     key_bits = -(-length // frames)

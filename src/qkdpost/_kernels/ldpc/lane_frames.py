@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["admit", "mark_done", "release_lanes", "take_words"]
+__all__ = ["admit", "mark_done", "release_lanes", "take_words", "transpose_square"]
 
 Words = NDArray[np.uint64]
 
@@ -20,7 +20,7 @@ _LANES_TO_REFILL = 8
 
 
 @kernel
-def _transpose(square: Words) -> None:
+def transpose_square(square: Words) -> None:
     """Exchange bit j of word i with bit i of word j, for 64 words."""
     width = np.uint64(32)
     mask = np.uint64(0x00000000FFFFFFFF)
@@ -40,7 +40,7 @@ def take_words(done: np.uint64, frame_of: NDArray[np.int64], decisions: Words, w
     for word in range(words.shape[1]):
         for offset in range(64):
             square[offset] = decisions[64 * word + offset]
-        _transpose(square)
+        transpose_square(square)
         for lane in range(frame_of.size):
             if (done >> np.uint64(lane)) & np.uint64(1) != np.uint64(0):
                 words[frame_of[lane], word] = square[lane]

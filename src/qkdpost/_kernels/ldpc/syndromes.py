@@ -10,12 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.jit.decorators import kernel
+from qkdpost._kernels.ldpc.lane_frames import transpose_square
 
 __all__ = ["compute_syndromes", "flip_errors", "gather_frames", "warm"]
 
 Words = NDArray[np.uint64]
 Indices = NDArray[np.uint32]
+
+_FEW_COLUMNS = 16
+"""So many columns of a square take as long one by one as the whole of it."""
 
 
 @kernel
@@ -42,8 +47,37 @@ def compute_syndromes(
 
 
 @kernel
+def _window(words: Words, start: int, count: int) -> np.uint64:
+    """Return `count` bits from bit `start` on, at most 64; 0 for none."""
+    if count <= 0:
+        return np.uint64(0)
+    place = start >> 6
+    shift = np.uint64(start & 63)
+    found = words[place] >> shift
+    if shift != np.uint64(0) and place + 1 < words.size:
+        found |= words[place + 1] << (np.uint64(64) - shift)
+    return found & (~np.uint64(0) >> np.uint64(64 - count))
+
+
+@kernel
+def _first_columns(rows: Words, count: int, columns: Words) -> None:
+    """Write the first `count` columns of 64 words to the first of `columns`; `rows` is used up."""
+    if count >= _FEW_COLUMNS:
+        transpose_square(rows)
+        columns[:] = rows
+        return
+    for column in range(count):
+        bits = np.uint64(0)
+        for row in range(64):
+            bits |= ((rows[row] >> np.uint64(column)) & np.uint64(1)) << np.uint64(row)
+        columns[column] = bits
+
+
+@kernel
 def gather_frames(block: Words, length: int, order: Indices, positions: Indices, frames: Words) -> None:
     """Spread the bits of a block over frames: frame f takes bit order[k] * F + f, if there is one, at positions[k].
+
+    The F bits of one place lie together: 64 places of 64 frames are a square that is transposed.
 
     Args:
         block: packed bits.
@@ -52,16 +86,22 @@ def gather_frames(block: Words, length: int, order: Indices, positions: Indices,
         positions: strictly increasing places in a frame, as many.
         frames: shape (F, frame words); the bits are added to what is there.
     """
-    count = np.uint64(frames.shape[0])
-    one = np.uint64(1)
-    low = np.uint64(63)
-    for frame in range(frames.shape[0]):
-        for index in range(order.size):
-            bit = np.uint64(order[index]) * count + np.uint64(frame)
-            if bit < np.uint64(length):
-                value = (block[bit >> np.uint64(6)] >> (bit & low)) & one
-                place = np.uint64(positions[index])
-                frames[frame, place >> np.uint64(6)] ^= value << (place & low)
+    count = frames.shape[0]
+    sources = np.full(64 * frames.shape[1], -1, np.int64)
+    for index in range(order.size):
+        sources[positions[index]] = order[index]
+    square = np.zeros(64, np.uint64)
+    columns = np.zeros(64, np.uint64)
+    for word in range(frames.shape[1]):
+        for first in range(0, count, 64):
+            taken = min(64, count - first)
+            for offset in range(64):
+                source = sources[64 * word + offset]
+                start = source * count + first
+                square[offset] = _window(block, start, min(taken, length - start) if source >= 0 else 0)
+            _first_columns(square, taken, columns)
+            for frame in range(taken):
+                frames[first + frame, word] ^= columns[frame]
 
 
 @kernel
@@ -86,15 +126,13 @@ def flip_errors(
             continue
         for word in range(errors.shape[1]):
             rest = errors[frame, word]
-            offset = 64 * word
             while rest != np.uint64(0):
-                if rest & one != np.uint64(0) and places[offset] >= 0:
-                    bit = np.uint64(order[places[offset]]) * count + np.uint64(frame)
-                    if bit < np.uint64(length):
-                        block[bit >> np.uint64(6)] ^= one << (bit & np.uint64(63))
-                        flipped += 1
-                rest >>= one
-                offset += 1
+                place = places[64 * word + trailing_zeros(rest)]
+                bit = np.uint64(order[place]) * count + np.uint64(frame) if place >= 0 else np.uint64(length)
+                if bit < np.uint64(length):
+                    block[bit >> np.uint64(6)] ^= one << (bit & np.uint64(63))
+                    flipped += 1
+                rest &= rest - one
     return flipped
 
 
