@@ -178,7 +178,6 @@ def test_hashes_are_the_same(input_bits: int, pool: ThreadPoolExecutor) -> None:
 
 @pytest.mark.parametrize("method", ["cascade", "ldpc"])
 def test_corrections_are_the_same(method: BitMethod, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qkdpost.reconciliation.ldpc.search._FRAMES_WORTH_A_THREAD", 16)
     rng = np.random.default_rng(2)
     reference = rng.integers(0, 2, 1_200_000)
     noisy = reference ^ (rng.random(reference.size) < 0.03)

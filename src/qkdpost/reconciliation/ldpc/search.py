@@ -28,8 +28,8 @@ _FRAMES_TO_COUNT = 64
 """Frames whose syndromes are looked at to find the error rate."""
 _SURE = 0.02
 """A relative uncertainty of the error rate below which revealed bits need not be asked about it."""
-_FRAMES_WORTH_A_THREAD = 64
-"""A whole register of bytes: half of one takes three quarters of its time."""
+_BITS_WORTH_A_THREAD = 1 << 16
+"""Bits of all frames of a piece, some hundred microseconds of work: it wants a decoder of its own."""
 
 
 class Search:
@@ -108,18 +108,17 @@ class Search:
         syndromes = self._differences(wanted)
         rate = max(1, round(1e6 * self._rate.error_rate))
         channel = BinarySymmetric(error_rate_ppm=rate, known=self._known, unknown=self._unknown)
-        threads = threads_at_work()
+        spare = _MAX_SPARE * threads_at_work()
 
         def decode(first: int, end: int) -> None:
-            with _borrowed(self._block.code, decoder, spare=_MAX_SPARE * threads) as compiled:
+            with _borrowed(self._block.code, decoder, spare=spare) as compiled:
                 decoded = compiled.decode(syndromes[first:end], channel)
             frames = wanted[first:end]
             self._errors[frames] = decoded.words
             self.found[frames] = decoded.converged
             self.iterations[frames] += decoded.iterations
 
-        # As few pieces as there are threads: a register that is refilled stays full.
-        in_pieces(decode, wanted.size, max(_FRAMES_WORTH_A_THREAD, -(-wanted.size // threads)))
+        in_pieces(decode, wanted.size, _BITS_WORTH_A_THREAD // self._block.code.frame_bits)
 
     def corrected(self) -> tuple[Bits, int]:
         """Return the block with the errors of all found frames flipped, and how many those were."""
