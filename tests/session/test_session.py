@@ -17,8 +17,8 @@ from qkdpost.keys import KeyPool
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import TimeTags
 from qkdpost.security import DetectorMismatch
-from qkdpost.session.codec import decode
-from qkdpost.session.connection import PACKET_BYTES
+from qkdpost.session.codec import decode, encode
+from qkdpost.session.connection import PACKET_BYTES, Connection
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
@@ -138,6 +138,28 @@ def test_short_answers_of_several_blocks_go_together_up_to_a_packet() -> None:
     pair.collect()
     assert pair.keys("alice") == pair.keys("bob") and len(pair.keys("alice")) == 3
     assert max(map(len, together)) == 3
+
+
+def test_a_short_answer_does_not_wait_for_what_a_long_message_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Pair(small_link()).sessions["alice"]
+    session.data_to_send()
+    handled: list[int] = []
+
+    def handle(self: Connection, message: object, frame: bytes) -> None:
+        handled.append(len(frame))
+        self.line.outgoing += b"answer"
+
+    monkeypatch.setattr(Connection, "_handle", handle)
+    monkeypatch.setattr(session._connection, "state", ConnectionState.OPEN)
+    short = encode(CorrectionRound(block=0, round=0, bits=None, data=bytes(9)))
+    long = encode(CorrectionRound(block=1, round=0, bits=None, data=bytes(PACKET_BYTES)))
+    session.receive_data(short + short + long + short)
+    assert handled == 2 * [len(short)]
+    assert session.data_to_send() == 2 * b"answer"
+    assert session.data_to_send() == b"answer"
+    assert session.data_to_send() == b"answer"
+    assert handled == [len(short), len(short), len(long), len(short)]
+    assert session.data_to_send() == b""
 
 
 def test_records_gather_into_one_block() -> None:

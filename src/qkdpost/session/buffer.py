@@ -23,6 +23,11 @@ class ReceiveBuffer:
             self._start = 0
         self._data += data
 
+    @property
+    def next_bytes(self) -> int:
+        """Length of the next frame's payload as announced, or 0 where nothing is."""
+        return int.from_bytes(self._data[self._start : self._start + LENGTH_BYTES], "little")
+
     def next_frame(self) -> bytes | None:
         """Return the next whole frame, or None until more bytes come.
 

@@ -115,8 +115,9 @@ class Connection(SingleUse):
             first = self.state is ConnectionState.HANDSHAKE
             self._handle(read_greeting(frame) if first else decode(frame), frame)
             self._open_or_close()
+            # What is ready does not wait for long work, which long messages bring.
             outgoing = len(self.line.outgoing)
-            if outgoing and outgoing + len(frame) > PACKET_BYTES:
+            if outgoing and outgoing + max(len(frame), self._buffer.next_bytes) > PACKET_BYTES:
                 return
 
     def _handle(self, message: Message, frame: bytes) -> None:
