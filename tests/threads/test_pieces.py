@@ -57,6 +57,18 @@ def test_without_an_executor_the_work_is_one_piece_in_this_thread() -> None:
     assert threads_at_work() == 1
 
 
+@pytest.mark.parametrize(("workers", "threads"), [(1, 2), (3, 4), (7, 8), (100, 8)])
+def test_no_more_threads_are_reckoned_with_than_there_are(
+    workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A product that reckons with sixty-four, where there are five, is cut too small."""
+    monkeypatch.setattr(pieces, "_processors", lambda: 8)
+    with ThreadPoolExecutor(workers) as executor, sharing(executor):
+        assert threads_at_work() == threads
+    with sharing(Refuses()):
+        assert threads_at_work() == 8
+
+
 def test_pieces_run_at_once(pool: ThreadPoolExecutor) -> None:
     meeting = threading.Barrier(3)
     with sharing(pool):

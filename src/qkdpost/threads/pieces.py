@@ -67,8 +67,15 @@ def sharing(executor: Executor | None) -> Iterator[None]:
 
 
 def threads_at_work() -> int:
-    """Return how many threads work is shared among here: one for each processor if there is an executor, else 1."""
-    return 1 if _executor.get() is None else _processors()
+    """Return how many threads work is shared among here: those of the executor and the caller's, or 1 without one.
+
+    They are no more than there are processors, and as many where an executor does not tell how many it has.
+    """
+    executor = _executor.get()
+    if executor is None:
+        return 1
+    workers = getattr(executor, "_max_workers", None)  # of the standard one; there is no other way to ask it
+    return min(_processors(), workers + 1) if isinstance(workers, int) else _processors()
 
 
 def in_pieces(work: Callable[[int, int], object], size: int, least: int = 1) -> None:
