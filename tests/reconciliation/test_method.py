@@ -96,7 +96,7 @@ def test_a_defect_of_a_plan_is_not_taken_for_a_missing_code(monkeypatch: pytest.
 
 
 def test_an_estimate_of_few_errors_is_provided_for() -> None:
-    assert [uncertainty_permille(errors) for errors in (0, 100, 10**6)] == [400, 100, 1]
+    assert [uncertainty_permille(errors) for errors in (0, 100, 10**6)] == [500, 100, 1]
 
 
 def test_a_link_offers_the_frame_lengths_that_codes_have() -> None:
