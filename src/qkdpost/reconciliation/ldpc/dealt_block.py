@@ -118,7 +118,7 @@ class DealtBlock:
         shown = self._extension()[self.hidden :] if self.shown_key_bits else self.layout.key[:0]
         punctured, revealed = np.split(self.layout.punctured, [self.hidden_punctured])
         return FrameLayout(
-            key=np.setdiff1d(self.layout.key, shown),
+            key=np.setdiff1d(self.layout.key, shown, assume_unique=True),
             punctured=punctured,
             shortened=np.concatenate([self.layout.shortened, revealed, shown]),
         )

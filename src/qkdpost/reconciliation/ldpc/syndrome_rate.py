@@ -131,9 +131,9 @@ def _bits_of_checks(code: QuasiCyclicCode, layout: FrameLayout) -> tuple[NDArray
     weights = np.zeros(code.frame_bits, dtype=np.int64)
     weights[layout.key] = 1
     weights[layout.punctured] = (np.arange(1, layout.punctured.size + 1) << 32) + (1 << 16)
-    twice = np.tile(weights.reshape(code.columns, code.size), 2)
-    sums = np.zeros((code.rows, code.size), dtype=np.int64)
-    for row, column, shift in code.edges.tolist():
-        sums[row] += twice[column, shift : shift + code.size]
+    twice = np.tile(weights.reshape(code.columns, code.size), 2).reshape(-1)
+    first = (2 * code.edge_bits + code.edge_shifts).astype(np.int64)
+    summands = twice[first[:, None] + np.arange(code.size)]
+    sums = np.add.reduceat(summands, code.row_starts[:-1].astype(np.int64), axis=0)
     keys, count, owners = (part.reshape(-1) for part in (sums & 0xFFFF, sums >> 16 & 0xFFFF, sums >> 32))
     return np.where(count > 1, -1, owners), keys
