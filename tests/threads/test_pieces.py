@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +13,7 @@ import qkdpost as qp
 from qkdpost import sifting
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.in_process import BitMethod
+from qkdpost.session.events import Event
 from qkdpost.threads import in_pieces, pieces, sharing, threads_at_work, threads_of
 
 SECONDS = 30
@@ -228,3 +229,19 @@ def test_keys_are_the_same(threads_of_pool: int, monkeypatch: pytest.MonkeyPatch
         shared = executor.submit(distilled, executor).result(4 * SECONDS)
     assert shared.key == alone.key
     assert len(shared.key) > 10_000
+
+
+def test_an_executor_that_is_shut_down_midway_changes_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_processors", lambda: 3)
+    records = qp.simulation.bb84(pulses=400_000, rng=1)
+    executor = ThreadPoolExecutor(2)
+
+    def distilled(on_event: Callable[[Event], None] | None) -> qp.Distillation:
+        source = np.random.default_rng(1).bytes
+        link = qp.LinkConfig(protocol=qp.BB84())
+        shared = executor if on_event else None
+        return qp.distill(*records, link, random_source=source, executor=shared, on_event=on_event)
+
+    alone = distilled(None)
+    assert distilled(lambda event: executor.shutdown(wait=False)).key == alone.key
+    assert len(alone.key) > 10_000

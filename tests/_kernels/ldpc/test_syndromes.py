@@ -24,7 +24,10 @@ def test_frames_are_dealt_and_errors_find_their_way_back(length: int, frames: in
     padded = np.zeros(-(-length // 64) * 64, dtype=np.uint8)
     padded[:length] = block
     output = np.zeros((frames, 3), dtype=np.uint64)
-    gather_frames(_pack(padded), length, order, positions, output)
+    sources = np.full(192, -1, dtype=np.int64)
+    sources[positions] = order
+    for begin, end in ((0, 1), (1, 3)):
+        gather_frames(_pack(padded), length, sources, begin, end, output)
     expected = np.zeros((frames, 192), dtype=np.uint8)
     for frame in range(frames):
         for place, index in zip(positions, order, strict=True):

@@ -74,25 +74,25 @@ def _first_columns(rows: Words, count: int, columns: Words) -> None:
 
 
 @kernel
-def gather_frames(block: Words, length: int, order: Indices, positions: Indices, frames: Words) -> None:
-    """Spread the bits of a block over frames: frame f takes bit order[k] * F + f, if there is one, at positions[k].
+def gather_frames(block: Words, length: int, sources: NDArray[np.int64], begin: int, end: int, frames: Words) -> None:
+    """Spread the bits of a block over frames: place p of frame f takes bit sources[p] * F + f, if there is one.
 
     The F bits of one place lie together: 64 places of 64 frames are a square that is transposed.
 
     Args:
         block: packed bits.
         length: bits of the block.
-        order: a permutation, shape (key bits of a frame,).
-        positions: strictly increasing places in a frame, as many.
+        sources: for each place of a frame its index into the block, or -1, shape (frame bits,).
+        begin: the word of each frame to begin with.
+        end: the word to end before.
         frames: shape (F, frame words); the bits are added to what is there.
     """
     count = frames.shape[0]
-    sources = np.full(64 * frames.shape[1], -1, np.int64)
-    for index in range(order.size):
-        sources[positions[index]] = order[index]
     square = np.zeros(64, np.uint64)
     columns = np.zeros(64, np.uint64)
-    for word in range(frames.shape[1]):
+    for word in range(begin, end):
+        if not (sources[64 * word : 64 * (word + 1)] >= 0).any():
+            continue
         for first in range(0, count, 64):
             taken = min(64, count - first)
             for offset in range(64):
@@ -113,7 +113,7 @@ def flip_errors(
     Args:
         errors: packed, shape (F, frame words).
         wanted: which frames to take, shape (F,).
-        order: as for `gather_frames`.
+        order: for each bit of a frame's key its index into the block, shape (key bits,).
         places: for each bit of a frame its index into `order`, or -1, shape (frame bits,).
         length: bits of the block.
         block: packed bits, changed.
@@ -146,5 +146,5 @@ def warm() -> None:
     fixed = np.zeros(1, dtype=np.uint64)
     fixed.flags.writeable = False
     for block in (zeros, fixed):
-        gather_frames(block, 1, indices, indices, frame)
+        gather_frames(block, 1, np.zeros(64, dtype=np.int64), 0, 1, frame)
     flip_errors(frame, np.ones(1, dtype=np.uint8), indices, np.zeros(64, dtype=np.int64), 1, zeros.copy())

@@ -56,14 +56,18 @@ def match_bases(slots: Slots, bases: Words, pulses: int, peer_bases: Words, matc
 
 
 @kernel
-def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key: Words, test: Words) -> tuple[int, int]:
+def split_prepared(
+    slots: Slots, bases: Words, bits: Words, pulses: int, matched: Words, key: Words, test: Words
+) -> tuple[int, int]:
     """Write the prepared bits of the matched slots to `key` or `test` by their basis; return how many to each.
 
-    `key` and `test` are zeroed and have two words more than the matched bits fill. Slots must lie inside the record.
+    `key` and `test` are zeroed and have two words more than the matched bits fill. Returns -1 twice if a slot lies
+    outside the pulses; what was written is then meaningless.
     """
     one = np.uint64(1)
     low = np.uint64(63)
     six = np.uint64(6)
+    limit = np.uint64(pulses)
     key_count = np.uint64(0)
     test_count = np.uint64(0)
     for word in range(matched.size):
@@ -72,6 +76,8 @@ def split_prepared(slots: Slots, bases: Words, bits: Words, matched: Words, key:
         own_bits = np.uint64(0)
         for place in range(min(64, slots.size - first)):
             slot = np.uint64(slots[first + place])
+            if slot >= limit:
+                return -1, -1
             own_bases |= ((bases[slot >> six] >> (slot & low)) & one) << np.uint64(place)
             own_bits |= ((bits[slot >> six] >> (slot & low)) & one) << np.uint64(place)
         key_count = _append(key, key_count, own_bits, matched[word] & ~own_bases)
@@ -150,11 +156,21 @@ def match_slots(
 
 
 @kernel
-def encode_gaps(slots: Slots, parameter: int, output: Words) -> int:
+def encode_gaps(slots: Slots, first: int, limit: int, parameter: int, output: Words) -> int:
     """Write the gaps between `slots` as Rice code to zeroed `output`; return how many bits were written.
 
     A gap g is g >> parameter zeros, a one, and the `parameter` low bits of g, from the lowest bit on. `output`
     has one word more than the code needs.
+
+    Args:
+        slots: strictly increasing.
+        first: no slot lies below it; the first gap is counted from there.
+        limit: every slot lies below it.
+        parameter: as above.
+        output: has room for the code of any such slots.
+
+    Returns:
+        The bits written, or -1 if the slots are not as said; `output` is then meaningless.
     """
     one = np.uint64(1)
     low = np.uint64(63)
@@ -162,9 +178,12 @@ def encode_gaps(slots: Slots, parameter: int, output: Words) -> int:
     shift = np.uint64(parameter)
     mask = (one << shift) - one
     position = np.uint64(0)
-    expected = np.uint64(0)
+    expected = np.uint64(first)
+    bound = np.uint64(limit)
     for event in range(slots.size):
         slot = np.uint64(slots[event])
+        if slot < expected or slot >= bound:
+            return -1
         gap = slot - expected
         expected = slot + one
         position += gap >> shift
@@ -177,13 +196,14 @@ def encode_gaps(slots: Slots, parameter: int, output: Words) -> int:
 
 
 @kernel
-def decode_gaps(words: Words, length: int, parameter: int, limit: int, slots: Slots) -> int:
+def decode_gaps(words: Words, length: int, parameter: int, first: int, limit: int, slots: Slots) -> int:
     """Read as many gaps as `slots` has entries and write the slots; return how many bits were read.
 
     Args:
         words: the code, followed by two words of zeros.
         length: how many bits of `words` may be read.
         parameter: that of `encode_gaps`.
+        first: likewise.
         limit: every slot must lie below it.
         slots: written whole.
 
@@ -198,7 +218,7 @@ def decode_gaps(words: Words, length: int, parameter: int, limit: int, slots: Sl
     shift = np.uint64(parameter)
     mask = (one << shift) - one
     position = np.uint64(0)
-    expected = np.uint64(0)
+    expected = np.uint64(first)
     for event in range(slots.size):
         start = position
         window = words[position >> six] >> (position & low)
@@ -232,9 +252,9 @@ def warm() -> None:
     slots.flags.writeable = False
     output = np.zeros(4, dtype=np.uint64)
     match_bases(slots, words, 2, words, np.zeros(1, dtype=np.uint64))
-    split_prepared(slots, words, words, words, output, output.copy())
+    split_prepared(slots, words, words, 2, words, output, output.copy())
     split_words(words, words, words, output, output.copy())
     match_slots(slots, words, slots, words, output, output.copy())
     code = np.zeros(3, dtype=np.uint64)
-    length = encode_gaps(slots, 1, code)
-    decode_gaps(code, length, 1, 2, np.zeros(2, dtype=np.int64))
+    length = encode_gaps(slots, 0, 2, 1, code)
+    decode_gaps(code, length, 1, 0, 2, np.zeros(2, dtype=np.int64))

@@ -14,10 +14,14 @@ from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
 from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout, frame_layout
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 from qkdpost.shared_random import permutation, random_words
+from qkdpost.threads import in_pieces
 
 __all__ = ["DealtBlock", "LdpcOutcome", "block_mask"]
 
 Words = NDArray[np.uint64]
+
+_BITS_WORTH_A_THREAD = 1 << 18
+"""Bits of all frames of a piece: some hundred microseconds of dealing, or of syndromes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +74,35 @@ class DealtBlock:
         self.rounds = self.verdict_bits = self.request_bits = 0
         self.frame_revealed = np.zeros(plan.frames, dtype=np.int64)
         self.hidden = plan.extension_bits + plan.punctured_bits
-        gather_frames(bits.words, len(bits), self.order, self.layout.key, self.frames)
+        self._deal(bits.words, len(bits), self.layout.key, self.order)
         shortened = plan.frames * plan.shortened_bits
         self.fill(self.layout.shortened, random_words(seed, b"ldpc shortened", (shortened + 63) // 64))
 
     def fill(self, positions: NDArray[np.uint32], words: Words) -> None:
         """Add bits to the frames at the positions, dealt as the block's are."""
         places = np.sort(positions)
-        order = np.arange(places.size, dtype=np.uint32)
-        gather_frames(words, places.size * self.plan.frames, order, places, self.frames)
+        self._deal(words, places.size * self.plan.frames, places, np.arange(places.size, dtype=np.uint32))
+
+    def _deal(self, words: Words, length: int, places: NDArray[np.uint32], order: NDArray[np.uint32]) -> None:
+        """Add so many bits to the frames: in each place of all frames those that `order` names for it."""
+        sources = np.full(self.code.frame_bits, -1, dtype=np.int64)
+        sources[places] = order
+
+        def deal(first: int, end: int) -> None:
+            gather_frames(words, length, sources, first, end, self.frames)
+
+        in_pieces(deal, self.code.frame_bits // 64, _BITS_WORTH_A_THREAD // (64 * self.plan.frames))
 
     def syndromes(self, frames: Words) -> Words:
         """Return the packed syndromes of packed frames."""
         code = self.code
         output = np.zeros((frames.shape[0], code.syndrome_bits // 64), dtype=np.uint64)
-        compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, frames, output)
+
+        def compute(first: int, end: int) -> None:
+            part = frames[first:end]
+            compute_syndromes(code.row_starts, code.edge_bits, code.edge_shifts, code.size, part, output[first:end])
+
+        in_pieces(compute, frames.shape[0], _BITS_WORTH_A_THREAD // code.frame_bits)
         return output
 
     @property

@@ -12,10 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.sifting.slots import decode_gaps, encode_gaps
-from qkdpost.checks import byte_string, increasing, whole_number
+from qkdpost.checks import byte_string, increasing, integer_vector, whole_number
 from qkdpost.errors import InputError
 
-__all__ = ["MAX_SPAN", "decode_slots", "decode_times", "encode_slots", "encode_times", "rice_parameter"]
+__all__ = [
+    "MAX_SPAN",
+    "check_code",
+    "decode_between",
+    "decode_slots",
+    "decode_times",
+    "encode_between",
+    "encode_slots",
+    "encode_times",
+    "rice_parameter",
+]
 
 _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
 MAX_SPAN = 2**61
@@ -57,14 +67,26 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
     True
     """
     pulses = whole_number("pulses", pulses, most=MAX_SPAN)
-    positions = np.ascontiguousarray(increasing("slots", slots, strictly=True, flag_hint=_MASK_HINT, copy=False))
-    if positions.size and not 0 <= int(positions[0]) <= int(positions[-1]) < pulses:
+    positions = np.ascontiguousarray(integer_vector("slots", slots, flag_hint=_MASK_HINT, copy=False))
+    code = encode_between(positions, 0, pulses)
+    if code is None:
+        increasing("slots", positions, strictly=True, copy=False)
         raise InputError(f"slots must lie in 0 ... {pulses - 1}; found {positions[0]} ... {positions[-1]}")
-    parameter = rice_parameter(positions.size, pulses)
-    max_bits = positions.size * (parameter + 1) + (pulses >> parameter) if positions.size else 0
-    output = np.zeros(max_bits // 64 + 2, dtype="<u8")
-    length = encode_gaps(_read_only(positions), parameter, output)
-    return output.tobytes()[: (length + 7) // 8]
+    return code
+
+
+def encode_between(slots: NDArray[np.int64], start: int, end: int) -> bytes | None:
+    """Encode strictly increasing positions in start ... end - 1, counted from `start`; None if these are none."""
+    parameter = rice_parameter(slots.size, end - start)
+    output = np.zeros(_longest_code(slots.size, end - start) // 64 + 2, dtype="<u8")
+    length = encode_gaps(_read_only(slots), start, end, parameter, output)
+    return output.tobytes()[: (length + 7) // 8] if length >= 0 else None
+
+
+def _longest_code(count: int, pulses: int) -> int:
+    """Return how many bits the code of `count` positions below `pulses` has at most."""
+    parameter = rice_parameter(count, pulses)
+    return count * (parameter + 1) + (pulses >> parameter) if count else 0
 
 
 def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
@@ -88,21 +110,40 @@ def decode_slots(data: bytes, count: int, pulses: int) -> NDArray[np.int64]:
     [3, 8, 90]
     """
     count, pulses, data = _any_integer("count", count), _any_integer("pulses", pulses), byte_string("data", data)
+    check_code(data, count, pulses)
+    slots = np.empty(count, dtype=np.int64)
+    if fault := decode_between(data, 0, pulses, slots):
+        raise InputError(fault)
+    return _read_only(slots)
+
+
+def check_code(data: bytes, count: int, pulses: int) -> None:
+    """Check that `data` is as long as a code of `count` positions below `pulses` may be.
+
+    Raises:
+        InputError: it is not, or there cannot be so many positions.
+    """
     if not 0 <= pulses <= MAX_SPAN or not 0 <= count <= pulses:
         raise InputError(f"count must not exceed pulses, and pulses not 2^61; found {count} positions below {pulses}")
-    parameter = rice_parameter(count, pulses)
-    length = 8 * len(data)
-    if count * (parameter + 1) > length:
+    if count * (rice_parameter(count, pulses) + 1) > 8 * len(data):
         raise InputError(f"{len(data)} bytes are too few for {count} positions below {pulses}")
+    if len(data) > (_longest_code(count, pulses) + 7) // 8:
+        raise InputError(f"bytes follow the code of {count} positions")
+
+
+def decode_between(data: bytes, start: int, end: int, slots: NDArray[np.int64]) -> str:
+    """Write to `slots` as many positions as it has entries, in start ... end - 1, as `encode_between` encoded them.
+
+    `data` must have passed `check_code`. Returns what is wrong with it, else nothing.
+    """
     words = np.zeros((len(data) + 7) // 8 + 2, dtype="<u8")
     words.view(np.uint8)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
-    slots = np.empty(count, dtype=np.int64)
-    used = decode_gaps(words, length, parameter, pulses, slots)
+    used = decode_gaps(words, 8 * len(data), rice_parameter(slots.size, end - start), start, end, slots)
     if used < 0:
-        raise InputError(f"the code of {count} positions below {pulses} ends early or leaves the range")
+        return f"the code of {slots.size} positions below {end - start} ends early or leaves the range"
     if (used + 7) // 8 != len(data) or (used % 8 and data[-1] >> (used % 8)):
-        raise InputError(f"bytes follow the code of {count} positions")
-    return _read_only(slots)
+        return f"bytes follow the code of {slots.size} positions"
+    return ""
 
 
 def encode_times(ticks: ArrayLike, *, origin: int, span: int) -> bytes:

@@ -22,8 +22,9 @@ from qkdpost.errors import RemoteProtocolError
 from qkdpost.labels import LABEL_PLANES, Labels
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.sifting.sifted import SiftedKey
-from qkdpost.sifting.slots.coding import decode_slots, encode_slots
+from qkdpost.sifting.slots.coding import check_code
 from qkdpost.sifting.slots.coincident import match_detections
+from qkdpost.sifting.slots.parts import CodedPart, decode_parts, encode_parts
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
 from qkdpost.sifting.task import SiftingTask
 
@@ -239,13 +240,13 @@ def hear_replies(number: int, count: int, intensities: int = 0) -> Program[tuple
 
 def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
     """Hear slots and bases of one record that covers `pulses` slots, and at most `allowed` detections."""
-    slots: list[NDArray[np.int64]] = []
+    parts: list[CodedPart] = []
     bases: list[Bits] = []
     start = reported = 0
     last = False
     while not last:
         report = expect((yield RECEIVE), DetectionReport)
-        _check_part(report, number, len(slots))
+        _check_part(report, number, len(parts))
         if report.span != pulses:
             raise AbortBlock(
                 AbortReason.RECORDS_DISAGREE,
@@ -259,34 +260,33 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[NDArra
         if not start <= report.end <= report.span:
             raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")
         with from_peer("the slots"):
-            slots.append(decode_slots(report.slots, report.count, report.end - start) + start)
+            check_code(report.slots, report.count, report.end - start)
+        # Parts are kept as they came, a tenth as long, until all of them are here: they are decoded in threads at once.
+        parts.append(CodedPart(report.slots, report.count, start, report.end))
         bases.append(peer_bits(report.bases, report.count, "bases"))
         start = report.end
         last = report.last
-    return np.concatenate(slots), concatenate(bases)
+    with from_peer("the slots"):
+        return decode_parts(parts), concatenate(bases)
 
 
 def reports(block: int, number: int, record: Detections) -> Iterator[DetectionReport]:
     """Return the messages that report one record."""
     sizes = part_sizes(record.slots.size)
-    first = start = 0
-    for part, count in enumerate(sizes):
-        slots = record.slots[first : first + count]
-        last = part == len(sizes) - 1
-        end = record.pulses if last else int(slots[-1]) + 1
+    first = 0
+    for place, part in enumerate(encode_parts(record.slots, sizes, record.pulses)):
         yield DetectionReport(
             block=block,
             record=number,
-            part=part,
-            last=last,
+            part=place,
+            last=place == len(sizes) - 1,
             span=record.pulses,
-            end=end,
-            count=count,
-            slots=encode_slots(slots - start, end - start),
-            bases=record.bases[first : first + count].to_bytes(),
+            end=part.end,
+            count=part.count,
+            slots=part.code,
+            bases=record.bases[first : first + part.count].to_bytes(),
         )
-        first += count
-        start = end
+        first += part.count
 
 
 def _check_part(message: DetectionReport | SiftReply, number: int, part: int) -> None:

@@ -9,15 +9,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qkdpost._kernels.bits.packing import count_ones
 from qkdpost._kernels.sifting.slots import match_bases, split_prepared, split_words
-from qkdpost.bits import Bits, BitsLike
+from qkdpost.bits import Bits, BitsLike, concatenate
 from qkdpost.checks import instance, integer_vector
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, PreparedPulses
+from qkdpost.threads import each, in_pieces
 
 __all__ = ["match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
 
 _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
+_WORDS_WORTH_A_THREAD = 1 << 10
+"""Words of 64 slots each, some hundred microseconds of work."""
+_WORDS_OF_A_PART = 1 << 13
+"""Words of 64 slots each that are split by themselves: some half a million slots."""
 
 
 def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsLike) -> Bits:
@@ -45,7 +51,15 @@ def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsL
     if len(bases) != positions.size:
         raise InputError(f"peer_bases must have one basis per slot; found {len(bases)} for {positions.size} slots")
     matched = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
-    if not match_bases(positions, record.bases.words, record.pulses, bases.words, matched):
+    outside = []
+
+    def match(first: int, end: int) -> None:
+        part = positions[64 * first : 64 * end]
+        if not match_bases(part, record.bases.words, record.pulses, bases.words[first:end], matched[first:end]):
+            outside.append(first)
+
+    in_pieces(match, matched.size, _WORDS_WORTH_A_THREAD)
+    if outside:
         raise InputError(
             f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; found {_ends(positions)}"
         )
@@ -77,13 +91,28 @@ def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike)
     positions, mask = _slots(slots), Bits.coerce(matched, name="matched")
     if len(mask) != positions.size:
         raise InputError(f"matched must have one bit per slot; found {len(mask)} for {positions.size} slots")
-    if positions.size and not 0 <= int(positions.min()) <= int(positions.max()) < record.pulses:
+
+    def split(first: int) -> tuple[Bits, Bits] | None:
+        end = first + _WORDS_OF_A_PART
+        key, test = _room_for(mask.words[first:end])
+        counts = split_prepared(
+            positions[64 * first : 64 * end],
+            record.bases.words,
+            record.bits.words,
+            record.pulses,
+            mask.words[first:end],
+            key,
+            test,
+        )
+        return None if counts[0] < 0 else (_trim(key, counts[0]), _trim(test, counts[1]))
+
+    found = each(split, range(0, max(1, mask.words.size), _WORDS_OF_A_PART))
+    parts = [part for part in found if part is not None]
+    if len(parts) < len(found):
         raise InputError(
             f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; found {_ends(positions)}"
         )
-    key, test = _room_for(mask)
-    counts = split_prepared(positions, record.bases.words, record.bits.words, mask.words, key, test)
-    return _trim(key, counts[0]), _trim(test, counts[1])
+    return concatenate(part[0] for part in parts), concatenate(part[1] for part in parts)
 
 
 def sift_detections(detections: Detections, matched: BitsLike) -> tuple[Bits, Bits]:
@@ -124,13 +153,13 @@ def split_by_basis(bases: BitsLike, bits: BitsLike, matched: BitsLike) -> tuple[
             "bases, bits and matched must have one entry per detection; "
             f"found {len(own)}, {len(outcomes)} and {len(mask)}"
         )
-    key, test = _room_for(mask)
+    key, test = _room_for(mask.words)
     counts = split_words(own.words, outcomes.words, mask.words, key, test)
     return _trim(key, counts[0]), _trim(test, counts[1])
 
 
-def _room_for(matched: Bits) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    size = (matched.weight() + 63) // 64 + 2
+def _room_for(matched: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    size = (count_ones(matched) + 63) // 64 + 2
     return np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
 
 

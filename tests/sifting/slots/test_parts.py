@@ -1,0 +1,70 @@
+"""Slots of a record in parts: coded apart, in any number of threads, as the obvious twin codes each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qkdpost.errors import InputError
+from qkdpost.sifting.slots.coding import check_code, rice_parameter
+from qkdpost.sifting.slots.parts import CodedPart, decode_parts, encode_parts
+from qkdpost.threads import pieces, sharing
+from reference.sifting import rice_code
+
+PULSES = 20_000
+
+
+@pytest.fixture(params=[1, 2, 3], ids=lambda threads: f"{threads} threads")
+def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Executor | None]:
+    """None, or one that makes up so many threads together with the caller's."""
+    monkeypatch.setattr(pieces, "_processors", lambda: request.param)
+    if request.param == 1:
+        yield None
+        return
+    with ThreadPoolExecutor(request.param - 1) as pool:
+        yield pool
+
+
+def slots_of(count: int) -> np.ndarray:
+    slots = np.sort(np.random.default_rng(count).choice(PULSES, count, replace=False))
+    slots.flags.writeable = False
+    return slots
+
+
+@pytest.mark.parametrize("sizes", [[0], [1], [64, 64, 64, 3], [50] * 40])
+def test_each_part_is_coded_as_by_the_twin_and_comes_back(sizes: list[int], executor: Executor | None) -> None:
+    slots = slots_of(sum(sizes))
+    with sharing(executor):
+        parts = list(encode_parts(slots, sizes, PULSES))
+        assert np.array_equal(decode_parts(parts), slots)
+    start = first = 0
+    for part, size in zip(parts, sizes, strict=True):
+        own = slots[first : first + size]
+        last = first + size == slots.size
+        end = PULSES if last else int(own[-1]) + 1
+        code = rice_code((own - start).tolist(), rice_parameter(size, end - start))
+        assert part == CodedPart(code, size, start, end)
+        check_code(part.code, size, end - start)
+        start, first = end, first + size
+
+
+def test_no_parts_have_no_slots() -> None:
+    assert decode_parts([]).size == 0
+
+
+def test_the_first_part_that_is_none_is_named(executor: Executor | None) -> None:
+    parts = list(encode_parts(slots_of(2000), [50] * 40, PULSES))
+    for index, count in ((39, 49), (7, 48), (23, 47)):
+        parts[index] = replace(parts[index], count=count)
+    with sharing(executor), pytest.raises(InputError, match="48 positions"):
+        decode_parts(parts)
+
+
+@pytest.mark.parametrize("wrong", [[5, 5], [7, 6], [1, PULSES], [-1, 4]])
+def test_slots_that_cannot_be_are_not_coded(wrong: list[int], executor: Executor | None) -> None:
+    with sharing(executor), pytest.raises(InputError, match="slots must increase"):
+        list(encode_parts(np.array(wrong), [2], PULSES))
