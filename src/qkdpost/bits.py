@@ -19,6 +19,9 @@ __all__ = ["BitIndexError", "Bits", "BitsLike", "concatenate"]
 _CHUNK_BITS = 2**16
 _WORD = np.dtype(np.uint64)
 _WORD_OF_BYTES = np.dtype("<u8")
+_NATIVE = _WORD == _WORD_OF_BYTES
+_PADDING = tuple(bytes(-length % 8) for length in range(8))
+"""What makes whole words of bytes, by their number modulo 8."""
 _INDEX_HINT = "Give bits.take(positions), bits.select(mask), or np.asarray(bits) for an array"
 _BYTES_HINT = "Bits.from_bytes(data, length) reads packed bits"
 _MASK_HINT = "A mask is no list of positions: give np.flatnonzero(mask), or use select(mask)"
@@ -96,8 +99,8 @@ class Bits:
         if type(data) is bytes and len(data) == (count + 7) // 8:  # the usual case: what a peer sent
             if count % 8 and data[-1] >> count % 8:
                 raise InputError(_past_the_end(count))
-            words = np.frombuffer(data + bytes(-len(data) % 8), dtype=_WORD_OF_BYTES)
-            return _trusted(words.astype(_WORD, copy=False), count)
+            words = np.frombuffer(data + _PADDING[len(data) % 8], _WORD_OF_BYTES)
+            return _trusted(words if _NATIVE else words.astype(_WORD), count)
         if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
             raw = np.asarray(data)
         else:
@@ -143,7 +146,8 @@ class Bits:
 
     def to_bytes(self) -> bytes:
         """Return the bits as ceil(length / 8) bytes, lowest bit of each byte first."""
-        return self._words.astype(_WORD_OF_BYTES, copy=False).tobytes()[: (self._length + 7) // 8]
+        words = self._words if _NATIVE else self._words.astype(_WORD_OF_BYTES)
+        return words.tobytes()[: (self._length + 7) // 8]
 
     def weight(self) -> int:
         """Return the number of ones."""
@@ -325,7 +329,7 @@ def concatenate(parts: Iterable[Bits]) -> Bits:
 def _trusted(words: Words, length: int) -> Bits:
     """Return bits of words that nobody else has, zero past the end: what `Bits` checks holds already."""
     bits = object.__new__(Bits)
-    words.setflags(write=False)
+    words.flags.writeable = False
     bits._words = words
     bits._length = length
     return bits

@@ -22,8 +22,8 @@ TAG_BYTES = 16
 HASH_KEY_BYTES = 32
 """Length of the key of a `Transcript`: 16 bytes for what the reference says, 16 for what the corrector says."""
 BLOCK_BYTES = 16
-BUFFER_WORDS = 4096
-BUFFER_BYTES = 8 * BUFFER_WORDS
+BUFFER_BYTES = 2**15
+"""Hashed at once, since a call of the kernel costs as much as hashing some kilobytes."""
 
 
 class PolynomialHasher(SingleUse):
@@ -36,7 +36,7 @@ class PolynomialHasher(SingleUse):
         InputError: a key of another length.
     """
 
-    __slots__ = ("_buffer", "_filled", "_length", "_state", "_table", "_view")
+    __slots__ = ("_length", "_pieces", "_state", "_table", "_waiting_bytes")
 
     def __init__(self, key: bytes) -> None:
         wrong = _not_secret_bytes("key", key, BLOCK_BYTES)
@@ -46,9 +46,8 @@ class PolynomialHasher(SingleUse):
         self._table = np.empty(TABLE_WORDS, dtype=np.uint64)
         power_table(np.frombuffer(bytearray(key), dtype="<u8").astype(np.uint64), self._table)
         self._state = np.zeros(2, dtype=np.uint64)
-        self._buffer = np.zeros(BUFFER_WORDS, dtype="<u8")
-        self._view = self._buffer.data.cast("B")
-        self._filled = 0
+        self._pieces: list[bytes] = []
+        self._waiting_bytes = 0
         self._length = 0
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
@@ -57,26 +56,30 @@ class PolynomialHasher(SingleUse):
         Raises:
             InputError: no bytes.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise InputError(f"data must be bytes; found {described(data)}")
-        rest = data if isinstance(data, bytes) else memoryview(data).cast("B")
-        length = len(rest)
+        if type(data) is not bytes:
+            if not isinstance(data, bytes | bytearray | memoryview):
+                raise InputError(f"data must be bytes; found {described(data)}")
+            data = bytes(data)  # the caller may write into it
+        length = len(data)
         self._length += length
-        while length >= (room := BUFFER_BYTES - self._filled):
-            self._view[self._filled :] = rest[:room]
-            absorb(self._state, self._table, self._buffer, BUFFER_BYTES // BLOCK_BYTES)
-            self._filled = 0
-            rest = memoryview(rest)[room:]
-            length -= room
-        end = self._filled + length
-        self._view[self._filled : end] = rest
-        self._filled = end
+        self._waiting_bytes += length
+        self._pieces.append(data)
+        if self._waiting_bytes >= BUFFER_BYTES:
+            self._absorb()
+
+    def _absorb(self) -> None:
+        """Hash what waits, but for the rest that fills no buffer."""
+        whole = self._waiting_bytes // BUFFER_BYTES * BUFFER_BYTES
+        waiting = bytearray().join(self._pieces)
+        absorb(self._state, self._table, np.frombuffer(waiting, dtype="<u8", count=whole // 8), whole // BLOCK_BYTES)
+        self._pieces = [bytes(memoryview(waiting)[whole:])]
+        self._waiting_bytes -= whole
 
     def digest(self) -> bytes:
         """Return the hash of the stream so far, 16 bytes, little-endian; more may follow. Secret without a pad."""
-        blocks = -(-self._filled // BLOCK_BYTES)
+        blocks = -(-self._waiting_bytes // BLOCK_BYTES)
         last = np.zeros(2 * blocks + 2, dtype="<u8")
-        last.view(np.uint8)[: self._filled] = np.frombuffer(self._view, dtype=np.uint8)[: self._filled]
+        last.view(np.uint8)[: self._waiting_bytes] = np.frombuffer(b"".join(self._pieces), dtype=np.uint8)
         last[-2] = 8 * self._length
         state = self._state.copy()
         absorb(state, self._table, last, blocks + 1)

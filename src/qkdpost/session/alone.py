@@ -20,7 +20,7 @@ class Alone(SingleUse):
         self._lock = RLock()
 
     def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):
             raise LocalProtocolError(
                 "another thread is in a call of this session, which takes one at a time: with an executor submit by "
                 "qkdpost.transport.asyncio.in_turn, or from `idle`"

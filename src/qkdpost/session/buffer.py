@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.codec import LENGTH_BYTES
 
 __all__ = ["ReceiveBuffer"]
+
+_LENGTH = struct.Struct("<I")
 
 
 class ReceiveBuffer:
@@ -13,20 +17,25 @@ class ReceiveBuffer:
 
     def __init__(self, max_payload_bytes: int) -> None:
         self._max_payload_bytes = max_payload_bytes
-        self._data = bytearray()
+        self._data: bytes | bytearray = b""
         self._start = 0
 
     def append(self, data: bytes | bytearray | memoryview) -> None:
         """Add received bytes."""
-        if self._start:
-            del self._data[: self._start]
-            self._start = 0
+        start, self._start = self._start, 0
+        if start == len(self._data):  # the usual case: whole frames came, which need not be moved to be found
+            self._data = data if type(data) is bytes else bytes(data)
+            return
+        if not isinstance(self._data, bytearray):
+            self._data = bytearray(self._data)
+        del self._data[:start]
         self._data += data
 
     @property
     def next_bytes(self) -> int:
         """Length of the next frame's payload as announced, or 0 where nothing is."""
-        return int.from_bytes(self._data[self._start : self._start + LENGTH_BYTES], "little")
+        start, data = self._start, self._data
+        return int.from_bytes(data[start : start + LENGTH_BYTES], "little") if start < len(data) else 0
 
     def next_frame(self) -> bytes | None:
         """Return the next whole frame, or None until more bytes come.
@@ -34,21 +43,22 @@ class ReceiveBuffer:
         Raises:
             RemoteProtocolError: the peer announces a frame that is longer than allowed.
         """
-        body = self._start + LENGTH_BYTES
-        if len(self._data) < body:
+        data, start = self._data, self._start
+        body = start + LENGTH_BYTES
+        if len(data) < body:
             return None
-        length = int.from_bytes(self._data[self._start : body], "little")
+        length: int = _LENGTH.unpack_from(data, start)[0]
         if length > self._max_payload_bytes:
             raise RemoteProtocolError(
                 f"the peer announces a message of {length} bytes; at most {self._max_payload_bytes} allowed"
             )
-        if len(self._data) < body + length:
+        end = body + length
+        if len(data) < end:
             return None
-        frame = bytes(memoryview(self._data)[self._start : body + length])
-        self._start = body + length
-        return frame
+        self._start = end
+        return data[start:end] if isinstance(data, bytes) else bytes(memoryview(data)[start:end])
 
     def clear(self) -> None:
         """Forget everything."""
-        self._data = bytearray()
+        self._data = b""
         self._start = 0

@@ -28,10 +28,8 @@ _greeting_decoder = msgspec.msgpack.Decoder(_AnyGreeting)
 
 def encode(message: Message) -> bytes:
     """Return the frame of `message`: length of the payload, 4 bytes little-endian, then the payload."""
-    frame = bytearray(LENGTH_BYTES)
-    _encoder.encode_into(message, frame, LENGTH_BYTES)
-    frame[:LENGTH_BYTES] = (len(frame) - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "little")
-    return bytes(frame)
+    payload = _encoder.encode(message)
+    return len(payload).to_bytes(LENGTH_BYTES, "little") + payload
 
 
 def decode(frame: bytes) -> Message:

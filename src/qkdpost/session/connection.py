@@ -31,6 +31,7 @@ from qkdpost.version import printable
 __all__ = ["Connection"]
 
 _ALIVE = encode(Alive())
+_HANDSHAKE, _OPEN, _CLOSED = ConnectionState.HANDSHAKE, ConnectionState.OPEN, ConnectionState.CLOSED
 PACKET_BYTES = 1400
 """What goes over most lines in one packet. Short answers to short messages are sent together up to here."""
 
@@ -46,7 +47,10 @@ class Connection(SingleUse):
     def __init__(self, line: Line, queue: RecordQueue) -> None:
         self.state = ConnectionState.HANDSHAKE
         self.line = line
+        self._opens = line.opens
         self.blocks = BlockTable(line, queue)
+        self.settled = False
+        """Whether there is nothing to do until bytes or records come."""
         self._queue = queue
         self._buffer = ReceiveBuffer(line.link.max_message_bytes)
         self._hello = make_hello(line.role, line.link, line.pool, line.random_source)
@@ -55,7 +59,7 @@ class Connection(SingleUse):
     @property
     def alive(self) -> bool:
         """Whether it has not ended."""
-        return self.state.alive
+        return self.state < _CLOSED
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes of the peer, and work.
@@ -64,6 +68,7 @@ class Connection(SingleUse):
             RemoteProtocolError, AuthenticationError: the peer broke the protocol; the connection is broken.
         """
         self._buffer.append(data)
+        self.settled = False
         self.guarded(self._work)
 
     def work(self) -> None:
@@ -107,21 +112,26 @@ class Connection(SingleUse):
 
     def _work(self) -> None:
         """Take a frame, and more until there is enough to send; when there are none, let what paused go on."""
-        while self.state < ConnectionState.CLOSED:
+        runs = self.blocks.runs
+        while self.state < _CLOSED:
             frame = self._buffer.next_frame()
             if frame is None:
                 self._resume()
                 return
-            first = self.state is ConnectionState.HANDSHAKE
-            self._handle(read_greeting(frame) if first else decode(frame), frame)
-            self._open_or_close()
+            first = self.state is _HANDSHAKE
+            in_flight = len(runs)
+            message = read_greeting(frame) if first else decode(frame)
+            self._handle(message, frame)
+            # A round of correction changes nothing here, unless its block died of it.
+            if type(message) is not CorrectionRound or len(runs) != in_flight:
+                self._open_or_close()
             # What is ready does not wait for long work, which long messages bring.
             outgoing = len(self.line.outgoing)
             if outgoing and outgoing + max(len(frame), self._buffer.next_bytes) > PACKET_BYTES:
                 return
 
     def _handle(self, message: Message, frame: bytes) -> None:
-        following = next_state(self.state, type(message), peer_opens=not self.line.opens)
+        following = next_state(self.state, type(message), peer_opens=not self._opens)
         match message:
             case CorrectionRound():  # by far the most
                 self.blocks.deliver(message, frame)
@@ -162,16 +172,17 @@ class Connection(SingleUse):
         line.pool_level.look()
 
     def _resume(self) -> None:
-        if self.state is ConnectionState.OPEN:
+        if self.state is _OPEN:
             self.blocks.advance_all()
             self._open_or_close()
+        self.settled = self.blocks.waits_for_peer
 
     def _open_or_close(self) -> None:
-        if not self.line.opens or self.state is not ConnectionState.OPEN:
+        if not self._opens or self.state is not _OPEN:
             return
         while self.blocks.open_next():
             pass
-        if not self._queue.finished or not self.blocks.idle:
+        if not self.blocks.idle or not self._queue.finished:
             return
         if self.blocks.next_run() is None or self.blocks.exhausted:
             self.line.send(Close())

@@ -243,10 +243,10 @@ class Session(SingleUse):
             Exception: whatever `save_pool` raises; nothing is handed out then, and the next call tries again.
         """
         with self._alone:
-            outgoing = self._connection.line.outgoing
+            outgoing = (connection := self._connection).line.outgoing
             try:
-                if not outgoing and self._connection.alive:
-                    self._act(self._connection.work)
+                if not outgoing and not connection.settled and connection.alive:
+                    self._act(connection.work)
             finally:
                 self._save()
             data = bytes(outgoing)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qkdpost.dialogue.messages import BlockMessage, Confirmation
-from qkdpost.dialogue.program import AllHeld, Facts, NeedRecord, Program, Wait
+from qkdpost.dialogue.program import RECEIVE, AllHeld, Facts, NeedRecord, Program, Wait
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.single_use import SingleUse
 from qkdpost.stages.block import Block
@@ -16,7 +16,7 @@ from qkdpost.stages.stage import Hears, Stage, heard_from
 
 __all__ = ["BlockRun", "Host", "Traffic"]
 
-_WAITS = (Wait, NeedRecord, AllHeld)
+_WAITS = frozenset({Wait, NeedRecord, AllHeld})
 MESSAGE_OVERHEAD_BYTES = 256
 """About what a message takes in memory besides its content."""
 
@@ -79,7 +79,7 @@ class BlockRun(SingleUse):
     @property
     def waits_for_peer(self) -> bool:
         """Whether nothing but a message of the peer lets it go on, once `advance` has returned."""
-        return self._waiting is Wait.RECEIVE
+        return self._waiting is RECEIVE
 
     @property
     def completed_stages(self) -> list[str]:
@@ -89,15 +89,17 @@ class BlockRun(SingleUse):
     def send(self, message: BlockMessage) -> None:
         """Say something of this block; the tags cover it, unless it is one."""
         frame = self.host.send(message)
-        self.traffic.messages_sent += 1
-        self.traffic.bytes_sent += len(frame)
+        traffic = self.traffic
+        traffic.messages_sent += 1
+        traffic.bytes_sent += len(frame)
         if type(message) is not Confirmation:
             self.block.transcript.sent(frame)
 
     def note_received(self, message: BlockMessage, frame: bytes) -> None:
         """Count what the peer said of this block, and put it under the tags, unless it is one."""
-        self.traffic.messages_received += 1
-        self.traffic.bytes_received += len(frame)
+        traffic = self.traffic
+        traffic.messages_received += 1
+        traffic.bytes_received += len(frame)
         if type(message) is not Confirmation:
             self.block.transcript.received(frame)
 
@@ -140,17 +142,17 @@ class BlockRun(SingleUse):
         """Do what a stage asks for, as long as that can be done; tell whether it is complete."""
         ready, value = self._awaited()
         while ready:
+            self._waiting = None
             try:
-                request = program.send(value)
+                request: Any = program.send(value)
             except StopIteration as stop:  # of the stage alone: from elsewhere it is a fault, and no end of one
                 self.outcome = stop.value
                 return True
-            if request is Wait.RECEIVE or isinstance(request, _WAITS):
+            value = None
+            if request is RECEIVE or type(request) in _WAITS:
                 self._waiting = request
                 ready, value = self._awaited()
-                continue
-            self._waiting = value = None
-            if isinstance(request, Facts):
+            elif isinstance(request, Facts):
                 self.facts.append(request)
             else:
                 self.send(request)
@@ -158,8 +160,8 @@ class BlockRun(SingleUse):
 
     def _awaited(self) -> tuple[bool, Any]:
         """Return whether what the stage waits for is there, and what it is resumed with."""
-        if self._waiting is Wait.RECEIVE:
-            return self._heard_next()
+        if self._waiting is RECEIVE:
+            return (True, self._next_heard()) if self._inbox else (False, None)
         if self._waiting is None:
             return True, None
         if isinstance(self._waiting, NeedRecord):
@@ -171,15 +173,13 @@ class BlockRun(SingleUse):
         # A peer that has gone on has heard what was said; and it may count on this side's having done so, too.
         return bool(self._inbox) or self.host.all_is_sent(), None
 
-    def _heard_next(self) -> tuple[bool, Any]:
-        if not self._inbox:
-            return False, None
+    def _next_heard(self) -> BlockMessage:
         message, size = self._inbox.popleft()
         self._inbox_bytes -= size
         if type(message) not in self._hears[self.completed]:
             name = self.stages[self.completed].name
             raise RemoteProtocolError(f"{type(message).__name__} has no place in {name}")
-        return True, message
+        return message
 
     def _complete_stage(self) -> None:
         self._program = None

@@ -51,6 +51,11 @@ class BlockTable(SingleUse):
         return not self.runs and not self.unanswered_aborts
 
     @property
+    def waits_for_peer(self) -> bool:
+        """Whether no block can go on, and none can be opened, before the peer says something or a record comes."""
+        return not self._waiting_here and not self.exhausted
+
+    @property
     def exhausted(self) -> bool:
         """Whether authentication key ran out with nothing in flight that could bring more, and none was supplied."""
         return self._exhausted_at == self.line.pool.revision
@@ -69,10 +74,10 @@ class BlockTable(SingleUse):
         there are none, that is said once.
         """
         line = self.line
-        if len(self.runs) >= line.link.blocks.in_flight or self.exhausted:
+        if len(self.runs) >= line.link.blocks.in_flight:
             return False
         following = self.next_run()
-        if following is None:
+        if following is None or self.exhausted:
             return False
         commitment = line.random_source(COMMITMENT_BYTES)
         try:
