@@ -177,7 +177,7 @@ def test_numbers_and_choices_of_numpy_have_the_text_of_plain_ones() -> None:
         ),
         correction=qp.Ldpc(decoder=np.str_("fast")),
         security=qp.Security(epsilon=np.float64(1e-10), concentration=np.str_("hypergeometric")),  # type: ignore[arg-type]
-        blocks=qp.Blocks(detections=np.int64(1000), frame_bits=np.array(2**14)),  # type: ignore[arg-type]
+        blocks=qp.Blocks(detections=np.int64(1000), frame_bits=np.array(2**16)),  # type: ignore[arg-type]
     )
     assert type(given.blocks.detections) is int
     assert given == plain

@@ -21,7 +21,10 @@ from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 
 PERMILLES = (900, 700, 500, 300, 200, 100, 30, 10, 1)
-CASCADES = st.builds(qp.Cascade, parameters=st.sampled_from(["original", "yan", "power-of-two", "near-optimal"]))
+CASCADES = st.builds(
+    qp.Cascade,
+    parameters=st.sampled_from(["original", "yan", "power-of-two", "near-optimal", "balanced", "few-rounds"]),
+)
 LDPCS = st.builds(
     qp.Ldpc,
     frame_bits=st.sampled_from([2**14, 2**16, 2**18, 2**20]),

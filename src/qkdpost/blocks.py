@@ -31,7 +31,7 @@ class Blocks(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     detections: int = 2**21
     max_detections: int = 2**26
     in_flight: int = 4
-    frame_bits: int = 2**14
+    frame_bits: int = 2**16
     frame_tag_bits: int = 24
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 import qkdpost as qp
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import method
+from qkdpost.reconciliation.cascade.correction import CascadePlan
 from qkdpost.reconciliation.cascade.parameters import PARAMETER_SETS
 from qkdpost.reconciliation.ldpc.codes import code_names, frame_lengths, load_code
 from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
@@ -25,12 +26,13 @@ from qkdpost.reconciliation.settings import CascadeSet, FirstFailures, FrameBits
 
 
 def chosen(*, block_bits: int = 2**22, qber_ppm: int = 30_000, in_flight: int = 4, **changes: float) -> str:
-    return plan_correction(qp.Auto(**changes), task(block_bits, qber_ppm, in_flight)).method
+    plan = plan_correction(qp.Auto(**changes), task(block_bits, qber_ppm, in_flight))
+    return plan.parameters.name if isinstance(plan, CascadePlan) else plan.method
 
 
 def task(block_bits: int, qber_ppm: int, in_flight: int) -> CorrectionTask:
     return CorrectionTask(
-        block_bits=block_bits, qber_ppm=qber_ppm, uncertainty_permille=10, frame_bits=2**14, in_flight=in_flight
+        block_bits=block_bits, qber_ppm=qber_ppm, uncertainty_permille=10, frame_bits=2**16, in_flight=in_flight
     )
 
 
@@ -38,33 +40,41 @@ def task(block_bits: int, qber_ppm: int, in_flight: int) -> CorrectionTask:
     ("easier", "harder"),
     [
         ({"round_trip_ms": 1.0}, {"round_trip_ms": 10.0}),
-        ({"in_flight": 32}, {"in_flight": 8}),
-        ({"block_bits": 2**22}, {"block_bits": 2**19}),
+        ({"in_flight": 32}, {"in_flight": 4}),
+        ({"block_bits": 2**23}, {"block_bits": 2**20}),
         ({"processor_mbit_per_s": 2.0}, {"processor_mbit_per_s": 50.0}),
-        ({"qber_ppm": 10_000}, {"qber_ppm": 90_000}),
     ],
 )
 def test_cascade_is_taken_where_the_work_hides_its_rounds(easier: dict[str, float], harder: dict[str, float]) -> None:
-    """2^22 bits at 10 Mbit/s are 419 ms of work; 700 rounds of 10 ms among 24 blocks wait for 292 ms of it."""
-    line = {"round_trip_ms": 10.0, "in_flight": 24}
-    assert chosen(**line | easier) == "cascade"  # type: ignore[arg-type]
-    assert chosen(**line | {"in_flight": 12} | harder) == "ldpc"  # type: ignore[arg-type]
+    """2^22 bits at 10 Mbit/s are 419 ms of work; 400 rounds of 10 ms among 8 blocks wait for 500 ms, 185 for 231."""
+    line = {"round_trip_ms": 10.0, "in_flight": 8}
+    assert chosen(**line) == "few-rounds"  # type: ignore[arg-type]
+    assert chosen(**line | easier) == "balanced"  # type: ignore[arg-type]
+    assert chosen(**line | {"in_flight": 4} | harder) == "ldpc"  # type: ignore[arg-type]
 
 
-def test_the_rule_at_its_edge() -> None:
-    line = {"round_trip_ms": 10.0, "in_flight": 7, "processor_mbit_per_s": 1.0}
-    assert cascade_rounds(30_000) == 700
-    assert chosen(block_bits=1_000_000, **line) == "cascade"
-    assert chosen(block_bits=999_999, **line) == "ldpc"
+def test_the_rule_at_its_edges() -> None:
+    line = {"round_trip_ms": 10.0, "in_flight": 4, "processor_mbit_per_s": 1.0}
+    assert [cascade_rounds(name, 30_000) for name in ("balanced", "few-rounds")] == [400, 185]
+    assert [chosen(block_bits=bits, **line) for bits in (1_000_000, 999_999)] == ["balanced", "few-rounds"]
+    assert [chosen(block_bits=bits, **line) for bits in (462_500, 462_499)] == ["few-rounds", "ldpc"]
 
 
-def test_without_waiting_it_is_cascade() -> None:
-    assert chosen(block_bits=1000) == "cascade"
+def test_more_errors_take_more_rounds() -> None:
+    line = {"round_trip_ms": 10.0, "in_flight": 8, "block_bits": 2**22}
+    assert [chosen(qber_ppm=rate, **line) for rate in (10_000, 90_000)] == ["balanced", "few-rounds"]  # type: ignore[arg-type]
+
+
+def test_without_waiting_it_is_cascade_as_it_was_set() -> None:
+    assert chosen(block_bits=1000) == "balanced"
+    plan = plan_correction(qp.Auto(cascade=qp.Cascade(parameters="yan")), task(1000, 30_000, 1))
+    assert isinstance(plan, CascadePlan)
+    assert (plan.parameters.name, plan.parameters.frame_bits) == ("yan", 1000)
 
 
 def test_what_no_code_corrects_goes_to_cascade() -> None:
     assert chosen(round_trip_ms=100.0) == "ldpc"
-    assert chosen(round_trip_ms=100.0, qber_ppm=400_000) == "cascade"
+    assert chosen(round_trip_ms=100.0, qber_ppm=400_000) == "balanced"
 
 
 def test_methods_named_are_taken() -> None:
@@ -115,11 +125,12 @@ def test_a_decoder_that_is_not_here_is_refused_where_it_may_be_needed() -> None:
         check_decoder(qp.Auto(ldpc=qp.Ldpc(decoder="another")))
 
 
-@pytest.mark.parametrize("qber", [0.005, 0.03, 0.08, 0.11])
-def test_rounds_are_about_those_of_cascade(qber: float) -> None:
-    """Within a factor of two, at a hundred frames."""
-    rng = np.random.default_rng(3)
-    alice = rng.integers(0, 2, 100 * 2**14, dtype=np.uint8)
-    bob = alice ^ (rng.random(alice.size) < qber)
-    rounds = qp.reconcile(alice, bob, method="cascade", qber=qber, seed=bytes(32)).rounds
-    assert 0.5 < cascade_rounds(round(1e6 * qber)) / rounds < 2.0
+@pytest.mark.parametrize("name", PARAMETER_SETS)
+def test_rounds_are_about_those_of_cascade(name: CascadeSet) -> None:
+    """Within a factor of two; the seeds are fixed."""
+    for qber in (0.005, 0.03, 0.08, 0.11):
+        rng = np.random.default_rng(3)
+        alice = rng.integers(0, 2, 2**21, dtype=np.uint8)
+        bob = alice ^ (rng.random(alice.size) < qber)
+        rounds = qp.reconcile(alice, bob, qber=qber, parameters=name, seed=bytes(32)).rounds
+        assert 0.5 < cascade_rounds(name, round(1e6 * qber)) / rounds < 2.0, (name, qber, rounds)

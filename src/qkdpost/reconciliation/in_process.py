@@ -26,7 +26,7 @@ __all__ = ["BitMethod", "Fallback", "Reconciled", "drive", "reconcile"]
 
 Outcome = TypeVar("Outcome")
 
-_CASCADE_FRAME_BITS = 1 << 14
+_CASCADE_FRAME_BITS = 1 << 16
 """Of a frame by default, as in `qkdpost.Blocks`."""
 BitMethod = Literal["cascade", "ldpc", "auto"]
 """The methods of the package that correct bits."""
@@ -81,7 +81,7 @@ def reconcile(
     method: BitMethod | RegisteredName = "cascade",
     qber: float,
     frame_bits: int | None = None,
-    parameters: CascadeSet = "near-optimal",
+    parameters: CascadeSet = "balanced",
     decoder: LdpcDecoderName = "fast",
     first_failures_permille: int = 300,
     blind_rounds: int = 3,
@@ -103,9 +103,8 @@ def reconcile(
         qber: the error rate as estimated beforehand, 0 to 0.5; taken to the nearest part per million. Rather too
             high than too low: LDPC makes up for an estimate that is far too low by more rounds and by Cascade, at a
             price that is charged.
-        frame_bits: length of a frame in bits; the last frame may be shorter. By default that of a link: 2^14 for
-            Cascade, 2^16 for LDPC, which has frames of 2^14, 2^16, 2^18 and 2^20 bits and takes shorter ones for a
-            string that does not fill these.
+        frame_bits: length of a frame in bits; the last frame may be shorter. By default that of a link, 2^16. LDPC has
+            frames of 2^14, 2^16, 2^18 and 2^20 bits, and takes shorter ones for a string that does not fill these.
         parameters: the named set of block sizes of Cascade.
         decoder: of LDPC, a key of `qkdpost.reconciliation.ldpc.decoders.DECODERS`.
         first_failures_permille: of LDPC, as `Ldpc.first_failures_permille`.

@@ -4,13 +4,14 @@
 and of a block's numbers a `CorrectionPlan`. Sessions, `qkdpost.reconcile` and tests run the plan by
 `qkdpost.reconciliation.correction.correct`.
 
-The rule of `Auto`: Cascade discloses least, and takes several hundred rounds; as long as the blocks in flight can hide
+The rule of `Auto`: Cascade discloses least, and takes some hundred rounds; as long as the blocks in flight can hide
 them it is the better choice. It is taken if
 
-    cascade_rounds(error rate) * round_trip_ms / in_flight <= block bits / (1000 processor_mbit_per_s),
+    cascade_rounds(parameters, error rate) * round_trip_ms / in_flight <= block bits / (1000 processor_mbit_per_s),
 
-that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block; else LDPC,
-if a code corrects the error rate.
+that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block: with the
+settings' own block sizes if that holds for them, else with the set "few-rounds" if it holds for that; else LDPC, if a
+code corrects the error rate.
 
 Below 1 % frames hold few errors, and LDPC discloses more than Cascade's 1.05 to 1.1 times the limit: with frames of
 2^16 bits about 1.23 times at 0.5 %, 1.33 at 0.2 %, 1.47 at 0.1 %, and never less than 1.3 % of the bits, whatever the
@@ -34,7 +35,15 @@ from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
 from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
-from qkdpost.reconciliation.settings import Auto, Cascade, CorrectionSettings, Ldpc, Multidimensional, Slices
+from qkdpost.reconciliation.settings import (
+    Auto,
+    Cascade,
+    CascadeSet,
+    CorrectionSettings,
+    Ldpc,
+    Multidimensional,
+    Slices,
+)
 
 __all__ = [
     "METHODS",
@@ -54,7 +63,7 @@ class CorrectionTask:
     """What both hosts know about a block that is to be corrected.
 
     Args:
-        block_bits: bits to correct.
+        block_bits: bits to correct; frames of Cascade are no longer.
         qber_ppm: the error rate expected, errors in 10^6 bits.
         uncertainty_permille: its relative standard error, in thousandths.
         frame_bits: length of a frame of Cascade, which is that of verification too.
@@ -124,12 +133,24 @@ def check_decoder(settings: CorrectionSettings) -> None:
         raise ConfigurationError(f"decoder of slices must be one of {', '.join(DECODERS)}; found {settings.decoder!r}")
 
 
-def cascade_rounds(qber_ppm: int) -> int:
-    """Return about how many rounds Cascade takes for a block of some hundred frames, by measurement.
+def cascade_rounds(parameters: CascadeSet, qber_ppm: int) -> int:
+    """Return about how many rounds Cascade takes for a block of 64 frames of 2^16 bits, by measurement.
 
-    Of 2^22 bits in frames of 2^14: 320 at 0.5 %, 780 at 3 %, 1,040 at 8 %, 1,680 at 11 %. Small blocks take fewer.
+    They hold within a factor of two from 0.2 to 11 %. Smaller blocks and shorter frames take fewer.
     """
-    return 400 + qber_ppm // 100
+    at_no_errors, ppm_a_round = _ROUNDS[parameters]
+    return at_no_errors + qber_ppm // ppm_a_round
+
+
+_ROUNDS: dict[CascadeSet, tuple[int, int]] = {
+    "original": (100, 10_000),
+    "yan": (350, 10_000),
+    "optimised": (200, 2_000),
+    "power-of-two": (900, 1_000),
+    "near-optimal": (500, 45),
+    "balanced": (250, 200),
+    "few-rounds": (170, 2_000),
+}
 
 
 def _method_of(settings: CorrectionSettings) -> CorrectionMethod:
@@ -140,7 +161,8 @@ def _method_of(settings: CorrectionSettings) -> CorrectionMethod:
 
 
 def _plan_cascade(settings: Cascade, task: CorrectionTask) -> CascadePlan:
-    return CascadePlan(parameters=parameters_for(settings.parameters, task.qber_ppm, task.frame_bits))
+    frame_bits = max(1, min(task.frame_bits, task.block_bits))
+    return CascadePlan(parameters=parameters_for(settings.parameters, task.qber_ppm, frame_bits))
 
 
 def _plan_ldpc(settings: Ldpc, task: CorrectionTask) -> LdpcCorrection:
@@ -158,13 +180,14 @@ def _plan_ldpc(settings: Ldpc, task: CorrectionTask) -> LdpcCorrection:
 
 
 def _plan_by_rule(settings: Auto, task: CorrectionTask) -> CorrectionPlan:
-    if _cascade_keeps_up(settings, task):
-        return _plan_cascade(settings.cascade, task)
+    for cascade in (settings.cascade, Cascade(parameters="few-rounds")):
+        if _keeps_up(cascade, settings, task):
+            return _plan_cascade(cascade, task)
     return _plan_ldpc(settings.ldpc, task)
 
 
-def _cascade_keeps_up(settings: Auto, task: CorrectionTask) -> bool:
-    waiting_ms = cascade_rounds(task.qber_ppm) * settings.round_trip_ms / task.in_flight
+def _keeps_up(cascade: Cascade, settings: Auto, task: CorrectionTask) -> bool:
+    waiting_ms = cascade_rounds(cascade.parameters, task.qber_ppm) * settings.round_trip_ms / task.in_flight
     return waiting_ms <= task.block_bits / (1000.0 * settings.processor_mbit_per_s)
 
 
