@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -225,9 +226,14 @@ def _altered(path: str, value: object, default: object) -> Iterator[str]:
     same = type(value) is type(default)
     if layout.tag_field is not None and not same:
         yield f"{before}{layout.tag_field}"
-    for info in msgspec.structs.fields(value):
+    for info in _layout(type(value)):
         default_of_field = getattr(default, info.name) if same else _default_of(info)
         yield from _altered(f"{before}{info.name}", getattr(value, info.name), default_of_field)
+
+
+@lru_cache(maxsize=64)
+def _layout(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
 def _default_of(info: msgspec.structs.FieldInfo) -> object:

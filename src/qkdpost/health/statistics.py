@@ -11,6 +11,8 @@ import math
 
 __all__ = ["excess_bits", "relative_entropy", "share_interval", "shortfall_bits"]
 
+_PRECISION = 1e-9
+
 
 def relative_entropy(share: float, probability: float) -> float:
     """Return D(share || probability) of two coins in bits; infinity where the second rules the first out."""
@@ -44,14 +46,27 @@ def share_interval(count: int, trials: int, bits: float) -> tuple[float, float]:
 
 
 def _edge(share: float, end: float, trials: int, bits: float) -> float:
-    """Return, between `share` and `end`, the probability at which `share` becomes as rare as 2^-bits."""
+    """Return, between `share` and `end`, the probability at which `share` becomes as rare as 2^-bits.
+
+    By Newton's rule from where a normal law has the edge, and by halving where that leaves the interval.
+    """
     if share == end:
         return end
     inside, outside = share, end
+    middle = share + math.copysign(math.sqrt(2 * math.log(2) * bits * share * (1 - share) / trials), end - share)
     for _ in range(60):
-        middle = (inside + outside) / 2.0
-        if trials * relative_entropy(share, middle) > bits:
+        if not min(inside, outside) < middle < max(inside, outside):
+            middle = (inside + outside) / 2.0
+        excess = relative_entropy(share, middle) - bits / trials
+        if excess > 0.0:
             outside = middle
         else:
             inside = middle
+        distance, variance = middle - share, middle * (1.0 - middle)
+        if not distance or not variance:
+            continue
+        step = excess * variance * math.log(2.0) / distance
+        if abs(step) <= _PRECISION * abs(distance):
+            return middle
+        middle -= step
     return outside

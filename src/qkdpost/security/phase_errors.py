@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 from qkdpost.checks import choice, whole_number
@@ -12,6 +13,9 @@ from qkdpost.statistics.sampling import hypergeometric_key_errors, serfling_devi
 __all__ = ["Concentration", "check_concentration", "max_phase_errors"]
 
 Concentration = Literal["hypergeometric", "serfling"]
+
+_key_errors = lru_cache(maxsize=16)(hypergeometric_key_errors)
+"""A block asks twice, before correction and for its length."""
 
 
 def check_concentration(concentration: str) -> None:
@@ -52,6 +56,6 @@ def max_phase_errors(
     if key_bits == 0 or test_bits == 0:
         return float(key_bits)
     if concentration == "hypergeometric":
-        return float(hypergeometric_key_errors(key_bits, test_bits, test_errors, tail))
+        return float(_key_errors(key_bits, test_bits, test_errors, tail))
     rate = test_errors / test_bits + serfling_deviation(key_bits, test_bits, tail)
     return key_bits * min(1.0, rate)
