@@ -34,7 +34,7 @@ from benchmarks.options import parser_of
 from benchmarks.pipeline import another, block_records
 from qkdpost._kernels.jit.decorators import kernel
 from qkdpost.dialogue.roles import ROLES
-from qkdpost.keys.authentication import Transcript
+from qkdpost.keys.authentication import PolynomialHasher
 from qkdpost.reconciliation.correction import correct
 from qkdpost.session import codec
 from qkdpost.session.buffer import ReceiveBuffer
@@ -163,7 +163,7 @@ def counted(parts: Parts) -> Iterator[None]:
             (qp.Session, ("receive_data", "data_to_send", "finish"), SESSION),
             (qp.Session, ("submit",), RECORDS),
             (ReceiveBuffer, ("append", "next_frame"), MESSAGES),
-            (Transcript, ("sent", "received", "tag", "verify"), TAGS),
+            (PolynomialHasher, ("update", "digest"), TAGS),
         ):
             for name in names:
                 stack.enter_context(patch.object(owner, name, parts.timed(part, getattr(owner, name))))

@@ -96,10 +96,10 @@ class Bits:
             InputError: too few or too many bytes, or bits past the end are set.
         """
         count = whole_number("length", length)
-        if type(data) is bytes and len(data) == (count + 7) // 8:  # the usual case: what a peer sent
+        if type(data) is bytes and (size := len(data)) == (count + 7) // 8:  # the usual case: what a peer sent
             if count % 8 and data[-1] >> count % 8:
                 raise InputError(_past_the_end(count))
-            words = np.frombuffer(data + _PADDING[len(data) % 8], _WORD_OF_BYTES)
+            words = np.frombuffer(data + _PADDING[size % 8], _WORD_OF_BYTES)
             return _trusted(words if _NATIVE else words.astype(_WORD), count)
         if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
             raw = np.asarray(data)

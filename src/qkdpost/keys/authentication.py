@@ -8,6 +8,7 @@ block of 16 bytes, the last one padded with zeros, and then for a block that hol
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 import numpy as np
 
@@ -116,7 +117,12 @@ class Transcript(SingleUse):
         InputError: a key of another length, or a `reference` that is neither True nor False.
     """
 
-    __slots__ = ("_received", "_sent")
+    __slots__ = ("_received", "_sent", "received", "sent")
+
+    sent: Callable[[bytes | bytearray | memoryview], None]
+    """Appends what this host sent."""
+    received: Callable[[bytes | bytearray | memoryview], None]
+    """Appends what this host received."""
 
     def __init__(self, hash_key: bytes, *, reference: bool) -> None:
         wrong = _not_secret_bytes("hash_key", hash_key, HASH_KEY_BYTES)
@@ -128,14 +134,7 @@ class Transcript(SingleUse):
             flag("reference", reference)
         first, second = PolynomialHasher(hash_key[:BLOCK_BYTES]), PolynomialHasher(hash_key[BLOCK_BYTES:])
         self._sent, self._received = (first, second) if reference else (second, first)
-
-    def sent(self, data: bytes | bytearray | memoryview) -> None:
-        """Append what this host sent."""
-        self._sent.update(data)
-
-    def received(self, data: bytes | bytearray | memoryview) -> None:
-        """Append what this host received."""
-        self._received.update(data)
+        self.sent, self.received = self._sent.update, self._received.update
 
     @property
     def forgery_bound(self) -> float:

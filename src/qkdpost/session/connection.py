@@ -131,10 +131,11 @@ class Connection(SingleUse):
                 return
 
     def _handle(self, message: Message, frame: bytes) -> None:
+        if type(message) is CorrectionRound and self.state is _OPEN:  # by far the most
+            self.blocks.deliver(message, frame)
+            return
         following = next_state(self.state, type(message), peer_opens=not self._opens)
         match message:
-            case CorrectionRound():  # by far the most
-                self.blocks.deliver(message, frame)
             case Hello():
                 self._greet(message, frame)
             case Ready():

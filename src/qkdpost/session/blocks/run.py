@@ -151,6 +151,8 @@ class BlockRun(SingleUse):
             value = None
             if request is RECEIVE or type(request) in _WAITS:
                 self._waiting = request
+                if request is RECEIVE and not self._inbox:
+                    return False
                 ready, value = self._awaited()
             elif isinstance(request, Facts):
                 self.facts.append(request)

@@ -175,9 +175,10 @@ class BlockTable(SingleUse):
 
     def advance_all(self) -> None:
         """Let every block go on that waited for a record, or for what it said to be sent."""
-        for number in sorted(self._waiting_here):
-            run = self.runs[number]
-            self._advance(run, run.advance)
+        if self._waiting_here:
+            for number in sorted(self._waiting_here):
+                run = self.runs[number]
+                self._advance(run, run.advance)
 
     def deliver(self, message: BlockMessage, frame: bytes) -> None:
         """Hand a message of the peer to its block.
@@ -204,7 +205,8 @@ class BlockTable(SingleUse):
             self._give_up(run, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
             return
         if run.waits_for_peer:
-            self._waiting_here.discard(run.block.number)
+            if self._waiting_here:
+                self._waiting_here.discard(run.block.number)
         elif not run.done:
             self._waiting_here.add(run.block.number)
         else:
