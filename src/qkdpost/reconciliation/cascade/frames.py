@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import sys
 
@@ -12,15 +13,21 @@ from numpy.typing import NDArray
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
 from qkdpost._kernels.cascade.round import advance
-from qkdpost.bits import Bits
+from qkdpost.bits import Bits, concatenate
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.shared_random import permutation, random_words
+from qkdpost.threads import each, threads_at_work
 
 __all__ = ["NOTHING", "Block", "FrameBatch", "Shared"]
 
-# Bits in work at once. Of a frame there are 3 trees of 2 bits for each bit, and for the few frames that need a subset
-# searched, 2 bits for each bit and such pass; with a word for each odd range, about a byte for each bit in work.
+# Bits in work at once. Of a frame there are trees of 2 bits for each bit and each pass but those of halves, and for
+# the few frames that need a subset searched, 2 bits for each bit and such pass; with a word for each odd range, about a
+# byte for each bit in work.
 _BITS_IN_WORK = 1 << 24
+# Parities asked in a round from which threads share it: more than a hundred microseconds of work.
+_PARITIES_WORTH_THREADS = 1 << 11
+# Frames that are worth a batch of their own: their steps are taken side by side.
+_FRAMES_WORTH_A_THREAD = 8
 
 NOTHING = Bits.zeros(0)
 
@@ -188,6 +195,14 @@ class Block:
             own: what the last round returned.
             answer: the peer's parities, as many; in the first round both are empty.
         """
+        together = len(self._work) > 1 and len(own) >= _PARITIES_WORTH_THREADS
+        parities = (self._ask_together if together else self._ask_in_turn)(own, answer)
+        for batch in [batch for batch in self._work if not batch.asked]:
+            self._put_down(batch)
+        return self._take_up(parities) if self._waiting else parities
+
+    def _ask_in_turn(self, own: Bits, answer: Bits) -> Bits:
+        """Take each batch through a round; all write into one row, in their order."""
         room = 0
         for batch in self._work:
             room += batch.room
@@ -197,24 +212,36 @@ class Block:
             told = batch.asked
             written = batch.advance(own, answer, read, output, written)
             read += told
-            if not batch.asked:
-                self._put_down(batch)
-        if self._waiting:
-            output, written = self._take_up(output, written)
-        parities = output[: (written + 63) // 64]
-        parities.setflags(write=False)  # else `Bits` makes a view for that, which takes as long as all the rest
-        return Bits(parities, written)
+        return _parities(output, written)
 
-    def _take_up(self, output: NDArray[np.uint64], written: int) -> tuple[NDArray[np.uint64], int]:
-        """Put waiting frames to work while there is room for them; return all parities of the round, and how many."""
+    def _ask_together(self, own: Bits, answer: Bits) -> Bits:
+        """Take the batches through a round in threads at once; each writes into a row of its own."""
+        ends = itertools.accumulate((batch.asked for batch in self._work), initial=0)
+
+        def ask(work: tuple[FrameBatch, int]) -> Bits:
+            batch, read = work
+            output = np.empty((batch.room + 63) // 64, dtype=np.uint64)
+            return _parities(output, batch.advance(own, answer, read, output, 0))
+
+        return concatenate(each(ask, list(zip(self._work, ends, strict=False))))
+
+    def _take_up(self, parities: Bits) -> Bits:
+        """Put waiting frames to work while there is room for them; return all parities of the round.
+
+        Which frames are taken up is the same on both hosts; how many batches they make depends on this one's threads,
+        and shows in nothing that is said.
+        """
+        parts = [parities]
+
+        def put_to_work(span: range) -> FrameBatch:
+            return FrameBatch(shared, self._bits, span, span.start * self._frame_bits, correcting=self._correcting)
+
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
-            batch = FrameBatch(shared, self._bits, span, span.start * self._frame_bits, correcting=self._correcting)
-            more = np.empty((batch.room + 63) // 64 + 1, dtype=np.uint64)
-            output = np.concatenate((output[: (written + 63) // 64], more))
-            written = batch.advance(NOTHING, NOTHING, 0, output, written)
-            self._work.append(batch)
-        return output, written
+            begun = each(put_to_work, _shares(span))
+            parts += each(_first_parities, begun)
+            self._work += begun
+        return concatenate(parts)
 
     def _put_down(self, batch: FrameBatch) -> None:
         """Keep what a finished batch ended with, and go on without it."""
@@ -223,3 +250,21 @@ class Block:
         batch.store(self.output)
         self.frame_parities[where] = batch.column(parity.PARITIES)
         self.frame_errors[where] = batch.column(parity.ERRORS)
+
+
+def _parities(output: NDArray[np.uint64], written: int) -> Bits:
+    parities = output[: (written + 63) // 64]
+    parities.setflags(write=False)  # else `Bits` makes a view for that, which takes as long as all the rest
+    return Bits(parities, written)
+
+
+def _first_parities(batch: FrameBatch) -> Bits:
+    output = np.empty((batch.room + 63) // 64, dtype=np.uint64)
+    return _parities(output, batch.advance(NOTHING, NOTHING, 0, output, 0))
+
+
+def _shares(span: range) -> list[range]:
+    """Divide frames into as many batches as there are threads to take them at once, each of a few frames at least."""
+    count = max(1, min(threads_at_work(), len(span) // _FRAMES_WORTH_A_THREAD))
+    bounds = [span.start + len(span) * share // count for share in range(count + 1)]
+    return [range(*pair) for pair in itertools.pairwise(bounds)]

@@ -1,0 +1,73 @@
+"""Frames in work: shared among threads they say and find the same, whatever the other host does."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from qkdpost.bits import Bits
+from qkdpost.reconciliation import CascadeOutcome, parameters_for, run_cascade
+from qkdpost.reconciliation.cascade import frames
+from qkdpost.threads import sharing
+
+SEED = bytes(range(32))
+FRAME_BITS = 256
+
+
+def conversation(strings: list[Bits], executor: ThreadPoolExecutor | None) -> tuple[list[CascadeOutcome], list[Bits]]:
+    """Run both sides, the corrector's alone with an executor; return what they end with, and what that one said."""
+    sides = [
+        run_cascade(
+            bits,
+            frame_bits=FRAME_BITS,
+            parameters=parameters_for("balanced", 30_000, FRAME_BITS),
+            seed=SEED,
+            reference=which == 0,
+        )
+        for which, bits in enumerate(strings)
+    ]
+    ends: list[CascadeOutcome] = []
+    said: list[Bits] = []
+    answers: list[Bits | None] = [None, None]
+    while not ends:
+        told: list[Bits] = []
+        for which, side in enumerate(sides):
+            with sharing(executor if which else None):
+                try:
+                    told.append(next(side) if answers[which] is None else side.send(answers[which]))  # type: ignore[arg-type]
+                except StopIteration as stop:
+                    ends.append(stop.value)
+        answers = [*reversed(told)]
+        said += told[1:]
+    return ends, said
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5])
+@pytest.mark.parametrize("bits_in_work", [1 << 24, 1 << 13])
+def test_threads_show_in_nothing(threads: int, bits_in_work: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where not all frames are in work at once: both hosts take up the same ones."""
+    monkeypatch.setattr(frames, "_BITS_IN_WORK", bits_in_work)
+    rng = np.random.default_rng(1)
+    reference = Bits.from_array(rng.integers(0, 2, 30_000, dtype=np.uint8))
+    strings = [reference, reference ^ Bits.from_array((rng.random(30_000) < 0.03).astype(np.uint8))]
+    (kept, alone), expected = conversation(strings, None)
+    monkeypatch.setattr(frames, "_PARITIES_WORTH_THREADS", 8)
+    monkeypatch.setattr(frames, "_FRAMES_WORTH_A_THREAD", 2)
+    monkeypatch.setattr("qkdpost.threads.pieces._processors", lambda: 8)
+    with ThreadPoolExecutor(threads - 1) as executor:
+        (_, shared), said = conversation(strings, executor)
+    assert said == expected
+    assert (kept.bits, shared.bits) == (reference, alone.bits)
+    assert (shared.rounds, shared.parities) == (alone.rounds, alone.parities)
+    assert np.array_equal(shared.frame_parities, alone.frame_parities)
+    assert np.array_equal(shared.frame_errors, alone.frame_errors)
+
+
+def test_frames_are_divided_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = range(10, 40)
+    assert frames._shares(span) == [span]
+    monkeypatch.setattr(frames, "threads_at_work", lambda: 4)
+    assert frames._shares(span) == [range(10, 20), range(20, 30), range(30, 40)]
+    assert frames._shares(range(7)) == [range(7)]
