@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import qkdpost as qp
 from qkdpost.planning import plan_fixed_length
+from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
+from qkdpost.reconciliation.method import CorrectionTask, plan_correction
+from qkdpost.reconciliation.settings import FrameBits
 from qkdpost.security import DecoyAcceptance, QubitAcceptance, bb84
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published.estimates import DecoyCounts
@@ -92,6 +97,33 @@ def test_more_margin_is_less_key(name: str | None) -> None:
         settings: list[dict[str, Any]] = [{option: value} for value in values]
         lengths = [plan_fixed_length(link, expected, bound=bound, **each).result.bits for each in settings]
         assert lengths[0] > lengths[1] > lengths[2] > 0
+
+
+@given(
+    st.integers(12, 22).map(lambda exponent: 2**exponent),
+    st.sampled_from(get_args(FrameBits)),
+    st.integers(0, 16),
+    st.integers(100, 499_999),
+    st.integers(0, 500),
+)
+@settings(max_examples=60)
+def test_every_verdict_of_ldpc_has_room_whatever_the_error_rate(
+    key_bits: int, frame_bits: FrameBits, blind_rounds: int, error_rate_ppm: int, uncertainty: int
+) -> None:
+    expected = qp.Tally(key_bits=key_bits, test_bits=key_bits, test_errors=key_bits // 100)
+    ldpc = qp.Ldpc(frame_bits=frame_bits, blind_rounds=blind_rounds)
+    of_cascade, of_ldpc = (
+        plan_fixed_length(changed(LINK, correction=method), expected, bound="lim-2021").config.security.acceptance
+        for method in (qp.Cascade(), ldpc)
+    )
+    assert isinstance(of_cascade, QubitAcceptance)
+    assert isinstance(of_ldpc, QubitAcceptance)
+    room = of_ldpc.leakage_bits - of_cascade.leakage_bits
+    task = CorrectionTask(
+        block_bits=of_ldpc.key_bits, qber_ppm=error_rate_ppm, uncertainty_permille=uncertainty, frame_bits=2**14
+    )
+    plan = plan_correction(ldpc, task)
+    assert not isinstance(plan, LdpcCorrection) or plan.plan.frames * (1 + plan.plan.requests) <= room
 
 
 def test_the_error_rate_of_the_key_may_be_another() -> None:

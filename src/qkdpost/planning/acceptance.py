@@ -22,7 +22,7 @@ from qkdpost.display import html_table
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.planning.parameters import check_efficiency
 from qkdpost.protocols.table import protocol_of
-from qkdpost.reconciliation.ldpc.plan import most_attempts
+from qkdpost.reconciliation.ldpc.frame_choice import most_verdict_bits
 from qkdpost.security.decoy.acceptance import DecoyAcceptance
 from qkdpost.security.decoy.photon_statistics import PhotonStatistics
 from qkdpost.security.decoy.published.estimates import DecoyCounts, PublishedEstimate
@@ -170,9 +170,15 @@ class _Margin:
         rate = rate if self.key_error_rate is None else self.key_error_rate
         correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
         frames = -(-key_bits // config.blocks.frame_bits) * (config.blocks.frame_tag_bits + 1)
-        ldpc = config.correction.ldpc
-        verdicts = 0 if ldpc is None else most_attempts(ldpc.blind_rounds) * -(-key_bits // ldpc.frame_bits)
-        return correction + frames + verdicts + Epsilon.split(config.security.epsilon).verification_charge_bits + 1
+        of_the_block = Epsilon.split(config.security.epsilon).verification_charge_bits + 1
+        return correction + frames + self._verdicts(key_bits) + of_the_block
+
+    def _verdicts(self, key_bits: int) -> int:
+        """Return how many verdicts on LDPC frames may be said of `key_bits` bits or fewer, each charged."""
+        ldpc = self.config.correction.ldpc
+        if ldpc is None or not key_bits:
+            return 0
+        return most_verdict_bits(key_bits, frame_bits=ldpc.frame_bits, blind_rounds=ldpc.blind_rounds)
 
 
 def _thresholds(

@@ -26,14 +26,7 @@ from numpy.typing import NDArray
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc.codes import (
-    code_names,
-    frame_bits_of,
-    frame_lengths,
-    manifest,
-    puncturable_bits_of,
-    syndrome_bits_of,
-)
+from qkdpost.reconciliation.ldpc.codes import frame_bits_of, manifest, puncturable_bits_of, syndrome_bits_of
 from qkdpost.reconciliation.ldpc.disclosure import (
     FAILURE_WIDTHS,
     FIRST_WIDTHS,
@@ -42,9 +35,18 @@ from qkdpost.reconciliation.ldpc.disclosure import (
     needed_bits,
     waterfall_ppm,
 )
+from qkdpost.reconciliation.ldpc.frame_choice import (
+    MAX_BLIND_ROUNDS,
+    blind_rounds_for,
+    frame_size,
+    has_few_frames,
+    most_frames,
+    offered_codes,
+    requests_for,
+)
 from qkdpost.statistics.entropy import entropy_ppm
 
-__all__ = ["LdpcPlan", "NoSuitableCode", "most_attempts", "plan_ldpc"]
+__all__ = ["LdpcPlan", "NoSuitableCode", "plan_ldpc"]
 
 # What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
 # benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
@@ -54,8 +56,6 @@ _VERY_FEW_CHECKS_PERMILLE = 20
 """Frames of a code of fewer checks hold so few errors that far more come oftener than the normal law says ..."""
 _HEAVY_TAIL_PERMILLE = 1250
 """... so that enough for the last try lies so much farther above the middle."""
-_FEW_FRAMES = 4
-"""So few frames are decoded in no time: they are tried oftener, and the first try may fail as often as it likes."""
 _TYPICAL_WIDTHS = 600
 """How far above the middle of the law a frame's disclosure ends on average, in thousandths of its width."""
 _DOUBTS_BELOW = 1500
@@ -63,8 +63,6 @@ _DOUBTS_BELOW = 1500
 _SHORTENING_COST_PERMILLE = 100
 """By how much more a plan counts as costing whose frames were all shortened: they are more and slower."""
 
-_MAX_BLIND_ROUNDS = len(FIRST_WIDTHS) - 1
-_EXTENSION_ROUNDS = 2
 _MAX_EXTENSION_PERMILLE = 250
 """Of a frame's key bits, how many may be revealed in the end."""
 
@@ -145,7 +143,7 @@ class LdpcPlan:
     @property
     def requests(self) -> int:
         """How often the corrector may ask for more: in blind rounds, and twice besides, if there are any."""
-        return _requests(self.blind_rounds)
+        return requests_for(self.blind_rounds)
 
     @property
     def extension_bits(self) -> int:
@@ -160,15 +158,6 @@ class LdpcPlan:
     def frame_lengths(self) -> NDArray[np.int64]:
         """Return the key bits of each frame, as the block's bits are dealt to them in turn; shape (frames,)."""
         return (self.block_bits - np.arange(self.frames, dtype=np.int64) + self.frames - 1) // self.frames
-
-
-def most_attempts(blind_rounds: int) -> int:
-    """Return how often a frame may be tried, at most, with so many blind rounds asked for."""
-    return 1 + _requests(min(2 * blind_rounds, _MAX_BLIND_ROUNDS))
-
-
-def _requests(blind_rounds: int) -> int:
-    return blind_rounds + _EXTENSION_ROUNDS if blind_rounds else 0
 
 
 def plan_ldpc(
@@ -205,23 +194,23 @@ def plan_ldpc(
     """
     block_bits = whole_number("block_bits", block_bits, least=1)
     error_rate_ppm = whole_number("error_rate_ppm", error_rate_ppm, least=1, most=_MILLION // 2 - 1)
-    blind_rounds = whole_number("blind_rounds", blind_rounds, most=_MAX_BLIND_ROUNDS)
+    blind_rounds = whole_number("blind_rounds", blind_rounds, most=MAX_BLIND_ROUNDS)
     uncertainty_permille = whole_number("uncertainty_permille", uncertainty_permille, most=500)
     first_failures_permille = _offered("first_failures_permille", first_failures_permille, 1000)
     failures_permille = _offered("failures_permille", failures_permille, 500)
-    size = _frame_size(block_bits, frame_bits)
-    few = block_bits <= _FEW_FRAMES * size
+    size = frame_size(block_bits, frame_bits)
+    few = has_few_frames(block_bits, size)
     request = PlanRequest(
         block_bits=block_bits,
         error_rate_ppm=error_rate_ppm,
         uncertainty_permille=uncertainty_permille,
-        blind_rounds=min(2 * blind_rounds, _MAX_BLIND_ROUNDS) if few else blind_rounds,
+        blind_rounds=blind_rounds_for(block_bits, size, blind_rounds),
         first_failures_permille=max(FAILURE_WIDTHS) if few else first_failures_permille,
         failures_permille=failures_permille,
         decoder=decoder,
         few_frames=few,
     )
-    fitted = [_fit_code(name, request) for name in _offered_codes(size)]
+    fitted = [_fit_code(name, request) for name in offered_codes(size)]
     chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
     if chosen is None:
         raise NoSuitableCode(f"no LDPC code corrects an error rate of {error_rate_ppm / 1e4:.2f} %; use Cascade")
@@ -327,6 +316,8 @@ def _fit_code(name: str, request: PlanRequest) -> _Fit | None:
         key_bits = -(-request.block_bits // frames) if frames else 0
         if key_bits < 1 or request.block_bits <= frames * (key_bits - 1):
             return None
+    if frames > most_frames(request.block_bits, length):
+        return None
     first = disclosed_bits(-(-key_bits * need.first // _MILLION), checks)
     punctured = max(0, min(max_punctured, length - key_bits, checks - first))
     lowest = needed_bits(checks - punctured, checks) * _MILLION // key_bits
@@ -360,23 +351,3 @@ def _plan(fit: _Fit, request: PlanRequest) -> LdpcPlan:
         first_failures_permille=request.first_failures_permille,
         failures_permille=request.failures_permille,
     )
-
-
-def _offered_codes(size: int) -> list[str]:
-    """Return the codes with frames of `size` bits, and those for the lowest error rates, which longer frames lack."""
-    return [
-        name for name in code_names() if frame_bits_of(name) == size or (_is_low(name) and frame_bits_of(name) < size)
-    ]
-
-
-def _is_low(name: str) -> bool:
-    return "layers" in manifest()["codes"][name]["search"]
-
-
-def _frame_size(block_bits: int, frame_bits: int) -> int:
-    sizes = list(frame_lengths())
-    frame_bits = whole_number("frame_bits", frame_bits, least=1)
-    if frame_bits not in sizes:
-        raise InputError(f"frame_bits of LDPC must be one of {sizes}; found {frame_bits}")
-    fitting = [size for size in sizes if size <= frame_bits and 3 * block_bits >= 2 * size]
-    return fitting[-1] if fitting else sizes[0]
