@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qkdpost._kernels.ldpc.syndromes import flip_errors, gather_frames
+from qkdpost._kernels.ldpc.syndromes import collect_checks, flip_errors, gather_frames
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
@@ -52,3 +52,11 @@ def test_frames_are_dealt_and_errors_find_their_way_back(length: int, frames: in
                 count += 1
     assert flipped == count
     assert np.array_equal(words, _pack(corrected))
+
+
+@pytest.mark.parametrize("frames", [1, 5, 64])
+def test_checks_are_collected_over_frames(frames: int) -> None:
+    bits = np.random.default_rng(frames).integers(0, 2, (frames, 192), dtype=np.uint8)
+    checks = np.full(192, 7, dtype=np.uint64)
+    collect_checks(_pack(bits), checks)
+    assert checks.tolist() == [sum(int(bit) << frame for frame, bit in enumerate(column)) for column in bits.T]

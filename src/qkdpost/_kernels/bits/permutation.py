@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = ["draw_subset", "list_ones", "shuffle", "warm"]
@@ -65,12 +66,16 @@ def draw_subset(words: NDArray[np.uint64], bound: int, missing: int, stream: NDA
 @kernel
 def list_ones(words: NDArray[np.uint64], bound: int, invert: bool, output: NDArray[np.int64]) -> None:
     """Write the positions below `bound` whose bit of `words` is one (zero if `invert`), ascending."""
-    wanted = np.uint64(0) if invert else np.uint64(1)
+    flip = ~np.uint64(0) if invert else np.uint64(0)
     written = 0
-    for position in range(bound):
-        if (words[position >> 6] >> np.uint64(position & 63)) & np.uint64(1) == wanted:
-            output[written] = position
+    for word in range((bound + 63) >> 6):
+        rest = words[word] ^ flip
+        if bound - 64 * word < 64:
+            rest &= (np.uint64(1) << np.uint64(bound - 64 * word)) - np.uint64(1)
+        while rest != np.uint64(0):
+            output[written] = 64 * word + trailing_zeros(rest)
             written += 1
+            rest &= rest - np.uint64(1)
 
 
 def warm() -> None:

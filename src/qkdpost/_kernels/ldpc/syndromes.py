@@ -14,7 +14,7 @@ from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.jit.decorators import kernel
 from qkdpost._kernels.ldpc.lane_frames import transpose_square
 
-__all__ = ["compute_syndromes", "flip_errors", "gather_frames", "warm"]
+__all__ = ["collect_checks", "compute_syndromes", "flip_errors", "gather_frames", "warm"]
 
 Words = NDArray[np.uint64]
 Indices = NDArray[np.uint32]
@@ -44,6 +44,18 @@ def compute_syndromes(
                     low = frames[frame, source + (place & last)]
                     high = frames[frame, source + ((place + np.uint64(1)) & last)]
                     output[frame, target + np.uint64(index)] ^= (low >> right) | ((high << left) & keep)
+
+
+@kernel
+def collect_checks(syndromes: Words, checks: Words) -> None:
+    """Write for each check a word whose bit f is that of frame f, of at most 64 frames."""
+    square = np.zeros(64, np.uint64)
+    for word in range(syndromes.shape[1]):
+        square[:] = 0
+        for frame in range(syndromes.shape[0]):
+            square[frame] = syndromes[frame, word]
+        transpose_square(square)
+        checks[64 * word : 64 * (word + 1)] = square
 
 
 @kernel
@@ -142,6 +154,7 @@ def warm() -> None:
     zeros = np.zeros(1, dtype=np.uint64)
     frame = np.zeros((1, 1), dtype=np.uint64)
     indices = np.zeros(1, dtype=np.uint32)
+    collect_checks(frame, np.zeros(64, dtype=np.uint64))
     compute_syndromes(starts, zeros, zeros, 64, frame, frame.copy())
     fixed = np.zeros(1, dtype=np.uint64)
     fixed.flags.writeable = False

@@ -124,8 +124,8 @@ def _exchange(block: DealtBlock, message: Bits, expected: int) -> Generator[Payl
 
 def _revealed(block: DealtBlock, failed: Bits, places: NDArray[np.uint32]) -> Bits:
     """Return the bits at the places of each failed frame, one frame after another."""
-    length = block.code.frame_bits
-    return concatenate(Bits(block.frames[frame], length).take(places) for frame in np.flatnonzero(np.asarray(failed)))
+    words = block.frames[np.ix_(np.flatnonzero(np.asarray(failed)), places >> 6)]
+    return Bits.from_array((words >> (places & 63).astype(np.uint64) & 1).reshape(-1).astype(np.uint8))
 
 
 def _digits(number: int) -> Bits:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.ldpc.syndromes import flip_errors
+from qkdpost._kernels.ldpc.syndromes import collect_checks, flip_errors
 from qkdpost.bits import Bits
 from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
@@ -25,7 +25,7 @@ __all__ = ["Search"]
 Words = NDArray[np.uint64]
 
 _FRAMES_TO_COUNT = 64
-"""Frames whose syndromes are looked at to find the error rate."""
+"""Frames whose syndromes are looked at to find the error rate: as many as a word has bits."""
 _SURE = 0.02
 """A relative uncertainty of the error rate below which revealed bits need not be asked about it."""
 _BITS_WORTH_A_THREAD = 1 << 16
@@ -82,15 +82,16 @@ class Search:
 
     def add_revealed(self, revealed: Bits, places: NDArray[np.uint32]) -> None:
         """Write revealed bits into the frames not yet found, and note which own key bits they show to be wrong."""
-        words, shifts = places >> 6, (places & 63).astype(np.uint64)
-        mask = mask_of(places, self._block.code.frame_bits)
-        for number, frame in enumerate(np.flatnonzero(~self.found)):
-            bits = np.asarray(revealed[number * places.size : (number + 1) * places.size], dtype=np.uint64)
-            shown = np.zeros_like(self._block.frames[frame])
-            np.bitwise_or.at(shown, words, bits << shifts)
-            wrong = (self._block.frames[frame] ^ shown) & mask.words
-            self._block.frames[frame] ^= wrong
-            self._shown_errors[frame] |= wrong & ~self._unknown.words
+        block, wanted = self._block, np.flatnonzero(~self.found)
+        order = np.argsort(places)
+        columns, starts = np.unique(places[order] >> 6, return_index=True)
+        bits = np.asarray(revealed, dtype=np.uint64).reshape(wanted.size, places.size)[:, order]
+        shown = np.bitwise_or.reduceat(bits << (places[order] & 63).astype(np.uint64), starts, axis=1)
+        mask = mask_of(places, block.code.frame_bits)
+        at = np.ix_(wanted, columns)
+        wrong = (block.frames[at] ^ shown) & mask.words[columns]
+        block.frames[at] ^= wrong
+        self._shown_errors[at] |= wrong & ~self._unknown.words[columns]
         self._known ^= mask
         self._unknown &= ~mask
         if self._rate.uncertainty > _SURE:
@@ -134,10 +135,11 @@ class Search:
 
 def _counts(code: QuasiCyclicCode, layout: FrameLayout, differences: Words) -> CheckCounts:
     """Return what the syndromes of some frames' error patterns show."""
-    checks = np.unpackbits(differences.astype("<u8").view(np.uint8), axis=1, bitorder="little")
+    checks = np.empty(64 * differences.shape[1], dtype=np.uint64)
+    collect_checks(differences, checks)
     degrees, first, second = parities_of_key_bits(code, layout)
-    sums = np.where(first == second, checks[:, first], checks[:, first] ^ checks[:, second])
-    return CheckCounts(degrees, sums.sum(axis=0, dtype=np.int64), differences.shape[0])
+    sums = checks[first] ^ np.where(first == second, np.uint64(0), checks[second])
+    return CheckCounts(degrees, np.bitwise_count(sums).astype(np.int64), differences.shape[0])
 
 
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []

@@ -44,6 +44,10 @@ def rice_parameter(count: int, pulses: int) -> int:
     count, pulses = (
         whole_number(name, value, most=2 * MAX_SPAN) for name, value in (("count", count), ("pulses", pulses))
     )
+    return _parameter(count, pulses)
+
+
+def _parameter(count: int, pulses: int) -> int:
     if count < 1:
         return 0
     return max(0, ((2 * pulses - count) * 77 // (160 * count)).bit_length() - 1)
@@ -77,7 +81,7 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
 
 def encode_between(slots: NDArray[np.int64], start: int, end: int) -> bytes | None:
     """Encode strictly increasing positions in start ... end - 1, counted from `start`; None if these are none."""
-    parameter = rice_parameter(slots.size, end - start)
+    parameter = _parameter(slots.size, end - start)
     output = np.zeros(_longest_code(slots.size, end - start) // 64 + 2, dtype="<u8")
     length = encode_gaps(_read_only(slots), start, end, parameter, output)
     return output.tobytes()[: (length + 7) // 8] if length >= 0 else None
@@ -85,7 +89,7 @@ def encode_between(slots: NDArray[np.int64], start: int, end: int) -> bytes | No
 
 def _longest_code(count: int, pulses: int) -> int:
     """Return how many bits the code of `count` positions below `pulses` has at most."""
-    parameter = rice_parameter(count, pulses)
+    parameter = _parameter(count, pulses)
     return count * (parameter + 1) + (pulses >> parameter) if count else 0
 
 
@@ -125,7 +129,7 @@ def check_code(data: bytes, count: int, pulses: int) -> None:
     """
     if not 0 <= pulses <= MAX_SPAN or not 0 <= count <= pulses:
         raise InputError(f"count must not exceed pulses, and pulses not 2^61; found {count} positions below {pulses}")
-    if count * (rice_parameter(count, pulses) + 1) > 8 * len(data):
+    if count * (_parameter(count, pulses) + 1) > 8 * len(data):
         raise InputError(f"{len(data)} bytes are too few for {count} positions below {pulses}")
     if len(data) > (_longest_code(count, pulses) + 7) // 8:
         raise InputError(f"bytes follow the code of {count} positions")
@@ -138,7 +142,7 @@ def decode_between(data: bytes, start: int, end: int, slots: NDArray[np.int64]) 
     """
     words = np.zeros((len(data) + 7) // 8 + 2, dtype="<u8")
     words.view(np.uint8)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
-    used = decode_gaps(words, 8 * len(data), rice_parameter(slots.size, end - start), start, end, slots)
+    used = decode_gaps(words, 8 * len(data), _parameter(slots.size, end - start), start, end, slots)
     if used < 0:
         return f"the code of {slots.size} positions below {end - start} ends early or leaves the range"
     if (used + 7) // 8 != len(data) or (used % 8 and data[-1] >> (used % 8)):
