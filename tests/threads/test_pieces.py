@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from qkdpost import sifting
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.in_process import BitMethod
 from qkdpost.session.events import Event
-from qkdpost.threads import in_pieces, pieces, sharing, threads_at_work, threads_of
+from qkdpost.threads import Step, in_pieces, in_steps, pieces, sharing, threads_at_work, threads_of
 
 SECONDS = 30
 
@@ -49,6 +51,62 @@ def test_pieces_make_up_the_whole(size: int, least: int, pool: ThreadPoolExecuto
     assert squares(size, least) == expected
     with sharing(pool):
         assert squares(size, least) == expected
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16])
+@pytest.mark.parametrize("least", [0, 1, 7, 10**6])
+@pytest.mark.parametrize("size", [0, 1, 13, 14, 1000, 10**6])
+def test_pieces_are_few_and_the_last_to_be_done_are_short(size: int, least: int, threads: int) -> None:
+    cut = pieces._cut(size, least, threads)
+    bounds = [0, *(end for _, end in cut)]
+    assert cut == list(itertools.pairwise(bounds))
+    sizes = [end - first for first, end in cut]
+    assert sum(sizes) == size
+    assert len(cut) <= 2 * threads * (1 + math.log(size + 1))
+    if threads == 1 or size < 2 * max(least, 1):
+        assert len(cut) == min(size, 1)
+    else:
+        assert max(least, 1) <= sizes[0] < 2 * max(least, 1)
+        assert max(sizes) < max(2 * least, -(-size // (2 * threads)) + 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_step_begins_when_all_pieces_of_the_one_before_are_done(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "_processors", lambda: threads)
+    size, done = 40, [0, 0, 0]
+
+    def step(number: int) -> Step:
+        def work(first: int, end: int) -> None:
+            assert done[:number] == [size] * number
+            time.sleep(0.001 * (end - first) / 4)
+            with lock:
+                done[number] += end - first
+
+        return Step(work, size, 1)
+
+    lock = threading.Lock()
+    with ThreadPoolExecutor(2) as executor, sharing(executor):
+        in_steps(step(0), Step(lambda first, end: None, 0), step(1), step(2))
+    assert done == [size] * 3
+
+
+@pytest.mark.parametrize("in_caller", [True, False])
+def test_no_step_begins_after_one_that_failed(in_caller: bool, pool: ThreadPoolExecutor) -> None:
+    own, meeting = threading.get_ident(), threading.Barrier(3)
+
+    def fails(first: int, end: int) -> None:
+        if first >= 6:
+            meeting.wait(SECONDS)
+        if (threading.get_ident() == own) is in_caller:
+            raise MemoryError
+
+    def never(first: int, end: int) -> None:
+        raise AssertionError("a step began")
+
+    with sharing(pool), pytest.raises(MemoryError):
+        in_steps(Step(fails, 12), Step(never, 12))
 
 
 def test_without_an_executor_the_work_is_one_piece_in_this_thread() -> None:
@@ -134,7 +192,7 @@ def test_what_a_piece_raises_is_raised_when_nobody_is_at_work(in_caller: bool, p
 
     def work(first: int, end: int) -> None:
         at_work.add(first)
-        if first >= 9:
+        if first >= 6:
             meeting.wait(SECONDS)
             if (threading.get_ident() == own) is in_caller:
                 at_work.discard(first)

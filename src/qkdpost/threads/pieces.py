@@ -8,7 +8,6 @@ pieces do not depend on who takes them, and so what comes out is the same, bit f
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,19 +15,22 @@ from concurrent import futures
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from qkdpost.checks import instance
 from qkdpost.errors import ConfigurationError
 
-__all__ = ["each", "in_pieces", "sharing", "threads_at_work", "threads_of"]
+__all__ = ["Step", "each", "in_pieces", "in_steps", "sharing", "threads_at_work", "threads_of"]
+
+Work: TypeAlias = Callable[[int, int], object]
+Piece: TypeAlias = tuple[int, int]
 
 _Value = TypeVar("_Value")
 _Returned = TypeVar("_Returned")
 
 _executor: ContextVar[Executor | None] = ContextVar("executor", default=None)
-_PIECES_A_THREAD = 4
-"""So many pieces for each thread: the last to end is then waited for a fraction of the whole only."""
+_PARTS_A_THREAD = 2
+"""A piece is one of so many parts, for each thread, of what is left."""
 
 
 def threads_of(executor: Executor | None) -> Executor | None:
@@ -78,24 +80,67 @@ def threads_at_work() -> int:
     return min(_processors(), workers + 1) if isinstance(workers, int) else _processors()
 
 
-def in_pieces(work: Callable[[int, int], object], size: int, least: int = 1) -> None:
+class Step(NamedTuple):
+    """One of several works that follow each other.
+
+    Args:
+        work: does one piece, from its first argument to before its second; it touches nothing that another piece of
+            the same step writes.
+        size: how much there is.
+        least: no smaller piece is worth another thread, which costs some fifty microseconds.
+    """
+
+    work: Work
+    size: int
+    least: int = 1
+
+
+def in_pieces(work: Work, size: int, least: int = 1) -> None:
     """Call work(first, end) on pieces that make up range(size), in threads at once if there is an executor.
 
     Args:
-        work: does one piece; it touches nothing that another piece writes.
-        size: how much there is.
-        least: no smaller piece is worth another thread, which costs some twenty microseconds.
+        work: as of a `Step`.
+        size: likewise.
+        least: likewise.
+    """
+    in_steps(Step(work, size, least))
+
+
+def in_steps(*steps: Step) -> None:
+    """Do one step after another, each in pieces: the next begins when all pieces of the one before are done.
+
+    Threads are asked once for all of them, and so steps may be short.
     """
     executor, threads = _executor.get(), threads_at_work()
-    count = min(size // max(least, 1), _PIECES_A_THREAD * threads)
-    if executor is None or threads == 1 or count < 2:
-        work(0, size)
+    cut = [(step.work, _cut(step.size, step.least, threads)) for step in steps]
+    count = max(len(pieces) for _, pieces in cut)
+    if executor is None or count < 2:
+        for step in steps:
+            if step.size:
+                step.work(0, step.size)
         return
-    bounds = [size * piece // count for piece in range(count + 1)]
-    pieces = _Pieces(work, list(itertools.pairwise(bounds)))
+    _share(executor, _Pieces(cut), min(threads, count) - 1)
+
+
+def _cut(size: int, least: int, threads: int) -> list[Piece]:
+    """Return pieces of range(size), the last of them first to be done.
+
+    Each takes the same part of what is left, so that few are needed and the last to end are short.
+    """
+    pieces = []
+    while size > 0:
+        part = max(least, 1, -(-size // (_PARTS_A_THREAD * threads))) if threads > 1 else size
+        part = size if size - part < least else part
+        pieces.append((size - part, size))
+        size -= part
+    return pieces[::-1]
+
+
+def _share(executor: Executor, pieces: _Pieces, count: int) -> None:
+    """Do the pieces in this thread and in `count` others, as far as these are free."""
     helpers: list[Future[None]] = []
     try:
-        _ask_for_help(executor, pieces, helpers, min(threads, count) - 1)
+        _ask_for_help(executor, pieces, helpers, count)
         pieces.take()
     finally:
         pieces.drop()
@@ -118,31 +163,38 @@ def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> l
 
 
 class _Pieces:
-    """What is still to be done, for all who take from it, and how many threads help with it."""
+    """What is still to be done, step by step, for all who take from it, and how many threads are at it."""
 
-    def __init__(self, work: Callable[[int, int], object], pieces: list[tuple[int, int]]) -> None:
-        self._work = work
-        self._left = pieces
+    def __init__(self, steps: list[tuple[Work, list[Piece]]]) -> None:
+        self._steps = steps[::-1]
+        self._work, self._left = self._steps.pop()
+        self._in_work = 0
         self._helping = 0
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
 
     def take(self) -> None:
-        """Do one piece after another until none is left."""
-        while (piece := self._next()) is not None:
-            self._work(*piece)
+        """Do one piece after another until none is left; between steps wait for those that others have begun."""
+        while (taken := self._next()) is not None:
+            work, piece = taken
+            try:
+                work(*piece)
+            except BaseException:
+                self.drop()
+                raise
+            finally:
+                self._end()
 
     def help(self) -> None:
         """Do the same in another thread; what a piece raises there is for the caller."""
         with self._changed:
-            if not self._left:
+            if not self._left and not self._steps:
                 return
             self._helping += 1
         try:
             self.take()
         except BaseException as error:
             self._failure = error
-            self.drop()
         finally:
             with self._changed:
                 self._helping -= 1
@@ -151,7 +203,9 @@ class _Pieces:
     def drop(self) -> None:
         """Let nobody begin another."""
         with self._changed:
+            self._steps.clear()
             self._left.clear()
+            self._changed.notify_all()
 
     def wait(self) -> None:
         """Wait until nobody helps any more: what they write into would else be given away under them.
@@ -168,9 +222,25 @@ class _Pieces:
         if failure is not None:
             raise failure
 
-    def _next(self) -> tuple[int, int] | None:
+    def _next(self) -> tuple[Work, Piece] | None:
+        """Take a piece of the step that is due, waiting for the one before to end; None if nothing is left."""
         with self._changed:
-            return self._left.pop() if self._left else None
+            while not self._left and self._steps:
+                if self._in_work:
+                    self._changed.wait()
+                else:
+                    self._work, self._left = self._steps.pop()
+            if not self._left:
+                return None
+            self._in_work += 1
+            return self._work, self._left.pop()
+
+    def _end(self) -> None:
+        """Note that a piece is done, and tell those who wait for its step to end."""
+        with self._changed:
+            self._in_work -= 1
+            if not self._in_work and not self._left:
+                self._changed.notify_all()
 
 
 def _ask_for_help(executor: Executor, pieces: _Pieces, helpers: list[Future[None]], count: int) -> None:

@@ -26,7 +26,7 @@ from qkdpost._kernels.gf2.additive_transform import (
 from qkdpost._kernels.gf2.basis_conversion import conversion_steps, from_transform_basis, to_transform_basis
 from qkdpost._kernels.gf2.cantor import transform_tables
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost.threads import in_pieces
+from qkdpost.threads import Step, in_steps
 
 __all__ = ["MIN_LEVELS", "block_counts", "multiply_by_transform"]
 
@@ -34,11 +34,13 @@ Words: TypeAlias = NDArray[np.uint64]
 
 MIN_LEVELS = 9
 LEAST_POINTS = 1 << 11
-"""Points of a transform, some thirty microseconds of work, that make a piece for a thread."""
-LEAST_PRODUCTS = 1 << 16
+"""Points of a transform, some thirty microseconds of work, that make a piece for a thread that is at work already."""
+LEAST_PRODUCTS = 1 << 14
 """Words of all products, likewise."""
-LEAST_WORDS = 1 << 15
+LEAST_WORDS = 1 << 14
 """Words of the output, likewise."""
+LEAST_POINTS_TO_SHARE = 1 << 14
+"""Points of all transforms, some half millisecond of work, that are worth waking other threads."""
 
 
 def block_counts(levels: int, input_bits: int, output_bits: int) -> tuple[int, int, int, int]:
@@ -79,11 +81,23 @@ def multiply_by_transform(
         scratch = np.empty(size, dtype=np.uint64)
         _restore_blocks(products[begin * size : end * size], scratch, tables.collect, steps_back, *shape)
 
+    def add(begin: int, end: int) -> None:
+        _add_halves(products, size >> 1, output, begin, end)
+
+    worth_it = (left_blocks + right_blocks) << levels >= LEAST_POINTS_TO_SHARE
     least = max(1, LEAST_POINTS >> levels)
-    in_pieces(transform, left_blocks + right_blocks, least)
-    in_pieces(multiply, size // PIECE, LEAST_PRODUCTS // (left_blocks * wanted * PIECE))
-    in_pieces(transform_back, wanted, least)
-    in_pieces(lambda begin, end: _add_halves(products, size >> 1, output, begin, end), output.size, LEAST_WORDS)
+    (in_steps if worth_it else _alone)(
+        Step(transform, left_blocks + right_blocks, least),
+        Step(multiply, size // PIECE, LEAST_PRODUCTS // (left_blocks * wanted * PIECE)),
+        Step(transform_back, wanted, least),
+        Step(add, output.size, LEAST_WORDS),
+    )
+
+
+def _alone(*steps: Step) -> None:
+    """Do one step after another in this thread."""
+    for step in steps:
+        step.work(0, step.size)
 
 
 def _workspace(*sizes: int) -> list[Words]:
