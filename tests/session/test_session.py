@@ -105,7 +105,7 @@ def test_several_blocks_are_in_flight_at_once() -> None:
     pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 3}))
     for seed in range(5):
         pair.submit(*bb84_records(seed=seed))
-    for _ in range(3):
+    for _ in range(4):  # one is opened in each
         pair.step("alice", "bob")
         pair.step("bob", "alice")
     assert pair.sessions["bob"].blocks_in_flight == 3

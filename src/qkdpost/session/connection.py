@@ -173,21 +173,27 @@ class Connection(SingleUse):
         line.pool_level.look()
 
     def _resume(self) -> None:
+        more = False
         if self.state is _OPEN:
-            self.blocks.advance_all()
-            self._open_or_close()
-        self.settled = self.blocks.waits_for_peer
+            self.blocks.advance_all(self._says_enough)
+            more = self._open_or_close()
+        self.settled = not more and self.blocks.waits_for_peer
 
-    def _open_or_close(self) -> None:
+    def _says_enough(self) -> bool:
+        """Whether what is to be sent should not wait for what other blocks may say."""
+        return len(self.line.outgoing) > PACKET_BYTES
+
+    def _open_or_close(self) -> bool:
+        """Open what blocks may be, or end the connection; return True where another may be opened later."""
         if not self._opens or self.state is not _OPEN:
-            return
+            return False
         while self.blocks.open_next():
-            pass
-        if not self.blocks.idle or not self._queue.finished:
-            return
-        if self.blocks.next_run() is None or self.blocks.exhausted:
+            if self._says_enough():
+                return True  # the peer can begin with this one while the next is made
+        if self.blocks.idle and self._queue.finished and (self.blocks.next_run() is None or self.blocks.exhausted):
             self.line.send(Close())
             self._close()
+        return False
 
     def _close_by_peer(self) -> None:
         if not self.blocks.idle:

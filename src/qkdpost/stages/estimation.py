@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from qkdpost.dialogue.messages import AbortReason, ComparedBits, SampleSeed
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.keys.price import AUTHENTICATION_BITS, too_short
 from qkdpost.sifting.sifted import SiftedKey
@@ -52,8 +52,9 @@ def estimation(choose: Choose, *, check: Callable[[Block, SiftedKey], None] = ch
         """Draw the sample, disclose first, and stop the block where no key could come of it."""
         check(block, sifted)
         seed = block.random_source(SEED_BYTES)
-        own = choose(block, sifted, seed)
         yield SampleSeed(block=block.number, key_bits=len(sifted.key_bits), test_bits=len(sifted.test_bits), seed=seed)
+        yield PAUSE
+        own = choose(block, sifted, seed)
         yield ComparedBits(block=block.number, test=own.test.to_bytes(), setup=own.setup.to_bytes())
         peer = expect((yield RECEIVE), ComparedBits)
         return (yield from _compare(block, sifted, own, peer))

@@ -173,12 +173,14 @@ class BlockTable(SingleUse):
 
     # Driving.
 
-    def advance_all(self) -> None:
-        """Let every block go on that waited for a record, or for what it said to be sent."""
+    def advance_all(self, enough: Callable[[], bool]) -> None:
+        """Let every block go on that waited for a record, or for what it said to be sent, until enough was said."""
         if self._waiting_here:
             for number in sorted(self._waiting_here):
                 run = self.runs[number]
                 self._advance(run, run.advance)
+                if enough():
+                    return
 
     def deliver(self, message: BlockMessage, frame: bytes) -> None:
         """Hand a message of the peer to its block.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
+from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.labels import LABEL_PLANES, Labels
 from qkdpost.records import Detections, PreparedPulses
@@ -147,6 +147,7 @@ def answer_slots(task: SiftingTask[SlotSettings], matcher: SlotMatcher) -> Progr
         matched = matcher(record, slots, bases)
         _check_labels(matched, intensities)
         yield from send_replies(task.block, number, matched, intensities)
+        yield PAUSE
         key_labels, test_labels = split_labels(matched.labels, bases.select(matched.mask))
         parts.append(
             SiftedKey(
