@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.bits.counting import ones, trailing_zeros
 from qkdpost._kernels.bits.extraction import extract
-from qkdpost._kernels.jit.decorators import kernel
+from qkdpost._kernels.jit.decorators import inlined_kernel, kernel
 
 __all__ = ["decode_gaps", "encode_gaps", "match_bases", "match_slots", "split_prepared", "split_words", "warm"]
 
@@ -210,38 +210,56 @@ def decode_gaps(words: Words, length: int, parameter: int, first: int, limit: in
     Returns:
         The bits read, or -1 if the code ends early or a slot reaches `limit`.
     """
+    # What is left of a word is shifted down gap by gap, so that a gap waits for no load but in one of some twenty.
     one = np.uint64(1)
-    low = np.uint64(63)
-    six = np.uint64(6)
+    whole = np.uint64(64)
     end = np.uint64(length)
     bound = np.uint64(limit)
     shift = np.uint64(parameter)
+    step = shift + one
     mask = (one << shift) - one
     position = np.uint64(0)
+    window = _bits_from(words, position)
+    left = whole
     expected = np.uint64(first)
     for event in range(slots.size):
-        start = position
-        window = words[position >> six] >> (position & low)
-        while window == np.uint64(0):
-            position = ((position >> six) + one) << six
-            if position >= end:
-                return -1
-            window = words[position >> six]
-        position += np.uint64(trailing_zeros(window))
-        quotient = position - start
-        position += one
-        place = position & low
-        rest = (words[position >> six] >> place) | ((words[(position >> six) + one] << one) << (low - place))
-        position += shift
+        quotient = np.uint64(trailing_zeros(window)) if window != np.uint64(0) else whole
+        if quotient + step <= left:
+            window >>= quotient
+            left -= quotient + step
+        else:
+            start = position
+            window = _bits_from(words, position)
+            while window == np.uint64(0):
+                position += whole
+                if position >= end:
+                    return -1
+                window = _bits_from(words, position)
+            position += np.uint64(trailing_zeros(window))
+            quotient = position - start
+            window = _bits_from(words, position)
+            left = whole - step
+            position -= quotient
+        rest = (window >> one) & mask
+        window = (window >> one) >> shift
+        position += quotient + step
         # The quotient is compared before it is shifted, so that nothing overflows.
         if position > end or quotient > (bound >> shift):
             return -1
-        slot = expected + ((quotient << shift) | (rest & mask))
+        slot = expected + ((quotient << shift) | rest)
         if slot >= bound:
             return -1
         slots[event] = np.int64(slot)
         expected = slot + one
     return int(np.int64(position))
+
+
+@inlined_kernel
+def _bits_from(words: Words, position: np.uint64) -> np.uint64:
+    """Return the 64 bits from `position` on."""
+    word = position >> np.uint64(6)
+    place = position & np.uint64(63)
+    return (words[word] >> place) | ((words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - place))
 
 
 def warm() -> None:
