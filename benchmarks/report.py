@@ -1,10 +1,11 @@
-"""One table and one picture from a run of the speed benchmarks.
+"""One table from a run of the speed benchmarks.
 
     python -m pytest benchmarks/speed --benchmark-enable --benchmark-only --benchmark-json speed.json
-    python -m benchmarks.report speed.json [--table speed.md] [--picture speed.png]
+    python -m benchmarks.report speed.json [--table speed.md]
 
 Every group is one question, with its baselines beside our own; the ratio is of speeds (work done in a second, where
 the benchmark says how much it does), to the slowest of the group, measured in the same process. Times are medians.
+A picture, with the fastest peer of each step and its floor, is drawn by `python -m benchmarks.peers`.
 """
 
 from __future__ import annotations
@@ -74,49 +75,16 @@ def table(document: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def picture(document: dict[str, Any], path: Path) -> None:
-    import matplotlib  # noqa: PLC0415 - the table alone does not need it
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    groups = groups_of(document)
-    rows = [(group, item) for group, items in groups.items() for item in items]
-    figure, axes = pyplot.subplots(figsize=(10, 0.28 * (len(rows) + len(groups)) + 1), layout="constrained")
-    position, ticks, names = 0.0, [], []
-    for number, (group, items) in enumerate(groups.items()):
-        axes.text(1.0, position, f" {group}", va="center", ha="left", fontsize=8, weight="bold")
-        position += 1
-        for item in items:
-            ratio = speed(item) / speed(items[-1])
-            axes.barh(position, ratio, left=0.0, color=f"C{number % 10}", height=0.8)
-            told = rate(item) or seconds(item["stats"]["median"])
-            axes.text(ratio, position, f" {ratio:.1f}x  {told}", va="center", fontsize=7)
-            ticks.append(position)
-            names.append(label(item))
-            position += 1
-    axes.set_xscale("log")
-    axes.set_xlim(0.9, 2e5)
-    axes.set_ylim(-1, position)
-    axes.set_yticks(ticks, names, fontsize=7)
-    axes.invert_yaxis()
-    axes.set_xlabel("times as fast as the slowest of its group")
-    figure.savefig(path, dpi=80)
-
-
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("json", type=Path, help="written by pytest-benchmark")
     parser.add_argument("--table", type=Path, help="write a table in Markdown")
-    parser.add_argument("--picture", type=Path, help="draw into this file")
     options = parser.parse_args()
     document = json.loads(options.json.read_text())
     text = table(document)
     print(text)
     if options.table:
         options.table.write_text(text)
-    if options.picture:
-        picture(document, options.picture)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import struct
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import compare, workers
+from benchmarks import compare, peers, workers
 from benchmarks.compare import lines, medians
+from benchmarks.peer_cases import Case, Made, authentication
 
 from qkdpost.campaigns import InThisProcess
 
@@ -132,3 +134,36 @@ def test_references_name_their_machine() -> None:
         assert document["machine"]["cores"]
         assert len(document["benchmarks"]) > 20
         assert lines(document, document)[-1].endswith("1.00 times as fast")
+
+
+def _rows() -> list[peers.Row]:
+    told = {"unit": "bit", "amount": 1e6, "floor": "bytes", "floor_seconds": 1e-5}
+    return [
+        peers.Row(step="a hash, 2^20", here_seconds=1e-3, peer="a peer 1.0", peer_seconds=0.0525, **told),
+        peers.Row(step="a code", here_seconds=2e-3, peer="no peer installed", peer_seconds=None, **told),
+    ]
+
+
+def test_a_step_stands_beside_its_peer_and_its_floor() -> None:
+    text = peers.table(_rows(), "a machine")
+    assert "| a hash, 2^20 | **52x** | 100x | 1 Gbit/s | 19 Mbit/s, a peer 1.0 | bytes |" in text
+    assert "| a code |  | 200x | 500 Mbit/s | no peer installed | bytes |" in text
+
+
+def test_the_picture_of_all_steps_fits_a_screen(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    peers.picture(_rows(), "a machine", tmp_path / "speed.png")
+    assert struct.unpack(">II", (tmp_path / "speed.png").read_bytes()[16:24]) == (1200, 700)
+    kept = (ROOT / "benchmarks" / "speed.png").read_bytes()
+    assert struct.unpack(">II", kept[16:24]) == (1200, 700)
+
+
+def test_the_fastest_peer_is_told_for_equal_work() -> None:
+    def made() -> Made:
+        whole = authentication(1 << 10)
+        slow = {"thirty times": lambda: [whole.here() for _ in range(30)], "of a thousandth": whole.here}
+        return Made(here=whole.here, floor=whole.floor, amount=whole.amount, peers=slow, scale={"of a thousandth": 1e9})
+
+    row = peers.measured(Case(step="a step", unit="byte", make=made), rounds=1)
+    assert (row.peer, row.amount) == ("thirty times", 1 << 10)
+    assert row.times_peer is not None
