@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qkdpost._kernels.ldpc.syndromes import collect_checks, flip_errors, gather_frames
+from qkdpost._kernels.ldpc.syndromes import collect_checks, count_summands, flip_errors, gather_frames
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
@@ -60,3 +60,23 @@ def test_checks_are_collected_over_frames(frames: int) -> None:
     checks = np.full(192, 7, dtype=np.uint64)
     collect_checks(_pack(bits), checks)
     assert checks.tolist() == [sum(int(bit) << frame for frame, bit in enumerate(column)) for column in bits.T]
+
+
+def test_summands_of_checks_are_counted() -> None:
+    generator = np.random.default_rng(1)
+    size, edges, starts = 64, 9, np.array([0, 4, 9], dtype=np.uint64)
+    columns, shifts = generator.integers(0, 5, edges), generator.integers(0, size, edges)
+    kinds = np.where(generator.random(5 * size) < 0.6, -1, 0)
+    punctured = generator.choice(5 * size, 60, replace=False)
+    kinds[punctured] = np.arange(1, 61)
+    keys, owners = np.full((2, 2 * size), 7)
+    structure = [(part * factor).astype(np.uint64) for part, factor in ((columns, size), (shifts, 1))]
+    count_summands(starts, *structure, size, kinds, keys, owners)
+    for check in range(2 * size):
+        row, index = divmod(check, size)
+        summed = [
+            kinds[size * columns[edge] + (shifts[edge] + index) % size] for edge in range(starts[row], starts[row + 1])
+        ]
+        numbers = [kind for kind in summed if kind > 0]
+        assert keys[check] == summed.count(-1)
+        assert owners[check] == (0 if not numbers else numbers[0] if len(numbers) == 1 else -1)

@@ -14,7 +14,7 @@ from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.jit.decorators import kernel
 from qkdpost._kernels.ldpc.lane_frames import transpose_square
 
-__all__ = ["collect_checks", "compute_syndromes", "flip_errors", "gather_frames", "warm"]
+__all__ = ["collect_checks", "compute_syndromes", "count_summands", "flip_errors", "gather_frames", "warm"]
 
 Words = NDArray[np.uint64]
 Indices = NDArray[np.uint32]
@@ -44,6 +44,41 @@ def compute_syndromes(
                     low = frames[frame, source + (place & last)]
                     high = frames[frame, source + ((place + np.uint64(1)) & last)]
                     output[frame, target + np.uint64(index)] ^= (low >> right) | ((high << left) & keep)
+
+
+@kernel
+def count_summands(
+    row_starts: Words,
+    edge_bits: Words,
+    edge_shifts: Words,
+    size: int,
+    kinds: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    owners: NDArray[np.int64],
+) -> None:
+    """Count the key bits that each check sums, and tell its only punctured bit.
+
+    Args:
+        row_starts: the code.
+        edge_bits: the code.
+        edge_shifts: the code.
+        size: of a circulant.
+        kinds: of each bit -1 for a key bit, the number of a punctured bit from 1 on, or 0.
+        keys: how many key bits, of each check; overwritten.
+        owners: the number of its punctured bit, 0 for none and -1 for more than one; overwritten.
+    """
+    last = size - 1
+    for row in range(row_starts.size - 1):
+        for index in range(size):
+            count = owner = 0
+            for edge in range(row_starts[row], row_starts[row + 1]):
+                kind = kinds[int(edge_bits[edge]) + ((int(edge_shifts[edge]) + index) & last)]
+                if kind < 0:
+                    count += 1
+                elif kind > 0:
+                    owner = kind if owner == 0 else -1
+            keys[row * size + index] = count
+            owners[row * size + index] = owner
 
 
 @kernel
@@ -154,6 +189,8 @@ def warm() -> None:
     zeros = np.zeros(1, dtype=np.uint64)
     frame = np.zeros((1, 1), dtype=np.uint64)
     indices = np.zeros(1, dtype=np.uint32)
+    counts = np.zeros(64, dtype=np.int64)
+    count_summands(starts, zeros, zeros, 64, counts, counts.copy(), counts.copy())
     collect_checks(frame, np.zeros(64, dtype=np.uint64))
     compute_syndromes(starts, zeros, zeros, 64, frame, frame.copy())
     fixed = np.zeros(1, dtype=np.uint64)

@@ -156,6 +156,9 @@ class LayeredDecoder:
 
 
 class _CompiledLayeredDecoder:
+    _last: tuple[BinarySymmetric, NDArray[np.int16]] | None = None
+    """The last channel and its levels: frames of one channel come piece by piece."""
+
     def __init__(self, decoder: LayeredDecoder, code: QuasiCyclicCode) -> None:
         self._decoder, self._code = decoder, code
         self._arithmetic = decoder.arithmetic(code.rows, code.columns)
@@ -206,12 +209,15 @@ class _CompiledLayeredDecoder:
         )
 
     def _symmetric_levels(self, channel: BinarySymmetric) -> NDArray[np.int16]:
+        if self._last is not None and self._last[0] is channel:
+            return self._last[1]
         rate = channel.error_rate_ppm
         level = round(self._arithmetic.units_per_nat * math.log((1_000_000 - rate) / rate))
         levels = np.full((1, self._code.frame_bits), min(max(level, 1), self._largest), dtype=np.int16)
         for mask, value in ((channel.known, self._largest), (channel.unknown, 0)):
             if mask is not None:
-                levels[0, np.asarray(mask, dtype=np.bool_)] = value
+                levels[0, np.flatnonzero(np.asarray(mask, dtype=np.bool_))] = value
+        self._last = channel, levels
         return levels
 
     def _quantised(self, values: NDArray[np.float32]) -> NDArray[np.int16]:

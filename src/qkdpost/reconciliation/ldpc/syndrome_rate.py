@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.ldpc.syndromes import count_summands
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout
 
@@ -127,13 +128,9 @@ def parities_of_key_bits(
 
 def _bits_of_checks(code: QuasiCyclicCode, layout: FrameLayout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each check, the number of its only punctured bit, 0 for none and -1 for more; and its key bits."""
-    # One number for each bit: key bits in the lowest 16 digits, punctured ones in the next 16, their numbers above.
-    weights = np.zeros(code.frame_bits, dtype=np.int64)
-    weights[layout.key] = 1
-    weights[layout.punctured] = (np.arange(1, layout.punctured.size + 1) << 32) + (1 << 16)
-    twice = np.tile(weights.reshape(code.columns, code.size), 2).reshape(-1)
-    first = (2 * code.edge_bits + code.edge_shifts).astype(np.int64)
-    summands = twice[first[:, None] + np.arange(code.size)]
-    sums = np.add.reduceat(summands, code.row_starts[:-1].astype(np.int64), axis=0)
-    keys, count, owners = (part.reshape(-1) for part in (sums & 0xFFFF, sums >> 16 & 0xFFFF, sums >> 32))
-    return np.where(count > 1, -1, owners), keys
+    kinds = np.zeros(code.frame_bits, dtype=np.int64)
+    kinds[layout.key] = -1
+    kinds[layout.punctured] = np.arange(1, layout.punctured.size + 1)
+    owners, keys = np.empty((2, code.syndrome_bits), dtype=np.int64)
+    count_summands(code.row_starts, code.edge_bits, code.edge_shifts, code.size, kinds, keys, owners)
+    return owners, keys
