@@ -1,7 +1,7 @@
 """How fast sifted bits become key, against the round-trip time of the line: two real sessions on a simulated line.
 
     python -m benchmarks.pipeline [--block-bits 4194304] [--blocks 8] [--in-flight 8] [--qber 0.03] [--rtt-ms 0 1 10 50]
-        [--reconciliation cascade|ldpc]
+        [--reconciliation cascade|few-rounds|ldpc]
 
 Each host has a clock of its own that advances by the processor time that its session really takes; bytes arrive half a
 round trip after they were sent. So the figures are those of two hosts with a core each, whatever else runs here. The
@@ -29,6 +29,7 @@ import qkdpost as qp
 from benchmarks.options import parser_of
 
 TEST_PROBABILITY = 0.05
+CORRECTIONS = {"cascade": qp.Cascade(), "few-rounds": qp.Cascade(parameters="few-rounds"), "ldpc": qp.Ldpc()}
 Record = TypeVar("Record")
 
 
@@ -129,7 +130,7 @@ def main() -> None:
         "--rtt-ms", type=float, nargs="+", default=[0.0, 1.0, 10.0, 50.0], help="round trips to simulate"
     )
     parser.add_argument(
-        "--reconciliation", choices=("cascade", "ldpc"), default="cascade", help="how errors are corrected"
+        "--reconciliation", choices=sorted(CORRECTIONS), default="cascade", help="how errors are corrected"
     )
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
@@ -140,7 +141,7 @@ def main() -> None:
     records = [drawn[number % len(drawn)] for number in range(options.blocks)]
     link = qp.LinkConfig(
         protocol=qp.BB84(),
-        correction=qp.Cascade() if options.reconciliation == "cascade" else qp.Ldpc(),
+        correction=CORRECTIONS[options.reconciliation],
         blocks=qp.Blocks(detections=1, in_flight=options.in_flight),
     )
     run(link, records[:1], 0.0)
