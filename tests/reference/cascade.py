@@ -90,28 +90,38 @@ class Run:
         self.left[position] ^= 1
         self.transcript.corrected.append(position)
 
-    def search(self, first: Pass) -> None:
-        """Halve every odd piece of `first`, and short ones of other passes; correct what is found, all at the end."""
+    def search(self, first: Pass, quartered: bool) -> None:
+        """Halve every odd piece of `first`, and short ones of other passes, or cut them in four; correct what is found.
+
+        All is corrected at the end.
+        """
         found: list[Piece] = []
-        limit = self.transcript.parities + len(self.left)
+        limit = self.transcript.parities + max(0, len(self.left) - (3 if quartered else 1))
         for one in self.passes:
             if not one.known:
                 break
             pieces: list[Piece] = []
             for piece in one.pieces:
                 wanted = self.odd(piece) and (one is first or piece.end - piece.start <= 16)
-                room = self.transcript.parities < limit
-                divided = halves(one.kind, one.order, piece) if wanted and room else None
-                pieces += divided or (piece,)
-                self.transcript.parities += divided is not None
-                found += [
-                    half for half in divided or () if self.odd(half) and halves(one.kind, one.order, half) is None
-                ]
+                room = self.transcript.parities <= limit
+                parts = self.divided(one, piece, quartered) if wanted and room else [piece]
+                pieces += parts
+                if len(parts) > 1:
+                    found += [part for part in parts if self.odd(part) and halves(one.kind, one.order, part) is None]
             one.pieces = pieces
         for piece in found:
             # Two passes may have found the same error.
             if self.odd(piece):
                 self.correct(piece.members[0])
+
+    def divided(self, one: Pass, piece: Piece, quartered: bool) -> list[Piece]:
+        """Ask for the left half of a piece, and perhaps for the left halves of both halves; return the parts."""
+        parts = [piece]
+        for _ in range(2 if quartered else 1):
+            pairs = [halves(one.kind, one.order, part) or (part,) for part in parts]
+            self.transcript.parities += sum(len(pair) == 2 for pair in pairs)
+            parts = [part for pair in pairs for part in pair]
+        return parts
 
     def begin(self, fresh: list[Pass]) -> None:
         """Ask the blocks of the next pass, or of all subset passes in a row."""
@@ -125,14 +135,16 @@ class Run:
                     self.correct(piece.members[0])
 
 
-def cascade(errors: list[int], block_bits: tuple[int, ...], seed: bytes) -> Transcript:
+def cascade(
+    errors: list[int], block_bits: tuple[int, ...], seed: bytes, quarters_from: int | None = None
+) -> Transcript:
     """Run Cascade on one frame whose error pattern is `errors` (0 or 1 for each position)."""
     run = Run(errors, block_bits, seed)
     while True:
         known = [one for one in run.passes if one.known]
         odd = next((one for one in known if any(map(run.odd, one.pieces))), None)
         if odd is not None:
-            run.search(odd)
+            run.search(odd, quarters_from is not None and run.transcript.rounds >= quarters_from)
         elif len(known) < len(run.passes):
             run.begin(run.passes[len(known) :])
         else:

@@ -7,11 +7,11 @@ and of a block's numbers a `CorrectionPlan`. Sessions, `qkdpost.reconcile` and t
 The rule of `Auto`: Cascade discloses least, and takes some hundred rounds; as long as the blocks in flight can hide
 them it is the better choice. It is taken if
 
-    cascade_rounds(parameters, error rate) * round_trip_ms / in_flight <= block bits / (1000 processor_mbit_per_s),
+    cascade_rounds(parameters, error rate) * round_trip_ms / 2 / in_flight <= block bits / (1000 processor_mbit_per_s),
 
-that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block: with the
-settings' own block sizes if that holds for them, else with the set "few-rounds" if it holds for that; else LDPC, if a
-code corrects the error rate.
+that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block; a round
+takes half of a round trip, since both hosts speak at once. It is taken with the settings' own block sizes if that holds
+for them, else with the set "few-rounds" if it holds for that; else LDPC, if a code corrects the error rate.
 
 Below 1 % frames hold few errors, and LDPC discloses more than Cascade's 1.05 to 1.1 times the limit: with frames of
 2^16 bits about 1.23 times at 0.5 %, 1.33 at 0.2 %, 1.47 at 0.1 %, and never less than 1.3 % of the bits, whatever the
@@ -149,7 +149,7 @@ _ROUNDS: dict[CascadeSet, tuple[int, int]] = {
     "power-of-two": (900, 1_000),
     "near-optimal": (500, 45),
     "balanced": (250, 200),
-    "few-rounds": (170, 2_000),
+    "few-rounds": (135, 2_500),
 }
 
 
@@ -187,7 +187,7 @@ def _plan_by_rule(settings: Auto, task: CorrectionTask) -> CorrectionPlan:
 
 
 def _keeps_up(cascade: Cascade, settings: Auto, task: CorrectionTask) -> bool:
-    waiting_ms = cascade_rounds(cascade.parameters, task.qber_ppm) * settings.round_trip_ms / task.in_flight
+    waiting_ms = cascade_rounds(cascade.parameters, task.qber_ppm) * settings.round_trip_ms / 2 / task.in_flight
     return waiting_ms <= task.block_bits / (1000.0 * settings.processor_mbit_per_s)
 
 

@@ -100,7 +100,7 @@ class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
 
     Args:
         parameters: the named set of block sizes. "balanced" suits frames of 2^16 bits; "near-optimal" discloses about
-            0.7 % less and takes two to four times the rounds, "few-rounds" 1 to 2 % more and takes half of them.
+            0.7 % less and takes two to four times the rounds, "few-rounds" 1 to 3 % more and takes less than half.
 
     Raises:
         ConfigurationError: a set of block sizes that there is not.
@@ -213,7 +213,7 @@ class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
     cascade: Cascade = Cascade()
     ldpc: Ldpc = msgspec.field(default_factory=Ldpc)
     round_trip_ms: float = 0.0
-    processor_mbit_per_s: float = 10.0
+    processor_mbit_per_s: float = 20.0
 
     def __post_init__(self) -> None:
         instance("cascade", self.cascade, Cascade, error=ConfigurationError)

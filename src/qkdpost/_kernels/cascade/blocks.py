@@ -13,9 +13,9 @@ from qkdpost._kernels.cascade.trees import (
     FIRST,
     KIND,
     LENGTH,
-    LISTED,
     PARITIES,
     PASSES,
+    SPACE,
     STARTED,
     STRIDE,
     SUBSET,
@@ -83,14 +83,14 @@ def ask_blocks(cells: Words, plan: Integers, columns: int, trees: int, parities:
     before = written
     if plan[row_of(index) + KIND] != SUBSET:
         written = block_parities(cells, plan, trees + plan[row_of(index) + TREE], index, parities, written)
-        cells[columns + LISTED] = np.uint64(blocks_of(plan, index))
+        cells[columns + SPACE] = np.uint64(blocks_of(plan, index))
         index += 1
     else:
         while index < plan[PASSES] and plan[row_of(index) + KIND] == SUBSET:
             put_bit(parities, written, masked_parity(cells, trees, mask_of(plan, index), 0, plan[LENGTH]))
             written += 1
             index += 1
-        cells[columns + LISTED] = np.uint64(written - before)
+        cells[columns + SPACE] = np.uint64(written - before)
     cells[columns + STARTED] = np.uint64(index)
     cells[columns + PARITIES] += np.uint64(written - before)
     return written

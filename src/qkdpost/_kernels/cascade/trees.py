@@ -9,13 +9,13 @@ every pass. A pass is one of three kinds:
 - subset: ranges of the frame of which only the bits under a mask count. The other half needs no ranges of its own: its
   parity is that of the frame less that of the mask.
 
-`plan` (int64) says what is done: the columns LENGTH ... FRAME_WORDS, then BLOCK, KIND, WHICH (permutation or mask) and
-TREE of each pass. `orders` (uint32) holds for each permutation the position in the frame of each of its places, then
-for each position its place under every permutation. Everything else lies in `cells` (uint64, secret):
+`plan` (int64) says what is done: the columns LENGTH ... QUARTERS_FROM, then BLOCK, KIND, WHICH (permutation or mask)
+and TREE of each pass. `orders` (uint32) holds for each permutation the position in the frame of each of its places,
+then for each position its place under every permutation. Everything else lies in `cells` (uint64, secret):
 
-- the words FREE ... LIST;
+- the words FREE ... ROUND;
 - from word MASKS on, the mask of each subset pass (public);
-- from `plan[HEADERS_AT]` on, for each frame the columns STARTED ... READY, together so that they stay near;
+- from `plan[HEADERS_AT]` on, for each frame the columns STARTED ... ERRORS, together so that they stay near;
 - from `plan[ACTIVE_AT]` on, the numbers of the frames that still ask, ascending;
 - from `plan[SEEN_AT]` on, a row of scratch;
 - from `plan[TREES_AT]` on, for each frame: the trees of the natural and the permuted passes, then where the tree of
@@ -68,8 +68,12 @@ __all__ = [
     "PASS_COLUMNS",
     "PERMUTED",
     "PERMUTED_PASSES",
+    "QUARTERS",
+    "QUARTERS_FROM",
     "ROOM",
+    "ROUND",
     "SEEN_AT",
+    "SPACE",
     "SPLIT",
     "STARTED",
     "STRIDE",
@@ -113,22 +117,24 @@ Orders = NDArray[np.uint32]
     SEEN_AT,
     TREES_AT,
     FRAME_WORDS,
-) = range(10)
-PASSES_AT = 10
+    QUARTERS_FROM,
+) = range(11)
+PASSES_AT = 11
 # TREE is where in a frame's part a pass has its tree; for a subset, where that is written.
 BLOCK, KIND, WHICH, TREE = range(4)
 PASS_COLUMNS = 4
 NATURAL, PERMUTED, SUBSET = range(3)
 # Words of `cells`: where the next tree of a subset pass goes, how many frames still ask, how many ranges the next round
-# may need room for, which of two lists is the last one.
-FREE, ACTIVE, ROOM, LIST = range(4)
+# may need room for, which of two lists is the last one, how many rounds were taken.
+FREE, ACTIVE, ROOM, LIST, ROUND = range(5)
 MASKS = 8
-# Columns of a frame: passes begun; the first of those begun last; what was asked last; ranges in the list, or room left
-# for them; how many single members were found; totals of parities and errors.
-STARTED, FIRST, ASKED, LISTED, FOUND, PARITIES, ERRORS = range(7)
+# Columns of a frame: passes begun; the first of those begun last; what was asked last; ranges in the list, and words
+# left for it; how many single members were found; totals of parities and errors.
+STARTED, FIRST, ASKED, LISTED, SPACE, FOUND, PARITIES, ERRORS = range(8)
 COLUMNS = 8
-# What ASKED may say: nothing asked yet, parities of whole blocks, parities of left halves, frame is done.
-NOTHING, BLOCKS, HALVES, DONE = range(4)
+# What ASKED may say: nothing asked yet, parities of whole blocks, of left halves, of left halves and the left quarters
+# of both halves, frame is done.
+NOTHING, BLOCKS, HALVES, QUARTERS, DONE = range(5)
 # The words of 64 places of a tree.
 OWN, SPLIT = range(2)
 STRIDE = 2

@@ -10,10 +10,12 @@ taking part (sub-block reuse). All blocks of a pass are asked at once. While any
 one round: the odd ranges of the earliest pass that has any, which are disjoint and mostly the smallest; and the odd
 ranges of at most 16 places in every pass, which seldom hold the error that another search is after. (Without the latter
 the efficiency at 1 % is 0.7 % worse and a frame takes 40 % more rounds; with longer ones it is worse again.) A
-corrected bit turns the parity of every known range that holds it. Two things differ from that paper and are measured in
-benchmarks/quality:
+corrected bit turns the parity of every known range that holds it. Three things differ from that paper and are measured
+in benchmarks/quality:
 
 - a pass of half-frame blocks is a random subset, searched in the frame's own order;
+- from a round on that the set of block sizes names, an odd range is cut in four and not in two, so that frames which
+  have taken long take half of the rounds that they have left;
 - the parities of consecutive passes of this kind are asked in one round, since each is asked in any case.
 
 Frames do not wait for each other: a block takes the rounds of its slowest frame.

@@ -14,7 +14,7 @@ from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
 from qkdpost._kernels.cascade.round import advance
 from qkdpost.bits import Bits, concatenate
-from qkdpost.reconciliation.cascade.parameters import CascadeParameters
+from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
 from qkdpost.threads import each, threads_at_work
 
@@ -38,6 +38,7 @@ class Shared:
     def __init__(self, parameters: CascadeParameters, length: int, seed: bytes) -> None:
         self.length = length
         self.row_words = (length + 63) // 64
+        self.quarters_from = parameters.quarters_from
         self.passes: list[tuple[int, int, int]] = []
         counts = [0, 0, 0]
         for index, block in enumerate(parameters.for_length(length)):
@@ -140,6 +141,7 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     plan[parity.SEEN_AT] = seen_at
     plan[parity.TREES_AT] = trees_at
     plan[parity.FRAME_WORDS] = frame_words
+    plan[parity.QUARTERS_FROM] = NEVER if shared.quarters_from is None else shared.quarters_from
     trees = {parity.NATURAL: (0, 0), parity.PERMUTED: (tree_words, tree_words), parity.SUBSET: (records_at, 1)}
     rows = [(block, kind, which, trees[kind][0] + which * trees[kind][1]) for block, kind, which in shared.passes]
     # Trees of subset passes lie behind the frames; what is never made is never touched, and takes no memory.
