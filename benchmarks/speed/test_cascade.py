@@ -1,4 +1,4 @@
-"""Cascade, the work of both sides in one process: frames of 2^14 bits, permutations fresh for each block.
+"""Cascade, the work of both sides in one process: frames of 2^14 bits as published, and what a link does by default.
 
 Divide the bits of the block (in `extra_info`) by the time. The baseline is the same protocol for one frame as a page of
 plain Python.
@@ -30,9 +30,20 @@ def test_cascade(benchmark: Any, qber: float, frames: int) -> None:
     reference = Bits.from_array(rng.integers(0, 2, frames * FRAME_BITS, dtype=np.uint8))
     noisy = reference ^ Bits.from_array(rng.random(len(reference)) < qber)
     benchmark.group = _group(qber)
-    result = benchmark.pedantic(
-        reconcile, (reference, noisy), {"qber": qber, "frame_bits": FRAME_BITS}, rounds=5, warmup_rounds=1
-    )
+    options = {"qber": qber, "frame_bits": FRAME_BITS, "parameters": "near-optimal"}
+    result = benchmark.pedantic(reconcile, (reference, noisy), options, rounds=5, warmup_rounds=1)
+    benchmark.extra_info.update(bits=len(reference), efficiency=result.efficiency, rounds=result.rounds)
+    assert result.residual_frames <= 1
+    assert result.efficiency < 1.08
+
+
+@pytest.mark.parametrize("qber", RATES)
+def test_defaults(benchmark: Any, qber: float) -> None:
+    rng = np.random.default_rng(1)
+    reference = Bits.from_array(rng.integers(0, 2, 1 << 24, dtype=np.uint8))
+    noisy = reference ^ Bits.from_array(rng.random(len(reference)) < qber)
+    benchmark.group = f"Cascade at {100 * qber:g} %, at its defaults, blocks of 2^24 bits, both sides"
+    result = benchmark.pedantic(reconcile, (reference, noisy), {"qber": qber}, rounds=5, warmup_rounds=1)
     benchmark.extra_info.update(bits=len(reference), efficiency=result.efficiency, rounds=result.rounds)
     assert result.residual_frames <= 1
     assert result.efficiency < 1.08
