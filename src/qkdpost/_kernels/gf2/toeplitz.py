@@ -30,6 +30,8 @@ FORWARD_POINT = 8_200
 BACKWARD_POINT = 14_700
 POINT_LEVEL = 420
 POINT_PRODUCT = 900
+POINT_PRODUCT_OF_OTHERS = 1_100
+"""The same where other threads made the values: they come from another core's cache."""
 CACHED_LEVELS = 13
 UNCACHED_LEVEL = 400
 
@@ -81,4 +83,5 @@ def _cost_of_transform(levels: int, input_bits: int, output_bits: int, threads: 
     point = POINT_LEVEL * levels + UNCACHED_LEVEL * max(0, levels - CACHED_LEVELS)
     forward = -(-(left + right) // threads) * (FORWARD_POINT + point)
     backward = -(-wanted // threads) * (BACKWARD_POINT + point)
-    return (forward + backward + wanted * left * POINT_PRODUCT // threads) << levels
+    product = POINT_PRODUCT if threads == 1 else POINT_PRODUCT_OF_OTHERS
+    return (forward + backward + wanted * left * product // threads) << levels
