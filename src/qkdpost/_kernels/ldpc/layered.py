@@ -16,9 +16,8 @@ bits and by the largest of four in 16 bits (see `combine_magnitudes`). As in the
 (MILCOM 2003) the edge of least magnitude is answered by all others, and every other edge by all edges.
 Magnitudes inside a check are in half units, unsigned; messages and posteriors in units, signed and saturated.
 
-*Posteriors* lie in one flat array, those of a block of bits behind one another, with a margin of a register on each
-side: the first bits stand once more behind the last, so that a register may be read from any bit of the block on. What
-is written across an end is written a second time on the other side, and what falls beyond a margin is never read.
+The posteriors lie as `qkdpost._kernels.ldpc.posteriors` says. A frame that failed may be gone on with when more of it
+is disclosed (`qkdpost._kernels.ldpc.kept_messages`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost._kernels.ldpc.frame_checks import is_hopeless, is_satisfied
+from qkdpost._kernels.ldpc.frame_checks import is_satisfied, missed_permille
+from qkdpost._kernels.ldpc.kept_messages import keep_messages, take_up_messages
 from qkdpost._kernels.ldpc.lanes import (
     add_saturated,
     add_unsigned_saturated,
@@ -48,18 +48,19 @@ from qkdpost._kernels.ldpc.lanes import (
     store_run,
     subtract_saturated,
 )
+from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, decide, posterior_length, restart, write_posteriors
 
 __all__ = [
     "CORRECTION",
+    "COUNTS_EVERY",
     "FEWER_PERMILLE",
     "FIRST_COUNT",
+    "LEAST_FALL_PERMILLE",
     "LIMITS",
     "MAX_ITERATIONS",
     "MAX_MAGNITUDE",
     "MAX_MISSED_PERMILLE",
-    "REGISTER_BYTES",
     "decode_layered",
-    "posterior_length",
     "warm",
 ]
 
@@ -79,17 +80,15 @@ FIRST_COUNT = 3
 MAX_MISSED_PERMILLE = 4
 """more than so many of a thousand checks at that age,"""
 FEWER_PERMILLE = 5
-"""and so many fewer for each iteration more."""
-LIMITS = 6
+"""and so many fewer for each iteration more,"""
+COUNTS_EVERY = 6
+"""when they are counted again, after so many iterations each time;"""
+LEAST_FALL_PERMILLE = 7
+"""or if of a thousand checks they fell by fewer than so many since the last count."""
+LIMITS = 8
 
-REGISTER_BYTES = 64
-_ITERATIONS_BETWEEN_COUNTS = 4
-
-
-def posterior_length(columns: int, size: int, itemsize: int) -> int:
-    """Return how many elements the posteriors take, margins included: a register before and behind each block."""
-    lanes = REGISTER_BYTES // itemsize
-    return columns * (size + 2 * lanes) + lanes
+_ALL_AND_MORE = 2000
+"""More than a thousand checks of a thousand: before the first count."""
 
 
 @kernel
@@ -154,11 +153,7 @@ def _answer_edges(
         answer = negate_where(negative(exclusive_or(message, signs)), answer)
         store_run(messages, kept, answer)
         total = add_saturated(message, answer)
-        store_run(posterior, start, total)
-        if offset < lanes:
-            store_run(posterior, start + size, total)
-        if offset + lanes > size:
-            store_run(posterior, start - size, total)
+        write_posteriors(posterior, start, offset, size, lanes, total)
 
 
 @kernel
@@ -189,33 +184,6 @@ def _iterate(
 
 
 @kernel
-def _restart(channel: NDArray[np.int16], size: int, posterior: Values, messages: Values) -> None:
-    """Set a frame's posteriors, margins too, to its channel values, and its messages to zero."""
-    lanes = REGISTER_BYTES // posterior.itemsize
-    stride = size + 2 * lanes
-    for block in range(channel.size // size):
-        start = block * stride + lanes
-        for index in range(size):
-            posterior[start + index] = channel[block * size + index]
-        for index in range(lanes):
-            posterior[start + size + index] = posterior[start + index]
-    messages[:] = 0
-
-
-@kernel
-def _decide(size: int, posterior: Values, decisions: Words) -> None:
-    """Pack what a frame's posteriors decide for, a bit for each, 1 for an error."""
-    lanes = REGISTER_BYTES // posterior.itemsize
-    words = size >> 6
-    for word in range(decisions.size):
-        start = (word // words) * (size + 2 * lanes) + lanes + 64 * (word % words)
-        found = np.uint64(0)
-        for part in range(0, 64, lanes):
-            found |= negative(load_run(posterior, start + part)) << np.uint64(part)
-        decisions[word] = found
-
-
-@kernel
 def decode_layered(
     row_starts: Words,
     edge_bits: Words,
@@ -227,6 +195,9 @@ def decode_layered(
     syndromes: Words,
     posterior: Values,
     messages: Values,
+    magnitudes: Values,
+    marks: Words,
+    again: bool,
     words: Words,
     iterations: NDArray[np.int32],
     converged: NDArray[np.uint8],
@@ -245,25 +216,41 @@ def decode_layered(
         syndromes: packed, shape (frames, checks / 64).
         posterior: scratch, int8 or int16, shape (`posterior_length`,).
         messages: scratch of the same type, one for each edge of the code.
+        magnitudes: what is kept of the messages of each frame, as in `qkdpost._kernels.ldpc.kept_messages`; of frames
+            that are not found it is written; of no frames, if nothing is to be kept.
+        marks: the same.
+        again: whether they hold what was kept before, to go on from there.
         words: packed words found, shape (frames, bits / 64); written.
         iterations: used by each frame, shape (frames,); written.
         converged: whether the word has the syndrome, shape (frames,); written.
     """
     for frame in range(syndromes.shape[0]):
         syndrome, decisions = syndromes[frame], words[frame]
-        _restart(channel[min(frame, channel.shape[0] - 1)], size, posterior, messages)
+        restart(channel[min(frame, channel.shape[0] - 1)], size, posterior)
+        if again:
+            take_up_messages(
+                row_starts, edge_starts, edge_shifts, np.uint64(size), magnitudes[frame], marks[frame], posterior,
+                messages,
+            )  # fmt: skip
+        else:
+            messages[:] = 0
+        before = _ALL_AND_MORE
         for age in range(limits[MAX_ITERATIONS]):
             _iterate(row_starts, edge_starts, edge_shifts, np.uint64(size), limits, syndrome, posterior, messages)
-            _decide(size, posterior, decisions)
+            decide(size, posterior, decisions)
             iterations[frame] = age + 1
             if is_satisfied(row_starts, edge_bits, edge_shifts, size, syndrome, decisions):
                 converged[frame] = 1
                 break
             since = age - limits[FIRST_COUNT]
-            allowed = limits[MAX_MISSED_PERMILLE] - limits[FEWER_PERMILLE] * since
-            due = since >= 0 and since % _ITERATIONS_BETWEEN_COUNTS == 0
-            if due and is_hopeless(row_starts, edge_bits, edge_shifts, size, syndrome, decisions, allowed):
-                break
+            if since >= 0 and since % limits[COUNTS_EVERY] == 0:
+                missed = missed_permille(row_starts, edge_bits, edge_shifts, size, syndrome, decisions)
+                allowed = limits[MAX_MISSED_PERMILLE] - limits[FEWER_PERMILLE] * since
+                if missed > min(allowed, before - limits[LEAST_FALL_PERMILLE]):
+                    break
+                before = missed
+        if magnitudes.shape[0] > 0 and converged[frame] == 0:
+            keep_messages(row_starts, size, messages, magnitudes[frame], marks[frame])
 
 
 def warm() -> None:
@@ -274,7 +261,8 @@ def warm() -> None:
     for dtype in (np.int8, np.int16):
         itemsize = np.dtype(dtype).itemsize
         decode_layered(
-            starts, edge, edge + np.uint64(64 // itemsize), edge, 64, np.array([0, 1, 1, 1, 1000, 0]),
+            starts, edge, edge + np.uint64(64 // itemsize), edge, 64, np.array([0, 1, 1, 1, 1000, 0, 1, 0]),
             np.zeros((1, 64), np.int16), frame, np.zeros(posterior_length(1, 64, itemsize), dtype),
-            np.zeros(64, dtype), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
+            np.zeros(64, dtype), np.zeros((0, 128), dtype), np.zeros((0, 2), np.uint64), False,
+            frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip
