@@ -195,17 +195,17 @@ def part_sizes(count: int) -> list[int]:
 def send_replies(block: int, number: int, matched: Matched, intensities: int = 0) -> Program[None]:
     """Send the mask of one record, in the parts in which it was reported, with labels of `intensities`."""
     first = kept = 0
+    labels = () if matched.labels is None else matched.labels.planes[: _planes(intensities)]
     for part, count in enumerate(part_sizes(len(matched.mask))):
         mask = matched.mask[first : first + count]
-        weight = mask.weight()
-        labels = () if matched.labels is None else matched.labels.planes[: _planes(intensities)]
+        weight = mask.weight() if labels else 0
         yield SiftReply(
             block=block,
             record=number,
             part=part,
             rounds=0 if part else matched.rounds,
             matched=mask.to_bytes(),
-            labels=concatenate(plane[kept : kept + weight] for plane in labels).to_bytes(),
+            labels=concatenate(plane[kept : kept + weight] for plane in labels).to_bytes() if labels else b"",
         )
         first += count
         kept += weight
@@ -222,7 +222,7 @@ def hear_replies(number: int, count: int, intensities: int = 0) -> Program[tuple
         _check_part(reply, number, part)
         masks.append(peer_bits(reply.matched, size, "matched"))
         rounds += reply.rounds
-        weight = masks[-1].weight()
+        weight = masks[-1].weight() if planes else 0
         joined = peer_bits(reply.labels, planes * weight, "labels")
         for place, plane in enumerate(labels):
             plane.append(joined[place * weight : (place + 1) * weight])
