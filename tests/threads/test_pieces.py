@@ -289,6 +289,26 @@ def test_keys_are_the_same(threads_of_pool: int, monkeypatch: pytest.MonkeyPatch
     assert len(shared.key) > 10_000
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_blocks_in_flight_are_the_same(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_processors", lambda: threads)
+    pairs = [qp.simulation.bb84(pulses=300_000, rng=seed) for seed in (1, 2, 3)]
+    blocks = qp.Blocks(detections=1, in_flight=3)
+    link = qp.LinkConfig(protocol=qp.BB84(), correction=qp.Ldpc(frame_bits=2**14), blocks=blocks)
+
+    def distilled(executor: Executor | None) -> qp.Distillation:
+        alice, bob = zip(*pairs, strict=True)
+        source = np.random.default_rng(1).bytes
+        return qp.distill(alice, bob, link, random_source=source, executor=executor)
+
+    alone = distilled(None)
+    with ThreadPoolExecutor(threads - 1) as executor:
+        shared = distilled(executor)
+    assert shared.key == alone.key
+    assert [report.to_dict() for report in shared.reports] == [report.to_dict() for report in alone.reports]
+    assert len(alone.reports) == 3 and len(alone.key) > 10_000
+
+
 def test_an_executor_that_is_shut_down_midway_changes_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "_processors", lambda: 3)
     records = qp.simulation.bb84(pulses=400_000, rng=1)
