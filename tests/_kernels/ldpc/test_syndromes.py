@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qkdpost._kernels.ldpc.syndromes import collect_checks, count_summands, flip_errors, gather_frames
+from qkdpost._kernels.ldpc.syndromes import collect_checks, count_summands, flip_errors, gather_frames, take_shown
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
@@ -80,3 +80,20 @@ def test_summands_of_checks_are_counted() -> None:
         numbers = [kind for kind in summed if kind > 0]
         assert keys[check] == summed.count(-1)
         assert owners[check] == (0 if not numbers else numbers[0] if len(numbers) == 1 else -1)
+
+
+def test_shown_bits_are_taken_and_wrong_ones_marked() -> None:
+    generator = np.random.default_rng(2)
+    frames, before = generator.integers(0, 2, (2, 5, 192), dtype=np.uint8)
+    wanted, places = np.array([0, 3, 4]), generator.choice(192, 50, replace=False).astype(np.uint32)
+    shown, unknown = generator.integers(0, 2, (3, 50), dtype=np.uint8), generator.integers(0, 2, 192, dtype=np.uint8)
+    words, errors, padded = _pack(frames), _pack(before), np.zeros(192, dtype=np.uint8)
+    padded[:150] = shown.reshape(-1)
+    take_shown(_pack(padded), wanted, places, _pack(unknown), words, errors)
+    marked = before.copy()
+    for frame, bits in zip(wanted, shown, strict=True):
+        wrong = (frames[frame, places] ^ bits) & ~unknown[places]
+        marked[frame, places] |= wrong & 1
+        frames[frame, places] = bits
+    assert np.array_equal(words, _pack(frames))
+    assert np.array_equal(errors, _pack(marked))

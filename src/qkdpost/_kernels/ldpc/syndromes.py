@@ -14,7 +14,15 @@ from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.jit.decorators import kernel
 from qkdpost._kernels.ldpc.lane_frames import transpose_square
 
-__all__ = ["collect_checks", "compute_syndromes", "count_summands", "flip_errors", "gather_frames", "warm"]
+__all__ = [
+    "collect_checks",
+    "compute_syndromes",
+    "count_summands",
+    "flip_errors",
+    "gather_frames",
+    "take_shown",
+    "warm",
+]
 
 Words = NDArray[np.uint64]
 Indices = NDArray[np.uint32]
@@ -183,6 +191,34 @@ def flip_errors(
     return flipped
 
 
+@kernel
+def take_shown(
+    shown: Words, wanted: NDArray[np.int64], places: Indices, unknown: Words, frames: Words, errors: Words
+) -> None:
+    """Make the bits at some places of frames what the other side showed, and mark those that were wrong.
+
+    Args:
+        shown: packed, all places of one wanted frame after those of the one before.
+        wanted: the frames, ascending.
+        places: where the bits belong, in the order in which they were shown.
+        unknown: a mask of places whose bits were never known here, and so are no errors.
+        frames: shape (F, frame words), changed.
+        errors: likewise; marks are added.
+    """
+    one = np.uint64(1)
+    position = np.uint64(0)
+    for index in range(wanted.size):
+        frame = wanted[index]
+        for entry in range(places.size):
+            word = places[entry] >> 6
+            shift = np.uint64(places[entry] & 63)
+            bit = shown[position >> np.uint64(6)] >> (position & np.uint64(63))
+            position += one
+            wrong = ((frames[frame, word] >> shift) ^ bit) & one
+            frames[frame, word] ^= wrong << shift
+            errors[frame, word] |= (wrong << shift) & ~unknown[word]
+
+
 def warm() -> None:
     """Compile every kernel of this module by one tiny call each."""
     starts = np.array([0, 1], dtype=np.uint64)
@@ -197,4 +233,6 @@ def warm() -> None:
     fixed.flags.writeable = False
     for block in (zeros, fixed):
         gather_frames(block, 1, np.zeros(64, dtype=np.int64), 0, 1, frame)
+    for block in (zeros, fixed):
+        take_shown(block, np.zeros(1, dtype=np.int64), indices, fixed, frame, frame.copy())
     flip_errors(frame, np.ones(1, dtype=np.uint8), indices, np.zeros(64, dtype=np.int64), 1, zeros.copy())

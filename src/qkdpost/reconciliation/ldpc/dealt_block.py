@@ -166,5 +166,7 @@ class DealtBlock:
 def block_mask(plan: LdpcPlan, frames: Bits) -> Bits:
     """Return a mask of the block's bits that lie in the frames of mask `frames`, for dropping or another method."""
     chosen = np.asarray(frames, dtype=np.bool_)
+    if not chosen.any():
+        return Bits.zeros(plan.block_bits)
     repeats = -(-plan.block_bits // plan.frames)
     return Bits.from_array(np.tile(chosen, repeats)[: plan.block_bits])

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.ldpc.syndromes import collect_checks, flip_errors
+from qkdpost._kernels.ldpc.syndromes import collect_checks, flip_errors, take_shown
 from qkdpost.bits import Bits
 from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
@@ -91,15 +91,8 @@ class Search:
     def add_revealed(self, revealed: Bits, places: NDArray[np.uint32]) -> None:
         """Write revealed bits into the frames not yet found, and note which own key bits they show to be wrong."""
         block, wanted = self._block, np.flatnonzero(~self.found)
-        order = np.argsort(places)
-        columns, starts = np.unique(places[order] >> 6, return_index=True)
-        bits = np.asarray(revealed, dtype=np.uint64).reshape(wanted.size, places.size)[:, order]
-        shown = np.bitwise_or.reduceat(bits << (places[order] & 63).astype(np.uint64), starts, axis=1)
+        take_shown(revealed.words, wanted, places, self._unknown.words, block.frames, self._shown_errors)
         mask = mask_of(places, block.code.frame_bits)
-        at = np.ix_(wanted, columns)
-        wrong = (block.frames[at] ^ shown) & mask.words[columns]
-        block.frames[at] ^= wrong
-        self._shown_errors[at] |= wrong & ~self._unknown.words[columns]
         self._known ^= mask
         self._unknown &= ~mask
         if self._rate.uncertainty > _SURE:
