@@ -9,8 +9,10 @@ when compiled.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -28,6 +30,8 @@ _ANY_ORDER = frozenset({"reassoc", "nsz", "contract"})
 _lock = threading.RLock()
 _pending: list[_Deferred[..., Any]] = []
 _dispatchers: list[Any] = []
+_replaced_in: set[str] = set()
+"""Modules that call the numba objects themselves; what one imports later is called by way of `_Deferred`."""
 
 
 class _Deferred(Generic[Parameters, Result]):
@@ -56,7 +60,10 @@ class _Deferred(Generic[Parameters, Result]):
 
     def __call__(self, *arguments: Parameters.args, **keywords: Parameters.kwargs) -> Result:
         built = self._built
-        return cast("Result", (self.resolve() if built is None else built)(*arguments, **keywords))
+        if built is None:
+            built = self.resolve()
+        result: Result = built(*arguments, **keywords)
+        return result
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -157,14 +164,27 @@ def _resolve_all() -> None:
         for deferred in found:
             _replace_deferred(deferred.__wrapped__)
         _pending.clear()
+        _replace_in_callers()
+
+
+def _replace_in_callers() -> None:
+    """Put what was built in the modules of the library that call it: a call then takes two thirds of the time."""
+    package, _, _ = __name__.partition(".")
+    for name, module in list(sys.modules.items()):
+        if name.startswith(package) and isinstance(module, ModuleType) and name not in _replaced_in:
+            _replaced_in.add(name)
+            _replace_names(vars(module))
+
+
+def _replace_names(names: dict[str, Any]) -> None:
+    for name, value in list(names.items()):
+        if isinstance(value, _Deferred) and value._built is not None:
+            names[name] = value._built
 
 
 def _replace_deferred(function: Callable[..., Any]) -> None:
     """Put what was built in place of what was deferred, in the module and the closure of `function`."""
-    names = function.__globals__
-    for name, value in list(names.items()):
-        if isinstance(value, _Deferred):
-            names[name] = value._built
+    _replace_names(function.__globals__)
     for cell in function.__closure__ or ():
         if isinstance(cell.cell_contents, _Deferred):
             cell.cell_contents = cell.cell_contents._built
