@@ -26,7 +26,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.bits.permutation import draw_subset, list_ones, shuffle
+from qkdpost._kernels.bits.permutation import draw_subset, shuffle
+from qkdpost._kernels.bits.positions import list_ones
 from qkdpost.checks import byte_string, whole_number
 
 __all__ = ["SEED_BYTES", "expand", "permutation", "random_words", "sample_positions"]
@@ -89,7 +90,7 @@ def sample_positions(seed: bytes, label: bytes, n: int, k: int) -> NDArray[np.in
     while missing > 0:
         missing = draw_subset(words, total, missing, next(stream))
     positions = np.empty(drawn, dtype=np.int64)
-    list_ones(words, total, drawn > total - drawn, positions)
+    list_ones(words, total, drawn > total - drawn, 0, positions)
     return positions
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["draw_subset", "list_ones", "shuffle", "warm"]
+__all__ = ["draw_subset", "shuffle", "warm"]
 
 
 @kernel
@@ -63,26 +62,9 @@ def draw_subset(words: NDArray[np.uint64], bound: int, missing: int, stream: NDA
     return missing
 
 
-@kernel
-def list_ones(words: NDArray[np.uint64], bound: int, invert: bool, output: NDArray[np.int64]) -> None:
-    """Write the positions below `bound` whose bit of `words` is one (zero if `invert`), ascending."""
-    flip = ~np.uint64(0) if invert else np.uint64(0)
-    written = 0
-    for word in range((bound + 63) >> 6):
-        rest = words[word] ^ flip
-        if bound - 64 * word < 64:
-            rest &= (np.uint64(1) << np.uint64(bound - 64 * word)) - np.uint64(1)
-        while rest != np.uint64(0):
-            output[written] = 64 * word + trailing_zeros(rest)
-            written += 1
-            rest &= rest - np.uint64(1)
-
-
 def warm() -> None:
     """Compile every kernel of this file."""
     stream = np.zeros(4, dtype=np.uint32)
     stream.flags.writeable = False
     shuffle(np.zeros(2, dtype=np.uint32), 1, stream)
-    words = np.zeros(1, dtype=np.uint64)
-    draw_subset(words, 2, 1, stream)
-    list_ones(words, 2, False, np.zeros(2, dtype=np.int64))
+    draw_subset(np.zeros(1, dtype=np.uint64), 2, 1, stream)
