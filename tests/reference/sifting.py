@@ -33,3 +33,23 @@ def rice_code(slots: Sequence[int], parameter: int) -> bytes:
         expected = slot + 1
     bits += [0] * (-len(bits) % 8)
     return bytes(sum(bit << place for place, bit in enumerate(bits[at : at + 8])) for at in range(0, len(bits), 8))
+
+
+def rice_decode(
+    bits: Sequence[int], parameter: int, first: int, limit: int, count: int
+) -> tuple[list[int], int] | None:
+    """Return so many slots and how many bits they took, or None if `bits` end early or a slot reaches `limit`."""
+    slots: list[int] = []
+    position, expected = 0, first
+    for _ in range(count):
+        quotient = 0
+        while position < len(bits) and not bits[position]:
+            position, quotient = position + 1, quotient + 1
+        low = bits[position + 1 : position + 1 + parameter]
+        position += 1 + parameter
+        slot = expected + (quotient << parameter) + sum(bit << place for place, bit in enumerate(low))
+        if position > len(bits) or slot >= limit:
+            return None
+        slots.append(slot)
+        expected = slot + 1
+    return slots, position

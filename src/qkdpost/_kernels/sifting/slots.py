@@ -1,4 +1,4 @@
-"""One pass over detections: comparing bases, splitting sifted bits, coding positions as gaps.
+"""One pass over detections: comparing bases, splitting sifted bits.
 
 Bit vectors are packed as in `packing`. Slots are strictly increasing `int64`; those of a peer are compared with the
 length of the own record here, before they index anything.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.bits.counting import ones, trailing_zeros
+from qkdpost._kernels.bits.counting import ones
 from qkdpost._kernels.bits.extraction import extract
-from qkdpost._kernels.jit.decorators import inlined_kernel, kernel
+from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["decode_gaps", "encode_gaps", "match_bases", "match_slots", "split_prepared", "split_words", "warm"]
+__all__ = ["match_bases", "match_slots", "split_prepared", "split_words", "warm"]
 
 Words = NDArray[np.uint64]
 Slots = NDArray[np.int64]
@@ -155,113 +155,6 @@ def match_slots(
     return common
 
 
-@kernel
-def encode_gaps(slots: Slots, first: int, limit: int, parameter: int, output: Words) -> int:
-    """Write the gaps between `slots` as Rice code to zeroed `output`; return how many bits were written.
-
-    A gap g is g >> parameter zeros, a one, and the `parameter` low bits of g, from the lowest bit on. `output`
-    has one word more than the code needs.
-
-    Args:
-        slots: strictly increasing.
-        first: no slot lies below it; the first gap is counted from there.
-        limit: every slot lies below it.
-        parameter: as above.
-        output: has room for the code of any such slots.
-
-    Returns:
-        The bits written, or -1 if the slots are not as said; `output` is then meaningless.
-    """
-    one = np.uint64(1)
-    low = np.uint64(63)
-    six = np.uint64(6)
-    shift = np.uint64(parameter)
-    mask = (one << shift) - one
-    position = np.uint64(0)
-    expected = np.uint64(first)
-    bound = np.uint64(limit)
-    for event in range(slots.size):
-        slot = np.uint64(slots[event])
-        if slot < expected or slot >= bound:
-            return -1
-        gap = slot - expected
-        expected = slot + one
-        position += gap >> shift
-        code = ((gap & mask) << one) | one
-        place = position & low
-        output[position >> six] |= code << place
-        output[(position >> six) + one] |= (code >> one) >> (low - place)
-        position += shift + one
-    return int(np.int64(position))
-
-
-@kernel
-def decode_gaps(words: Words, length: int, parameter: int, first: int, limit: int, slots: Slots) -> int:
-    """Read as many gaps as `slots` has entries and write the slots; return how many bits were read.
-
-    Args:
-        words: the code, followed by two words of zeros.
-        length: how many bits of `words` may be read.
-        parameter: that of `encode_gaps`.
-        first: likewise.
-        limit: every slot must lie below it.
-        slots: written whole.
-
-    Returns:
-        The bits read, or -1 if the code ends early or a slot reaches `limit`.
-    """
-    # What is left of a word is shifted down gap by gap, so that a gap waits for no load but in one of some twenty.
-    one = np.uint64(1)
-    whole = np.uint64(64)
-    end = np.uint64(length)
-    bound = np.uint64(limit)
-    shift = np.uint64(parameter)
-    step = shift + one
-    mask = (one << shift) - one
-    position = np.uint64(0)
-    window = _bits_from(words, position)
-    left = whole
-    expected = np.uint64(first)
-    for event in range(slots.size):
-        quotient = np.uint64(trailing_zeros(window)) if window != np.uint64(0) else whole
-        if quotient + step <= left:
-            window >>= quotient
-            left -= quotient + step
-        else:
-            start = position
-            window = _bits_from(words, position)
-            while window == np.uint64(0):
-                position += whole
-                if position >= end:
-                    return -1
-                window = _bits_from(words, position)
-            position += np.uint64(trailing_zeros(window))
-            quotient = position - start
-            window = _bits_from(words, position)
-            left = whole - step
-            position -= quotient
-        rest = (window >> one) & mask
-        window = (window >> one) >> shift
-        position += quotient + step
-        # The quotient is compared before it is shifted, so that nothing overflows.
-        if position > end or quotient > (bound >> shift):
-            return -1
-        slot = expected + ((quotient << shift) | rest)
-        if slot >= bound:
-            return -1
-        slots[event] = np.int64(slot)
-        expected = slot + one
-    return int(np.int64(position))
-
-
-@inlined_kernel
-def _bits_from(words: Words, position: np.uint64) -> np.uint64:
-    """Return the 64 bits from `position` on."""
-    word = position >> np.uint64(6)
-    place = position & np.uint64(63)
-    return (words[word] >> place) | ((words[word + np.uint64(1)] << np.uint64(1)) << (np.uint64(63) - place))
-
-
 def warm() -> None:
     """Compile every kernel of this file."""
     words = np.array([3], dtype=np.uint64)
@@ -273,6 +166,3 @@ def warm() -> None:
     split_prepared(slots, words, words, 2, words, output, output.copy())
     split_words(words, words, words, output, output.copy())
     match_slots(slots, words, slots, words, output, output.copy())
-    code = np.zeros(3, dtype=np.uint64)
-    length = encode_gaps(slots, 0, 2, 1, code)
-    decode_gaps(code, length, 1, 0, 2, np.zeros(2, dtype=np.int64))

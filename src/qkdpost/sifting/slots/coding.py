@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkdpost._kernels.sifting.slots import decode_gaps, encode_gaps
+from qkdpost._kernels.sifting.gaps import decode_gaps, encode_gaps
 from qkdpost.checks import byte_string, increasing, integer_vector, whole_number
 from qkdpost.errors import InputError
 
@@ -140,7 +140,7 @@ def decode_between(data: bytes, start: int, end: int, slots: NDArray[np.int64]) 
 
     `data` must have passed `check_code`. Returns what is wrong with it, else nothing.
     """
-    words = np.zeros((len(data) + 7) // 8 + 2, dtype="<u8")
+    words = np.zeros((len(data) + 7) // 8 + 3, dtype="<u8")
     words.view(np.uint8)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
     used = decode_gaps(words, 8 * len(data), _parameter(slots.size, end - start), start, end, slots)
     if used < 0:
