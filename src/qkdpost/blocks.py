@@ -17,7 +17,7 @@ class Blocks(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
         max_detections: no block may hold more, 1 ... 2^30. It bounds what a peer can make this host allocate: while a
             block waits, some 4 bytes for each detection, in each block in flight.
         in_flight: how many blocks may be worked on at once, 1 ... 256, to hide the round-trip time.
-        frame_bits: bits of one frame of Cascade and of verification, 64 ... 2^20.
+        frame_bits: the most bits of a frame of Cascade and of verification, 64 ... 2^20; a block is cut evenly.
         frame_tag_bits: length of the universal hash by which a wrong frame is found, 8 ... 128 bits.
 
     Raises:

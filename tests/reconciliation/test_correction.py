@@ -6,12 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation.cascade.correction import CascadePlan
 from qkdpost.reconciliation.cascade.parameters import parameters_for
-from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct
+from qkdpost.reconciliation.correction import (
+    Corrected,
+    CorrectionPlan,
+    Side,
+    correct,
+    even_frame_bits,
+    lengths_of_frames,
+)
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.plan import plan_ldpc
@@ -71,3 +80,16 @@ def test_lengths_of_frames_are_those_of_the_deal() -> None:
         plan = plan_ldpc(block_bits, error_rate_ppm=20_000, frame_bits=1 << 14)
         dealt = np.bincount(np.arange(block_bits) % plan.frames, minlength=plan.frames)
         assert plan.frame_lengths().tolist() == dealt.tolist()
+
+
+@given(block_bits=st.integers(1, 1 << 40), most=st.integers(1, 1 << 20))
+def test_a_block_is_cut_evenly(block_bits: int, most: int) -> None:
+    frame_bits, count = even_frame_bits(block_bits, most), -(-block_bits // most)
+    assert frame_bits <= most
+    assert -(-block_bits // frame_bits) == count
+    assert 0 <= count * frame_bits - block_bits < count
+
+
+def test_frames_of_some_blocks() -> None:
+    assert [even_frame_bits(bits, 1 << 16) for bits in (0, 1, 1 << 16, (1 << 16) + 1)] == [1, 1, 1 << 16, (1 << 15) + 1]
+    assert lengths_of_frames(100_000, even_frame_bits(100_000, 30_000)).tolist() == [25_000] * 4

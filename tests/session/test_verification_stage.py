@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.reconciliation.cascade import correction
 from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
+from qkdpost.reconciliation.correction import even_frame_bits
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link
 
@@ -23,10 +25,10 @@ FRAME_BITS = 1024
 def spoiling(frames: list[int], parities: list[int]) -> object:
     """Return a Cascade that leaves one bit wrong in some frames of the corrector, and tells the parities of these."""
 
-    def spoilt(bits: Bits, **settings: object) -> Generator[Bits, Bits, CascadeOutcome]:
-        outcome = yield from run_cascade(bits, **settings)  # type: ignore[arg-type]
+    def spoilt(bits: Bits, **settings: Any) -> Generator[Bits, Bits, CascadeOutcome]:
+        outcome = yield from run_cascade(bits, **settings)
         if not settings["reference"]:
-            wrong = np.array([frame * FRAME_BITS + 5 for frame in frames], dtype=np.int64)
+            wrong = np.array([frame * settings["frame_bits"] + 5 for frame in frames], dtype=np.int64)
             parities.extend(outcome.frame_parities[frames].tolist())
             object.__setattr__(outcome, "bits", outcome.bits ^ Bits.from_positions(wrong, len(outcome.bits)))
         return outcome
@@ -53,8 +55,9 @@ def test_wrong_frames_are_dropped_and_charged(monkeypatch: pytest.MonkeyPatch, f
         assert report.dropped_frames == len(frames)
         # With the parities that they are charged already, all their bits and no more.
         assert len(parities) == len(frames)
-        assert report.ledger.bits(Cause.DROPPED_FRAMES) == len(frames) * FRAME_BITS - sum(parities) > 0
-        assert report.corrected_bits == report.key_bits - len(frames) * FRAME_BITS
+        dropped_bits = len(frames) * even_frame_bits(report.key_bits, FRAME_BITS)
+        assert report.ledger.bits(Cause.DROPPED_FRAMES) == dropped_bits - sum(parities) > 0
+        assert report.corrected_bits == report.key_bits - dropped_bits
 
 
 def test_no_frame_left_is_a_failed_block(monkeypatch: pytest.MonkeyPatch) -> None:

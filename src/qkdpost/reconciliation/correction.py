@@ -33,6 +33,7 @@ __all__ = [
     "Side",
     "charges_of",
     "correct",
+    "even_frame_bits",
     "lengths_of_frames",
 ]
 
@@ -67,8 +68,8 @@ class Corrected:
         given_up_charge: bits of `disclosed` that are charged for those, so that what is left of their length is to be
             charged.
         disclosed: bits disclosed by cause, each frame's held to its length.
-        frame_charges: what each frame is charged, shape (frames,), where frames of `frame_bits` follow one another, as
-            with Cascade; else None.
+        frame_charges: what each frame is charged, shape (frames,), where frames of `even_frame_bits` follow one
+            another, as with Cascade; else None.
         frames: frames of the method.
         failed_frames: of these, how many LDPC did not correct; 0 of Cascade, which does not detect failures.
         rounds: messages in each direction.
@@ -131,6 +132,18 @@ def charges_of(disclosed: Counts, lengths: Counts) -> Counts:
     """Return what each frame is charged: what it disclosed, at most all its bits."""
     charges: Counts = np.minimum(disclosed, lengths)
     return charges
+
+
+def even_frame_bits(block_bits: int, most: int) -> int:
+    """Return the length of the frames of Cascade and of verification in a block of `block_bits` bits.
+
+    They are as few as frames of `most` bits would be, and all of one length, but for the last, which lacks less than a
+    bit for each frame.
+
+    >>> even_frame_bits(150_000, most=65_536)
+    50000
+    """
+    return max(1, -(-block_bits // max(1, -(-block_bits // most))))
 
 
 def lengths_of_frames(block_bits: int, frame_bits: int) -> Counts:

@@ -14,7 +14,7 @@ from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import RegisteredName, choice, described, real_number, whole_number
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct
+from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct, even_frame_bits
 from qkdpost.reconciliation.method import METHODS, CorrectionTask, check_decoder
 from qkdpost.reconciliation.payload import Payload, Rounds
 from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc, LdpcDecoderName
@@ -103,8 +103,8 @@ def reconcile(
         qber: the error rate as estimated beforehand, 0 to 0.5; taken to the nearest part per million. Rather too
             high than too low: LDPC makes up for an estimate that is far too low by more rounds and by Cascade, at a
             price that is charged.
-        frame_bits: length of a frame in bits; the last frame may be shorter. By default that of a link, 2^16. LDPC has
-            frames of 2^14, 2^16, 2^18 and 2^20 bits, and takes shorter ones for a string that does not fill these.
+        frame_bits: the most bits of a frame; a block is cut evenly. By default that of a link, 2^16. LDPC has frames
+            of 2^14, 2^16, 2^18 and 2^20 bits, and takes shorter ones for a string that does not fill these.
         parameters: the named set of block sizes of Cascade.
         decoder: of LDPC, a key of `qkdpost.reconciliation.ldpc.decoders.DECODERS`.
         first_failures_permille: of LDPC, as `Ldpc.first_failures_permille`.
@@ -160,7 +160,9 @@ def reconcile(
         efficiency=_efficiency(leakage_bits, (reference ^ noisy).weight(), len(reference)),
         rounds=ours.rounds,
         corrected_bits=theirs.corrected_bits,
-        residual_frames=_residual_frames(reference ^ theirs.bits, ours, task.frame_bits),
+        residual_frames=_residual_frames(
+            reference ^ theirs.bits, ours, even_frame_bits(len(reference), task.frame_bits)
+        ),
         frames=ours.frames,
         failed_frames=ours.failed_frames,
     )

@@ -30,7 +30,7 @@ from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.cascade.correction import CascadePlan
 from qkdpost.reconciliation.cascade.parameters import parameters_for
 from qkdpost.reconciliation.channel import MAX_ERROR_RATE_PPM
-from qkdpost.reconciliation.correction import CorrectionPlan
+from qkdpost.reconciliation.correction import CorrectionPlan, even_frame_bits
 from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
@@ -63,10 +63,10 @@ class CorrectionTask:
     """What both hosts know about a block that is to be corrected.
 
     Args:
-        block_bits: bits to correct; frames of Cascade are no longer.
+        block_bits: bits to correct.
         qber_ppm: the error rate expected, errors in 10^6 bits.
         uncertainty_permille: its relative standard error, in thousandths.
-        frame_bits: length of a frame of Cascade, which is that of verification too.
+        frame_bits: the most bits of a frame of Cascade, which is one of verification too.
         in_flight: how many blocks share the waiting for the line.
     """
 
@@ -161,7 +161,7 @@ def _method_of(settings: CorrectionSettings) -> CorrectionMethod:
 
 
 def _plan_cascade(settings: Cascade, task: CorrectionTask) -> CascadePlan:
-    frame_bits = max(1, min(task.frame_bits, task.block_bits))
+    frame_bits = even_frame_bits(task.block_bits, task.frame_bits)
     return CascadePlan(parameters=parameters_for(settings.parameters, task.qber_ppm, frame_bits))
 
 

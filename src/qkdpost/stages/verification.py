@@ -13,6 +13,7 @@ from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, Program, expect, peer_bits
+from qkdpost.reconciliation.correction import even_frame_bits
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.security.result import SecretLength
 from qkdpost.stages.block import Block
@@ -76,9 +77,13 @@ def _frames(block: Block, corrected: CorrectedKey) -> int:
     return -(-len(corrected.key) // block.blocks.frame_bits)
 
 
+def _frame_bits(block: Block, corrected: CorrectedKey) -> int:
+    return even_frame_bits(len(corrected.key), block.blocks.frame_bits)
+
+
 def _frame_tags(block: Block, corrected: CorrectedKey, hash_key: bytes) -> Bits:
     """Return this side's tags of all frames, and charge them with the verdicts on them."""
-    tags = frame_tags(corrected.key, block.blocks.frame_bits, hash_key, block.blocks.frame_tag_bits)
+    tags = frame_tags(corrected.key, _frame_bits(block, corrected), hash_key, block.blocks.frame_tag_bits)
     block.ledger.disclose(Cause.FRAME_TAGS, len(tags))
     block.ledger.disclose(Cause.FRAME_VERDICTS, _frames(block, corrected))
     return tags
@@ -106,7 +111,7 @@ def _drop_frames(block: Block, corrected: CorrectedKey, equal: Bits) -> Program[
     if dropped_frames:
         charges, dropped = corrected.frame_charges, ~np.asarray(equal, dtype=np.bool_)
         charged = int(charges[dropped].sum()) if charges is not None else 0
-        keep = _bits_of_frames(equal, block.blocks.frame_bits, len(key))
+        keep = _bits_of_frames(equal, _frame_bits(block, corrected), len(key))
         key, kept = give_up(block.ledger, key, keep, charged=charged), kept.replace(kept, keep)
     yield VerificationFacts(dropped_frames=dropped_frames, corrected_bits=len(key))
     if not len(key):

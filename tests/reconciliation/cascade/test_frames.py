@@ -65,6 +65,37 @@ def test_threads_show_in_nothing(threads: int, bits_in_work: int, monkeypatch: p
     assert np.array_equal(shared.frame_errors, alone.frame_errors)
 
 
+@pytest.mark.parametrize(("length", "batches"), [(1024, 1), (1022, 1), (1020, 1), (1019, 2), (769, 2), (250, 1)])
+def test_a_last_frame_that_lacks_little_is_filled_up(length: int, batches: int) -> None:
+    """Four bits of 256 at most: both sides know them, and neither keeps them."""
+    rng = np.random.default_rng(2)
+    reference = Bits.from_array(rng.integers(0, 2, length, dtype=np.uint8))
+    noisy = reference ^ Bits.from_positions([3, length - 1], length)
+    block = frames.Block(noisy, FRAME_BITS, parameters_for("balanced", 30_000, FRAME_BITS), SEED, True)
+    assert len(block._waiting) == batches
+    (kept, corrected), _ = conversation([reference, noisy], None)
+    assert (kept.bits, corrected.bits, corrected.corrected_bits) == (reference, reference, 2)
+    assert corrected.frame_errors.size == -(-length // FRAME_BITS)
+
+
+def test_a_peer_that_lies_cannot_lengthen_the_block() -> None:
+    """Where it says that the filling is wrong, this side flips it, and gives it to nobody."""
+    rng = np.random.default_rng(3)
+    own = Bits.from_array(rng.integers(0, 2, 1020, dtype=np.uint8))
+    side = run_cascade(
+        own,
+        frame_bits=FRAME_BITS,
+        parameters=parameters_for("balanced", 30_000, FRAME_BITS),
+        seed=SEED,
+        reference=False,
+    )
+    asked = next(side)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            asked = side.send(~asked)
+    assert len(end.value.value.bits) == 1020
+
+
 def test_frames_are_divided_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     span = range(10, 40)
     assert frames._shares(span) == [span]

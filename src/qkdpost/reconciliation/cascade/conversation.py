@@ -94,7 +94,7 @@ def run_cascade(
         rounds += 1
         asked = block.ask(asked, answer)
     return CascadeOutcome(
-        bits=Bits(block.output, len(bits)),
+        bits=block.output,
         corrected_bits=int(block.frame_errors.sum()),
         parities=int(block.frame_parities.sum()),
         rounds=rounds,

@@ -29,6 +29,9 @@ _PARITIES_WORTH_THREADS = 1 << 11
 # Frames that are worth a batch of their own: their steps are taken side by side.
 _FRAMES_WORTH_A_THREAD = 8
 
+# A frame that lacks no more than one bit in so many is filled up, and works in the batch of the others.
+_FILLED_SHARE = 64
+
 NOTHING = Bits.zeros(0)
 
 
@@ -170,13 +173,21 @@ def _fresh_words(count: int) -> NDArray[np.uint64]:
 
 
 class Block:
-    """One side's block: its frames, and which of them are in work."""
+    """One side's block: its frames, and which of them are in work.
+
+    A last frame that lacks little of the length of the others is filled up with zeros, which both hosts know.
+    """
 
     def __init__(self, bits: Bits, frame_bits: int, parameters: CascadeParameters, seed: bytes, correcting: bool):
-        whole, rest = divmod(len(bits), frame_bits)
-        self.output = np.zeros_like(bits.words)
+        length = len(bits)
+        whole, rest = divmod(length, frame_bits)
+        if rest and _FILLED_SHARE * (frame_bits - rest) <= frame_bits:
+            whole, rest = whole + 1, 0
+            bits = concatenate([bits, Bits.zeros(frame_bits * whole - length)])
+        self._corrected = np.zeros_like(bits.words)
         self.frame_parities = np.zeros(whole + (rest > 0), dtype=np.int64)
         self.frame_errors = np.zeros_like(self.frame_parities)
+        self._length = length
         self._bits = bits
         self._frame_bits = frame_bits
         self._correcting = correcting
@@ -189,6 +200,11 @@ class Block:
             at_once = max(1, _BITS_IN_WORK // frame_bits)
             starts = range(0, whole, at_once)
             self._waiting += [(shared, range(start, min(start + at_once, whole))) for start in starts]
+
+    @property
+    def output(self) -> Bits:
+        """The own bits at the end; a lying peer alone changes what fills the last frame."""
+        return Bits(self._corrected, len(self._bits))[: self._length]
 
     def ask(self, own: Bits, answer: Bits) -> Bits:
         """Take every frame in work through a round, take new ones up; return the own parities of what is asked next.
@@ -249,7 +265,7 @@ class Block:
         """Keep what a finished batch ended with, and go on without it."""
         self._work = [other for other in self._work if other is not batch]
         where = slice(batch.span.start, batch.span.stop)
-        batch.store(self.output)
+        batch.store(self._corrected)
         self.frame_parities[where] = batch.column(parity.PARITIES)
         self.frame_errors[where] = batch.column(parity.ERRORS)
 
