@@ -254,7 +254,7 @@ def parse() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("--lengths", type=int, nargs="+", default=lengths, help="of frames, in bits; default: all")
     parser.add_argument("--decoders", nargs="+", default=["fast", "accurate"], help="default: both")
-    parser.add_argument("--blind-rounds", type=int, default=3, help="at most, after the first attempt; 0: one-way")
+    parser.add_argument("--blind-rounds", type=int, default=4, help="at most, after the first attempt; 0: one-way")
     parser.add_argument(
         "--error-rates", type=float, nargs="+", default=ERROR_RATES, help="default: twelve, 0.5 to 11 %%"
     )

@@ -84,7 +84,7 @@ def reconcile(
     parameters: CascadeSet = "balanced",
     decoder: LdpcDecoderName = "fast",
     first_failures_permille: int = 300,
-    blind_rounds: int = 3,
+    blind_rounds: int = 4,
     fallback: Fallback = "cascade",
     seed: bytes | None = None,
     executor: Executor | None = None,

@@ -151,7 +151,7 @@ class Ldpc(CorrectionSettings, frozen=True, kw_only=True, tag="ldpc"):
     frame_bits: FrameBits = 65536
     decoder: LdpcDecoderName = "fast"
     first_failures_permille: FirstFailures = 300
-    blind_rounds: int = 3
+    blind_rounds: int = 4
     fallback: Cascade | None = Cascade()
 
     def __post_init__(self) -> None:

@@ -167,7 +167,7 @@ def plan_ldpc(
     frame_bits: int = 1 << 16,
     first_failures_permille: int = 500,
     failures_permille: int = 1,
-    blind_rounds: int = 3,
+    blind_rounds: int = 4,
     uncertainty_permille: int = 30,
     decoder: str = "fast",
 ) -> LdpcPlan:
