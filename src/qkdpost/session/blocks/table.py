@@ -254,6 +254,12 @@ class BlockTable(SingleUse):
         run = self.runs.get(abort.block)
         if run is None:
             raise _not_in_flight(abort)
+        if abort.reason is AbortReason.TOO_FEW_BITS and abort.block in self._waiting_here:
+            # It has not counted its own bits yet: once it has, it can name the threshold that is missed.
+            self._advance(run, run.advance)
+            if abort.block in self.unanswered_aborts:
+                self.unanswered_aborts.discard(abort.block)
+                return
         self._retire(run)
         self._drop_if_unfit(run.block, abort.reason)
         self.line.send(abort)
