@@ -14,7 +14,7 @@ from qkdpost.checks import bit_vector, byte_string, described, instance, integer
 from qkdpost.checks.scalars import index_of
 from qkdpost.errors import InputError
 
-__all__ = ["BitIndexError", "Bits", "BitsLike", "concatenate"]
+__all__ = ["BitIndexError", "Bits", "BitsLike", "adopt_words", "concatenate"]
 
 _CHUNK_BITS = 2**16
 _WORD = np.dtype(np.uint64)
@@ -100,7 +100,7 @@ class Bits:
             if count % 8 and data[-1] >> count % 8:
                 raise InputError(_past_the_end(count))
             words = np.frombuffer(data + _PADDING[size % 8], _WORD_OF_BYTES)
-            return _trusted(words if _NATIVE else words.astype(_WORD), count)
+            return adopt_words(words if _NATIVE else words.astype(_WORD), count)
         if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
             raw = np.asarray(data)
         else:
@@ -267,16 +267,16 @@ class Bits:
         return concatenate((self, instance("what is joined to bits by +", other, Bits, hint=_JOIN_HINT)))
 
     def __xor__(self, other: BitsLike) -> Bits:
-        return _trusted(self._words ^ self._of_same_length(other, "the other bits").words, self._length)
+        return adopt_words(self._words ^ self._of_same_length(other, "the other bits").words, self._length)
 
     def __and__(self, other: BitsLike) -> Bits:
-        return _trusted(self._words & self._of_same_length(other, "the other bits").words, self._length)
+        return adopt_words(self._words & self._of_same_length(other, "the other bits").words, self._length)
 
     def __invert__(self) -> Bits:
         words = ~self._words
         if self._length % 64:
             words[-1] &= np.uint64((1 << (self._length % 64)) - 1)
-        return _trusted(words, self._length)
+        return adopt_words(words, self._length)
 
     def __eq__(self, other: object) -> bool:
         """Compare length and content, the content in time that does not depend on it."""
@@ -323,10 +323,10 @@ def concatenate(parts: Iterable[Bits]) -> Bits:
     for part in listed:
         append_words(words, offset, part.words, len(part))
         offset += len(part)
-    return _trusted(words, length)
+    return adopt_words(words, length)
 
 
-def _trusted(words: Words, length: int) -> Bits:
+def adopt_words(words: Words, length: int) -> Bits:
     """Return bits of words that nobody else has, zero past the end: what `Bits` checks holds already."""
     bits = object.__new__(Bits)
     words.flags.writeable = False

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
 from qkdpost._kernels.cascade.round import advance
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits, adopt_words, concatenate
 from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
 from qkdpost.threads import each, threads_at_work
@@ -24,8 +24,9 @@ __all__ = ["NOTHING", "Block", "FrameBatch", "Shared"]
 # the few frames that need a subset searched, 2 bits for each bit and such pass; with a word for each odd range, about a
 # byte for each bit in work.
 _BITS_IN_WORK = 1 << 24
-# Parities asked in a round from which threads share it: more than a hundred microseconds of work.
-_PARITIES_WORTH_THREADS = 1 << 11
+# Parities asked in a round from which threads share it: some hundred microseconds of work, for each of which another
+# thread begins and ends some seventy microseconds late.
+_PARITIES_WORTH_THREADS = 1 << 13
 # Frames that are worth a batch of their own: their steps are taken side by side.
 _FRAMES_WORTH_A_THREAD = 8
 
@@ -213,7 +214,7 @@ class Block:
             own: what the last round returned.
             answer: the peer's parities, as many; in the first round both are empty.
         """
-        together = len(self._work) > 1 and len(own) >= _PARITIES_WORTH_THREADS
+        together = len(self._work) > 1 and len(own) >= _PARITIES_WORTH_THREADS and threads_at_work() > 1
         parities = (self._ask_together if together else self._ask_in_turn)(own, answer)
         for batch in [batch for batch in self._work if not batch.asked]:
             self._put_down(batch)
@@ -271,9 +272,7 @@ class Block:
 
 
 def _parities(output: NDArray[np.uint64], written: int) -> Bits:
-    parities = output[: (written + 63) // 64]
-    parities.setflags(write=False)  # else `Bits` makes a view for that, which takes as long as all the rest
-    return Bits(parities, written)
+    return adopt_words(output[: (written + 63) // 64], written)
 
 
 def _first_parities(batch: FrameBatch) -> Bits:
