@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from qkdpost._kernels.cascade import trees
 from qkdpost.bits import Bits
-from qkdpost.reconciliation import CascadeOutcome, parameters_for, run_cascade
+from qkdpost.reconciliation import CascadeOutcome, CascadeParameters, parameters_for, run_cascade
 from qkdpost.reconciliation.cascade import frames
 from qkdpost.threads import sharing
 
@@ -94,6 +96,31 @@ def test_a_peer_that_lies_cannot_lengthen_the_block() -> None:
         while True:
             asked = side.send(~asked)
     assert len(end.value.value.bits) == 1020
+
+
+@pytest.mark.parametrize("quarters_from", [None, 0, 1, 3])
+@pytest.mark.parametrize("block_bits", [(4, 32), (8, 16, 32, 32, 32, 32)])
+@pytest.mark.parametrize("lies", [0.5, 1.0])
+def test_a_peer_that_lies_cannot_fill_the_lists(
+    quarters_from: int | None, block_bits: tuple[int, ...], lies: float
+) -> None:
+    """Whatever it says, the ranges that are listed and the parities that are asked have the room that was told."""
+    rng = np.random.default_rng(4)
+    parameters = CascadeParameters(name="x", frame_bits=64, block_bits=block_bits, quarters_from=quarters_from)
+    own = Bits.from_array(rng.integers(0, 2, 3 * 64, dtype=np.uint8))
+    batch = frames.FrameBatch(frames.Shared(parameters, 64, SEED), own, range(3), 0, correcting=True)
+    asked, told = Bits.zeros(0), Bits.zeros(0)
+    for first in itertools.chain([True], itertools.repeat(False)):
+        room = batch.room
+        output = np.zeros(room // 64 + 4, dtype=np.uint64)
+        end = batch.advance(asked, told, 0, output, 0)
+        active = batch._cells[batch._plan[trees.ACTIVE_AT] :][: batch._cells[trees.ACTIVE]].astype(np.int64)
+        assert max(end, batch.column(trees.SPACE)[active].sum()) <= room
+        if not end:
+            assert not first
+            return
+        asked = Bits(output[: (end + 63) // 64], end)
+        told = asked ^ Bits.from_array((rng.random(end) < lies).astype(np.uint8))
 
 
 def test_frames_are_divided_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,8 @@ def ask(
     if written > before:
         cells[columns + ASKED] = np.uint64(QUARTERS if quartering else HALVES)
         cells[columns + PARITIES] += np.uint64(written - before)
-        cells[columns + SPACE] += np.uint64(2 * (written - before) if quartering else 0)
+        # Of a range that is cut in four up to three parts are odd.
+        cells[columns + SPACE] = np.uint64((3 if quartering else 1) * (end - target))
     elif signed(cells[columns + STARTED]) < plan[PASSES]:
         written = ask_blocks(cells, plan, columns, trees, parities, written)
     else:
@@ -120,15 +121,16 @@ def ask(
 def room_after(cells: Words, plan: Integers, columns: int, asked: int) -> int:
     """Return how many ranges a frame may have in any list of the next round, and how many parities it may ask in it.
 
-    `asked` parities name no more single members, or twice as many where ranges are cut in four.
+    `asked` parities name no more single members, or twice as many where ranges are cut in four. Where they are in the
+    next round, three parities are asked of a range, and three words left for it.
     """
     started = signed(cells[columns + STARTED])
     following = 0
     if started < plan[PASSES]:
         following = plan[PASSES] if plan[row_of(started) + KIND] == SUBSET else blocks_of(plan, started)
     single = 2 * asked if signed(cells[ROUND]) >= plan[QUARTERS_FROM] else asked
-    parities = 3 if signed(cells[ROUND]) + 1 >= plan[QUARTERS_FROM] else 1
-    return parities * (signed(cells[columns + SPACE]) + (single + 1) * started + following)
+    parts = 3 if signed(cells[ROUND]) + 1 >= plan[QUARTERS_FROM] else 1
+    return parts * (signed(cells[columns + SPACE]) + (single + 1) * started + following)
 
 
 @lean_kernel
