@@ -265,7 +265,7 @@ def main() -> None:
     parser.add_argument(
         "--reconciliation", choices=("cascade", "ldpc"), nargs="+", default=["cascade", "ldpc"], help="methods"
     )
-    parser.add_argument("--turns", type=int, default=5, help="runs of each, of which the least disturbed counts")
+    parser.add_argument("--turns", type=int, default=5, help="runs of each, whose medians are told")
     options = parser.parse_args()
     qp.warmup()
     for method in options.reconciliation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.bits import Bits
+from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation.cascade.correction import CascadePlan
 from qkdpost.reconciliation.cascade.parameters import parameters_for
 from qkdpost.reconciliation.correction import Corrected, Side
 from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.ldpc import conversation
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law
 from qkdpost.reconciliation.ldpc.conversation import WANTED_BITS, ldpc_corrector, ldpc_reference
 from qkdpost.reconciliation.ldpc.correction import LdpcCorrection
@@ -159,3 +161,30 @@ def check_frame_of_noise(
         others = np.arange(reference.size) % plan.frames > 0
         assert np.array_equal(np.asarray(theirs.bits)[others], reference[others])
     assert ours.disclosed[Cause.REVEALED_BITS] <= reference.size
+
+
+def test_all_that_is_hidden_is_revealed_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that says that all frames failed and asks for all bits makes this host take no word for each of them."""
+    own = Bits.from_array(np.random.default_rng(1).integers(0, 2, PLAN.block_bits, dtype=np.uint8))
+    wanted = Bits.from_bytes(HIDDEN.to_bytes(WANTED_BITS // 8, "little"), WANTED_BITS)
+    answer = concatenate([~Bits.zeros(PLAN.frames), wanted])
+
+    def revealed() -> Bits:
+        side = ldpc_reference(own, plan=PLAN, seed=SEED, random_source=bytes)
+        next(side)
+        side.send(Bits.zeros(0))
+        tracemalloc.start()
+        try:
+            found = side.send(answer)
+            assert tracemalloc.get_traced_memory()[1] < at_most
+        finally:
+            tracemalloc.stop()
+        assert isinstance(found, Bits)
+        return found
+
+    at_most = 8 * PLAN.frames * HIDDEN
+    in_parts = revealed()
+    assert len(in_parts) == PLAN.frames * HIDDEN
+    at_most = 100 * PLAN.frames * HIDDEN
+    monkeypatch.setattr(conversation, "_REVEALED_AT_ONCE", 1 << 30)
+    assert revealed() == in_parts

@@ -36,6 +36,8 @@ __all__ = ["WANTED_BITS", "ldpc_corrector", "ldpc_reference"]
 
 WANTED_BITS = 24
 """Length of the number by which the corrector says how many bits to reveal; lowest bit first."""
+_REVEALED_AT_ONCE = 1 << 16
+"""Bits that are taken together, for each of which a word is needed: the peer says how many it wants of how many."""
 
 
 def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: RandomSource) -> Rounds[LdpcOutcome]:
@@ -124,8 +126,13 @@ def _exchange(block: DealtBlock, message: Bits, expected: int) -> Generator[Payl
 
 def _revealed(block: DealtBlock, failed: Bits, places: NDArray[np.uint32]) -> Bits:
     """Return the bits at the places of each failed frame, one frame after another."""
-    words = block.frames[np.ix_(np.flatnonzero(np.asarray(failed)), places >> 6)]
-    return Bits.from_array((words >> (places & 63).astype(np.uint64) & 1).reshape(-1).astype(np.uint8))
+    chosen, words, shifts = np.flatnonzero(np.asarray(failed)), places >> 6, (places & 63).astype(np.uint64)
+    at_once = max(1, _REVEALED_AT_ONCE // max(1, places.size))
+
+    def bits_of(frames: NDArray[np.int64]) -> Bits:
+        return Bits.from_array((block.frames[np.ix_(frames, words)] >> shifts & 1).reshape(-1).astype(np.uint8))
+
+    return concatenate(bits_of(chosen[first : first + at_once]) for first in range(0, chosen.size, at_once))
 
 
 def _digits(number: int) -> Bits:
