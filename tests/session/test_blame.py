@@ -9,12 +9,17 @@ import pytest
 
 import qkdpost as qp
 from qkdpost import simulation
+from qkdpost.bits import Bits
 from qkdpost.config import LinkConfig
-from qkdpost.dialogue.messages import AbortReason
-from qkdpost.dialogue.program import from_peer
+from qkdpost.dialogue.messages import Abort, AbortReason, Confirmation
+from qkdpost.dialogue.program import PAUSE, Program, from_peer
 from qkdpost.errors import ConfigurationError, InputError, RemoteProtocolError
+from qkdpost.keys.secret_key import SecretKey
 from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
+from qkdpost.session.codec import decode, encode
 from qkdpost.session.states import ConnectionState
+from qkdpost.stages import release
+from qkdpost.stages.block import Block
 from support.link import Pair, bb84_records, small_link
 
 
@@ -75,3 +80,27 @@ def test_only_input_that_the_peer_sent_becomes_its_fault() -> None:
     for error in (ConfigurationError, OSError, RemoteProtocolError):
         with pytest.raises(error, match="something else"), from_peer("the slots"):
             raise error("something else")
+
+
+def test_a_peer_that_gives_up_a_block_which_is_complete_here_is_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage may pause before its end; the peer's abort then finds the block done, and its key told."""
+    real = release._release
+
+    def pausing(block: Block, bits: Bits) -> Program[SecretKey]:
+        key = yield from real(block, bits)
+        yield PAUSE
+        return key
+
+    monkeypatch.setattr(release, "_release", pausing)
+    pair = Pair(small_link())
+    pair.submit(*bb84_records())
+    pair.finish()
+    last = None
+    while not (isinstance(last, Confirmation) and last.step == 2):
+        pair.step("bob", "alice")
+        pair.step("alice", "bob")
+        last = decode(pair.sent["alice"][-1]) if len(pair.sent["alice"]) > 1 else None
+    with pytest.raises(RemoteProtocolError, match="block 0, which is not in flight"):
+        pair.sessions["alice"].receive_data(encode(Abort(block=0, reason=AbortReason.TOO_FEW_BITS)))
+    pair.collect()
+    assert list(pair.keys("alice")) == [0]

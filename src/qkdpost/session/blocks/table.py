@@ -260,6 +260,8 @@ class BlockTable(SingleUse):
             if abort.block in self.unanswered_aborts:
                 self.unanswered_aborts.discard(abort.block)
                 return
+            if abort.block not in self.runs:
+                raise _not_in_flight(abort)
         self._retire(run)
         self._drop_if_unfit(run.block, abort.reason)
         self.line.send(abort)
