@@ -196,7 +196,7 @@ class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
 
     Args:
         cascade: what corrects a block where waiting for the line is hidden by the blocks in flight, or no code corrects
-            it.
+            it; with the set "few-rounds" where that hides waiting and this set does not.
         ldpc: what corrects the others.
         round_trip_ms: round-trip time of the line, 0 ... 10^6 ms.
         processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in

@@ -71,7 +71,7 @@ def run_cascade(
 
     Args:
         bits: the own sifted bits of the block; secret. Cut into frames of `frame_bits`, the last as long as what is
-            left.
+            left; one that lacks no more than a bit in 64 is filled up with zeros, which both sides know.
         frame_bits: length of a frame in bits, 1 to 2^20.
         parameters: block sizes of the passes, the same on both hosts.
         seed: 32 bytes, the same on both hosts and fresh for each block, drawn after the quantum phase; may be public.
