@@ -1,4 +1,4 @@
-"""What the pages show runs: the Python of each page from top to bottom, in one namespace."""
+"""What the pages show runs, the Python of each page from top to bottom in one namespace; and their tables are whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FENCE = re.compile(r"^```python\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
+CODE, CELL = re.compile(r"`[^`]*`"), re.compile(r"(?<!\\)\|")
 OF_THEIR_OWN = {
     "campaigns.md",
     "continuous_variables.md",
@@ -39,3 +40,12 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             names.update(example.globs)
         else:
             exec(compile(block, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_rows_of_tables_have_as_many_cells_as_their_heads(page: Path) -> None:
+    cells = 0
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        found = len(CELL.findall(CODE.sub("", line))) if line.startswith("|") else 0
+        assert not found or found == (cells or found), f"{page.name}, line {number}: {line}"
+        cells = found
