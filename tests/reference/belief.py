@@ -54,24 +54,14 @@ def layered_min_sum(
     max_magnitude: int,
     bits_of_type: int,
     iterations: int,
-    messages: list[dict[int, int]] | None = None,
 ) -> tuple[NDArray[np.uint8], int, bool]:
-    """Return pattern, iterations and success of the layered decoder for one frame, in Python integers.
-
-    `messages`, of each check to each of its bits, are gone on from, and left as they are in the end.
-    """
+    """Return pattern, iterations and success of the layered decoder for one frame, in Python integers."""
     lowest, highest = -(1 << (bits_of_type - 1)), (1 << (bits_of_type - 1)) - 1
     top = (1 << bits_of_type) - 1
     matrix = dense_matrix(code)
     neighbours = [np.flatnonzero(row).tolist() for row in matrix]
     posterior = list(channel)
-    if messages is None:
-        messages = [dict.fromkeys(bits, 0) for bits in neighbours]
-    for sent in messages:
-        for bit, message in sent.items():
-            # What the channel holds for certain stays so, and nothing else comes to look so.
-            if posterior[bit] < highest:
-                posterior[bit] = max(lowest, min(highest - 1, posterior[bit] + message))
+    messages = [dict.fromkeys(bits, 0) for bits in neighbours]
 
     def soft(x: int) -> int:
         lines = [correction - x]

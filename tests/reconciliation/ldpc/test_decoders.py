@@ -210,10 +210,6 @@ for dtype in (np.int8, np.int16):
     for channel in (BinarySymmetric(error_rate_ppm=30_000), LogLikelihoods(values=values)):
         decoded = decoder.compile(code).decode(syndromes, channel)
         print(hashlib.sha256(decoded.words.tobytes()).hexdigest(), decoded.iterations.tolist())
-    kept = None
-    for _ in range(2):
-        decoded, kept = decoder.compile(code).decode_on(syndromes, BinarySymmetric(error_rate_ppm=30_000), kept)
-        print(hashlib.sha256(decoded.words.tobytes()).hexdigest(), decoded.iterations.tolist())
 """
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.bits.counting import ones
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["is_satisfied", "missed_permille"]
+__all__ = ["is_hopeless", "is_satisfied"]
 
 Words = NDArray[np.uint64]
 
@@ -62,15 +62,21 @@ def is_satisfied(
 
 
 @kernel
-def missed_permille(
-    row_starts: Words, edge_bits: Words, edge_shifts: Words, size: int, syndrome: Words, decisions: Words
-) -> int:
-    """Return how many of a thousand checks decisions miss, rounded up, by a count of every fourth base row.
+def is_hopeless(
+    row_starts: Words,
+    edge_bits: Words,
+    edge_shifts: Words,
+    size: int,
+    syndrome: Words,
+    decisions: Words,
+    allowed_permille: int,
+) -> bool:
+    """Return whether decisions miss more than so many of a thousand checks, by a count of every fourth base row.
 
-    Arguments are those of `is_satisfied`; the first base row counts.
+    Arguments are otherwise those of `is_satisfied`; the first base row counts.
     """
     missed = checks = 0
     for row in range(0, row_starts.size - 1, _ROWS_BETWEEN_COUNTS):
         missed += _missed_in_row(row, row_starts, edge_bits, edge_shifts, size, syndrome, decisions)
         checks += size
-    return (1000 * missed + checks - 1) // checks
+    return 1000 * missed > allowed_permille * checks

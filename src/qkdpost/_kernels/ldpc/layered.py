@@ -16,8 +16,7 @@ bits and by the largest of four in 16 bits (see `combine_magnitudes`). As in the
 (MILCOM 2003) the edge of least magnitude is answered by all others, and every other edge by all edges.
 Magnitudes inside a check are in half units, unsigned; messages and posteriors in units, signed and saturated.
 
-The posteriors lie as `qkdpost._kernels.ldpc.posteriors` says. A frame that failed may be gone on with when more of it
-is disclosed (`qkdpost._kernels.ldpc.kept_messages`).
+The posteriors lie as `qkdpost._kernels.ldpc.posteriors` says.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost._kernels.ldpc.frame_checks import is_satisfied, missed_permille
-from qkdpost._kernels.ldpc.kept_messages import keep_messages, take_up_messages
+from qkdpost._kernels.ldpc.frame_checks import is_hopeless, is_satisfied
 from qkdpost._kernels.ldpc.lanes import (
     add_saturated,
     add_unsigned_saturated,
@@ -52,10 +50,8 @@ from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, decide, posterior_l
 
 __all__ = [
     "CORRECTION",
-    "COUNTS_EVERY",
     "FEWER_PERMILLE",
     "FIRST_COUNT",
-    "LEAST_FALL_PERMILLE",
     "LIMITS",
     "MAX_ITERATIONS",
     "MAX_MAGNITUDE",
@@ -80,15 +76,10 @@ FIRST_COUNT = 3
 MAX_MISSED_PERMILLE = 4
 """more than so many of a thousand checks at that age,"""
 FEWER_PERMILLE = 5
-"""and so many fewer for each iteration more,"""
-COUNTS_EVERY = 6
-"""when they are counted again, after so many iterations each time;"""
-LEAST_FALL_PERMILLE = 7
-"""or if of a thousand checks they fell by fewer than so many since the last count."""
-LIMITS = 8
+"""and so many fewer for each iteration more."""
+LIMITS = 6
 
-_ALL_AND_MORE = 2000
-"""More than a thousand checks of a thousand: before the first count."""
+_ITERATIONS_BETWEEN_COUNTS = 4
 
 
 @kernel
@@ -195,9 +186,6 @@ def decode_layered(
     syndromes: Words,
     posterior: Values,
     messages: Values,
-    magnitudes: Values,
-    marks: Words,
-    again: bool,
     words: Words,
     iterations: NDArray[np.int32],
     converged: NDArray[np.uint8],
@@ -216,10 +204,6 @@ def decode_layered(
         syndromes: packed, shape (frames, checks / 64).
         posterior: scratch, int8 or int16, shape (`posterior_length`,).
         messages: scratch of the same type, one for each edge of the code.
-        magnitudes: what is kept of the messages of each frame, as in `qkdpost._kernels.ldpc.kept_messages`; of frames
-            that are not found it is written; of no frames, if nothing is to be kept.
-        marks: the same.
-        again: whether they hold what was kept before, to go on from there.
         words: packed words found, shape (frames, bits / 64); written.
         iterations: used by each frame, shape (frames,); written.
         converged: whether the word has the syndrome, shape (frames,); written.
@@ -227,14 +211,7 @@ def decode_layered(
     for frame in range(syndromes.shape[0]):
         syndrome, decisions = syndromes[frame], words[frame]
         restart(channel[min(frame, channel.shape[0] - 1)], size, posterior)
-        if again:
-            take_up_messages(
-                row_starts, edge_starts, edge_shifts, np.uint64(size), magnitudes[frame], marks[frame], posterior,
-                messages,
-            )  # fmt: skip
-        else:
-            messages[:] = 0
-        before = _ALL_AND_MORE
+        messages[:] = 0
         for age in range(limits[MAX_ITERATIONS]):
             _iterate(row_starts, edge_starts, edge_shifts, np.uint64(size), limits, syndrome, posterior, messages)
             decide(size, posterior, decisions)
@@ -243,14 +220,10 @@ def decode_layered(
                 converged[frame] = 1
                 break
             since = age - limits[FIRST_COUNT]
-            if since >= 0 and since % limits[COUNTS_EVERY] == 0:
-                missed = missed_permille(row_starts, edge_bits, edge_shifts, size, syndrome, decisions)
-                allowed = limits[MAX_MISSED_PERMILLE] - limits[FEWER_PERMILLE] * since
-                if missed > min(allowed, before - limits[LEAST_FALL_PERMILLE]):
-                    break
-                before = missed
-        if magnitudes.shape[0] > 0 and converged[frame] == 0:
-            keep_messages(row_starts, size, messages, magnitudes[frame], marks[frame])
+            allowed = limits[MAX_MISSED_PERMILLE] - limits[FEWER_PERMILLE] * since
+            due = since >= 0 and since % _ITERATIONS_BETWEEN_COUNTS == 0
+            if due and is_hopeless(row_starts, edge_bits, edge_shifts, size, syndrome, decisions, allowed):
+                break
 
 
 def warm() -> None:
@@ -261,8 +234,7 @@ def warm() -> None:
     for dtype in (np.int8, np.int16):
         itemsize = np.dtype(dtype).itemsize
         decode_layered(
-            starts, edge, edge + np.uint64(64 // itemsize), edge, 64, np.array([0, 1, 1, 1, 1000, 0, 1, 0]),
+            starts, edge, edge + np.uint64(64 // itemsize), edge, 64, np.array([0, 1, 1, 1, 1000, 0]),
             np.zeros((1, 64), np.int16), frame, np.zeros(posterior_length(1, 64, itemsize), dtype),
-            np.zeros(64, dtype), np.zeros((0, 128), dtype), np.zeros((0, 2), np.uint64), False,
-            frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
+            np.zeros(64, dtype), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip

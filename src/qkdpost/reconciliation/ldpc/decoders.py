@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc import layered
-from qkdpost._kernels.ldpc.kept_messages import kept_magnitudes, kept_marks
 from qkdpost._kernels.ldpc.layered import decode_layered
 from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, posterior_length
 from qkdpost.bits import Bits
@@ -24,17 +23,7 @@ from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 
-__all__ = [
-    "DECODERS",
-    "Arithmetic",
-    "CompiledDecoder",
-    "Decoded",
-    "Decoder",
-    "KeepingDecoder",
-    "KeptMessages",
-    "LayeredDecoder",
-    "Patience",
-]
+__all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder", "Patience"]
 
 Words = NDArray[np.uint64]
 
@@ -79,44 +68,6 @@ class CompiledDecoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class KeptMessages:
-    """What a layered decoder keeps of frames that it did not find; as good as secret.
-
-    Attributes:
-        magnitudes: two for each check, shape (frames, 2 checks).
-        marks: two bits for each edge, uint64, shape (frames, words).
-    """
-
-    magnitudes: NDArray[Any] = field(repr=False)
-    marks: Words = field(repr=False)
-
-    def of(self, frames: slice | NDArray[Any]) -> KeptMessages:
-        """Return what is kept of some of the frames."""
-        return KeptMessages(self.magnitudes[frames], self.marks[frames])
-
-
-@runtime_checkable
-class KeepingDecoder(CompiledDecoder, Protocol):
-    """A compiled decoder that can go on with frames that failed, when more is known of them."""
-
-    def decode_on(
-        self, syndromes: Words, channel: BinarySymmetric, kept: KeptMessages | None
-    ) -> tuple[Decoded, KeptMessages]:
-        """Find a word for each syndrome, not from the beginning; give frames up early, for they may be gone on with.
-
-        Args:
-            syndromes: as for `decode`.
-            channel: as for `decode`; of bits that were revealed since it says that they are known, and the syndromes
-                are those of words in which these are 0.
-            kept: of each of the frames, by the last attempt; None if they were not tried yet.
-
-        Returns:
-            A word for each frame; and what is kept of those that were not found, in their order.
-        """
-        ...
-
-
 class Decoder(Protocol):
     """Makes compiled decoders."""
 
@@ -147,18 +98,14 @@ class Patience:
     Frames that fail miss about a third of them from beginning to end, frames that converge fewer and fewer.
 
     Args:
-        first_iterations: at this age of the frame, from 0 on, it is looked at for the first time.
+        first_iterations: at this age of the frame it is looked at for the first time.
         max_missed_permille: of its checks, that it may miss then.
         fewer_permille: by how much less it may for each further iteration.
-        every: after so many iterations it is looked at again, and so on.
-        least_fall_permille: by how much less it must miss than the last time; below -1000 it need not.
     """
 
     first_iterations: int
-    max_missed_permille: int = 1000
-    fewer_permille: int = 0
-    every: int = 4
-    least_fall_permille: int = -1001
+    max_missed_permille: int
+    fewer_permille: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +118,6 @@ class LayeredDecoder:
         many_checks: arithmetic for the others, where they are small.
         max_iterations: after which a frame is given up.
         patience: when it is given up earlier.
-        haste: when it is given up for now, while it may be gone on with; None for `patience`.
         rescue: name of the decoder that may try what this one gave up when no more will be disclosed, or "".
     """
 
@@ -180,7 +126,6 @@ class LayeredDecoder:
     many_checks: Arithmetic
     max_iterations: int
     patience: Patience
-    haste: Patience | None = None
     rescue: str = ""
 
     def __post_init__(self) -> None:
@@ -196,12 +141,11 @@ class LayeredDecoder:
                     f"units_per_nat must be 1 or more, and max_magnitude in 1 ... {np.iinfo(self.dtype).max}; found "
                     f"{counting.units_per_nat} and {counting.max_magnitude}"
                 )
-        for patience in (self.patience, self.haste or self.patience):
-            if self.max_iterations < 1 or patience.first_iterations < 0 or patience.every < 1:
-                raise InputError(
-                    f"max_iterations must be 1 or more, first_iterations of a patience 0 or more, and every 1 or more; "
-                    f"found {self.max_iterations}, {patience.first_iterations} and {patience.every}"
-                )
+        if self.max_iterations < 1 or self.patience.first_iterations < 0:
+            raise InputError(
+                f"max_iterations must be 1 or more, and first_iterations of patience 0 or more; found "
+                f"{self.max_iterations} and {self.patience.first_iterations}"
+            )
 
     def arithmetic(self, rows: int, columns: int) -> Arithmetic:
         """Return the arithmetic for codes with this number of block rows and columns."""
@@ -223,58 +167,18 @@ class _CompiledLayeredDecoder:
         margin = REGISTER_BYTES // dtype.itemsize
         starts = code.edge_bits // code.size * (code.size + 2 * margin) + margin
         self._structure = (code.row_starts, code.edge_bits, starts.astype(np.uint64), code.edge_shifts, code.size)
-        edges = len(code.edges) * code.size
+        self._limits = np.zeros(layered.LIMITS, dtype=np.int64)
+        self._limits[layered.CORRECTION] = self._arithmetic.correction
+        self._limits[layered.MAX_MAGNITUDE] = self._arithmetic.max_magnitude
+        self._limits[layered.MAX_ITERATIONS] = decoder.max_iterations
+        self._limits[layered.FIRST_COUNT] = decoder.patience.first_iterations
+        self._limits[layered.MAX_MISSED_PERMILLE] = decoder.patience.max_missed_permille
+        self._limits[layered.FEWER_PERMILLE] = decoder.patience.fewer_permille
         self._posterior = _aligned(posterior_length(code.columns, code.size, dtype.itemsize), dtype)
-        self._messages = _aligned(edges, dtype)
-        self._kept_lengths = kept_magnitudes(code.syndrome_bits), kept_marks(edges, dtype.itemsize)
+        self._messages = _aligned(len(code.edges) * code.size, dtype)
         self._largest = int(np.iinfo(decoder.dtype).max)
 
     def decode(self, syndromes: Words, channel: Channel) -> Decoded:
-        return self._decode(syndromes, channel, self._decoder.patience, self._room_for_messages(0), again=False)
-
-    def decode_on(
-        self, syndromes: Words, channel: BinarySymmetric, kept: KeptMessages | None
-    ) -> tuple[Decoded, KeptMessages]:
-        haste = self._decoder.haste or self._decoder.patience
-        memory = self._room_for_messages(len(syndromes)) if kept is None else self._checked(kept, len(syndromes))
-        decoded = self._decode(syndromes, channel, haste, memory, again=kept is not None)
-        return decoded, memory.of(~decoded.converged)
-
-    def _room_for_messages(self, frames: int) -> KeptMessages:
-        """Return memory that is not touched until something is kept in it."""
-        magnitudes, marks = self._kept_lengths
-        return KeptMessages(
-            np.empty((frames, magnitudes), dtype=self._messages.dtype), np.empty((frames, marks), dtype=np.uint64)
-        )
-
-    def _checked(self, kept: KeptMessages, frames: int) -> KeptMessages:
-        """Return what was kept, in memory that may be written."""
-        magnitudes, marks = self._kept_lengths
-        if kept.magnitudes.shape != (frames, magnitudes) or kept.marks.shape != (frames, marks):
-            raise InputError(
-                f"what was kept must be of {frames} frames of this decoder and code; found {kept.magnitudes.shape} "
-                f"magnitudes and {kept.marks.shape} marks for ({frames}, {magnitudes}) and ({frames}, {marks})"
-            )
-        return KeptMessages(
-            np.array(kept.magnitudes, dtype=self._messages.dtype, order="C"),
-            np.array(kept.marks, dtype=np.uint64, order="C"),
-        )
-
-    def _limits(self, patience: Patience) -> NDArray[np.int64]:
-        limits = np.zeros(layered.LIMITS, dtype=np.int64)
-        limits[layered.CORRECTION] = self._arithmetic.correction
-        limits[layered.MAX_MAGNITUDE] = self._arithmetic.max_magnitude
-        limits[layered.MAX_ITERATIONS] = self._decoder.max_iterations
-        limits[layered.FIRST_COUNT] = patience.first_iterations
-        limits[layered.MAX_MISSED_PERMILLE] = patience.max_missed_permille
-        limits[layered.FEWER_PERMILLE] = patience.fewer_permille
-        limits[layered.COUNTS_EVERY] = patience.every
-        limits[layered.LEAST_FALL_PERMILLE] = patience.least_fall_permille
-        return limits
-
-    def _decode(
-        self, syndromes: Words, channel: Channel, patience: Patience, memory: KeptMessages, *, again: bool
-    ) -> Decoded:
         code = self._code
         if syndromes.dtype != np.uint64 or syndromes.ndim != 2 or syndromes.shape[1] * 64 != code.syndrome_bits:
             raise InputError(
@@ -287,15 +191,10 @@ class _CompiledLayeredDecoder:
         iterations = np.zeros(frames, dtype=np.int32)
         converged = np.zeros(frames, dtype=np.uint8)
         decode_layered(
-            *self._structure, self._limits(patience), levels, np.ascontiguousarray(syndromes), self._posterior,
-            self._messages, memory.magnitudes, memory.marks, again, words, iterations, converged,
+            *self._structure, self._limits, levels, np.ascontiguousarray(syndromes), self._posterior, self._messages,
+            words, iterations, converged,
         )  # fmt: skip
-        wrong = converged.astype(np.bool_) & _contradicts(words, channel)
-        if memory.magnitudes.size and wrong.any():
-            # Nothing was kept of these, which begin anew.
-            memory.magnitudes[wrong] = 0
-            memory.marks[wrong] = 0
-        found = converged.astype(np.bool_) & ~wrong
+        found = converged.astype(np.bool_) & ~_contradicts(words, channel)
         return Decoded(words=words, converged=found, iterations=iterations)
 
     def _levels(self, channel: Channel, frames: int) -> NDArray[np.int16]:
@@ -369,15 +268,13 @@ DECODERS: dict[str, Decoder] = {
         many_checks=Arithmetic(units_per_nat=4, correction=21, max_magnitude=40),
         max_iterations=50,
         patience=Patience(first_iterations=10, max_missed_permille=360, fewer_permille=11),
-        haste=Patience(first_iterations=4, every=5, least_fall_permille=4),
         rescue="patient",
     ),
     "accurate": _ACCURATE,
     "patient": replace(
         _ACCURATE,
         max_iterations=200,
-        patience=Patience(first_iterations=200),
-        haste=None,
+        patience=Patience(first_iterations=200, max_missed_permille=1000, fewer_permille=0),
         rescue="",
     ),
 }

@@ -14,13 +14,7 @@ from qkdpost.reconciliation.channel import BinarySymmetric
 from qkdpost.reconciliation.ldpc.blind_rounds import NeedLaw, need_law, wanted_bits, worth_trying
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.dealt_block import DealtBlock
-from qkdpost.reconciliation.ldpc.decoders import (
-    DECODERS,
-    CompiledDecoder,
-    Decoder,
-    KeepingDecoder,
-    KeptMessages,
-)
+from qkdpost.reconciliation.ldpc.decoders import DECODERS, CompiledDecoder, Decoder
 from qkdpost.reconciliation.ldpc.extension import wanted_extension
 from qkdpost.reconciliation.ldpc.frame_layout import FrameLayout, mask_of
 from qkdpost.reconciliation.ldpc.syndrome_rate import CheckCounts, RateEstimate, parities_of_key_bits, revised_rate
@@ -52,8 +46,6 @@ class Search:
         self.found = np.zeros(frames, dtype=np.bool_)
         self.iterations = np.zeros(frames, dtype=np.int32)
         self._name = decoder
-        self._kept: KeptMessages | None = None
-        self._kept_of = np.zeros(0, dtype=np.int64)
         self._rate: RateEstimate
         self._law: NeedLaw
         self._learn_rate()
@@ -78,7 +70,7 @@ class Search:
         law = self._law.shown(block.shown_key_bits / plan.key_bits)
         tried = worth_trying(plan, law, disclosed, blind_left)
         if tried:
-            self._decode(self._decoder, keep=requests_left > 0)
+            self._decode(self._decoder)
         if tried and not blind_left:
             self._rescue()
         failed = Bits.from_array(~self.found)
@@ -102,34 +94,25 @@ class Search:
         """Let the decoder's better one try the frames of which no more will be disclosed."""
         better = DECODERS.get(getattr(self._decoder, "rescue", ""))
         if better is not None and not self.found.all():
-            self._decode(better, keep=False)
+            self._decode(better)
 
-    def _decode(self, decoder: Decoder, *, keep: bool) -> None:
-        """Look again for the patterns of all frames not yet found; keep what the decoder goes on from, if it can."""
+    def _decode(self, decoder: Decoder) -> None:
+        """Look again for the patterns of all frames not yet found."""
         wanted = np.flatnonzero(~self.found)
         syndromes = self._differences(wanted)
         rate = max(1, round(1e6 * self._rate.error_rate))
         channel = BinarySymmetric(error_rate_ppm=rate, known=self._known, unknown=self._unknown)
         spare = _MAX_SPARE * threads_at_work()
-        before = self._kept.of(np.searchsorted(self._kept_of, wanted)) if keep and self._kept else None
-        kept: dict[int, KeptMessages] = {}
 
         def decode(first: int, end: int) -> None:
             with _borrowed(self._block.code, decoder, spare=spare) as compiled:
-                if keep and isinstance(compiled, KeepingDecoder):
-                    piece = before.of(slice(first, end)) if before else None
-                    decoded, kept[first] = compiled.decode_on(syndromes[first:end], channel, piece)
-                else:
-                    decoded = compiled.decode(syndromes[first:end], channel)
+                decoded = compiled.decode(syndromes[first:end], channel)
             frames = wanted[first:end]
             self._errors[frames] = decoded.words
             self.found[frames] = decoded.converged
             self.iterations[frames] += decoded.iterations
 
         in_pieces(decode, wanted.size, _BITS_WORTH_A_THREAD // self._block.code.frame_bits)
-        if kept:
-            self._kept = _joined([kept[first] for first in sorted(kept)])
-            self._kept_of = wanted[~self.found[wanted]]
 
     def corrected(self) -> tuple[Bits, int]:
         """Return the block with the errors of all found frames flipped, and how many those were."""
@@ -150,13 +133,6 @@ def _counts(code: QuasiCyclicCode, layout: FrameLayout, differences: Words) -> C
     degrees, first, second = parities_of_key_bits(code, layout)
     sums = checks[first] ^ np.where(first == second, np.uint64(0), checks[second])
     return CheckCounts(degrees, np.bitwise_count(sums).astype(np.int64), differences.shape[0])
-
-
-def _joined(parts: list[KeptMessages]) -> KeptMessages:
-    """Return what is kept of the frames of all parts, in their order."""
-    return KeptMessages(
-        np.concatenate([part.magnitudes for part in parts]), np.concatenate([part.marks for part in parts])
-    )
 
 
 _spare: list[tuple[QuasiCyclicCode, Decoder, CompiledDecoder]] = []
