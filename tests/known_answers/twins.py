@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from qkdpost.known_answers import continuous, correction, hashing, records, strings
 from qkdpost.known_answers.inputs import bits, digest, flips, increasing, numbers, octets, with_runs
-from qkdpost.reconciliation import parameters_for
 from qkdpost.reconciliation.ldpc.decoders import DECODERS, LayeredDecoder
 from reference import belief, coincidence, hypercomplex, manipulation, polynomials, shared_random, sifting
 from reference import cascade as cascade_twin
@@ -209,20 +208,25 @@ def _full_bins(inside: list[int]) -> list[tuple[int, int]]:
 
 def cascade() -> Answers:
     kept, noisy = flips("Cascade", correction.BLOCK_BITS, 30)
-    parameters = parameters_for("near-optimal", 30_000, correction.CASCADE_FRAME_BITS)
-    parities, errors = [], []
-    for start in range(0, correction.BLOCK_BITS, correction.CASCADE_FRAME_BITS):
-        wrong = (kept ^ noisy)[start : start + correction.CASCADE_FRAME_BITS].tolist()
-        said = cascade_twin.cascade(wrong, parameters.for_length(len(wrong)), octets("Cascade seed", 32))
-        assert len(said.corrected) == sum(wrong)
-        parities.append(said.parities)
-        errors.append(len(said.corrected))
-    return {
-        "corrected string": digest(kept),
-        "string that is kept": digest(kept),
-        "parities of each frame": digest(parities),
-        "errors of each frame": digest(errors),
-    }
+    answers: Answers = {}
+    for way, parameters in correction.cascades().items():
+        parities, errors = [], []
+        for start in range(0, correction.BLOCK_BITS, parameters.frame_bits):
+            wrong = (kept ^ noisy)[start : start + parameters.frame_bits].tolist()
+            missing = parameters.frame_bits - len(wrong)
+            wrong += [0] * missing if 64 * missing <= parameters.frame_bits else []
+            sizes, seed = parameters.for_length(len(wrong)), octets("Cascade seed", 32)
+            said = cascade_twin.cascade(wrong, sizes, seed, parameters.quarters_from)
+            assert len(said.corrected) == sum(wrong)
+            parities.append(said.parities)
+            errors.append(len(said.corrected))
+        answers |= {
+            f"{way}: corrected string": digest(kept),
+            f"{way}: string that is kept": digest(kept),
+            f"{way}: parities of each frame": digest(parities),
+            f"{way}: errors of each frame": digest(errors),
+        }
+    return answers
 
 
 def _dense() -> NDArray[np.int64]:

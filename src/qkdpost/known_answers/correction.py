@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc.syndromes import compute_syndromes
 from qkdpost.bits import Bits
 from qkdpost.known_answers.inputs import bits, circulants, digest, flips, numbers, octets, packed, permille
-from qkdpost.reconciliation import parameters_for, run_cascade
+from qkdpost.reconciliation import CascadeOutcome, CascadeParameters, parameters_for, run_cascade
 from qkdpost.reconciliation.channel import BinarySymmetric, LogLikelihoods
 from qkdpost.reconciliation.in_process import drive, reconcile
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
+from qkdpost.reconciliation.payload import Rounds
 from qkdpost.reconciliation.raptor.code import CirculantRows, RaptorCode
 from qkdpost.reconciliation.raptor.decoders import RAPTOR_DECODERS
 from qkdpost.reconciliation.raptor.syndromes import rows_of_frame
 
 __all__ = [
     "BLOCK_BITS",
-    "CASCADE_FRAME_BITS",
     "ERROR_RATE_PPM",
     "EXTENSION_ROWS",
     "FRAMES",
     "LIFT",
     "cascade",
+    "cascades",
     "ldpc_accurate",
     "ldpc_fast",
     "patterns",
@@ -37,7 +40,7 @@ __all__ = [
     "syndromes",
 ]
 
-BLOCK_BITS, CASCADE_FRAME_BITS = 2500, 1000
+BLOCK_BITS = 2500
 ERROR_RATE_PPM = 20_000
 FRAMES = {"few frames": 5, "many frames": 40}
 """Frames decoded side by side: half a register, and more than a whole one of the accurate decoder."""
@@ -46,23 +49,31 @@ UNITS_PER_NAT = 64
 
 
 def cascade() -> dict[str, str | int]:
-    """Correct a block of three frames, the last of them short."""
+    """Correct a block of three frames in both ways."""
     kept, noisy = (Bits.from_array(string) for string in flips("Cascade", BLOCK_BITS, 30))
-    parameters, seed = parameters_for("near-optimal", 30_000, CASCADE_FRAME_BITS), octets("Cascade seed", 32)
-    one, other = drive(
-        *(
-            run_cascade(
-                string, frame_bits=CASCADE_FRAME_BITS, parameters=parameters, seed=seed, reference=string is kept
-            )
-            for string in (kept, noisy)
-        )
-    )
+    answers: dict[str, str | int] = {}
+    for way, parameters in cascades().items():
+        one, other = drive(*(_cascade_side(string, parameters, string is kept) for string in (kept, noisy)))
+        answers |= {
+            f"{way}: corrected string": digest(np.asarray(other.bits)),
+            f"{way}: string that is kept": digest(np.asarray(one.bits)),
+            f"{way}: parities of each frame": digest(other.frame_parities),
+            f"{way}: errors of each frame": digest(other.frame_errors),
+        }
+    return answers
+
+
+def cascades() -> dict[str, CascadeParameters]:
+    """Return the ways of Cascade: the last frame short, or filled up, and ranges cut in four from a round on."""
     return {
-        "corrected string": digest(np.asarray(other.bits)),
-        "string that is kept": digest(np.asarray(one.bits)),
-        "parities of each frame": digest(other.frame_parities),
-        "errors of each frame": digest(other.frame_errors),
+        "by halves": parameters_for("near-optimal", 30_000, 1000),
+        "by quarters": replace(parameters_for("few-rounds", 30_000, 836), quarters_from=6),
     }
+
+
+def _cascade_side(string: Bits, parameters: CascadeParameters, kept: bool) -> Rounds[CascadeOutcome]:
+    seed = octets("Cascade seed", 32)
+    return run_cascade(string, frame_bits=parameters.frame_bits, parameters=parameters, seed=seed, reference=kept)
 
 
 def small_code() -> QuasiCyclicCode:

@@ -171,7 +171,8 @@ def _replace_in_callers() -> None:
     """Put what was built in the modules of the library that call it: a call then takes two thirds of the time."""
     package, _, _ = __name__.partition(".")
     for name, module in list(sys.modules.items()):
-        if name.startswith(package) and isinstance(module, ModuleType) and name not in _replaced_in:
+        ours = name == package or name.startswith(f"{package}.")
+        if ours and isinstance(module, ModuleType) and name not in _replaced_in:
             _replaced_in.add(name)
             _replace_names(vars(module))
 
