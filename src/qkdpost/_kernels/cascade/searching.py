@@ -105,21 +105,27 @@ def ask_ranges(
 
 
 @inlined_kernel
-def learn_half_of_subset(
-    cells: Words, plan: Integers, trees: int, asked: np.uint64, left_odd: np.uint64
-) -> tuple[np.uint64, int]:
-    """Divide a range of a subset; return its odd half, and how many members that has, 2 for any more."""
-    index, start, end = pass_of(asked), start_of(asked), end_of(asked)
-    mask = mask_of(plan, index)
-    middle = middle_of_subset(cells, mask, start, end)
-    tree = tree_of_subset(cells, plan, trees, index)
+def divide(cells: Words, plan: Integers, trees: int, index: int, middle: int) -> None:
+    """Let a range start at `middle`."""
+    tree = trees + plan[row_of(index) + TREE]
+    if plan[row_of(index) + KIND] == SUBSET:
+        tree = tree_of_subset(cells, plan, trees, index)
     cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
-    if left_odd != np.uint64(0):
-        end = middle
-    else:
-        start = middle
-    count = 2 if end - start > 64 else min(2, ones(members(cells, mask, start, end)))
-    return range_word(index, start, end), count
+
+
+@inlined_kernel
+def list_odd(
+    cells: Words, plan: Integers, ranges: Words, index: int, start: int, end: int, odd: np.uint64, kept: int, found: int
+) -> tuple[int, int]:
+    """List a range, if it is odd, at `kept`, or if it has one member, at `found`; return the ends of both lists."""
+    if odd == np.uint64(0):
+        return kept, found
+    count = min(2, end - start)
+    if plan[row_of(index) + KIND] == SUBSET and end - start <= 64:
+        count = min(2, ones(members(cells, mask_of(plan, index), start, end)))
+    ranges[kept] = range_word(index, start, end)
+    ranges[found] = ranges[kept]
+    return kept + (count >> 1), found + (count & 1)
 
 
 @inlined_kernel
@@ -151,11 +157,10 @@ def learn_halves(
         read += 1
         index, start, end = pass_of(asked), start_of(asked), end_of(asked)
         if plan[row_of(index) + KIND] == SUBSET:
-            half, count = learn_half_of_subset(cells, plan, trees, asked, left_odd)
-            ranges[kept] = half
-            ranges[found] = half
-            kept += count >> 1
-            found += count & 1
+            middle = middle_of(cells, plan, index, start, end)
+            divide(cells, plan, trees, index, middle)
+            first, last = (start, middle) if left_odd else (middle, end)
+            kept, found = list_odd(cells, plan, ranges, index, first, last, np.uint64(1), kept, found)
             continue
         middle = start + ((end - start + 1) >> 1)
         tree = trees + plan[row_of(index) + TREE]
@@ -171,30 +176,6 @@ def learn_halves(
         kept += 1 - single
         found += single
     return kept, found, read
-
-
-@inlined_kernel
-def divide(cells: Words, plan: Integers, trees: int, index: int, middle: int) -> None:
-    """Let a range start at `middle`."""
-    tree = trees + plan[row_of(index) + TREE]
-    if plan[row_of(index) + KIND] == SUBSET:
-        tree = tree_of_subset(cells, plan, trees, index)
-    cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
-
-
-@inlined_kernel
-def list_odd(
-    cells: Words, plan: Integers, ranges: Words, index: int, start: int, end: int, odd: np.uint64, kept: int, found: int
-) -> tuple[int, int]:
-    """List a range, if it is odd, at `kept`, or if it has one member, at `found`; return the ends of both lists."""
-    if odd == np.uint64(0):
-        return kept, found
-    count = min(2, end - start)
-    if plan[row_of(index) + KIND] == SUBSET and end - start <= 64:
-        count = min(2, ones(members(cells, mask_of(plan, index), start, end)))
-    ranges[kept] = range_word(index, start, end)
-    ranges[found] = ranges[kept]
-    return kept + (count >> 1), found + (count & 1)
 
 
 @inlined_kernel

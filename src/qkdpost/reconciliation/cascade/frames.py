@@ -109,6 +109,11 @@ class FrameBatch:
         self.asked = end - written
         return end
 
+    def ask(self, own: Bits, answer: Bits, read: int) -> Bits:
+        """Take the frames through a round, as `advance`, and return their own parities in a row of their own."""
+        output = np.empty((self.room + 63) // 64, dtype=np.uint64)
+        return _parities(output, self.advance(own, answer, read, output, 0))
+
     def _make_room(self) -> None:
         """Move the list of odd ranges to where there is room for what may be added."""
         capacity, last = self._ranges.size // 4, int(self._cells[parity.LIST])
@@ -237,12 +242,8 @@ class Block:
         """Take the batches through a round in threads at once; each writes into a row of its own."""
         ends = itertools.accumulate((batch.asked for batch in self._work), initial=0)
 
-        def ask(work: tuple[FrameBatch, int]) -> Bits:
-            batch, read = work
-            output = np.empty((batch.room + 63) // 64, dtype=np.uint64)
-            return _parities(output, batch.advance(own, answer, read, output, 0))
-
-        return concatenate(each(ask, list(zip(self._work, ends, strict=False))))
+        work = list(zip(self._work, ends, strict=False))
+        return concatenate(each(lambda one: one[0].ask(own, answer, one[1]), work))
 
     def _take_up(self, parities: Bits) -> Bits:
         """Put waiting frames to work while there is room for them; return all parities of the round.
@@ -258,7 +259,7 @@ class Block:
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
             begun = each(put_to_work, _shares(span))
-            parts += each(_first_parities, begun)
+            parts += each(lambda batch: batch.ask(NOTHING, NOTHING, 0), begun)
             self._work += begun
         return concatenate(parts)
 
@@ -273,11 +274,6 @@ class Block:
 
 def _parities(output: NDArray[np.uint64], written: int) -> Bits:
     return adopt_words(output[: (written + 63) // 64], written)
-
-
-def _first_parities(batch: FrameBatch) -> Bits:
-    output = np.empty((batch.room + 63) // 64, dtype=np.uint64)
-    return _parities(output, batch.advance(NOTHING, NOTHING, 0, output, 0))
 
 
 def _shares(span: range) -> list[range]:

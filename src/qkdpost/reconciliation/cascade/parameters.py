@@ -94,8 +94,9 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
     frame_bits = _frame_bits(frame_bits)
     sizes = PARAMETER_SETS[name](max(qber_ppm, 10), frame_bits)
     clamped = tuple(min(size, frame_bits) for size in sizes)
-    quarters_from = _QUARTERS_FROM if name == "few-rounds" else None
-    return CascadeParameters(name=name, frame_bits=frame_bits, block_bits=clamped, quarters_from=quarters_from)
+    return CascadeParameters(
+        name=name, frame_bits=frame_bits, block_bits=clamped, quarters_from=_QUARTERS_FROM.get(name)
+    )
 
 
 def _frame_bits(frame_bits: int) -> int:
@@ -194,7 +195,7 @@ _BALANCED = (
 )
 # ... and the most efficient pair that takes about 200 rounds, a hundred for most frames; from round 80 on the slowest
 # ones are searched by quarters, which leaves 100 to 150 (200 at 11 %) for 0 to 0.5 % more disclosed (1 % at 11 %).
-_QUARTERS_FROM = 80
+_QUARTERS_FROM = {"few-rounds": 80}
 _FEW_ROUNDS = (
     (2_600, 256, 512),
     (3_600, 128, 512),
