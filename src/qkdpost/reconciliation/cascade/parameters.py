@@ -9,8 +9,9 @@ turns a block of the first pass, which shows another, and so on: a walk, each st
 searches. With blocks of a few errors many short walks go on at once; with blocks of a dozen errors there are few, and
 they are long. Long frames want small blocks: what is left over after two passes does not grow with the frame, and
 later passes, of one parity each, find it, but for a share that each of them halves: of frames of 10,000 bits at 3 %
-about one in 10,000 keeps an error. So frames of 2^16 with the set "balanced" take two fifths of the rounds that frames
-of 2^14 with "near-optimal" take, at the same efficiency; "few-rounds" a sixth, for 1 to 3 % more.
+about one in 10,000 keeps an error. So from 2 % on frames of 2^16 with the set "balanced" take half of the rounds
+that frames of 2^14 with "near-optimal" take, or somewhat more, at the same efficiency (at 1 % five sixths);
+"few-rounds" a fifth or less (at 1 % a third), for 1 to 3 % more.
 """
 
 from __future__ import annotations
