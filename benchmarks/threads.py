@@ -54,8 +54,7 @@ def _pipeline(method: qp.Cascade | qp.Ldpc, exponent: int) -> Case:
 
     def distilled(executor: Executor | None) -> object:
         alice, bob = ([another(pair[side]) for pair in pairs] for side in (0, 1))
-        source = np.random.default_rng(6).bytes
-        return qp.distill(alice, bob, link, random_source=source, executor=executor)
+        return qp.distill(alice, bob, link, executor=executor)
 
     return distilled
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from qkdpost.session.events import BlockAborted, Event, KeyReady, StageCompleted
 from qkdpost.session.line import ROLES, Role
 from qkdpost.session.session import Session
 from qkdpost.session.states import ConnectionState
+from qkdpost.threads import Crew
 
 __all__ = ["Distillation", "distill"]
 
@@ -110,7 +112,9 @@ def distill(
             within ticks.
         repetition_rate_hz: how many pulses there were in a second, for `totals.bits_per_second`; time tags know their
             duration themselves.
-        executor: of both sessions, as of a `Session`: in whose threads kernels work too.
+        executor: of both sessions, as of a `Session`: in whose threads kernels work too. Without a `random_source` of
+            your own both halves work at once then; one of your own is asked in this thread alone, in an order that
+            does not change.
 
     Returns:
         The key and a report of each block. A block that ended without key says why in its report.
@@ -133,49 +137,77 @@ def distill(
     records = _as_list("alice", link, alice), _as_list("bob", link, bob)
     if len(records[0]) != len(records[1]) or not records[0]:
         raise InputError(f"both sides give as many records; found {len(records[0])} and {len(records[1])}")
-    sessions = tuple(
-        Session(role=role, link=link, auth_key=pool, random_source=random_source, executor=executor)
-        for role, pool in zip(ROLES, _pools_of_one_key(), strict=True)
-    )
-    collected: tuple[list[Event], list[Event]] = ([], [])
-    for session, own in zip(sessions, records, strict=True):
-        for record in own:
+    # A source of the caller's own is asked in this thread alone, in an order that nothing else changes.
+    crew = Crew(executor if random_source is secrets.token_bytes else None)
+    own_threads = executor if crew.alone else crew
+    line: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
+    halves = [
+        _Half(
+            Session(role=role, link=link, auth_key=pool, random_source=random_source, executor=own_threads), own, *ends
+        )
+        for role, pool, own, ends in zip(ROLES, _pools_of_one_key(), records, (line, line[::-1]), strict=True)
+    ]
+    with telling(progress) as tell:
+        stages = _Stages(tell, on_event)
+        crew.work(halves, lambda: stages.count(halves[0].events))
+    if any(half.session.state is not ConnectionState.CLOSED for half in halves):
+        raise QkdpostError("both sessions wait for each other; this is a defect of the library, please report it")
+    return replace(_combine(halves[0].events, halves[1].events), repetition_rate_hz=repetition_rate_hz)
+
+
+class _Half:
+    """A session, what has arrived for it, and what it has told."""
+
+    def __init__(self, session: Session, records: list[RawRecord], arrived: deque[bytes], said: deque[bytes]) -> None:
+        self.session = session
+        self.events: list[Event] = []
+        self._arrived = arrived
+        self._said = said
+        self._says_more = True
+        for record in records:
             session.submit(record)
         session.finish()
-    with telling(progress) as tell:
-        stages = _Stages(tell)
-        while any(session.state is not ConnectionState.CLOSED for session in sessions):
-            moved = _exchange(sessions[0], sessions[1]) + _exchange(sessions[1], sessions[0])
-            for session, kept in zip(sessions, collected, strict=True):
-                kept.extend(session.events())
-            for event in collected[0][stages.events :]:
-                stages.count(event)
-                if on_event is not None:
-                    on_event(event)
-            if not moved:
-                raise QkdpostError(
-                    "both sessions wait for each other; this is a defect of the library, please report it"
-                )
-    return replace(_combine(collected[0], collected[1]), repetition_rate_hz=repetition_rate_hz)
+
+    def ready(self) -> bool:
+        """Return whether something has arrived, or more may be said."""
+        return self._says_more or bool(self._arrived)
+
+    def step(self) -> None:
+        """Hear what has arrived, and say what follows from it."""
+        arrived = [self._arrived.popleft() for _ in range(len(self._arrived))]
+        if arrived:
+            self.session.receive_data(b"".join(arrived))
+        said = self.session.data_to_send()
+        self.events.extend(self.session.events())
+        self._says_more = bool(said)
+        if said:
+            self._said.append(said)
 
 
 class _Stages:
-    """Counts the stages that are done, and tells of each."""
+    """Tells of each event of Alice's, and counts the stages that are done."""
 
-    def __init__(self, tell: Progress) -> None:
+    def __init__(self, tell: Progress, on_event: Callable[[Event], None] | None) -> None:
         self._tell = tell
+        self._on_event = on_event
         self._done = 0
-        self.events = 0
+        self._told = 0
 
-    def count(self, event: Event) -> None:
-        """Take one event of Alice's."""
-        self.events += 1
+    def count(self, events: list[Event]) -> None:
+        """Take what is new of the events."""
+        while self._told < len(events):
+            self._told += 1
+            self._count(events[self._told - 1])
+
+    def _count(self, event: Event) -> None:
         if isinstance(event, StageCompleted):
             self._done += 1
             self._tell(f"block {event.block}, {event.stage}; stages done", self._done, None)
         elif isinstance(event, KeyReady | BlockAborted):
             ended = "has its key" if isinstance(event, KeyReady) else "ended without key"
             self._tell(f"block {event.block} {ended}; stages done", self._done, None)
+        if self._on_event is not None:
+            self._on_event(event)
 
 
 def _pools_of_one_key() -> tuple[KeyPool, KeyPool]:
@@ -194,13 +226,6 @@ def _as_list(side: Role, link: LinkConfig, records: RawRecord | Sequence[RawReco
 
 def _is_record(value: object) -> bool:
     return hasattr(value, "events") and hasattr(value, "check_for")
-
-
-def _exchange(source: Session, target: Session) -> int:
-    data = source.data_to_send()
-    if data:
-        target.receive_data(data)
-    return len(data)
 
 
 def _combine(alice: list[Event], bob: list[Event]) -> Distillation:

@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from qkdpost.checks import instance
 from qkdpost.errors import ConfigurationError
 
-__all__ = ["Step", "each", "in_pieces", "in_steps", "sharing", "threads_at_work", "threads_of"]
+__all__ = ["Step", "each", "in_pieces", "in_steps", "sharing", "threads_at_work", "threads_for_good", "threads_of"]
 
 Work: TypeAlias = Callable[[int, int], object]
 Piece: TypeAlias = tuple[int, int]
@@ -78,6 +78,14 @@ def threads_at_work() -> int:
         return 1
     workers = getattr(executor, "_max_workers", None)  # of the standard one; there is no other way to ask it
     return min(_processors(), workers + 1) if isinstance(workers, int) else _processors()
+
+
+def threads_for_good() -> int:
+    """Return how many threads something that is divided once, for all its time, may count on here.
+
+    Of a `Crew` of several parties they are an equal part: other threads come only while their own party waits.
+    """
+    return max(1, threads_at_work() // getattr(_executor.get(), "parties", 1))
 
 
 class Step(NamedTuple):

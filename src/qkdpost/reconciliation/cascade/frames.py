@@ -16,7 +16,7 @@ from qkdpost._kernels.cascade.round import advance
 from qkdpost.bits import Bits, adopt_words, concatenate
 from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
-from qkdpost.threads import each, threads_at_work
+from qkdpost.threads import each, threads_at_work, threads_for_good
 
 __all__ = ["NOTHING", "Block", "FrameBatch", "Shared"]
 
@@ -277,7 +277,7 @@ def _parities(output: NDArray[np.uint64], written: int) -> Bits:
 
 
 def _shares(span: range) -> list[range]:
-    """Divide frames into as many batches as there are threads to take them at once, each of a few frames at least."""
-    count = max(1, min(threads_at_work(), len(span) // _FRAMES_WORTH_A_THREAD))
+    """Divide frames into as many batches as there are threads for them all the time, each of a few frames at least."""
+    count = max(1, min(threads_for_good(), len(span) // _FRAMES_WORTH_A_THREAD))
     bounds = [span.start + len(span) * share // count for share in range(count + 1)]
     return [range(*pair) for pair in itertools.pairwise(bounds)]
