@@ -106,6 +106,7 @@ def test_both_sides_keep_the_same_rounds_in_the_same_order(
     part_detections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversation, "PART_DETECTIONS", part_detections)
+    monkeypatch.setattr("qkdpost.sifting.slots.parts._SLOTS_AT_ONCE", 2 * part_detections)
     alice, bob = [prepared(200, 1), prepared(90, 2)], [detected(200, 3), detected(90, 4)]
     first, second = converse(alice, bob)
     for basis, own, other in ((0, first.key_bits, second.key_bits), (1, first.test_bits, second.test_bits)):

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qkdpost.errors import InputError
+from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.sifting.slots.coding import check_code, rice_parameter
-from qkdpost.sifting.slots.parts import CodedPart, decode_parts, encode_parts
+from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts
 from qkdpost.threads import pieces, sharing
 from reference.sifting import rice_code
 
@@ -35,12 +35,22 @@ def slots_of(count: int) -> np.ndarray:
     return slots
 
 
+@pytest.fixture(params=[2**18, 120, 1], ids=lambda slots: f"{slots} at once", autouse=True)
+def slots_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qkdpost.sifting.slots.parts._SLOTS_AT_ONCE", request.param)
+
+
 @pytest.mark.parametrize("sizes", [[0], [1], [64, 64, 64, 3], [50] * 40])
 def test_each_part_is_coded_as_by_the_twin_and_comes_back(sizes: list[int], executor: Executor | None) -> None:
     slots = slots_of(sum(sizes))
     with sharing(executor):
         parts = list(encode_parts(slots, sizes, PULSES))
-        assert np.array_equal(decode_parts(parts), slots)
+        coded = CodedSlots(parts)
+        assert len(coded) == slots.size
+        assert np.array_equal(coded.decoded(), slots)
+        pieces = coded.by_pieces(lambda piece, first: (first, piece.copy()))
+    assert [first for first, _ in pieces] == [0, *np.cumsum([piece.size for _, piece in pieces])[:-1]]
+    assert np.array_equal(np.concatenate([piece for _, piece in pieces]), slots)
     start = first = 0
     for part, size in zip(parts, sizes, strict=True):
         own = slots[first : first + size]
@@ -53,15 +63,26 @@ def test_each_part_is_coded_as_by_the_twin_and_comes_back(sizes: list[int], exec
 
 
 def test_no_parts_have_no_slots() -> None:
-    assert decode_parts([]).size == 0
+    assert CodedSlots([]).decoded().size == 0
 
 
 def test_the_first_part_that_is_none_is_named(executor: Executor | None) -> None:
     parts = list(encode_parts(slots_of(2000), [50] * 40, PULSES))
     for index, count in ((39, 49), (7, 48), (23, 47)):
         parts[index] = replace(parts[index], count=count)
-    with sharing(executor), pytest.raises(InputError, match="48 positions"):
-        decode_parts(parts)
+    with sharing(executor):
+        with pytest.raises(RemoteProtocolError, match="48 positions"):
+            CodedSlots(parts).decoded()
+        with pytest.raises(RemoteProtocolError, match="48 positions"):
+            CodedSlots(parts).by_pieces(lambda piece, first: None)
+
+
+def test_what_a_host_makes_of_a_piece_is_not_put_down_to_its_peer(executor: Executor | None) -> None:
+    def refuse(piece: np.ndarray, first: int) -> None:
+        raise InputError("my own")
+
+    with sharing(executor), pytest.raises(InputError, match=r"^my own$"):
+        CodedSlots(list(encode_parts(slots_of(2000), [50] * 40, PULSES))).by_pieces(refuse)
 
 
 @pytest.mark.parametrize("wrong", [[5, 5], [7, 6], [1, PULSES], [-1, 4]])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,9 @@ from hypothesis import strategies as st
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.sifting.slots import prepared as prepared_room
 from qkdpost.sifting.slots.coding import encode_slots
 from qkdpost.sifting.slots.coincident import match_detections
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
-from qkdpost.threads import pieces, sharing
 from reference import sifting as reference
 
 
@@ -37,28 +34,6 @@ def test_both_sides_agree_with_the_twin(pulses: int, density: float, seed: int) 
     assert [np.asarray(part).tolist() for part in sent] == list(reference.split(bases[slots], bits[slots], expected))
     assert [np.asarray(part).tolist() for part in received] == list(reference.split(peer_bases, outcomes, expected))
     assert [len(part) for part in sent] == [len(part) for part in received]
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_long_records_are_split_part_by_part(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "_processors", lambda: threads)
-    monkeypatch.setattr(prepared_room, "_WORDS_WORTH_A_THREAD", 1)
-    monkeypatch.setattr(prepared_room, "_WORDS_OF_A_PART", 2)
-    rng = np.random.default_rng(threads)
-    bases, bits = rng.integers(0, 2, (2, 3000))
-    slots = np.flatnonzero(rng.random(3000) < 0.4)
-    peer_bases = rng.integers(0, 2, slots.size)
-    prepared = PreparedPulses(bases=bases, bits=bits)
-    expected = reference.match_bases(slots, bases, peer_bases)
-    with ThreadPoolExecutor(threads) as executor, sharing(executor if threads > 1 else None):
-        matched = match_prepared(prepared, slots, peer_bases)
-        key, test = sift_prepared(prepared, slots, matched)
-        with pytest.raises(InputError, match="3000 pulses"):
-            match_prepared(prepared, slots + 40, peer_bases)
-        with pytest.raises(InputError, match="3000 pulses"):
-            sift_prepared(prepared, slots + 40, matched)
-    assert matched.tolist() == expected
-    assert [key.tolist(), test.tolist()] == list(reference.split(bases[slots], bits[slots], expected))
 
 
 @pytest.mark.parametrize("slot", [-1, 100, 2**62, -(2**63)])

@@ -24,7 +24,7 @@ from qkdpost.records import Detections, PreparedPulses
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import check_code
 from qkdpost.sifting.slots.coincident import match_detections
-from qkdpost.sifting.slots.parts import CodedPart, decode_parts, encode_parts
+from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
 from qkdpost.sifting.task import SiftingTask
 
@@ -87,22 +87,32 @@ class SlotSettings(Protocol):
         """The intensities that pulses may have, of which labels are announced; none without decoy states."""
 
 
-SlotMatcher: TypeAlias = Callable[[Any, NDArray[np.int64], Bits], Matched]
+SlotMatcher: TypeAlias = Callable[[Any, CodedSlots, Bits], Matched]
 
 
-def match_to_prepared(record: PreparedPulses, slots: NDArray[np.int64], bases: Bits) -> Matched:
+def match_to_prepared(record: PreparedPulses, slots: CodedSlots, bases: Bits) -> Matched:
     """Match the peer's detections with the pulses that this side prepared."""
-    mask = match_prepared(record, slots, bases)
-    key_bits, test_bits = sift_prepared(record, slots, mask)
-    labels = None
-    if record.intensities is not None:
-        labels = record.intensities.take(slots[np.asarray(mask, dtype=np.bool_)])
-    return Matched(mask=mask, key_bits=key_bits, test_bits=test_bits, rounds=slots.size, labels=labels)
+
+    def match(piece: NDArray[np.int64], first: int) -> tuple[Bits, Bits, Bits, Labels | None]:
+        mask = match_prepared(record, piece, bases[first : first + piece.size])
+        taken = None
+        if record.intensities is not None:
+            taken = record.intensities.take(piece[np.asarray(mask, dtype=np.bool_)])
+        return mask, *sift_prepared(record, piece, mask), taken
+
+    masks, keys, tests, labels = zip(*slots.by_pieces(match), strict=True)
+    return Matched(
+        mask=concatenate(masks),
+        key_bits=concatenate(keys),
+        test_bits=concatenate(tests),
+        rounds=len(slots),
+        labels=_join_labels(labels),
+    )
 
 
-def match_to_detections(record: Detections, slots: NDArray[np.int64], bases: Bits) -> Matched:
+def match_to_detections(record: Detections, slots: CodedSlots, bases: Bits) -> Matched:
     """Match the peer's detections with those of this side in the same slots."""
-    match = match_detections(record, slots, bases)
+    match = match_detections(record, slots.decoded(), bases)
     key_bits, test_bits = sift_detections(record, match.own_matched)
     return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
 
@@ -143,7 +153,7 @@ def answer_slots(task: SiftingTask[SlotSettings], matcher: SlotMatcher) -> Progr
     for number in task.record_numbers:
         record = yield NeedRecord(number)
         slots, bases = yield from hear_reports(number, record.pulses, allowed)
-        allowed -= slots.size
+        allowed -= len(slots)
         matched = matcher(record, slots, bases)
         _check_labels(matched, intensities)
         yield from send_replies(task.block, number, matched, intensities)
@@ -239,7 +249,7 @@ def hear_replies(number: int, count: int, intensities: int = 0) -> Program[tuple
     return mask, rounds, heard
 
 
-def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[NDArray[np.int64], Bits]]:
+def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[CodedSlots, Bits]]:
     """Hear slots and bases of one record that covers `pulses` slots, and at most `allowed` detections."""
     parts: list[CodedPart] = []
     bases: list[Bits] = []
@@ -262,13 +272,11 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[NDArra
             raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")
         with from_peer("the slots"):
             check_code(report.slots, report.count, report.end - start)
-        # Parts are kept as they came, a tenth as long, until all of them are here: they are decoded in threads at once.
         parts.append(CodedPart(report.slots, report.count, start, report.end))
         bases.append(peer_bits(report.bases, report.count, "bases"))
         start = report.end
         last = report.last
-    with from_peer("the slots"):
-        return decode_parts(parts), concatenate(bases)
+    return CodedSlots(parts), concatenate(bases)
 
 
 def reports(block: int, number: int, record: Detections) -> Iterator[DetectionReport]:
@@ -318,7 +326,7 @@ def _check_labels(matched: Matched, intensities: int) -> None:
         )
 
 
-def _join_labels(parts: list[Labels | None]) -> Labels | None:
+def _join_labels(parts: Sequence[Labels | None]) -> Labels | None:
     labels = [part for part in parts if part is not None]
     if not labels:
         return None

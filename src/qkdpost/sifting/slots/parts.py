@@ -1,22 +1,32 @@
-"""The slots of one record, as they go over the wire part by part: parts are coded apart, in threads at once."""
+"""The slots of one record, as they go over the wire part by part: parts are coded apart, in threads at once.
+
+Decoded, the slots of a block take ten times the memory of their code, and fresh memory costs more time than decoding
+does. So they are kept as they came, and decoded piece by piece where each is used, near the processor.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import InputError
 from qkdpost.sifting.slots.coding import decode_between, encode_between
 from qkdpost.threads import each
 
-__all__ = ["CodedPart", "decode_parts", "encode_parts"]
+__all__ = ["CodedPart", "CodedSlots", "encode_parts"]
+
+_Result = TypeVar("_Result")
 
 _PARTS_AT_ONCE = 16
 """So many are coded before the first of them is sent: some milliseconds, and half a megabyte."""
+_SLOTS_AT_ONCE = 2**18
+"""Parts are decoded together up to so many slots: two megabytes, which stay near, and half a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +62,84 @@ def encode_parts(slots: NDArray[np.int64], sizes: Sequence[int], pulses: int) ->
         yield from each(encode, bounds[batch : batch + _PARTS_AT_ONCE])
 
 
-def decode_parts(parts: Sequence[CodedPart]) -> NDArray[np.int64]:
-    """Return the slots of all parts, each of which has passed `coding.check_code`.
+class CodedSlots:
+    """The slots of one record, as the peer sent them.
 
-    Raises:
-        InputError: the code of a part is not that of such slots; the first of those that are not is named.
+    Args:
+        parts: all parts in their order; each has passed `coding.check_code`.
     """
-    bounds = list(pairwise(accumulate((part.count for part in parts), initial=0)))
-    slots = np.empty(bounds[-1][1] if bounds else 0, dtype=np.int64)
 
-    def decode(index: int) -> str:
-        part, (first, past) = parts[index], bounds[index]
-        return decode_between(part.code, part.start, part.end, slots[first:past])
+    def __init__(self, parts: Sequence[CodedPart]) -> None:
+        self._parts = parts
+        self._count = _count(parts)
 
-    for fault in filter(None, each(decode, range(len(parts)))):
-        raise InputError(fault)
-    return slots
+    def __len__(self) -> int:
+        return self._count
+
+    def decoded(self) -> NDArray[np.int64]:
+        """Return all slots.
+
+        Raises:
+            RemoteProtocolError: as `by_pieces`.
+        """
+        slots = np.empty(self._count, dtype=np.int64)
+
+        def put(first: int, parts: Sequence[CodedPart]) -> str:
+            return _decode(parts, slots[first : first + _count(parts)])
+
+        _refuse_faults(each(lambda piece: put(*piece), self._pieces()))
+        return slots
+
+    def by_pieces(self, function: Callable[[NDArray[np.int64], int], _Result]) -> list[_Result]:
+        """Return function(slots, first) for one piece of the slots after another, in threads at once.
+
+        Args:
+            function: takes slots and how many lie before them; what it raises comes out as it is.
+
+        Raises:
+            RemoteProtocolError: the code of a part is not that of such slots.
+        """
+
+        def use(first: int, parts: Sequence[CodedPart]) -> tuple[str, list[_Result]]:
+            slots = np.empty(_count(parts), dtype=np.int64)
+            fault = _decode(parts, slots)
+            return fault, [] if fault else [function(slots, first)]
+
+        found = each(lambda piece: use(*piece), self._pieces())
+        _refuse_faults([fault for fault, _ in found])
+        return [result for _, results in found for result in results]
+
+    def _pieces(self) -> list[tuple[int, Sequence[CodedPart]]]:
+        """Return parts that are decoded together, and how many slots lie before them."""
+        pieces: list[tuple[int, list[CodedPart]]] = []
+        first = room = 0
+        for part in self._parts:
+            if part.count > room or not pieces:
+                pieces.append((first, []))
+                room = _SLOTS_AT_ONCE
+            pieces[-1][1].append(part)
+            first += part.count
+            room -= part.count
+        return list(pieces)
+
+
+def _count(parts: Sequence[CodedPart]) -> int:
+    return sum(part.count for part in parts)
+
+
+def _refuse_faults(faults: Sequence[str]) -> None:
+    """Say what is wrong with the first part that has a fault, if one has."""
+    with from_peer("the slots"):
+        for fault in filter(None, faults):
+            raise InputError(fault)
+
+
+def _decode(parts: Sequence[CodedPart], slots: NDArray[np.int64]) -> str:
+    """Write the slots of parts that follow each other; return what is wrong with the first that are none."""
+    first = 0
+    for part in parts:
+        end = first + part.count
+        if fault := decode_between(part.code, part.start, part.end, slots[first:end]):
+            return fault
+        first = end
+    return ""

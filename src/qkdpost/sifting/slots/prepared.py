@@ -11,19 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.bits.packing import count_ones
 from qkdpost._kernels.sifting.slots import match_bases, split_prepared, split_words
-from qkdpost.bits import Bits, BitsLike, concatenate
+from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import instance, integer_vector
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, PreparedPulses
-from qkdpost.threads import each, in_pieces
 
 __all__ = ["match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
 
 _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
-_WORDS_WORTH_A_THREAD = 1 << 10
-"""Words of 64 slots each, some hundred microseconds of work."""
-_WORDS_OF_A_PART = 1 << 13
-"""Words of 64 slots each that are split by themselves: some half a million slots."""
 
 
 def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsLike) -> Bits:
@@ -51,18 +46,8 @@ def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsL
     if len(bases) != positions.size:
         raise InputError(f"peer_bases must have one basis per slot; found {len(bases)} for {positions.size} slots")
     matched = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
-    outside = []
-
-    def match(first: int, end: int) -> None:
-        part = positions[64 * first : 64 * end]
-        if not match_bases(part, record.bases.words, record.pulses, bases.words[first:end], matched[first:end]):
-            outside.append(first)
-
-    in_pieces(match, matched.size, _WORDS_WORTH_A_THREAD)
-    if outside:
-        raise InputError(
-            f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; found {_ends(positions)}"
-        )
+    if not match_bases(positions, record.bases.words, record.pulses, bases.words, matched):
+        raise _outside(record, positions)
     return Bits(matched, positions.size)
 
 
@@ -92,27 +77,11 @@ def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike)
     if len(mask) != positions.size:
         raise InputError(f"matched must have one bit per slot; found {len(mask)} for {positions.size} slots")
 
-    def split(first: int) -> tuple[Bits, Bits] | None:
-        end = first + _WORDS_OF_A_PART
-        key, test = _room_for(mask.words[first:end])
-        counts = split_prepared(
-            positions[64 * first : 64 * end],
-            record.bases.words,
-            record.bits.words,
-            record.pulses,
-            mask.words[first:end],
-            key,
-            test,
-        )
-        return None if counts[0] < 0 else (_trim(key, counts[0]), _trim(test, counts[1]))
-
-    found = each(split, range(0, max(1, mask.words.size), _WORDS_OF_A_PART))
-    parts = [part for part in found if part is not None]
-    if len(parts) < len(found):
-        raise InputError(
-            f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; found {_ends(positions)}"
-        )
-    return concatenate(part[0] for part in parts), concatenate(part[1] for part in parts)
+    key, test = _room_for(mask.words)
+    counts = split_prepared(positions, record.bases.words, record.bits.words, record.pulses, mask.words, key, test)
+    if counts[0] < 0:
+        raise _outside(record, positions)
+    return _trim(key, counts[0]), _trim(test, counts[1])
 
 
 def sift_detections(detections: Detections, matched: BitsLike) -> tuple[Bits, Bits]:
@@ -163,8 +132,11 @@ def _room_for(matched: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[
     return np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.uint64)
 
 
-def _ends(slots: NDArray[np.int64]) -> str:
-    return f"{int(slots.min())} ... {int(slots.max())}"
+def _outside(record: PreparedPulses, slots: NDArray[np.int64]) -> InputError:
+    return InputError(
+        f"slots must lie in the {record.pulses} pulses sent, 0 ... {record.pulses - 1}; "
+        f"found {slots.min()} ... {slots.max()}"
+    )
 
 
 def _trim(words: NDArray[np.uint64], length: int) -> Bits:

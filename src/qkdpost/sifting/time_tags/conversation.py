@@ -295,7 +295,8 @@ def _hear_events(number: int, own: _OwnClicks, settings: TimeTagSettings, allowe
     _check_window(choice.window_ticks, settings, own.every.tick_ps)
     origin, span = _span(test_basis_clicks(own.quiet).ticks)
     step = grid_ticks(choice.window_ticks)
-    slots, bases = yield from hear_reports(number, span // step + 1, allowed)
+    coded, bases = yield from hear_reports(number, span // step + 1, allowed)
+    slots = coded.decoded()
     with from_peer("the times"):
         peer_ticks = from_grid(slots, origin_tick=origin, step_ticks=step)
     try:
