@@ -10,6 +10,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.permutation import invert
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
 from qkdpost._kernels.cascade.round import advance
@@ -51,12 +52,13 @@ class Shared:
             counts[kind] += 1
         self.permuted, self.subsets = counts[parity.PERMUTED], counts[parity.SUBSET]
         label = b"cascade " + length.to_bytes(8, "little")
-        forward = np.empty((self.permuted, length), dtype=np.uint32)
-        places = np.empty((length, self.permuted), dtype=np.uint32)
+        orders = np.empty(2 * self.permuted * length, dtype=np.uint32)
+        forward, places = orders.reshape(2, -1)
         for which in range(self.permuted):
-            forward[which] = permutation(seed, label + b" order %d" % which, length)
-            places[forward[which], which] = np.arange(length, dtype=np.uint32)
-        self.orders = np.concatenate((forward.reshape(-1), places.reshape(-1)))
+            order = permutation(seed, label + b" order %d" % which, length)
+            forward[which * length : (which + 1) * length] = order
+            invert(order, places.reshape(length, self.permuted), which)
+        self.orders = orders
         masks = random_words(seed, label + b" subsets", self.subsets * self.row_words)
         if length % 64:
             masks[self.row_words - 1 :: self.row_words] &= np.uint64((1 << length % 64) - 1)
