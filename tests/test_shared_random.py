@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from qkdpost import shared_random
+from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from reference import shared_random as twin
 
@@ -47,31 +49,27 @@ def test_sample_vectors(vector: dict[str, object]) -> None:
 @given(seeds, st.binary(max_size=20), st.integers(0, 60), st.data())
 def test_agrees_with_twin(seed: bytes, label: bytes, n: int, data: st.DataObject) -> None:
     k = data.draw(st.integers(0, n))
-    assert shared_random.expand(seed, label, n) == twin.expand(seed, label, n)
+    assert shared_random.expand(seed, label, 5 * n) == twin.expand(seed, label, 5 * n)
+    assert shared_random.random_words(seed, label, n).tobytes() == twin.expand(seed, label, 8 * n)
     assert shared_random.permutation(seed, label, n).tolist() == twin.permutation(seed, label, n)
-    assert shared_random.sample_positions(seed, label, n, k).tolist() == twin.sample_positions(seed, label, n, k)
+    positions = twin.sample_positions(seed, label, n, k)
+    assert shared_random.sample_positions(seed, label, n, k).tolist() == positions
+    assert shared_random.sample_mask(seed, label, n, k) == Bits.from_positions(positions, n)
 
 
-def test_stream_beyond_first_chunk() -> None:
-    # 2^20 entries need four chunks of the stream: the permutation must go on where the chunk before ended.
-    order = shared_random.permutation(bytes(32), b"long", 1 << 20)
-    words = np.concatenate(
-        [
-            np.frombuffer(shared_random.expand(bytes(32), b"long" + chunk.to_bytes(8, "little"), 1 << 20), dtype="<u4")
-            for chunk in range(5)
-        ]
-    )
-    expected = list(range(1 << 20))
-    position = 0
-    for index in range((1 << 20) - 1, 0, -1):
-        product = int(words[position]) * (index + 1)
-        while product % 2**32 < 2**32 % (index + 1):
-            position += 1
-            product = int(words[position]) * (index + 1)
-        position += 1
-        other = product >> 32
-        expected[index], expected[other] = expected[other], expected[index]
-    assert np.array_equal(order, expected)
+def words_of(seed: bytes, label: bytes, count: int) -> Iterator[int]:
+    return iter(np.frombuffer(shared_random.expand(seed, label, 4 * count), dtype="<u4").tolist())
+
+
+def test_a_stream_goes_on_where_it_ended() -> None:
+    """The words are made in pieces of 2^14; what a long permutation and a long sample draw must not show it."""
+    n = 5 << 14
+    expected = twin.shuffled(n, words_of(bytes(32), b"long", n + 99))
+    assert shared_random.permutation(bytes(32), b"long", n).tolist() == expected
+    words, seen = words_of(bytes(32), b"long", n), set[int]()
+    while len(seen) < n // 2:
+        seen.add(twin.draw_below(2 * n, words))
+    assert shared_random.sample_positions(bytes(32), b"long", 2 * n, n // 2).tolist() == sorted(seen)
 
 
 def test_large_sample() -> None:
@@ -114,15 +112,23 @@ def test_seed_of_wrong_length(seed: bytes) -> None:
         shared_random.permutation(seed, b"", 1)
     with pytest.raises(InputError, match="32 bytes"):
         shared_random.sample_positions(seed, b"", 1, 1)
+    with pytest.raises(InputError, match="32 bytes"):
+        shared_random.sample_mask(seed, b"", 1, 1)
+    with pytest.raises(InputError, match="32 bytes"):
+        shared_random.random_words(seed, b"", 1)
 
 
 def test_numbers_out_of_range() -> None:
     seed = bytes(32)
     with pytest.raises(InputError):
         shared_random.expand(seed, b"", -1)
+    with pytest.raises(InputError):
+        shared_random.expand(seed, b"", 2**38 + 1)
     for n in (-1, 2**32 + 1):
         with pytest.raises(InputError):
             shared_random.permutation(seed, b"", n)
     for n, k in ((3, 4), (3, -1), (2**32 + 1, 1)):
         with pytest.raises(InputError):
             shared_random.sample_positions(seed, b"", n, k)
+        with pytest.raises(InputError):
+            shared_random.sample_mask(seed, b"", n, k)

@@ -84,6 +84,7 @@ DAMAGES: list[tuple[str, str, str, Callable[[tuple[Any, ...], Any], Any]]] = [
     ("packing", "qkdpost.bits", "count_ones", one_more),
     ("runs", "qkdpost._kernels.bits.runs", "longest_run", one_more),
     ("runs", "qkdpost._kernels.bits.runs", "window_ones", flip(-1)),
+    ("shared random", "qkdpost.shared_random", "fill_keystream", flip(1)),
     ("shared random", "qkdpost.shared_random", "shuffle", flip(0)),
     ("shared random", "qkdpost.shared_random", "draw_subset", flip(0)),
     ("shared random", "qkdpost.shared_random", "list_ones", flip(-1)),

@@ -74,7 +74,9 @@ def _unlike(text: str) -> tuple[int, list[int], list[int]]:
 
 def seeded() -> Answers:
     seed, length = octets("seed", 32), strings.LENGTH
+    words = shared_random.expand(seed, b"words", length // 8 * 8)
     return {
+        "words": digest([integer(words[start : start + 8]) for start in range(0, len(words), 8)]),
         "permutation": digest(shared_random.permutation(seed, b"permutation", length)),
         "small sample": digest(shared_random.sample_positions(seed, b"sample", length, 20)),
         "large sample": digest(shared_random.sample_positions(seed, b"sample", length, 700)),

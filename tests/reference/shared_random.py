@@ -1,4 +1,7 @@
-"""Slow, obvious twin of `qkdpost.shared_random`: SHAKE256 after FIPS 202 by hand, then plain lists."""
+"""Slow, obvious twin of `qkdpost.shared_random`, and of the orders of codes.
+
+SHAKE256 after FIPS 202 and ChaCha20 after RFC 8439 by hand, then plain lists.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +55,49 @@ def shake256(message: bytes, count: int) -> bytes:
     return output[:count]
 
 
+def quarter_round(state: list[int], a: int, b: int, c: int, d: int) -> None:
+    """RFC 8439, 2.1."""
+    for first, second, third, by in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+        state[first] = (state[first] + state[second]) % 2**32
+        mixed = state[third] ^ state[first]
+        state[third] = (mixed << by | mixed >> (32 - by)) % 2**32
+
+
+def chacha20_block(key: bytes, counter: int, nonce: bytes) -> bytes:
+    """RFC 8439, 2.3."""
+    data = b"expand 32-byte k" + key + counter.to_bytes(4, "little") + nonce
+    first = [int.from_bytes(data[start : start + 4], "little") for start in range(0, 64, 4)]
+    state = list(first)
+    for _ in range(10):
+        for column in range(4):
+            quarter_round(state, column, 4 + column, 8 + column, 12 + column)
+        for column in range(4):
+            quarter_round(state, column, 4 + (column + 1) % 4, 8 + (column + 2) % 4, 12 + (column + 3) % 4)
+    return b"".join(((new + old) % 2**32).to_bytes(4, "little") for new, old in zip(state, first, strict=True))
+
+
+def hashed(seed: bytes, label: bytes, version: bytes, count: int) -> bytes:
+    return shake256(b"qkdpost shared random " + version + len(label).to_bytes(8, "little") + label + seed, count)
+
+
 def expand(seed: bytes, label: bytes, count: int) -> bytes:
-    return shake256(b"qkdpost shared random 1" + len(label).to_bytes(8, "little") + label + seed, count)
+    key = hashed(seed, label, b"2", 32)
+    return b"".join(chacha20_block(key, block, bytes(12)) for block in range(-(-count // 64)))[:count]
 
 
-def draws(seed: bytes, label: bytes, bytes_needed: int) -> Iterator[int]:
-    """The 32-bit words of the first chunk of a label's stream, of which `bytes_needed` suffice."""
-    data = expand(seed, label + bytes(8), bytes_needed)
-    for start in range(0, bytes_needed, 4):
+def draws(seed: bytes, label: bytes) -> Iterator[int]:
+    """The 32-bit words of a label's stream."""
+    key = hashed(seed, label, b"2", 32)
+    for block in range(2**32):
+        data = chacha20_block(key, block, bytes(12))
+        for start in range(0, 64, 4):
+            yield int.from_bytes(data[start : start + 4], "little")
+
+
+def code_draws(seed: bytes, label: bytes, words: int) -> Iterator[int]:
+    """The first words of the first chunk of the stream that codes are ordered by."""
+    data = hashed(seed, label + bytes(8), b"1", 4 * words)
+    for start in range(0, 4 * words, 4):
         yield int.from_bytes(data[start : start + 4], "little")
 
 
@@ -70,8 +108,7 @@ def draw_below(bound: int, words: Iterator[int]) -> int:
             return product // 2**32
 
 
-def permutation(seed: bytes, label: bytes, n: int) -> list[int]:
-    words = draws(seed, label, 8 * n + 64)
+def shuffled(n: int, words: Iterator[int]) -> list[int]:
     order = list(range(n))
     for index in range(n - 1, 0, -1):
         other = draw_below(index + 1, words)
@@ -79,8 +116,16 @@ def permutation(seed: bytes, label: bytes, n: int) -> list[int]:
     return order
 
 
+def permutation(seed: bytes, label: bytes, n: int) -> list[int]:
+    return shuffled(n, draws(seed, label))
+
+
+def code_order(seed: bytes, label: bytes, n: int) -> list[int]:
+    return shuffled(n, code_draws(seed, label, 2 * n + 16))
+
+
 def sample_positions(seed: bytes, label: bytes, n: int, k: int) -> list[int]:
-    words = draws(seed, label, 32 * n + 64)
+    words = draws(seed, label)
     seen: set[int] = set()
     while len(seen) < min(k, n - k):
         seen.add(draw_below(n, words))

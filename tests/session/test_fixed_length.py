@@ -12,6 +12,7 @@ import pytest
 from msgspec import structs
 
 import qkdpost as qp
+from qkdpost.bits import Bits
 from qkdpost.dialogue.messages import AbortReason, ComparedBits
 from qkdpost.keys.price import AUTHENTICATION_BITS
 from qkdpost.planning import FixedLengthPlan, plan_fixed_length
@@ -81,14 +82,14 @@ def test_the_surplus_is_drawn_from_everywhere(monkeypatch: pytest.MonkeyPatch) -
     from qkdpost.stages import sampling
 
     drawn: dict[bytes, list[np.ndarray]] = {}
-    real = sampling.sample_positions
+    real = sampling.sample_mask
 
-    def watched(seed: bytes, label: bytes, length: int, count: int) -> np.ndarray:
-        positions = real(seed, label, length, count)
-        drawn.setdefault(label, []).append(positions / length)
-        return positions
+    def watched(seed: bytes, label: bytes, length: int, count: int) -> Bits:
+        mask = real(seed, label, length, count)
+        drawn.setdefault(label, []).append(np.flatnonzero(mask) / length)
+        return mask
 
-    monkeypatch.setattr(sampling, "sample_positions", watched)
+    monkeypatch.setattr(sampling, "sample_mask", watched)
     run(qubit_plan().config, *bb84_records(40_000))
     for label in (b"surplus of the key basis", b"surplus of the test basis"):
         alice, bob = drawn[label]

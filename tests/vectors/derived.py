@@ -139,19 +139,28 @@ SEEDS = (bytes(32), COUNTED, octets("seed", 32))
 
 
 def expansions() -> list[dict[str, object]]:
-    """Return bytes that follow from a seed and a label; 136 bytes are one block of SHAKE256."""
+    """Return bytes that follow from a seed and a label; 64 bytes are one block of ChaCha20."""
     cases = ((bytes(32), b"", 16), (COUNTED, b"label", 200), (b"\xff" * 32, b"\0", 1), (COUNTED, b"label", 0))
     return [
         {"seed": s.hex(), "label": t.hex(), "count": n, "output": shared_random.expand(s, t, n).hex()}
-        for s, t, n in (*cases, (SEEDS[2], b"sample", 137))
+        for s, t, n in (*cases, (SEEDS[2], b"sample", 1030))
     ]
+
+
+ORDERED = [(COUNTED, b"p", n) for n in (0, 1, 2, 7, 64, 100)] + [(bytes(32), b"", 50), (SEEDS[2], b"pass 1", 65)]
 
 
 def permutations() -> list[dict[str, object]]:
     """Return permutations of n."""
-    cases = [(COUNTED, b"p", n) for n in (0, 1, 2, 7, 64, 100)] + [(bytes(32), b"", 50), (SEEDS[2], b"pass 1", 65)]
     return [
-        {"seed": s.hex(), "label": t.hex(), "n": n, "output": shared_random.permutation(s, t, n)} for s, t, n in cases
+        {"seed": s.hex(), "label": t.hex(), "n": n, "output": shared_random.permutation(s, t, n)} for s, t, n in ORDERED
+    ]
+
+
+def code_orders() -> list[dict[str, object]]:
+    """Return orders of n that codes would have: no version of the protocol may have others."""
+    return [
+        {"seed": s.hex(), "label": t.hex(), "n": n, "output": shared_random.code_order(s, t, n)} for s, t, n in ORDERED
     ]
 
 
@@ -212,10 +221,11 @@ def build_hashing() -> dict[str, object]:
 def build_shared_random() -> dict[str, object]:
     """Return all that follows from a seed."""
     return {
-        "source": "tests/reference/shared_random.py: SHAKE256 written out after FIPS 202, draws and shuffles as plain "
-        "Python",
+        "source": "tests/reference/shared_random.py: SHAKE256 written out after FIPS 202, ChaCha20 after RFC 8439, "
+        "draws and shuffles as plain Python",
         "expand": expansions(),
         "permutation": permutations(),
+        "code_order": code_orders(),
         "sample_positions": samples(),
     }
 

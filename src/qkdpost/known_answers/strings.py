@@ -51,6 +51,7 @@ def shared_random() -> dict[str, str | int]:
     """Draw what both hosts draw."""
     seed = octets("seed", 32)
     return {
+        "words": digest(derived.random_words(seed, b"words", LENGTH // 8)),
         "permutation": digest(derived.permutation(seed, b"permutation", LENGTH)),
         "small sample": digest(derived.sample_positions(seed, b"sample", LENGTH, 20)),
         "large sample": digest(derived.sample_positions(seed, b"sample", LENGTH, 700)),

@@ -8,7 +8,7 @@ from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.dialogue.program import AbortBlock
 from qkdpost.labels import Labels
-from qkdpost.shared_random import sample_positions
+from qkdpost.shared_random import sample_mask
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.single_use import SingleUse
 from qkdpost.stages.block import Block
@@ -45,7 +45,7 @@ class Disclosure(SingleUse):
 def choose_from_both_bases(sifted: SiftedKey, seed: bytes, sample_fraction: float) -> Disclosure:
     """Compare a random sample of all rounds; the rest of both bases makes key."""
     candidates = concatenate((sifted.key_bits, sifted.test_bits))
-    mask = _drawn(seed, b"sample", len(candidates), max(1, int(len(candidates) * sample_fraction)))
+    mask = sample_mask(seed, b"sample", len(candidates), max(1, int(len(candidates) * sample_fraction)))
     in_key_basis = mask[: len(sifted.key_bits)].weight()
     return Disclosure(
         test=candidates.select(mask),
@@ -59,15 +59,15 @@ def choose_from_both_bases(sifted: SiftedKey, seed: bytes, sample_fraction: floa
 
 def choose_by_basis(block: Block, sifted: SiftedKey, seed: bytes) -> Disclosure:
     """Compare the test basis whole, and a small sample of the key basis; the rest of the key basis makes key."""
-    mask = _drawn(seed, b"sample", len(sifted.key_bits), sample_size(len(sifted.key_bits)))
+    mask = sample_mask(seed, b"sample", len(sifted.key_bits), sample_size(len(sifted.key_bits)))
     setup, key, test = sifted.key_bits.select(mask), sifted.key_bits.select(~mask), sifted.test_bits
     labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
     surplus_bits = 0
     if block.security.exact_sizes is not None:
         key_bits, test_bits = block.security.exact_sizes
         surplus_bits = len(key) - key_bits + len(test) - test_bits
-        key = key.select(~_drawn(seed, b"surplus of the key basis", len(key), len(key) - key_bits))
-        test = test.select(~_drawn(seed, b"surplus of the test basis", len(test), len(test) - test_bits))
+        key = key.select(~sample_mask(seed, b"surplus of the key basis", len(key), len(key) - key_bits))
+        test = test.select(~sample_mask(seed, b"surplus of the test basis", len(test), len(test) - test_bits))
     return Disclosure(
         test=test,
         setup=setup,
@@ -99,8 +99,3 @@ def _check_size(found: int, needed: int, thresholds: str) -> None:
         raise AbortBlock(
             AbortReason.TOO_FEW_BITS, f"not accepted: {found} sifted bits, where {needed} are needed ({thresholds})"
         )
-
-
-def _drawn(seed: bytes, label: bytes, length: int, count: int) -> Bits:
-    """Return a mask of `length` bits with `count` set, uniformly random, the same on both hosts."""
-    return Bits.from_positions(sample_positions(seed, label, length, count), length)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from qkdpost._kernels.ldpc.puncturing import select_pivoted
 from qkdpost.bits import Bits
 from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation.code_order import code_order
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, load_code
-from qkdpost.shared_random import permutation
 
 __all__ = ["FrameLayout", "frame_layout", "mask_of", "puncturable_count", "puncturing_order", "untainted_bits"]
 
@@ -52,14 +52,14 @@ def untainted_bits(code: QuasiCyclicCode) -> tuple[Positions, Positions]:
 def puncturing_order(code: QuasiCyclicCode) -> tuple[Positions, Positions]:
     """Return the bits that may be punctured, in that order, and all bits in a fixed random order.
 
-    The random order is the shared permutation of the frame under the code's own hash as the seed.
+    The random order is that of the frame with the code's own hash as the seed; what is known of the code rests on it.
     """
     return _chosen_in_passes(code, _TAINTED_CHECKS)
 
 
 def _chosen_in_passes(code: QuasiCyclicCode, passes: tuple[int, ...]) -> tuple[Positions, Positions]:
     """Return the bits chosen by passes that allow these counts of used checks, and all bits in a fixed random order."""
-    candidates = permutation(bytes.fromhex(code.digest()), b"ldpc untainted", code.frame_bits)
+    candidates = code_order(bytes.fromhex(code.digest()), b"ldpc untainted", code.frame_bits)
     by_column = code.edges[np.lexsort((code.edges[:, 0], code.edges[:, 1]))].astype(np.uint64)
     starts = np.searchsorted(by_column[:, 1], np.arange(code.columns + 1)).astype(np.uint64)
     rows, shifts = (np.ascontiguousarray(by_column[:, column]) for column in (0, 2))

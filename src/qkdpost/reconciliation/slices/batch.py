@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.errors import InputError
+from qkdpost.reconciliation.code_order import code_order
 from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds, expect_bits
 from qkdpost.reconciliation.slices.frames import SlicedFrames, give_up_bits, key_bits, labels_of_key
 from qkdpost.reconciliation.slices.messages import turn_bits
 from qkdpost.reconciliation.slices.plan import SlicePlan
-from qkdpost.shared_random import permutation
 
 __all__ = ["REVEALS", "SliceBatch", "Talk", "disclose_wrong", "give_up", "take_disclosed", "take_given_up"]
 
@@ -206,6 +206,6 @@ def _charge_given_up(batch: SliceBatch, frames: NDArray[np.int64]) -> int:
 
 @lru_cache(maxsize=4)
 def _reveal_order(frame_reals: int) -> NDArray[np.uint32]:
-    order = permutation(_SEED, b"slices revealed", frame_reals)[: frame_reals * sum(REVEALS) // 1024].copy()
+    order = code_order(_SEED, b"slices revealed", frame_reals)[: frame_reals * sum(REVEALS) // 1024].copy()
     order.flags.writeable = False
     return order
