@@ -112,20 +112,19 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
     asked, told = Bits.zeros(0), Bits.zeros(0)
     for first in itertools.chain([True], itertools.repeat(False)):
         room = batch.room
-        output = np.zeros(room // 64 + 4, dtype=np.uint64)
-        end = batch.advance(asked, told, 0, output, 0)
+        asked = batch.ask(asked.words, told.words, 0)
+        end = len(asked)
         active = batch._cells[batch._plan[trees.ACTIVE_AT] :][: batch._cells[trees.ACTIVE]].astype(np.int64)
         assert max(end, batch.column(trees.SPACE)[active].sum()) <= room
         if not end:
             assert not first
             return
-        asked = Bits(output[: (end + 63) // 64], end)
         told = asked ^ Bits.from_array((rng.random(end) < lies).astype(np.uint8))
 
 
 def test_frames_are_divided_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     span = range(10, 40)
     assert frames._shares(span) == [span]
-    monkeypatch.setattr(frames, "threads_at_work", lambda: 4)
+    monkeypatch.setattr(frames, "threads_for_good", lambda: 4)
     assert frames._shares(span) == [range(10, 20), range(20, 30), range(30, 40)]
     assert frames._shares(range(7)) == [range(7)]

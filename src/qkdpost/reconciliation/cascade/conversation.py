@@ -88,11 +88,11 @@ def run_cascade(
     frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     block = Block(bits, frame_bits, parameters, seed, not reference)
     rounds = 0
-    asked = block.ask(NOTHING, NOTHING)
-    while len(asked):
-        answer = expect_bits((yield asked), len(asked), "parities")
+    own = block.ask(NOTHING, NOTHING)
+    while count := len(own):
+        answer = expect_bits((yield own), count, "parities")
         rounds += 1
-        asked = block.ask(asked, answer)
+        own = block.ask(own, answer)
     return CascadeOutcome(
         bits=block.output,
         corrected_bits=int(block.frame_errors.sum()),

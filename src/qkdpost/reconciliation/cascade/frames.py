@@ -14,10 +14,10 @@ from qkdpost._kernels.bits.permutation import invert
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
 from qkdpost._kernels.cascade.round import advance
-from qkdpost.bits import Bits, adopt_words, concatenate
+from qkdpost.bits import Bits, Words, adopt_words, concatenate
 from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
-from qkdpost.threads import each, threads_at_work, threads_for_good
+from qkdpost.threads import each, threads_for_good
 
 __all__ = ["NOTHING", "Block", "FrameBatch", "Shared"]
 
@@ -73,6 +73,10 @@ class FrameBatch:
         self.asked = 0
         self._orders = shared.orders
         self._plan, self._cells = _lay_out(shared, len(span), correcting)
+        self.room = int(self._cells[parity.ROOM])
+        """No less than the parities that the next round may ask, and the ranges that it may list."""
+        self._capacity = self.room
+        """The ranges that each list has room for."""
         self._ranges = np.empty(4 * self.room, dtype=np.uint64)
         self._place = (int(self._plan[parity.TREES_AT]), int(self._plan[parity.FRAME_WORDS]), len(span))
         self._offset = offset
@@ -81,59 +85,48 @@ class FrameBatch:
         permute_frames(self._cells, *self._place, shared.orders, shared.length, slices, square)
 
     @property
-    def room(self) -> int:
-        """No less than the parities that the next round may ask, and the ranges that it may list."""
-        return int(self._cells[parity.ROOM])
-
-    @property
     def unfinished_bits(self) -> int:
         """Bits of the frames that still ask."""
         return int(self._cells[parity.ACTIVE]) * int(self._plan[parity.LENGTH])
 
-    def advance(self, own: Bits, answer: Bits, read: int, output: NDArray[np.uint64], written: int) -> int:
+    def ask(self, own: Words, answer: Words, read: int) -> Bits:
         """Take the frames through a round: take in what was asked of them, ask what is next.
 
         Args:
             own: parities of the last round, those of these frames from bit `read` on; none in the first round.
-            answer: the peer's, in the same order.
+            answer: the peer's, in the same order; none in the first round.
             read: what `own` says.
-            output: takes the own parities of this round, from bit `written` on; `room` bits or more.
-            written: what `output` says.
 
         Returns:
-            The end of the parities written.
+            The own parities of this round.
         """
-        if self._ranges.size < 4 * self.room:
+        if self._capacity < self.room:
             self._make_room()
-        end = advance(
-            self._cells, self._plan, self._orders, self._ranges, own.words, answer.words, read, written, output
-        )
-        self.asked = end - written
-        return end
-
-    def ask(self, own: Bits, answer: Bits, read: int) -> Bits:
-        """Take the frames through a round, as `advance`, and return their own parities in a row of their own."""
-        output = np.empty((self.room + 63) // 64, dtype=np.uint64)
-        return _parities(output, self.advance(own, answer, read, output, 0))
+        cells = self._cells
+        parities = np.empty((self.room + 63) // 64, np.uint64)
+        asked = advance(cells, self._plan, self._orders, self._ranges, own, answer, read, 0, parities)
+        self.asked, self.room = asked, cells.item(parity.ROOM)
+        return adopt_words(parities[: (asked + 63) // 64], asked)
 
     def _make_room(self) -> None:
         """Move the list of odd ranges to where there is room for what may be added."""
-        capacity, last = self._ranges.size // 4, int(self._cells[parity.LIST])
-        ranges = np.empty((4, 2 * self.room), dtype=np.uint64)
+        capacity, last = self._capacity, int(self._cells[parity.LIST])
+        self._capacity = 2 * self.room
+        ranges = np.empty((4, self._capacity), dtype=np.uint64)
         ranges[last, :capacity] = self._ranges[last * capacity : (last + 1) * capacity]
         self._ranges = ranges.reshape(-1)
 
-    def column(self, which: int) -> NDArray[np.uint64]:
+    def column(self, which: int) -> Words:
         """Return a column of every frame."""
         first = self._plan[parity.HEADERS_AT]
         return self._cells[first : first + len(self.span) * parity.COLUMNS].reshape(-1, parity.COLUMNS)[:, which]
 
-    def store(self, output: NDArray[np.uint64]) -> None:
+    def store(self, output: Words) -> None:
         """OR the own bits, as they are now, into `output` in their place."""
         store_frames(self._cells, *self._place, int(self._plan[parity.LENGTH]), output, self._offset)
 
 
-def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.int64], Words]:
     """Return the plan and the cells of a batch, all but the own bits."""
     tree_words = parity.STRIDE * shared.row_words
     headers_at = parity.MASKS + shared.masks.size
@@ -166,7 +159,7 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     return np.concatenate((plan, np.ravel(rows))), cells
 
 
-def _fresh_words(count: int) -> NDArray[np.uint64]:
+def _fresh_words(count: int) -> Words:
     """Return zeros of which those that are never touched take no memory.
 
     Those of `np.zeros` do as soon as they lie where others were: then all are cleared.
@@ -221,31 +214,23 @@ class Block:
             own: what the last round returned.
             answer: the peer's parities, as many; in the first round both are empty.
         """
-        together = len(self._work) > 1 and len(own) >= _PARITIES_WORTH_THREADS and threads_at_work() > 1
-        parities = (self._ask_together if together else self._ask_in_turn)(own, answer)
-        for batch in [batch for batch in self._work if not batch.asked]:
-            self._put_down(batch)
+        work = self._work
+        parities = work[0].ask(own.words, answer.words, 0) if len(work) == 1 else self._ask_several(own, answer)
+        for batch in work:
+            if not batch.asked:
+                self._put_down(batch)
         return self._take_up(parities) if self._waiting else parities
 
-    def _ask_in_turn(self, own: Bits, answer: Bits) -> Bits:
-        """Take each batch through a round; all write into one row, in their order."""
-        room = 0
-        for batch in self._work:
-            room += batch.room
-        output = np.empty((room + 63) // 64, dtype=np.uint64)
-        read = written = 0
-        for batch in self._work:
-            told = batch.asked
-            written = batch.advance(own, answer, read, output, written)
-            read += told
-        return _parities(output, written)
+    def _ask_several(self, own: Bits, answer: Bits) -> Bits:
+        """Take the batches through a round, in threads at once where that is worth it."""
+        starts = itertools.accumulate((batch.asked for batch in self._work), initial=0)
+        work = list(zip(self._work, starts, strict=False))
 
-    def _ask_together(self, own: Bits, answer: Bits) -> Bits:
-        """Take the batches through a round in threads at once; each writes into a row of its own."""
-        ends = itertools.accumulate((batch.asked for batch in self._work), initial=0)
+        def ask(one: tuple[FrameBatch, int]) -> Bits:
+            batch, read = one
+            return batch.ask(own.words, answer.words, read)
 
-        work = list(zip(self._work, ends, strict=False))
-        return concatenate(each(lambda one: one[0].ask(own, answer, one[1]), work))
+        return concatenate(each(ask, work) if len(own) >= _PARITIES_WORTH_THREADS else map(ask, work))
 
     def _take_up(self, parities: Bits) -> Bits:
         """Put waiting frames to work while there is room for them; return all parities of the round.
@@ -261,7 +246,7 @@ class Block:
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
             begun = each(put_to_work, _shares(span))
-            parts += each(lambda batch: batch.ask(NOTHING, NOTHING, 0), begun)
+            parts += each(lambda batch: batch.ask(NOTHING.words, NOTHING.words, 0), begun)
             self._work += begun
         return concatenate(parts)
 
@@ -272,10 +257,6 @@ class Block:
         batch.store(self._corrected)
         self.frame_parities[where] = batch.column(parity.PARITIES)
         self.frame_errors[where] = batch.column(parity.ERRORS)
-
-
-def _parities(output: NDArray[np.uint64], written: int) -> Bits:
-    return adopt_words(output[: (written + 63) // 64], written)
 
 
 def _shares(span: range) -> list[range]:
