@@ -37,7 +37,7 @@ class PolynomialHasher(SingleUse):
         InputError: a key of another length.
     """
 
-    __slots__ = ("_length", "_pieces", "_state", "_table", "_waiting_bytes")
+    __slots__ = ("_absorbed_bytes", "_pieces", "_state", "_table", "_waiting_bytes")
 
     def __init__(self, key: bytes) -> None:
         wrong = _not_secret_bytes("key", key, BLOCK_BYTES)
@@ -49,7 +49,7 @@ class PolynomialHasher(SingleUse):
         self._state = np.zeros(2, dtype=np.uint64)
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
-        self._length = 0
+        self._absorbed_bytes = 0
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data` to the stream.
@@ -61,10 +61,8 @@ class PolynomialHasher(SingleUse):
             if not isinstance(data, bytes | bytearray | memoryview):
                 raise InputError(f"data must be bytes; found {described(data)}")
             data = bytes(data)  # the caller may write into it
-        length = len(data)
-        self._length += length
-        self._waiting_bytes += length
         self._pieces.append(data)
+        self._waiting_bytes += len(data)
         if self._waiting_bytes >= BUFFER_BYTES:
             self._absorb()
 
@@ -74,6 +72,7 @@ class PolynomialHasher(SingleUse):
         waiting = bytearray().join(self._pieces)
         absorb(self._state, self._table, np.frombuffer(waiting, dtype="<u8", count=whole // 8), whole // BLOCK_BYTES)
         self._pieces = [bytes(memoryview(waiting)[whole:])]
+        self._absorbed_bytes += whole
         self._waiting_bytes -= whole
 
     def digest(self) -> bytes:
@@ -90,6 +89,11 @@ class PolynomialHasher(SingleUse):
     def blocks(self) -> int:
         """The number of blocks hashed by `digest`, the one of the length among them."""
         return -(-self._length // BLOCK_BYTES) + 1
+
+    @property
+    def _length(self) -> int:
+        """The bytes of the stream so far."""
+        return self._absorbed_bytes + self._waiting_bytes
 
     def __repr__(self) -> str:
         return f"PolynomialHasher(bytes={self._length})"

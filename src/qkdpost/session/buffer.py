@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import struct
-
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.codec import LENGTH_BYTES
 
 __all__ = ["ReceiveBuffer"]
-
-_LENGTH = struct.Struct("<I")
 
 
 class ReceiveBuffer:
     """Collects bytes and gives whole frames back; never holds more than was really received."""
 
     def __init__(self, max_payload_bytes: int) -> None:
+        self.next_bytes = 0
+        """Length of the next frame's payload as announced, or 0 where nothing is."""
         self._max_payload_bytes = max_payload_bytes
         self._data: bytes | bytearray = b""
         self._start = 0
@@ -25,17 +23,12 @@ class ReceiveBuffer:
         start, self._start = self._start, 0
         if start == len(self._data):  # the usual case: whole frames came, which need not be moved to be found
             self._data = data if type(data) is bytes else bytes(data)
-            return
-        if not isinstance(self._data, bytearray):
-            self._data = bytearray(self._data)
-        del self._data[:start]
-        self._data += data
-
-    @property
-    def next_bytes(self) -> int:
-        """Length of the next frame's payload as announced, or 0 where nothing is."""
-        start, data = self._start, self._data
-        return int.from_bytes(data[start : start + LENGTH_BYTES], "little") if start < len(data) else 0
+        else:
+            if not isinstance(self._data, bytearray):
+                self._data = bytearray(self._data)
+            del self._data[:start]
+            self._data += data
+        self.next_bytes = int.from_bytes(self._data[:LENGTH_BYTES], "little")
 
     def next_frame(self) -> bytes | None:
         """Return the next whole frame, or None until more bytes come.
@@ -44,21 +37,20 @@ class ReceiveBuffer:
             RemoteProtocolError: the peer announces a frame that is longer than allowed.
         """
         data, start = self._data, self._start
-        body = start + LENGTH_BYTES
-        if len(data) < body:
+        end = start + LENGTH_BYTES + self.next_bytes
+        if len(data) < start + LENGTH_BYTES:
             return None
-        length: int = _LENGTH.unpack_from(data, start)[0]
-        if length > self._max_payload_bytes:
+        if self.next_bytes > self._max_payload_bytes:
             raise RemoteProtocolError(
-                f"the peer announces a message of {length} bytes; at most {self._max_payload_bytes} allowed"
+                f"the peer announces a message of {self.next_bytes} bytes; at most {self._max_payload_bytes} allowed"
             )
-        end = body + length
         if len(data) < end:
             return None
         self._start = end
-        return data[start:end] if isinstance(data, bytes) else bytes(memoryview(data)[start:end])
+        self.next_bytes = int.from_bytes(data[end : end + LENGTH_BYTES], "little")
+        return data[start:end] if type(data) is bytes else bytes(memoryview(data)[start:end])
 
     def clear(self) -> None:
         """Forget everything."""
         self._data = b""
-        self._start = 0
+        self._start = self.next_bytes = 0

@@ -112,28 +112,23 @@ class Connection(SingleUse):
 
     def _work(self) -> None:
         """Take a frame, and more until there is enough to send; when there are none, let what paused go on."""
-        runs = self.blocks.runs
+        buffer, outgoing = self._buffer, self.line.outgoing
         while self.state < _CLOSED:
-            frame = self._buffer.next_frame()
+            frame = buffer.next_frame()
             if frame is None:
                 self._resume()
                 return
-            first = self.state is _HANDSHAKE
-            in_flight = len(runs)
-            message = read_greeting(frame) if first else decode(frame)
-            self._handle(message, frame)
-            # A round of correction changes nothing here, unless its block died of it.
-            if type(message) is not CorrectionRound or len(runs) != in_flight:
+            message = decode(frame) if self.state is not _HANDSHAKE else read_greeting(frame)
+            if self._handle(message, frame):
                 self._open_or_close()
             # What is ready does not wait for long work, which long messages bring.
-            outgoing = len(self.line.outgoing)
-            if outgoing and outgoing + max(len(frame), self._buffer.next_bytes) > PACKET_BYTES:
+            if outgoing and len(outgoing) + max(len(frame), buffer.next_bytes) > PACKET_BYTES:
                 return
 
-    def _handle(self, message: Message, frame: bytes) -> None:
+    def _handle(self, message: Message, frame: bytes) -> bool:
+        """Do what a message says; tell whether a block may be opened after it, or the connection end."""
         if type(message) is CorrectionRound and self.state is _OPEN:  # by far the most
-            self.blocks.deliver(message, frame)
-            return
+            return self.blocks.deliver(message, frame)
         following = next_state(self.state, type(message), peer_opens=not self._opens)
         match message:
             case Hello():
@@ -151,6 +146,7 @@ class Connection(SingleUse):
             case _:
                 self.blocks.deliver(message, frame)
         self.state = following
+        return True
 
     def _greet(self, hello: Hello, frame: bytes) -> None:
         line = self.line

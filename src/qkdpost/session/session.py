@@ -219,12 +219,12 @@ class Session(SingleUse):
             AuthenticationError: a tag is wrong; likewise.
             LocalProtocolError: no connection is open, or another thread is in a call of this session.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
+        if type(data) is not bytes and not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data must be bytes as the peer sent them; found {described(data)}")
         connection = self._connection
-        if connection.state is ConnectionState.BROKEN:
-            raise LocalProtocolError("the connection is gone; connect() starts the next")
-        if connection.state is ConnectionState.CLOSED:
+        if not connection.alive:
+            if connection.state is ConnectionState.BROKEN:
+                raise LocalProtocolError("the connection is gone; connect() starts the next")
             raise RemoteProtocolError("the peer went on after the connection had ended in good order")
         with self._alone:
             self._events.counters.add("received_bytes_total", len(data))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qkdpost.dialogue.messages import AbortReason, CorrectionRound, CorrectionStart
 from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, Program, expect, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.reconciliation.correction import CorrectionPlan, Side, correct
 from qkdpost.reconciliation.method import CorrectionTask, plan_correction, uncertainty_permille
-from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds
+from qkdpost.reconciliation.payload import InvalidPayload, Rounds
 from qkdpost.stages.block import Block
 from qkdpost.stages.facts import ReconciliationFacts
 from qkdpost.stages.outcomes import ComparedKey, CorrectedKey, give_up
@@ -56,28 +56,23 @@ def exchange_rounds(block: Block, rounds: Rounds[Outcome]) -> Program[tuple[Outc
     Raises:
         RemoteProtocolError: the peer sends what its side of the method could not.
     """
-    answer: Payload | None = None
+    answer: Any = None  # with which a generator begins
     number = 0
     while True:
         try:
-            own = next(rounds) if answer is None else rounds.send(answer)
+            own = rounds.send(answer)
         except StopIteration as stop:
             outcome: Outcome = stop.value
             return outcome, number
         except InvalidPayload as error:
             raise RemoteProtocolError(f"correction by the peer: {error}") from None
-        yield _message(block, number, own)
+        bits, data = (None, own) if isinstance(own, bytes) else (len(own), own.to_bytes())
+        yield CorrectionRound(block=block.number, round=number, bits=bits, data=data)
         peer = expect((yield RECEIVE), CorrectionRound)
         if peer.round != number:
             raise RemoteProtocolError(f"expected round {number} of correction; the peer sent round {peer.round}")
         answer = peer.data if peer.bits is None else peer_bits(peer.data, peer.bits, "disclosed bits")
         number += 1
-
-
-def _message(block: Block, number: int, payload: Payload) -> CorrectionRound:
-    if isinstance(payload, bytes):
-        return CorrectionRound(block=block.number, round=number, bits=None, data=payload)
-    return CorrectionRound(block=block.number, round=number, bits=len(payload), data=payload.to_bytes())
 
 
 def _plan(block: Block, compared: ComparedKey, qber_ppm: int) -> CorrectionPlan:

@@ -58,9 +58,10 @@ class BlockRun(SingleUse):
     """Of the last stage that completed; the next takes it away."""
     completed: int = 0
     """How many stages are complete."""
+    waits_for: Wait | NeedRecord | AllHeld | None = None
+    """What the stage in work lacks, once `advance` has returned; `RECEIVE` is a message of the peer."""
     _inbox: deque[tuple[BlockMessage, int]] = field(default_factory=deque, repr=False)
     _inbox_bytes: int = 0
-    _waiting: Wait | NeedRecord | AllHeld | None = None
     _program: Program[Any] | None = field(default=None, repr=False)
     _hears: tuple[Hears, ...] = ()
     """What each stage hears."""
@@ -75,11 +76,6 @@ class BlockRun(SingleUse):
     def done(self) -> bool:
         """Whether the last stage is complete."""
         return self.completed == len(self.stages)
-
-    @property
-    def waits_for_peer(self) -> bool:
-        """Whether nothing but a message of the peer lets it go on, once `advance` has returned."""
-        return self._waiting is RECEIVE
 
     @property
     def completed_stages(self) -> list[str]:
@@ -111,25 +107,25 @@ class BlockRun(SingleUse):
             AbortBlock: the block ends without key.
         """
         self.note_received(message, frame)
-        if type(message) not in self._heard[self.completed]:
-            name = self.stages[self.completed].name
-            raise RemoteProtocolError(f"{type(message).__name__} has no place after {name}")
-        size = len(frame) + MESSAGE_OVERHEAD_BYTES
-        self._inbox_bytes += size
-        if self._inbox_bytes > self.max_inbox_bytes:
-            raise RemoteProtocolError(
-                f"the peer sent {self._inbox_bytes} bytes ahead of its turn; at most {self.max_inbox_bytes}"
-            )
-        self._inbox.append((message, size))
-        self.advance()
+        if self.waits_for is RECEIVE:  # as nearly always; nothing that came before is held then
+            self._go_on(self._heard_now(message))
+        else:
+            self._hold(message, len(frame) + MESSAGE_OVERHEAD_BYTES)
+            self.advance()
 
     def advance(self) -> None:
         """Go on until a message or a record is missing, or the last stage is complete."""
-        last = len(self.stages)
-        while self.completed < last:
-            if not self._drive(self._program or self._begin_stage()):
-                return
+        ready, value = self._awaited()
+        if ready and not self.done:
+            self._go_on(value)
+
+    def _go_on(self, value: Any) -> None:
+        """Resume the stage with what it waited for, and begin the next when it is complete."""
+        while self._drive(self._program or self._begin_stage(), value):
             self._complete_stage()
+            if self.done:
+                return
+            value = None
 
     def _begin_stage(self) -> Program[Any]:
         """Move the outcome of the stage before into the program of the next: no other hand keeps it."""
@@ -138,21 +134,21 @@ class BlockRun(SingleUse):
         self.outcome = None
         return begun
 
-    def _drive(self, program: Program[Any]) -> bool:
+    def _drive(self, program: Program[Any], value: Any) -> bool:
         """Do what a stage asks for, as long as that can be done; tell whether it is complete."""
-        ready, value = self._awaited()
+        ready = True
         while ready:
-            self._waiting = None
             try:
                 request: Any = program.send(value)
             except StopIteration as stop:  # of the stage alone: from elsewhere it is a fault, and no end of one
                 self.outcome = stop.value
                 return True
             value = None
-            if request is RECEIVE or type(request) in _WAITS:
-                self._waiting = request
-                if request is RECEIVE and not self._inbox:
-                    return False
+            if request is RECEIVE and not self._inbox:
+                self.waits_for = request
+                return False
+            if type(request) in _WAITS:
+                self.waits_for = request
                 ready, value = self._awaited()
             elif isinstance(request, Facts):
                 self.facts.append(request)
@@ -162,30 +158,49 @@ class BlockRun(SingleUse):
 
     def _awaited(self) -> tuple[bool, Any]:
         """Return whether what the stage waits for is there, and what it is resumed with."""
-        if self._waiting is RECEIVE:
-            return (True, self._next_heard()) if self._inbox else (False, None)
-        if self._waiting is None:
+        waits_for = self.waits_for
+        if waits_for is RECEIVE:
+            return (True, self._next_held()) if self._inbox else (False, None)
+        if waits_for is None:
             return True, None
-        if isinstance(self._waiting, NeedRecord):
-            record = self.host.fetch(self._waiting.number)
+        if isinstance(waits_for, NeedRecord):
+            record = self.host.fetch(waits_for.number)
             return record is not None, record
-        if isinstance(self._waiting, AllHeld):
-            healths = self.host.all_held(self._waiting.numbers)
+        if isinstance(waits_for, AllHeld):
+            healths = self.host.all_held(waits_for.numbers)
             return healths is not None, healths
         # A peer that has gone on has heard what was said; and it may count on this side's having done so, too.
         return bool(self._inbox) or self.host.all_is_sent(), None
 
-    def _next_heard(self) -> BlockMessage:
+    def _hold(self, message: BlockMessage, size: int) -> None:
+        """Keep a message that a later stage may hear, or this one later."""
+        if type(message) not in self._heard[self.completed]:
+            raise self._misplaced(message)
+        self._inbox_bytes += size
+        if self._inbox_bytes > self.max_inbox_bytes:
+            raise RemoteProtocolError(
+                f"the peer sent {self._inbox_bytes} bytes ahead of its turn; at most {self.max_inbox_bytes}"
+            )
+        self._inbox.append((message, size))
+
+    def _next_held(self) -> BlockMessage:
         message, size = self._inbox.popleft()
         self._inbox_bytes -= size
+        return self._heard_now(message)
+
+    def _heard_now(self, message: BlockMessage) -> BlockMessage:
         if type(message) not in self._hears[self.completed]:
-            name = self.stages[self.completed].name
-            raise RemoteProtocolError(f"{type(message).__name__} has no place in {name}")
+            raise self._misplaced(message)
         return message
+
+    def _misplaced(self, message: BlockMessage) -> RemoteProtocolError:
+        known = type(message) in self._heard[self.completed]
+        name = self.stages[self.completed].name
+        return RemoteProtocolError(f"{type(message).__name__} has no place {'in' if known else 'after'} {name}")
 
     def _complete_stage(self) -> None:
         self._program = None
-        self._waiting = None
+        self.waits_for = None
         name = self.stages[self.completed].name
         self.completed += 1
         self.host.stage_completed(self.block, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen
-from qkdpost.dialogue.program import AbortBlock, from_peer
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, from_peer
 from qkdpost.dialogue.roles import Role
 from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth
@@ -182,8 +182,8 @@ class BlockTable(SingleUse):
                 if enough():
                     return
 
-    def deliver(self, message: BlockMessage, frame: bytes) -> None:
-        """Hand a message of the peer to its block.
+    def deliver(self, message: BlockMessage, frame: bytes) -> bool:
+        """Hand a message of the peer to its block; tell whether the block ended with that.
 
         Raises:
             RemoteProtocolError: the block is not in flight, or does not accept the message.
@@ -191,30 +191,32 @@ class BlockTable(SingleUse):
         """
         run = self.runs.get(message.block)
         if run is not None:
-            self._advance(run, run.deliver, message, frame)
-        elif message.block not in self.unanswered_aborts:
+            return self._advance(run, run.deliver, message, frame)
+        if message.block not in self.unanswered_aborts:
             raise _not_in_flight(message)
+        return False
 
-    def _advance(self, run: BlockRun, action: Callable[..., None], *arguments: object) -> None:
+    def _advance(self, run: BlockRun, action: Callable[..., None], *arguments: object) -> bool:
+        """Let a block go on; tell whether it ended with that."""
         try:
             action(*arguments)
         except AbortBlock as abort:
             self._give_up(run, abort)
-            return
+            return True
         except InputError as error:
             # Where the peer's words are handed over, `from_peer` says so; what comes here is this host's own.
             detail = f"this host cannot work on its own record: {error}"
             self._give_up(run, AbortBlock(AbortReason.RECORD_UNUSABLE, detail))
-            return
-        if run.waits_for_peer:
+            return True
+        if run.waits_for is RECEIVE:
             if self._waiting_here:
                 self._waiting_here.discard(run.block.number)
         elif not run.done:
             self._waiting_here.add(run.block.number)
         else:
-            key = instance("what the last stage returns", run.outcome, SecretKey, error=LocalProtocolError)
-            self._retire(run, confirmed=True)
-            self.line.events.append(KeyReady(block=run.block.number, key=key, report=self._report(run)))
+            self._confirm(run)
+            return True
+        return False
 
     def _fetch(self, number: int) -> RawRecord | None:
         record = self.queue.take(number)
@@ -280,6 +282,11 @@ class BlockTable(SingleUse):
         self.unanswered_aborts.add(run.block.number)
         self.line.send(Abort(block=run.block.number, reason=abort.reason))
         self._tell_abort(self._report(run), abort.reason, abort.detail, self.line.role)
+
+    def _confirm(self, run: BlockRun) -> None:
+        key = instance("what the last stage returns", run.outcome, SecretKey, error=LocalProtocolError)
+        self._retire(run, confirmed=True)
+        self.line.events.append(KeyReady(block=run.block.number, key=key, report=self._report(run)))
 
     def _drop_if_unfit(self, block: Block, reason: AbortReason) -> None:
         """A record that a host did not take is judged the same the next time, and its peer's fits no other."""
