@@ -14,9 +14,8 @@ from qkdpost.dialogue.messages import AbortReason, BlockMessage, CalibrationClic
 from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.sifting.sifted import SiftedKey
-from qkdpost.sifting.slots.conversation import PART_DETECTIONS
 from qkdpost.sifting.task import SiftingTask
-from qkdpost.sifting.time_tags.conversation import answer_time_tags, report_time_tags
+from qkdpost.sifting.time_tags.conversation import PART_CLICKS, answer_time_tags, report_time_tags
 from support.link import Pair, changed
 
 Alter = Callable[[BlockMessage], list[BlockMessage]]
@@ -100,7 +99,7 @@ def test_many_clicks_are_told_in_parts() -> None:
     parts = told(said)
     assert [part.part for part in parts] == [0, 1]
     assert [part.last for part in parts] == [False, True]
-    assert parts[0].count == PART_DETECTIONS
+    assert parts[0].count == PART_CLICKS
     assert parts[1].first_tick >= parts[0].first_tick + parts[0].span_ticks
     assert sum(part.count for part in parts) == int((alice.channels >= 2).sum())
 

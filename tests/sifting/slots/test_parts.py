@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import qkdpost as qp
 from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.sifting.slots.coding import check_code, rice_parameter
-from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts
+from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts, part_detections, part_sizes
 from qkdpost.threads import pieces, sharing
 from reference.sifting import rice_code
 
@@ -89,3 +90,19 @@ def test_what_a_host_makes_of_a_piece_is_not_put_down_to_its_peer(executor: Exec
 def test_slots_that_cannot_be_are_not_coded(wrong: list[int], executor: Executor | None) -> None:
     with sharing(executor), pytest.raises(InputError, match="slots must increase"):
         list(encode_parts(np.array(wrong), [2], PULSES))
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (5, [5]), (10, [10]), (11, [10, 1]), (30, [10, 10, 10])])
+def test_a_record_is_cut_into_full_parts_and_a_rest(count: int, sizes: list[int]) -> None:
+    assert part_sizes(count, 10) == sizes
+
+
+@pytest.mark.parametrize("spread", [True, False], ids=["spread", "at both ends"])
+@pytest.mark.parametrize("pulses", [2**18, 3 * 2**20, 2**42, 2**43, 2**43 + 1, 2**50 - 1, 2**61])
+def test_no_part_of_a_record_is_longer_than_every_link_allows(pulses: int, spread: bool) -> None:
+    """A code is longest where it reaches to the end of the record: as much is skipped as can be."""
+    count = part_detections(pulses)
+    slots = np.arange(count) * (pulses // count if spread else 1)
+    slots[-1] = pulses - 1
+    (part,) = encode_parts(slots, [count], pulses)
+    assert len(part.code) + count // 8 + 100 < min(qp.LinkConfig(protocol=qp.BB84()).max_message_bytes, 2**20)

@@ -24,12 +24,12 @@ from qkdpost.records import Detections, PreparedPulses
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import check_code
 from qkdpost.sifting.slots.coincident import match_detections
-from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts
+from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts, part_detections, part_sizes
 from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
 from qkdpost.sifting.task import SiftingTask
 
 __all__ = [
-    "PART_DETECTIONS",
+    "PART_ANSWERS",
     "Matched",
     "SlotMatcher",
     "SlotSettings",
@@ -39,15 +39,14 @@ __all__ = [
     "join_sifted",
     "match_to_detections",
     "match_to_prepared",
-    "part_sizes",
     "report_slots",
     "reports",
     "send_replies",
     "split_labels",
 ]
 
-PART_DETECTIONS = 2**16
-"""Detections reported in one message."""
+PART_ANSWERS = 2**18
+"""Detections answered in one message: as many as are reported in one, but for records of more than 2^43 slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,17 +195,11 @@ def split_labels(labels: Labels | None, kept_bases: Bits) -> tuple[Labels | None
     return labels.select(~kept_bases), labels.select(kept_bases)
 
 
-def part_sizes(count: int) -> list[int]:
-    """Return how many detections each message of a record reports; an empty record takes one message."""
-    whole, rest = divmod(count, PART_DETECTIONS)
-    return [PART_DETECTIONS] * whole + ([rest] if rest or not whole else [])
-
-
 def send_replies(block: int, number: int, matched: Matched, intensities: int = 0) -> Program[None]:
-    """Send the mask of one record, in the parts in which it was reported, with labels of `intensities`."""
+    """Send the mask of one record in parts, with labels of `intensities`."""
     first = kept = 0
     labels = () if matched.labels is None else matched.labels.planes[: _planes(intensities)]
-    for part, count in enumerate(part_sizes(len(matched.mask))):
+    for part, count in enumerate(part_sizes(len(matched.mask), PART_ANSWERS)):
         mask = matched.mask[first : first + count]
         weight = mask.weight() if labels else 0
         yield SiftReply(
@@ -227,7 +220,7 @@ def hear_replies(number: int, count: int, intensities: int = 0) -> Program[tuple
     planes = _planes(intensities)
     labels: list[list[Bits]] = [[] for _ in range(planes)]
     rounds = 0
-    for part, size in enumerate(part_sizes(count)):
+    for part, size in enumerate(part_sizes(count, PART_ANSWERS)):
         reply = expect((yield RECEIVE), SiftReply)
         _check_part(reply, number, part)
         masks.append(peer_bits(reply.matched, size, "matched"))
@@ -254,7 +247,7 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[CodedS
     parts: list[CodedPart] = []
     bases: list[Bits] = []
     start = reported = 0
-    last = False
+    most, last = part_detections(pulses), False
     while not last:
         report = expect((yield RECEIVE), DetectionReport)
         _check_part(report, number, len(parts))
@@ -264,8 +257,8 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[CodedS
                 f"record {number} covers {pulses} slots here and {report.span} at the peer",
             )
         reported += report.count
-        if not (0 if report.last else PART_DETECTIONS) <= report.count <= PART_DETECTIONS:
-            raise RemoteProtocolError(f"a part has {report.count} detections; all but the last have {PART_DETECTIONS}")
+        if not (0 if report.last else most) <= report.count <= most:
+            raise RemoteProtocolError(f"a part has {report.count} detections; all but the last have {most}")
         if reported > allowed:
             raise RemoteProtocolError(f"the peer reports {reported} detections; at most {allowed} are left")
         if not start <= report.end <= report.span:
@@ -281,7 +274,7 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[CodedS
 
 def reports(block: int, number: int, record: Detections) -> Iterator[DetectionReport]:
     """Return the messages that report one record."""
-    sizes = part_sizes(record.slots.size)
+    sizes = part_sizes(record.slots.size, part_detections(record.pulses))
     first = 0
     for place, part in enumerate(encode_parts(record.slots, sizes, record.pulses)):
         yield DetectionReport(

@@ -19,12 +19,18 @@ from qkdpost.errors import InputError
 from qkdpost.sifting.slots.coding import decode_between, encode_between
 from qkdpost.threads import each
 
-__all__ = ["CodedPart", "CodedSlots", "encode_parts"]
+__all__ = ["CodedPart", "CodedSlots", "encode_parts", "part_detections", "part_sizes"]
 
 _Result = TypeVar("_Result")
 
-_PARTS_AT_ONCE = 16
-"""So many are coded before the first of them is sent: some milliseconds, and half a megabyte."""
+_PART_DETECTIONS = 2**18
+"""Detections reported in one message. What messages cost is then a thirtieth of sifting; with four times as many it was
+a tenth. Larger ones gain little, and would not suit wide records."""
+_DENSE_PULSES = 2**43
+"""Half as many are reported in one message if a record covers more, so that none is longer than the 2^20 bytes that
+every link allows. A detection takes 28 bits at most here, and 48 in the widest record."""
+_PARTS_AT_ONCE = 8
+"""So many are coded before the first of them is sent: some milliseconds, and a megabyte."""
 _SLOTS_AT_ONCE = 2**18
 """Parts are decoded together up to so many slots: two megabytes, which stay near, and half a millisecond."""
 
@@ -37,6 +43,17 @@ class CodedPart:
     count: int
     start: int
     end: int
+
+
+def part_detections(pulses: int) -> int:
+    """Return how many detections of a record of so many pulses each message but the last reports."""
+    return _PART_DETECTIONS if pulses <= _DENSE_PULSES else _PART_DETECTIONS // 2
+
+
+def part_sizes(count: int, most: int) -> list[int]:
+    """Divide so many into parts of `most` and what is left; nothing is one part, too."""
+    whole, rest = divmod(count, most)
+    return [most] * whole + ([rest] if rest or not whole else [])
 
 
 def encode_parts(slots: NDArray[np.int64], sizes: Sequence[int], pulses: int) -> Iterator[CodedPart]:

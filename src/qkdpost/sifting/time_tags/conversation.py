@@ -22,15 +22,14 @@ from qkdpost.records import MAX_SPAN_TICKS, TEST_BASIS, Detections, TimeTags
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import decode_times, encode_times
 from qkdpost.sifting.slots.conversation import (
-    PART_DETECTIONS,
     Matched,
     hear_replies,
     hear_reports,
     join_sifted,
-    part_sizes,
     reports,
     send_replies,
 )
+from qkdpost.sifting.slots.parts import part_sizes
 from qkdpost.sifting.slots.prepared import sift_detections, split_by_basis
 from qkdpost.sifting.task import SiftingTask
 from qkdpost.sifting.time_tags.calibration import Calibration, max_window_ticks
@@ -54,9 +53,11 @@ from qkdpost.sifting.time_tags.matching import (
 )
 from qkdpost.sifting.time_tags.stretches import Tenths, lost_stretches, matched_by_tenth
 
-__all__ = ["TimeTagSettings", "answer_time_tags", "report_time_tags"]
+__all__ = ["PART_CLICKS", "TimeTagSettings", "answer_time_tags", "report_time_tags"]
 
 LINK_SETTINGS = SearchNames(offset="clock_search_ps of the LinkConfig", drift="max_drift_ppm of the LinkConfig")
+PART_CLICKS = 2**16
+"""Clicks of the test basis in one message: half a megabyte at most, however wide apart they lie."""
 INBOX_BYTES_PER_DETECTION = 4
 """Budget for messages that come ahead of their turn, in which one more of the largest size is allowed."""
 
@@ -168,7 +169,7 @@ def _disclosures(block: int, number: int, tags: TimeTags) -> Iterator[Calibratio
     clicks = test_basis_clicks(tags)
     if not clicks.clicks:
         raise AbortBlock(AbortReason.NO_COINCIDENCES, f"record {number} has no click in the test basis")
-    sizes = part_sizes(clicks.clicks)
+    sizes = part_sizes(clicks.clicks, PART_CLICKS)
     first = 0
     for part, count in enumerate(sizes):
         ticks = clicks.ticks[first : first + count]
@@ -223,8 +224,8 @@ def _hear_test_basis(number: int, settings: TimeTagSettings, allowed: int) -> Pr
 def _check_part(part: CalibrationClicks, before: list[CalibrationClicks], allowed: int) -> None:
     if part.part != len(before):
         raise RemoteProtocolError(f"expected part {len(before)} of the peer's clicks; it sent part {part.part}")
-    if not (1 if part.last else PART_DETECTIONS) <= part.count <= PART_DETECTIONS:
-        raise RemoteProtocolError(f"a part holds {part.count} clicks; all but the last hold {PART_DETECTIONS}")
+    if not (1 if part.last else PART_CLICKS) <= part.count <= PART_CLICKS:
+        raise RemoteProtocolError(f"a part holds {part.count} clicks; all but the last hold {PART_CLICKS}")
     if allowed < 0:
         raise RemoteProtocolError(f"the peer disclosed {-allowed} clicks of a record more than a block may hold")
     if before and part.first_tick < before[-1].first_tick + before[-1].span_ticks:
