@@ -36,13 +36,11 @@ class ReceiveBuffer:
         Raises:
             RemoteProtocolError: the peer announces a frame that is longer than allowed.
         """
-        data, start = self._data, self._start
-        end = start + LENGTH_BYTES + self.next_bytes
-        if len(data) < start + LENGTH_BYTES:
-            return None
-        if self.next_bytes > self._max_payload_bytes:
+        data, start, length = self._data, self._start, self.next_bytes
+        end = start + LENGTH_BYTES + length
+        if length > self._max_payload_bytes and len(data) >= start + LENGTH_BYTES:
             raise RemoteProtocolError(
-                f"the peer announces a message of {self.next_bytes} bytes; at most {self._max_payload_bytes} allowed"
+                f"the peer announces a message of {length} bytes; at most {self._max_payload_bytes} allowed"
             )
         if len(data) < end:
             return None

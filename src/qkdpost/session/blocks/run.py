@@ -107,8 +107,8 @@ class BlockRun(SingleUse):
             AbortBlock: the block ends without key.
         """
         self.note_received(message, frame)
-        if self.waits_for is RECEIVE:  # as nearly always; nothing that came before is held then
-            self._go_on(self._heard_now(message))
+        if self.waits_for is RECEIVE and type(message) in self._hears[self.completed]:
+            self._go_on(message)  # as nearly always; nothing that came before is held then
         else:
             self._hold(message, len(frame) + MESSAGE_OVERHEAD_BYTES)
             self.advance()
@@ -175,7 +175,7 @@ class BlockRun(SingleUse):
     def _hold(self, message: BlockMessage, size: int) -> None:
         """Keep a message that a later stage may hear, or this one later."""
         if type(message) not in self._heard[self.completed]:
-            raise self._misplaced(message)
+            raise self._misplaced(message, "after")
         self._inbox_bytes += size
         if self._inbox_bytes > self.max_inbox_bytes:
             raise RemoteProtocolError(
@@ -186,17 +186,13 @@ class BlockRun(SingleUse):
     def _next_held(self) -> BlockMessage:
         message, size = self._inbox.popleft()
         self._inbox_bytes -= size
-        return self._heard_now(message)
-
-    def _heard_now(self, message: BlockMessage) -> BlockMessage:
         if type(message) not in self._hears[self.completed]:
-            raise self._misplaced(message)
+            raise self._misplaced(message, "in")
         return message
 
-    def _misplaced(self, message: BlockMessage) -> RemoteProtocolError:
-        known = type(message) in self._heard[self.completed]
+    def _misplaced(self, message: BlockMessage, where: str) -> RemoteProtocolError:
         name = self.stages[self.completed].name
-        return RemoteProtocolError(f"{type(message).__name__} has no place {'in' if known else 'after'} {name}")
+        return RemoteProtocolError(f"{type(message).__name__} has no place {where} {name}")
 
     def _complete_stage(self) -> None:
         self._program = None
