@@ -122,7 +122,7 @@ class Bits:
         places = _positions(positions, count)
         words = np.zeros((count + 63) // 64, dtype=np.uint64)
         set_bits(places, words)
-        return cls(words, count)
+        return adopt_words(words, count)
 
     @classmethod
     def zeros(cls, length: int) -> Bits:
@@ -132,7 +132,7 @@ class Bits:
             InputError: not a length.
         """
         count = whole_number("length", length)
-        return cls(np.zeros((count + 63) // 64, dtype=np.uint64), count)
+        return adopt_words(np.zeros((count + 63) // 64, dtype=np.uint64), count)
 
     @classmethod
     def coerce(cls, bits: BitsLike, *, name: str = "bits", hint: str = "") -> Bits:
@@ -161,7 +161,7 @@ class Bits:
             return self
         output = np.zeros((length + 63) // 64, dtype=np.uint64)
         select_bits(self._words, chosen.words, output)
-        return Bits(output, length)
+        return adopt_words(output, length)
 
     def replace(self, mask: BitsLike, values: BitsLike) -> Bits:
         """Return these bits with those under `mask` replaced by `values`, as many as `mask` has ones, in order.
@@ -174,7 +174,7 @@ class Bits:
             raise InputError(f"there must be one bit for each of {chosen.weight()} places; found {len(fresh)}")
         output = (self & ~chosen).words.copy()
         spread_bits(fresh.words, chosen.words, output)
-        return Bits(output, self._length)
+        return adopt_words(output, self._length)
 
     def spread(self, mask: BitsLike) -> Bits:
         """Return a vector as long as `mask` with these bits, in order, under its ones and zeros elsewhere."""
@@ -190,7 +190,7 @@ class Bits:
         places = _positions(positions, self._length)
         output = np.zeros((places.size + 63) // 64, dtype=np.uint64)
         gather_bits(self._words, places, output)
-        return Bits(output, places.size)
+        return adopt_words(output, places.size)
 
     def tolist(self) -> list[int]:
         """Return the bits as a list of 0 and 1. Secret if they are."""
@@ -239,16 +239,17 @@ class Bits:
                 f"a slice of bits must have step 1; found {step}. np.asarray(bits)[::{step}] gives an array"
             )
         length = max(0, stop - start)
+        if length == self._length:
+            return self
         count = (length + 63) // 64
         first, shift = divmod(start, 64)
-        words = self._words[first : first + count].copy()
+        words = self._words[first : first + count] >> np.uint64(shift)
         if shift and count:
-            words >>= np.uint64(shift)
             carry = self._words[first + 1 : first + 1 + count]
             words[: carry.size] |= carry << np.uint64(64 - shift)
         if length % 64:
             words[-1] &= np.uint64((1 << (length % 64)) - 1)
-        return Bits(words, length)
+        return adopt_words(words, length)
 
     def __iter__(self) -> Iterator[int]:
         for start in range(0, self._length, _CHUNK_BITS):
