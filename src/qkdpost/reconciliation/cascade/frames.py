@@ -100,10 +100,10 @@ class FrameBatch:
         Returns:
             The own parities of this round.
         """
-        if self._capacity < self.room:
+        room, cells = self.room, self._cells
+        if self._capacity < room:
             self._make_room()
-        cells = self._cells
-        parities = np.empty((self.room + 63) // 64, np.uint64)
+        parities = np.empty((room + 63) // 64, np.uint64)
         asked = advance(cells, self._plan, self._orders, self._ranges, own, answer, read, 0, parities)
         self.asked, self.room = asked, cells.item(parity.ROOM)
         return adopt_words(parities[: (asked + 63) // 64], asked)
