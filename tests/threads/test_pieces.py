@@ -5,6 +5,7 @@ import itertools
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -16,7 +17,7 @@ from qkdpost import sifting
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation.in_process import BitMethod
 from qkdpost.session.events import Event
-from qkdpost.threads import Step, in_pieces, in_steps, pieces, sharing, threads_at_work, threads_of
+from qkdpost.threads import in_pieces, pieces, sharing, threads_at_work, threads_of, together
 
 SECONDS = 30
 
@@ -68,45 +69,6 @@ def test_pieces_are_few_and_the_last_to_be_done_are_short(size: int, least: int,
     else:
         assert max(least, 1) <= sizes[0] < 2 * max(least, 1)
         assert max(sizes) < max(2 * least, -(-size // (2 * threads)) + 1)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_step_begins_when_all_pieces_of_the_one_before_are_done(
-    threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pieces, "_processors", lambda: threads)
-    size, done = 40, [0, 0, 0]
-
-    def step(number: int) -> Step:
-        def work(first: int, end: int) -> None:
-            assert done[:number] == [size] * number
-            time.sleep(0.001 * (end - first) / 4)
-            with lock:
-                done[number] += end - first
-
-        return Step(work, size, 1)
-
-    lock = threading.Lock()
-    with ThreadPoolExecutor(2) as executor, sharing(executor):
-        in_steps(step(0), Step(lambda first, end: None, 0), step(1), step(2))
-    assert done == [size] * 3
-
-
-@pytest.mark.parametrize("in_caller", [True, False])
-def test_no_step_begins_after_one_that_failed(in_caller: bool, pool: ThreadPoolExecutor) -> None:
-    own, meeting = threading.get_ident(), threading.Barrier(3)
-
-    def fails(first: int, end: int) -> None:
-        if first >= 6:
-            meeting.wait(SECONDS)
-        if (threading.get_ident() == own) is in_caller:
-            raise MemoryError
-
-    def never(first: int, end: int) -> None:
-        raise AssertionError("a step began")
-
-    with sharing(pool), pytest.raises(MemoryError):
-        in_steps(Step(fails, 12), Step(never, 12))
 
 
 def test_without_an_executor_the_work_is_one_piece_in_this_thread() -> None:
@@ -230,6 +192,66 @@ def test_an_executor_of_processes_is_refused() -> None:
 
 def test_processors_are_counted() -> None:
     assert pieces._processors() >= 1
+
+
+# Calls that share by themselves.
+
+
+def test_all_take_part_at_once(pool: ThreadPoolExecutor) -> None:
+    meeting, helped = threading.Barrier(3), []
+
+    def take_part(helping: bool) -> None:
+        helped.append(helping)
+        meeting.wait(SECONDS)
+
+    with sharing(pool):
+        together(take_part, 3)
+    assert sorted(helped) == [False, True, True]
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_nobody_is_asked_for_what_one_can_do(most: int) -> None:
+    helped: list[bool] = []
+    with sharing(Refuses()):
+        together(helped.append, most)
+    assert helped == [False]
+
+
+def test_who_helps_is_waited_for(pool: ThreadPoolExecutor) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def take_part(helping: bool) -> None:
+        if helping:
+            begun.set()
+            time.sleep(0.1)
+            ended.set()
+        else:
+            assert begun.wait(SECONDS)
+
+    with sharing(pool):
+        together(take_part, 2)
+    assert ended.is_set()
+
+
+def test_what_was_asked_for_and_never_begun_holds_nothing() -> None:
+    asked = []
+
+    class Never(Executor):
+        def submit(self, function: Callable[[], None], *arguments: object) -> Future[None]:  # type: ignore[override]
+            asked.append(function)
+            return Future()
+
+    class Work:
+        def take_part(self, helping: bool) -> None:
+            pass
+
+    work = Work()
+    remembered = weakref.ref(work)
+    with sharing(Never()):
+        together(work.take_part, 2)
+    del work
+    assert remembered() is None
+    asked[0]()
 
 
 # The same, bit for bit.

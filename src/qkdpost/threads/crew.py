@@ -7,7 +7,6 @@ come: the caller does what nobody else has begun.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from collections import deque
@@ -15,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
-from qkdpost.threads.pieces import sharing, threads_at_work
+from qkdpost.threads.pieces import ask_for_help, sharing, threads_at_work
 
 __all__ = ["Crew", "Party"]
 
@@ -75,7 +74,8 @@ class Crew(Executor):
         self._ended = False
         helpers: list[Future[None]] = []
         try:
-            self._ask_for_help(helpers)
+            if self._lender is not None:
+                ask_for_help(self._lender, self._help, helpers, self._max_workers)
             while self._go_on():
                 tell()
             tell()
@@ -107,12 +107,6 @@ class Crew(Executor):
             self._offers.append((future, functools.partial(function, *arguments, **keywords)))
             self._changed.notify()
         return future
-
-    def _ask_for_help(self, helpers: list[Future[None]]) -> None:
-        """Ask for all threads; an executor that takes nothing more, being shut down, leaves all to the caller."""
-        with contextlib.suppress(RuntimeError):
-            while self._lender is not None and len(helpers) < self._max_workers:
-                helpers.append(self._lender.submit(self._help))
 
     def _help(self) -> None:
         """Do steps in another thread, as long as there may be any."""

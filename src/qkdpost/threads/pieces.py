@@ -15,15 +15,26 @@ from concurrent import futures
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from qkdpost.checks import instance
 from qkdpost.errors import ConfigurationError
 
-__all__ = ["Step", "each", "in_pieces", "in_steps", "sharing", "threads_at_work", "threads_for_good", "threads_of"]
+__all__ = [
+    "ask_for_help",
+    "each",
+    "executor_in_use",
+    "in_pieces",
+    "sharing",
+    "threads_at_work",
+    "threads_for_good",
+    "threads_of",
+    "together",
+]
 
 Work: TypeAlias = Callable[[int, int], object]
 Piece: TypeAlias = tuple[int, int]
+TakePart: TypeAlias = Callable[[bool], object]
 
 _Value = TypeVar("_Value")
 _Returned = TypeVar("_Returned")
@@ -68,6 +79,11 @@ def sharing(executor: Executor | None) -> Iterator[None]:
         _executor.reset(token)
 
 
+def executor_in_use() -> Executor | None:
+    """Return the executor whose threads work is shared among here, or None."""
+    return _executor.get()
+
+
 def threads_at_work() -> int:
     """Return how many threads work is shared among here: those of the executor and the caller's, or 1 without one.
 
@@ -88,46 +104,19 @@ def threads_for_good() -> int:
     return max(1, threads_at_work() // getattr(_executor.get(), "parties", 1))
 
 
-class Step(NamedTuple):
-    """One of several works that follow each other.
-
-    Args:
-        work: does one piece, from its first argument to before its second; it touches nothing that another piece of
-            the same step writes.
-        size: how much there is.
-        least: no smaller piece is worth another thread, which costs some fifty microseconds.
-    """
-
-    work: Work
-    size: int
-    least: int = 1
-
-
 def in_pieces(work: Work, size: int, least: int = 1) -> None:
     """Call work(first, end) on pieces that make up range(size), in threads at once if there is an executor.
 
     Args:
-        work: as of a `Step`.
-        size: likewise.
-        least: likewise.
+        work: does one piece, from its first argument to before its second; it touches nothing that another one writes.
+        size: how much there is.
+        least: no smaller piece is worth another thread, which costs some fifty microseconds.
     """
-    in_steps(Step(work, size, least))
-
-
-def in_steps(*steps: Step) -> None:
-    """Do one step after another, each in pieces: the next begins when all pieces of the one before are done.
-
-    Threads are asked once for all of them, and so steps may be short.
-    """
-    executor, threads = _executor.get(), threads_at_work()
-    cut = [(step.work, _cut(step.size, step.least, threads)) for step in steps]
-    count = max(len(pieces) for _, pieces in cut)
-    if executor is None or count < 2:
-        for step in steps:
-            if step.size:
-                step.work(0, step.size)
-        return
-    _share(executor, _Pieces(cut), min(threads, count) - 1)
+    pieces = _cut(size, least, threads_at_work())
+    if len(pieces) > 1:
+        together(_Pieces(work, pieces).take, len(pieces))
+    elif pieces:
+        work(*pieces[0])
 
 
 def _cut(size: int, least: int, threads: int) -> list[Piece]:
@@ -144,20 +133,6 @@ def _cut(size: int, least: int, threads: int) -> list[Piece]:
     return pieces[::-1]
 
 
-def _share(executor: Executor, pieces: _Pieces, count: int) -> None:
-    """Do the pieces in this thread and in `count` others, as far as these are free."""
-    helpers: list[Future[None]] = []
-    try:
-        _ask_for_help(executor, pieces, helpers, count)
-        pieces.take()
-    finally:
-        pieces.drop()
-        for helper in helpers:
-            helper.cancel()
-        pieces.wait()
-    pieces.raise_failure()
-
-
 def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> list[_Returned]:
     """Return function(value) for each value, in their order; they are called in threads at once, as pieces are."""
     found: dict[int, _Returned] = {}
@@ -171,36 +146,70 @@ def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> l
 
 
 class _Pieces:
-    """What is still to be done, step by step, for all who take from it, and how many threads are at it."""
+    """What is still to be done, for all who take from it."""
 
-    def __init__(self, steps: list[tuple[Work, list[Piece]]]) -> None:
-        self._steps = steps[::-1]
-        self._work, self._left = self._steps.pop()
-        self._in_work = 0
+    def __init__(self, work: Work, pieces: list[Piece]) -> None:
+        self._work = work
+        self._left = pieces
+
+    def take(self, helping: bool) -> None:
+        """Do one piece after another until none is left; others may still be at theirs then."""
+        try:
+            while (piece := self._next()) is not None:
+                self._work(*piece)
+        except BaseException:
+            self._left.clear()
+            raise
+
+    def _next(self) -> Piece | None:
+        with contextlib.suppress(IndexError):
+            return self._left.pop()
+        return None
+
+
+def together(take_part: TakePart, most: int) -> None:
+    """Call `take_part` in this thread, and at the same time in others if there is an executor.
+
+    Args:
+        take_part: does what nobody else has begun, whether another thread comes or not, and is told whether it helps,
+            in another thread than the caller's. What it raises must make the others return.
+        most: how many threads have something to do.
+    """
+    executor, count = executor_in_use(), min(threads_at_work(), most) - 1
+    if executor is None or count < 1:
+        take_part(False)
+        return
+    meeting = _Meeting(take_part)
+    helpers: list[Future[None]] = []
+    try:
+        ask_for_help(executor, meeting.help, helpers, count)
+        take_part(False)
+    finally:
+        meeting.end()
+        for helper in helpers:
+            helper.cancel()
+        meeting.wait()
+    meeting.raise_failure()
+
+
+class _Meeting:
+    """Who takes part in other threads, and what that raised."""
+
+    def __init__(self, take_part: TakePart) -> None:
+        self._take_part: TakePart | None = take_part
         self._helping = 0
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
 
-    def take(self) -> None:
-        """Do one piece after another until none is left; between steps wait for those that others have begun."""
-        while (taken := self._next()) is not None:
-            work, piece = taken
-            try:
-                work(*piece)
-            except BaseException:
-                self.drop()
-                raise
-            finally:
-                self._end()
-
     def help(self) -> None:
-        """Do the same in another thread; what a piece raises there is for the caller."""
+        """Take part in another thread, unless it is over; what is raised there is for the caller."""
         with self._changed:
-            if not self._left and not self._steps:
+            take_part = self._take_part
+            if take_part is None:
                 return
             self._helping += 1
         try:
-            self.take()
+            take_part(True)
         except BaseException as error:
             self._failure = error
         finally:
@@ -208,12 +217,10 @@ class _Pieces:
                 self._helping -= 1
                 self._changed.notify_all()
 
-    def drop(self) -> None:
-        """Let nobody begin another."""
+    def end(self) -> None:
+        """Let nobody come any more; a request that an executor still has holds nothing then."""
         with self._changed:
-            self._steps.clear()
-            self._left.clear()
-            self._changed.notify_all()
+            self._take_part = None
 
     def wait(self) -> None:
         """Wait until nobody helps any more: what they write into would else be given away under them.
@@ -225,37 +232,17 @@ class _Pieces:
             self._changed.wait_for(lambda: not self._helping)
 
     def raise_failure(self) -> None:
-        """Raise what a piece raised in another thread."""
+        """Raise what another thread raised."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
-    def _next(self) -> tuple[Work, Piece] | None:
-        """Take a piece of the step that is due, waiting for the one before to end; None if nothing is left."""
-        with self._changed:
-            while not self._left and self._steps:
-                if self._in_work:
-                    self._changed.wait()
-                else:
-                    self._work, self._left = self._steps.pop()
-            if not self._left:
-                return None
-            self._in_work += 1
-            return self._work, self._left.pop()
 
-    def _end(self) -> None:
-        """Note that a piece is done, and tell those who wait for its step to end."""
-        with self._changed:
-            self._in_work -= 1
-            if not self._in_work and not self._left:
-                self._changed.notify_all()
-
-
-def _ask_for_help(executor: Executor, pieces: _Pieces, helpers: list[Future[None]], count: int) -> None:
+def ask_for_help(executor: Executor, help_out: Callable[[], None], helpers: list[Future[None]], count: int) -> None:
     """Ask for so many threads; an executor that takes nothing more, being shut down, leaves all to the caller."""
     with contextlib.suppress(RuntimeError):
         while len(helpers) < count:
-            helpers.append(executor.submit(pieces.help))
+            helpers.append(executor.submit(help_out))
 
 
 def _processors() -> int:

@@ -4,7 +4,7 @@ What is multiplied is cut into blocks of B bits, whose transforms are taken once
 products of blocks j of x and k - j of the seed, and only the blocks that meet the window are transformed back. What is
 held is the transforms, twice the packed size of x, seed and output. The seed is raised so that the window starts at the
 start of a block. Blocks are transformed apart from each other, and the sums of products are formed place by place: both
-are shared among threads.
+are shared among threads, all of which go through the whole product in one call of a kernel.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from qkdpost._kernels.gf2.additive_transform import (
 from qkdpost._kernels.gf2.basis_conversion import conversion_steps, from_transform_basis, to_transform_basis
 from qkdpost._kernels.gf2.cantor import transform_tables
 from qkdpost._kernels.jit.decorators import kernel
-from qkdpost.threads import Step, in_steps
+from qkdpost._kernels.shared_steps import do_steps, end_piece, next_piece, others_done
 
 __all__ = ["MIN_LEVELS", "block_counts", "multiply_by_transform"]
 
 Words: TypeAlias = NDArray[np.uint64]
 
 MIN_LEVELS = 9
-LEAST_POINTS = 1 << 11
-"""Points of a transform, some thirty microseconds of work, that make a piece for a thread that is at work already."""
-LEAST_PRODUCTS = 1 << 14
-"""Words of all products, likewise."""
-LEAST_WORDS = 1 << 14
-"""Words of the output, likewise."""
 LEAST_POINTS_TO_SHARE = 1 << 14
 """Points of all transforms, some half millisecond of work, that are worth waking other threads."""
+COLUMNS = 4 * PIECE
+"""Words of each set that are multiplied as one piece, some ten microseconds of work."""
+OUTPUT_WORDS = 1 << 12
+"""Words of the output that are added as one piece."""
+_STEPS = 4
+_TRANSFORM, _MULTIPLY, _TRANSFORM_BACK, _ADD = range(_STEPS)
 
 
 def block_counts(levels: int, input_bits: int, output_bits: int) -> tuple[int, int, int, int]:
@@ -65,39 +65,15 @@ def multiply_by_transform(
     left, right = values[: left_blocks * size], values[left_blocks * size :]
     first = (input_bits - 1 + raised) // block_bits - 1
 
-    def transform(begin: int, end: int) -> None:
-        scratch = np.empty(size // 2, dtype=np.uint64)
-        middle = min(max(left_blocks, begin), end)
-        for bits, start, part in (
-            (words, begin * block_bits, values[begin * size : middle * size]),
-            (seed, (middle - left_blocks) * block_bits - raised, values[middle * size : end * size]),
-        ):
-            _transform_blocks(bits, start, part, scratch, tables.spread, steps, *shape)
+    def work(counters: NDArray[np.int64], helping: bool, step: int) -> int:
+        return _work(
+            counters, helping, step, words, seed, raised, left, right, first, products, output,
+            tables.spread, steps, tables.collect, steps_back, *shape,
+        )  # fmt: skip
 
-    def multiply(begin: int, end: int) -> None:
-        multiply_sums(left, right, size, first, products, begin * PIECE, end * PIECE)
-
-    def transform_back(begin: int, end: int) -> None:
-        scratch = np.empty(size, dtype=np.uint64)
-        _restore_blocks(products[begin * size : end * size], scratch, tables.collect, steps_back, *shape)
-
-    def add(begin: int, end: int) -> None:
-        _add_halves(products, size >> 1, output, begin, end)
-
+    pieces = (left_blocks + right_blocks, -(-size // COLUMNS), wanted, -(-output.size // OUTPUT_WORDS))
     worth_it = (left_blocks + right_blocks) << levels >= LEAST_POINTS_TO_SHARE
-    least = max(1, LEAST_POINTS >> levels)
-    (in_steps if worth_it else _alone)(
-        Step(transform, left_blocks + right_blocks, least),
-        Step(multiply, size // PIECE, LEAST_PRODUCTS // (left_blocks * wanted * PIECE)),
-        Step(transform_back, wanted, least),
-        Step(add, output.size, LEAST_WORDS),
-    )
-
-
-def _alone(*steps: Step) -> None:
-    """Do one step after another in this thread."""
-    for step in steps:
-        step.work(0, step.size)
+    do_steps(work, pieces, share=worth_it)
 
 
 def _workspace(*sizes: int) -> list[Words]:
@@ -106,7 +82,7 @@ def _workspace(*sizes: int) -> list[Words]:
     One piece, since the system maps a large one by large pages, which costs far less than page by page.
     """
     whole = np.empty(sum(sizes) + 8 * len(sizes), dtype=np.uint64)
-    start = -(whole.ctypes.data // 8) % 8
+    start = -(whole.__array_interface__["data"][0] // 8) % 8
     arrays = []
     for size in sizes:
         arrays.append(whole[start : start + size])
@@ -115,48 +91,63 @@ def _workspace(*sizes: int) -> list[Words]:
 
 
 @kernel
-def _transform_blocks(
+def _work(
+    counters: NDArray[np.int64],
+    helping: bool,
+    step: int,
     words: Words,
-    start: int,
-    values: Words,
-    scratch: Words,
+    seed: Words,
+    raised: int,
+    left: Words,
+    right: Words,
+    first: int,
+    products: Words,
+    output: Words,
     spread: NDArray[np.int32],
     steps: NDArray[np.int64],
-    levels: int,
-    bases: Words,
-    blocks: Words,
-    coarse: Words,
-    fine: Words,
-) -> None:
-    """Transform the bits of `words` from bit `start` on, block by block, until `values` is full."""
-    count = 1 << levels
-    for block in range(values.size // (2 * count)):
-        copy_bits(words, start + block * 64 * count, scratch[:count])
-        to_transform_basis(scratch, 0, count, steps)
-        spread_bits(scratch, count >> 6, spread, values, 2 * count * block)
-        evaluate(values, 2 * count * block, levels, bases, blocks, coarse, fine)
-
-
-@kernel
-def _restore_blocks(
-    products: Words,
-    scratch: Words,
     collect: NDArray[np.int32],
-    steps: NDArray[np.int64],
+    steps_back: NDArray[np.int64],
     levels: int,
     bases: Words,
     blocks: Words,
     coarse: Words,
     fine: Words,
-) -> None:
-    """Transform `products` back, each where it is: two blocks of bits."""
-    count = 1 << levels
-    size = 2 * count
-    for place in range(0, products.size, size):
-        interpolate(products, place, levels, bases, blocks, coarse, fine)
-        collect_bits(products, place, count >> 6, collect, scratch)
-        from_transform_basis(scratch, 0, size, steps)
-        products[place : place + size] = scratch
+) -> int:
+    """Take pieces of one step after another, from `step` on, as `shared_steps` has it."""
+    size = 2 << levels
+    block_bits = 64 << levels
+    left_blocks = left.size // size
+    scratch = np.empty(size, np.uint64)
+    for at in range(step, _STEPS - 1 if helping else _STEPS):
+        piece = next_piece(counters, at)
+        while piece >= 0:
+            if at == _TRANSFORM:
+                of_left = piece < left_blocks
+                block = piece if of_left else piece - left_blocks
+                source, start, values = (words, 0, left) if of_left else (seed, -raised, right)
+                copy_bits(source, start + block * block_bits, scratch[: size >> 1])
+                to_transform_basis(scratch, 0, size >> 1, steps)
+                spread_bits(scratch, size >> 7, spread, values, block * size)
+                evaluate(values, block * size, levels, bases, blocks, coarse, fine)
+            elif at == _MULTIPLY:
+                column = piece * COLUMNS
+                multiply_sums(left, right, size, first, products, column, min(column + COLUMNS, size))
+            elif at == _TRANSFORM_BACK:
+                place = piece * size
+                interpolate(products, place, levels, bases, blocks, coarse, fine)
+                collect_bits(products, place, size >> 7, collect, scratch)
+                from_transform_basis(scratch, 0, size, steps_back)
+                products[place : place + size] = scratch
+            else:
+                word = piece * OUTPUT_WORDS
+                _add_halves(products, size >> 1, output, word, min(word + OUTPUT_WORDS, output.size))
+            end_piece(counters, at)
+            piece = next_piece(counters, at)
+        if helping and at == _STEPS - 2:
+            break
+        if not others_done(counters, at):
+            return at
+    return _STEPS
 
 
 @kernel
