@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,13 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation import reconcile
+from qkdpost.reconciliation.cascade.correction import CascadePlan
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters, parameters_for
+from qkdpost.reconciliation.correction import Corrected
+from qkdpost.reconciliation.in_process import _both_sides
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode, plan_ldpc
 from qkdpost.statistics.entropy import binary_entropy
+from qkdpost.threads import sharing
 
 SEED = bytes(range(32))
 
@@ -153,3 +159,25 @@ def test_errors_of_ldpc_name_the_argument() -> None:
         reconcile(bits, bits, method="ldpc", qber=0.4)
     with pytest.raises(InputError, match=r"reference_bits and noisy_bits.*1000 and 3"):
         reconcile(bits, bits[:3], method="ldpc", qber=0.02)
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+@pytest.mark.parametrize("length", [3_000, 16_000, 23_990, 24_007, 40_001])
+def test_frames_corrected_in_threads_of_their_own_are_as_together(
+    length: int, waiting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole frames, a last one that is filled up, a last one that is short, and a block some of whose frames wait."""
+    monkeypatch.setattr("qkdpost.threads.pieces._processors", lambda: 3)
+    if waiting:
+        monkeypatch.setattr("qkdpost.reconciliation.cascade.frames._BITS_IN_WORK", 20_000)
+    rng = np.random.default_rng(length)
+    reference = Bits.from_array(rng.integers(0, 2, length, dtype=np.uint8))
+    noisy = reference ^ Bits.from_array((rng.random(length) < 0.04).astype(np.uint8))
+    plan = CascadePlan(parameters=parameters_for("few-rounds", 40_000, 1_000))
+    alone = _both_sides(reference, noisy, plan, bytes(32))
+    with ThreadPoolExecutor(2) as executor, sharing(executor):
+        shared = _both_sides(reference, noisy, plan, bytes(32))
+    for one, other in zip(alone, shared, strict=True):
+        for field in fields(Corrected):
+            assert np.array_equal(getattr(one, field.name), getattr(other, field.name)), field.name
+    assert alone[0].frames == -(-length // 1_000)

@@ -254,6 +254,22 @@ def test_what_was_asked_for_and_never_begun_holds_nothing() -> None:
     asked[0]()
 
 
+@pytest.mark.parametrize("in_caller", [True, False])
+def test_what_is_shared_is_not_shared_again(in_caller: bool, pool: ThreadPoolExecutor) -> None:
+    """Nor in the caller's thread: the others are asked for already."""
+    own, meeting, seen = threading.get_ident(), threading.Barrier(3), []
+
+    def take_part(helping: bool) -> None:
+        meeting.wait(SECONDS)
+        if (threading.get_ident() == own) is in_caller:
+            seen.append(threads_at_work())
+
+    with sharing(pool):
+        together(take_part, 3)
+        assert threads_at_work() == 3
+    assert set(seen) == {1}
+
+
 # The same, bit for bit.
 
 

@@ -14,13 +14,14 @@ from qkdpost.bits import Bits, BitsLike
 from qkdpost.checks import RegisteredName, choice, described, real_number, whole_number
 from qkdpost.dialogue.ledger import Cause, Ledger
 from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.reconciliation.cascade.correction import CascadePlan, joined
 from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct, even_frame_bits
 from qkdpost.reconciliation.method import METHODS, CorrectionTask, check_decoder
 from qkdpost.reconciliation.payload import Payload, Rounds
 from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc, LdpcDecoderName
 from qkdpost.shared_random import SEED_BYTES
 from qkdpost.statistics.entropy import binary_entropy
-from qkdpost.threads import sharing
+from qkdpost.threads import each, sharing, threads_at_work
 
 __all__ = ["BitMethod", "Fallback", "Reconciled", "drive", "reconcile"]
 
@@ -214,9 +215,17 @@ def _step(side: Rounds[Outcome], answer: Payload | None) -> Payload | StopIterat
 
 
 def _both_sides(reference: Bits, noisy: Bits, plan: CorrectionPlan, seed: bytes) -> tuple[Corrected, Corrected]:
-    """Run both sides of what a session runs."""
+    """Run both sides of what a session runs; parts of a block that have nothing to do with each other in threads."""
     sides = [Side(reference=kept, seed=seed, random_source=os.urandom) for kept in (True, False)]
-    return drive(correct(reference, plan, sides[0]), correct(noisy, plan, sides[1]))
+
+    def converse(part: slice) -> tuple[Corrected, Corrected]:
+        return drive(correct(reference[part], plan, sides[0]), correct(noisy[part], plan, sides[1]))
+
+    parts = plan.parts(len(reference), threads_at_work()) if isinstance(plan, CascadePlan) else []
+    if len(parts) < 2:
+        return converse(slice(None))
+    ours, theirs = zip(*each(converse, parts), strict=True)
+    return joined(ours), joined(theirs)
 
 
 def _charged(outcome: Corrected) -> int:

@@ -170,6 +170,8 @@ class _Pieces:
 def together(take_part: TakePart, most: int) -> None:
     """Call `take_part` in this thread, and at the same time in others if there is an executor.
 
+    What it does is not shared again: in none of these threads is there an executor meanwhile.
+
     Args:
         take_part: does what nobody else has begun, whether another thread comes or not, and is told whether it helps,
             in another thread than the caller's. What it raises must make the others return.
@@ -181,10 +183,12 @@ def together(take_part: TakePart, most: int) -> None:
         return
     meeting = _Meeting(take_part)
     helpers: list[Future[None]] = []
+    token = _executor.set(None)
     try:
         ask_for_help(executor, meeting.help, helpers, count)
         take_part(False)
     finally:
+        _executor.reset(token)
         meeting.end()
         for helper in helpers:
             helper.cancel()

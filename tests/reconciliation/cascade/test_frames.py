@@ -122,9 +122,16 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
         told = asked ^ Bits.from_array((rng.random(end) < lies).astype(np.uint8))
 
 
-def test_frames_are_divided_among_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_are_divided_among_threads() -> None:
     span = range(10, 40)
-    assert frames._shares(span) == [span]
-    monkeypatch.setattr(frames, "threads_for_good", lambda: 4)
-    assert frames._shares(span) == [range(10, 20), range(20, 30), range(30, 40)]
-    assert frames._shares(range(7)) == [range(7)]
+    assert frames._shares(span, 1) == [span]
+    assert frames._shares(span, 4) == [range(10, 20), range(20, 30), range(30, 40)]
+    assert frames._shares(range(7), 4) == [range(7)]
+
+
+def test_frames_of_one_process_are_corrected_apart_unless_some_wait() -> None:
+    assert frames.frames_apart(1 << 20, 1 << 16, 1) == [range(16)]
+    assert frames.frames_apart((1 << 20) - 5, 1 << 16, 2) == [range(8), range(8, 16)]
+    assert frames.frames_apart(1 << 24, 1 << 16, 2) == [range(128), range(128, 256)]
+    assert frames.frames_apart((1 << 24) + 1, 1 << 16, 2) == []
+    assert frames.frames_apart(0, 1, 2) == [range(0)]

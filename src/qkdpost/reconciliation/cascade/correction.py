@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from qkdpost.bits import Bits
+import numpy as np
+
+from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
+from qkdpost.reconciliation.cascade.frames import frames_apart
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.reconciliation.correction import Corrected, Side, charges_of, lengths_of_frames
 from qkdpost.reconciliation.payload import Rounds
 
-__all__ = ["CascadePlan"]
+__all__ = ["CascadePlan", "joined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,15 @@ class CascadePlan:
             corrected_bits=outcome.corrected_bits,
         )
 
+    def parts(self, block_bits: int, threads: int) -> list[slice]:
+        """Return parts of a block that both sides may correct apart, in so many threads of one process.
+
+        Frames know nothing of each other: `joined` makes of the outcomes that of the whole.
+        """
+        length = self.parameters.frame_bits
+        shares = frames_apart(block_bits, length, threads)
+        return [slice(share.start * length, share.stop * length) for share in shares]
+
     def run(self, bits: Bits, side: Side) -> Rounds[CascadeOutcome]:
         """Run one side of the conversation alone; what it discloses is not charged yet."""
         return run_cascade(
@@ -64,3 +77,18 @@ class CascadePlan:
             seed=side.seed,
             reference=side.reference,
         )
+
+
+def joined(outcomes: Sequence[Corrected]) -> Corrected:
+    """Return the outcome of a block of those of its parts, as `CascadePlan.parts` has them."""
+    charges = [outcome.frame_charges for outcome in outcomes if outcome.frame_charges is not None]
+    return replace(
+        outcomes[0],
+        bits=concatenate(outcome.bits for outcome in outcomes),
+        given_up=concatenate(outcome.given_up for outcome in outcomes),
+        disclosed={cause: sum(outcome.disclosed[cause] for outcome in outcomes) for cause in outcomes[0].disclosed},
+        frame_charges=np.concatenate(charges),
+        frames=sum(outcome.frames for outcome in outcomes),
+        rounds=max(outcome.rounds for outcome in outcomes),
+        corrected_bits=sum(outcome.corrected_bits for outcome in outcomes),
+    )

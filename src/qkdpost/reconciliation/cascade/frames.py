@@ -19,7 +19,7 @@ from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
 from qkdpost.threads import each, threads_for_good
 
-__all__ = ["NOTHING", "Block", "FrameBatch", "Shared"]
+__all__ = ["NOTHING", "Block", "FrameBatch", "Shared", "frames_apart"]
 
 # Bits in work at once. Of a frame there are trees of 2 bits for each bit and each pass but those of halves, and for
 # the few frames that need a subset searched, 2 bits for each bit and such pass: about a byte for each bit in work. The
@@ -245,7 +245,7 @@ class Block:
 
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
-            begun = each(put_to_work, _shares(span))
+            begun = each(put_to_work, _shares(span, threads_for_good()))
             parts += each(lambda batch: batch.ask(NOTHING.words, NOTHING.words, 0), begun)
             self._work += begun
         return concatenate(parts)
@@ -259,8 +259,17 @@ class Block:
         self.frame_errors[where] = batch.column(parity.ERRORS)
 
 
-def _shares(span: range) -> list[range]:
-    """Divide frames into as many batches as there are threads for them all the time, each of a few frames at least."""
-    count = max(1, min(threads_for_good(), len(span) // _FRAMES_WORTH_A_THREAD))
+def frames_apart(block_bits: int, frame_bits: int, threads: int) -> list[range]:
+    """Divide the frames of a block both of whose sides are in one process, for a conversation in each thread.
+
+    What comes out is the same, unless the block is so long that its frames are taken up one after another: they would
+    begin in other rounds, and so none are returned.
+    """
+    return _shares(range(-(-block_bits // frame_bits)), threads) if block_bits <= _BITS_IN_WORK else []
+
+
+def _shares(span: range, threads: int) -> list[range]:
+    """Divide frames among threads, a few frames to each at least."""
+    count = max(1, min(threads, len(span) // _FRAMES_WORTH_A_THREAD))
     bounds = [span.start + len(span) * share // count for share in range(count + 1)]
     return [range(*pair) for pair in itertools.pairwise(bounds)]
