@@ -218,7 +218,7 @@ def cascade() -> Answers:
             missing = parameters.frame_bits - len(wrong)
             wrong += [0] * missing if 64 * missing <= parameters.frame_bits else []
             sizes, seed = parameters.for_length(len(wrong)), octets("Cascade seed", 32)
-            said = cascade_twin.cascade(wrong, sizes, seed, parameters.quarters_from)
+            said = cascade_twin.cascade(wrong, sizes, seed, parameters.hurry_from, parameters.hurry_doubles)
             assert len(said.corrected) == sum(wrong)
             parities.append(said.parities)
             errors.append(len(said.corrected))

@@ -5,7 +5,10 @@ It works on the error pattern alone (the difference of both strings), for that i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 
 from reference import shared_random
 
@@ -56,23 +59,20 @@ def passes_for(block_bits: tuple[int, ...], length: int, seed: bytes) -> list[Pa
     return passes
 
 
-def halves(kind: str, order: list[int], piece: Piece) -> tuple[Piece, Piece] | None:
-    """Divide a piece, or return None if it holds one place only."""
+def cut(kind: str, order: list[int], piece: Piece, parts: int) -> list[Piece]:
+    """Cut a piece in `parts`, or fewer if it is short, the first ones the longer; one part if it cannot be cut."""
     size = piece.end - piece.start
-    if kind != "subset":
-        if size == 1:
-            return None
-        middle = piece.start + (size + 1) // 2
-        left = order[piece.start : middle]
-        return Piece(piece.start, middle, left), Piece(middle, piece.end, order[middle : piece.end])
-    if size <= 64:
-        if len(piece.members) <= 1:
-            return None
-        middle = piece.members[(len(piece.members) + 1) // 2 - 1] + 1
-    else:
-        middle = piece.start + (size + 1) // 2
-    left, right = [i for i in piece.members if i < middle], [i for i in piece.members if i >= middle]
-    return Piece(piece.start, middle, left), Piece(middle, piece.end, right)
+    by_members = kind == "subset" and size <= 64
+    count = len(piece.members) if by_members else math.ceil(size / 32) if kind == "subset" else size
+    parts = max(1, min(parts, count))
+    ends = [piece.start + math.ceil(Fraction(size * number, parts)) for number in range(1, parts)]
+    if by_members:
+        ends = [piece.members[math.ceil(Fraction(count * number, parts)) - 1] + 1 for number in range(1, parts)]
+    cut_at = [piece.start, *ends, piece.end]
+    return [
+        Piece(start, end, [i for i in piece.members if start <= i < end] if kind == "subset" else order[start:end])
+        for start, end in pairwise(cut_at)
+    ]
 
 
 class Run:
@@ -90,38 +90,39 @@ class Run:
         self.left[position] ^= 1
         self.transcript.corrected.append(position)
 
-    def search(self, first: Pass, quartered: bool) -> None:
-        """Halve every odd piece of `first`, and short ones of other passes, or cut them in four; correct what is found.
+    def search(self, first: Pass, most_parts: int) -> None:
+        """Halve every odd piece of `first`, and short ones of other passes, or cut them in more parts, 32 at most.
 
-        All is corrected at the end.
+        They are cut in the largest power of two that makes no more than `most_parts` in all, or in two. What is found
+        is corrected at the end.
         """
+        known = [one for one in self.passes if one.known]
+        wanted = [
+            piece
+            for one in known
+            for piece in one.pieces
+            if self.odd(piece) and (one is first or piece.end - piece.start <= 16)
+        ]
+        parts = max([2, *(many for many in (4, 8, 16, 32) if many * len(wanted) <= most_parts)])
         found: list[Piece] = []
-        limit = self.transcript.parities + max(0, len(self.left) - (3 if quartered else 1))
-        for one in self.passes:
-            if not one.known:
-                break
+        limit = self.transcript.parities + max(0, len(self.left) - (parts - 1))
+        for one in known:
             pieces: list[Piece] = []
             for piece in one.pieces:
-                wanted = self.odd(piece) and (one is first or piece.end - piece.start <= 16)
-                room = self.transcript.parities <= limit
-                parts = self.divided(one, piece, quartered) if wanted and room else [piece]
-                pieces += parts
-                if len(parts) > 1:
-                    found += [part for part in parts if self.odd(part) and halves(one.kind, one.order, part) is None]
+                asked = any(piece is other for other in wanted) and self.transcript.parities <= limit
+                fresh = cut(one.kind, one.order, piece, parts) if asked else [piece]
+                self.transcript.parities += len(fresh) - 1
+                pieces += fresh
+                if len(fresh) > 1:
+                    found += [part for part in fresh if self.odd(part) and self.single(one, part)]
             one.pieces = pieces
         for piece in found:
             # Two passes may have found the same error.
             if self.odd(piece):
                 self.correct(piece.members[0])
 
-    def divided(self, one: Pass, piece: Piece, quartered: bool) -> list[Piece]:
-        """Ask for the left half of a piece, and perhaps for the left halves of both halves; return the parts."""
-        parts = [piece]
-        for _ in range(2 if quartered else 1):
-            pairs = [halves(one.kind, one.order, part) or (part,) for part in parts]
-            self.transcript.parities += sum(len(pair) == 2 for pair in pairs)
-            parts = [part for pair in pairs for part in pair]
-        return parts
+    def single(self, one: Pass, piece: Piece) -> bool:
+        return len(cut(one.kind, one.order, piece, 2)) == 1
 
     def begin(self, fresh: list[Pass]) -> None:
         """Ask the blocks of the next pass, or of all subset passes in a row."""
@@ -131,12 +132,16 @@ class Run:
             self.transcript.parities += len(one.pieces) - (one.kind == "permuted")
         for one in fresh[:count]:
             for piece in one.pieces:
-                if self.odd(piece) and halves(one.kind, one.order, piece) is None:
+                if self.odd(piece) and self.single(one, piece):
                     self.correct(piece.members[0])
 
 
 def cascade(
-    errors: list[int], block_bits: tuple[int, ...], seed: bytes, quarters_from: int | None = None
+    errors: list[int],
+    block_bits: tuple[int, ...],
+    seed: bytes,
+    hurry_from: int | None = None,
+    hurry_doubles: int = 10,
 ) -> Transcript:
     """Run Cascade on one frame whose error pattern is `errors` (0 or 1 for each position)."""
     run = Run(errors, block_bits, seed)
@@ -144,7 +149,8 @@ def cascade(
         known = [one for one in run.passes if one.known]
         odd = next((one for one in known if any(map(run.odd, one.pieces))), None)
         if odd is not None:
-            run.search(odd, quarters_from is not None and run.transcript.rounds >= quarters_from)
+            late = -1 if hurry_from is None else run.transcript.rounds - hurry_from
+            run.search(odd, 0 if late < 0 else min(32, 4 * 2 ** (late // hurry_doubles)))
         elif len(known) < len(run.passes):
             run.begin(run.passes[len(known) :])
         else:

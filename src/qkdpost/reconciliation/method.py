@@ -148,8 +148,8 @@ _ROUNDS: dict[CascadeSet, tuple[int, int]] = {
     "optimised": (200, 2_000),
     "power-of-two": (900, 1_000),
     "near-optimal": (500, 45),
-    "balanced": (250, 200),
-    "few-rounds": (135, 2_500),
+    "balanced": (220, 250),
+    "few-rounds": (95, 1_500),
 }
 
 

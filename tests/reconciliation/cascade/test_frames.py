@@ -12,6 +12,7 @@ from qkdpost._kernels.cascade import trees
 from qkdpost.bits import Bits
 from qkdpost.reconciliation import CascadeOutcome, CascadeParameters, parameters_for, run_cascade
 from qkdpost.reconciliation.cascade import frames
+from qkdpost.reconciliation.cascade.parameters import NEVER
 from qkdpost.threads import sharing
 
 SEED = bytes(range(32))
@@ -98,15 +99,18 @@ def test_a_peer_that_lies_cannot_lengthen_the_block() -> None:
     assert len(end.value.value.bits) == 1020
 
 
-@pytest.mark.parametrize("quarters_from", [None, 0, 1, 3])
+@pytest.mark.parametrize("hurry", [None, (0, 1), (1, 1), (3, 2), (0, NEVER)])
 @pytest.mark.parametrize("block_bits", [(4, 32), (8, 16, 32, 32, 32, 32)])
 @pytest.mark.parametrize("lies", [0.5, 1.0])
 def test_a_peer_that_lies_cannot_fill_the_lists(
-    quarters_from: int | None, block_bits: tuple[int, ...], lies: float
+    hurry: tuple[int, int] | None, block_bits: tuple[int, ...], lies: float
 ) -> None:
     """Whatever it says, the ranges that are listed and the parities that are asked have the room that was told."""
     rng = np.random.default_rng(4)
-    parameters = CascadeParameters(name="x", frame_bits=64, block_bits=block_bits, quarters_from=quarters_from)
+    start, doubles = hurry or (None, 1)
+    parameters = CascadeParameters(
+        name="x", frame_bits=64, block_bits=block_bits, hurry_from=start, hurry_doubles=doubles
+    )
     own = Bits.from_array(rng.integers(0, 2, 3 * 64, dtype=np.uint8))
     batch = frames.FrameBatch(frames.Shared(parameters, 64, SEED), own, range(3), 0, correcting=True)
     asked, told = Bits.zeros(0), Bits.zeros(0)
@@ -120,6 +124,31 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
             assert not first
             return
         told = asked ^ Bits.from_array((rng.random(end) < lies).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["balanced", "few-rounds", "original"])
+@pytest.mark.parametrize(("lies", "consistent"), [(0.1, False), (1.0, False), (0.5, True), (1.0, True)])
+def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent: bool) -> None:
+    """A frame ends where passes contradict each other; a peer that never does so has but another string."""
+    rng = np.random.default_rng(5)
+    length = 2048
+    shared = frames.Shared(parameters_for(name, 10_000, length), length, SEED)
+    own = Bits.from_array(rng.integers(0, 2, length, dtype=np.uint8))
+    other = own ^ Bits.from_array((rng.random(length) < lies).astype(np.uint8))
+    batch, twin = (frames.FrameBatch(shared, bits, range(1), 0, correcting=True) for bits in (own, other))
+    mine = theirs = Bits.zeros(0)
+    parities = 0
+    while parities == 0 or len(mine):
+        said = batch.ask(mine.words, theirs.words, 0)
+        if consistent:
+            theirs = twin.ask(theirs.words, mine.words, 0)
+        else:
+            theirs = said ^ Bits.from_array((rng.random(len(said)) < lies).astype(np.uint8))
+        mine = said
+        parities += len(mine)
+    assert parities <= 3 * length
+    # Four lists of words of eight bytes.
+    assert 4 * 8 * batch._capacity <= 200 * length
 
 
 def test_frames_are_divided_among_threads() -> None:

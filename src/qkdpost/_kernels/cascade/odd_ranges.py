@@ -1,6 +1,6 @@
 """Lists of odd ranges of a frame: one word for each, in the order of passes, then of places.
 
-A word is 2^48 pass + 2^24 start + end, and ASKED_RANGE more if the parity of its left half was asked.
+A word is 2^48 pass + 2^24 start + end, and ASKED_RANGE more if parities of parts of it were asked.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from qkdpost._kernels.cascade.blocks import ask_blocks, blocks_of, learn_blocks
 from qkdpost._kernels.cascade.corrections import correct_found, prefetch_found
 from qkdpost._kernels.cascade.odd_ranges import merge_turned
-from qkdpost._kernels.cascade.searching import ask_ranges, learn_halves, learn_quarters
+from qkdpost._kernels.cascade.searching import ask_ranges, learn_ranges
 from qkdpost._kernels.cascade.trees import (
     ACTIVE,
     ACTIVE_AT,
@@ -20,23 +20,26 @@ from qkdpost._kernels.cascade.trees import (
     DONE,
     FOUND,
     FRAME_WORDS,
-    HALVES,
+    GIVEN_UP,
     HEADERS_AT,
+    HURRY_DOUBLES,
+    HURRY_FROM,
     KIND,
     LENGTH,
     LIST,
     LISTED,
+    MOST_PARTS,
+    NOTHING,
     PARITIES,
     PASSES,
     PASSES_AT,
-    QUARTERS,
-    QUARTERS_FROM,
     ROOM,
     ROUND,
     SPACE,
     STARTED,
     SUBSET,
     TREES_AT,
+    USED,
     Integers,
     Orders,
     Words,
@@ -65,17 +68,19 @@ def learn(
     answer: Words,
     read: int,
 ) -> tuple[int, int, int]:
-    """Take in what a frame was told; list what is odd, and what was found, as `learn_halves` does."""
+    """Take in what a frame was told; list what is odd, and what was found, as `learn_ranges` does."""
     columns = plan[HEADERS_AT] + COLUMNS * frame
     trees = plan[TREES_AT] + plan[FRAME_WORDS] * frame
     said = signed(cells[columns + ASKED])
     first_kept, first_found = kept, found
     if said == BLOCKS:
         kept, found, read = learn_blocks(cells, plan, columns, trees, ranges, kept, found, own, answer, read)
-    elif said == HALVES:
-        kept, found, read = learn_halves(cells, plan, columns, trees, ranges, source, kept, found, own, answer, read)
-    elif said == QUARTERS:
-        kept, found, read = learn_quarters(cells, plan, columns, trees, ranges, source, kept, found, own, answer, read)
+    elif said == GIVEN_UP:
+        read += signed(cells[columns + LISTED])
+    elif said != NOTHING:
+        kept, found, read = learn_ranges(
+            cells, plan, columns, trees, ranges, source, said, kept, found, own, answer, read
+        )
     cells[columns + LISTED] = np.uint64(kept - first_kept)
     cells[columns + FOUND] = np.uint64(found - first_found)
     prefetch_found(cells, plan, orders, trees, ranges, first_found, found)
@@ -101,15 +106,20 @@ def ask(
         The end of the room that the frame needs for what it is told; the parities written so far.
     """
     before = written
-    quartering = signed(cells[ROUND]) >= plan[QUARTERS_FROM]
-    end, written = ask_ranges(cells, plan, trees, ranges, source, source_end, target, parities, written, quartering)
+    most = most_parts(plan, signed(cells[ROUND]))
+    end, written, parts, at_odds = ask_ranges(
+        cells, plan, trees, ranges, source, source_end, target, parities, written, most
+    )
+    cells[columns + PARITIES] += np.uint64(written - before)
+    if at_odds:
+        give_up(cells, plan, columns, written - before)
+        return target, written
     cells[columns + LISTED] = np.uint64(end - target)
     cells[columns + SPACE] = np.uint64(end - target)
     if written > before:
-        cells[columns + ASKED] = np.uint64(QUARTERS if quartering else HALVES)
-        cells[columns + PARITIES] += np.uint64(written - before)
-        # Of a range that is cut in four up to three parts are odd.
-        cells[columns + SPACE] = np.uint64((3 if quartering else 1) * (end - target))
+        cells[columns + ASKED] = np.uint64(parts)
+        # A range leaves one odd half, or of many parts perhaps all.
+        cells[columns + SPACE] += np.uint64(written - before if parts > 2 else 0)
     elif signed(cells[columns + STARTED]) < plan[PASSES]:
         written = ask_blocks(cells, plan, columns, trees, parities, written)
     else:
@@ -118,19 +128,36 @@ def ask(
 
 
 @inlined_kernel
+def give_up(cells: Words, plan: Integers, columns: int, asked: int) -> None:
+    """Let a frame go whose peer lies, so that it ends and lists no more; `asked` parities of it are on their way."""
+    cells[columns + ASKED] = np.uint64(GIVEN_UP)
+    cells[columns + LISTED] = np.uint64(asked)
+    cells[columns + SPACE] = np.uint64(0)
+    cells[columns + STARTED] = np.uint64(plan[PASSES])
+
+
+@inlined_kernel
+def most_parts(plan: Integers, number: int) -> int:
+    """Return how many parts a frame may make of its ranges in round `number`, or 0 where they are halved."""
+    late = number - plan[HURRY_FROM]
+    return 0 if late < 0 else min(MOST_PARTS, 4 << min(MOST_PARTS, late // plan[HURRY_DOUBLES]))
+
+
+@inlined_kernel
 def room_after(cells: Words, plan: Integers, columns: int, asked: int) -> int:
     """Return how many ranges a frame may have in any list of the next round, and how many parities it may ask in it.
 
-    `asked` parities name no more single members, or twice as many where ranges are cut in four. Where they are in the
-    next round, three parities are asked of a range, and three words left for it.
+    `asked` parities name no more single members than there are parts, each of which turns a range in every pass; but
+    there are no more ranges than parities were asked of the frame, and one in each pass.
     """
     started = signed(cells[columns + STARTED])
     following = 0
     if started < plan[PASSES]:
         following = plan[PASSES] if plan[row_of(started) + KIND] == SUBSET else blocks_of(plan, started)
-    single = 2 * asked if signed(cells[ROUND]) >= plan[QUARTERS_FROM] else asked
-    parts = 3 if signed(cells[ROUND]) + 1 >= plan[QUARTERS_FROM] else 1
-    return parts * (signed(cells[columns + SPACE]) + (single + 1) * started + following)
+    space = signed(cells[columns + SPACE])
+    single = min(space, 2 * asked)
+    odd = min(space + single * started, signed(cells[columns + PARITIES]) + started)
+    return max(odd + most_parts(plan, signed(cells[ROUND]) + 1), single * started, following)
 
 
 @lean_kernel
@@ -165,6 +192,7 @@ def advance(
     capacity = ranges.size // 4
     source = capacity * signed(cells[LIST])
     target = capacity - source
+    first_target = target
     cells[LIST] ^= np.uint64(1)
     active = signed(cells[ACTIVE])
     still_active = plan[ACTIVE_AT]
@@ -199,6 +227,7 @@ def advance(
                 room += room_after(cells, plan, columns, written - asked)
     cells[ACTIVE] = np.uint64(still_active - plan[ACTIVE_AT])
     cells[ROOM] = np.uint64(room)
+    cells[USED] = np.uint64(target - first_target)
     cells[ROUND] += np.uint64(1)
     return written
 
@@ -206,7 +235,7 @@ def advance(
 def warm() -> None:
     """Compile every kernel of this file."""
     plan = np.zeros(PASSES_AT + 8, dtype=np.int64)
-    plan[[LENGTH, PASSES]] = 1, 2
+    plan[[LENGTH, PASSES, HURRY_DOUBLES]] = 1, 2, 1
     cells, stream = np.zeros(64, dtype=np.uint64), np.zeros(1, dtype=np.uint64)
     own = stream.copy()
     own.flags.writeable = False

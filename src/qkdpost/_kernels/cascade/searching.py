@@ -1,19 +1,21 @@
 """Searching odd ranges: the parities that are asked of them, and what the peer's tell.
 
-A range that is asked is halved, or, once a frame has taken many rounds, cut in four: then the left quarters of both
-halves are asked at once with the left half, so that a search takes half the rounds and discloses half as much again.
+A range that is asked is halved, or, once a frame has taken many rounds, cut in 4, 8 ... `MOST_PARTS` parts of equal
+length at once. The parity of the last part is not asked: it follows.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from qkdpost._kernels.bits.counting import ones
+from qkdpost._kernels.bits.counting import ones, trailing_zeros
 from qkdpost._kernels.cascade.odd_ranges import ASKED_RANGE, end_of, pass_of, range_word, start_of
 from qkdpost._kernels.cascade.trees import (
     KIND,
     LENGTH,
     LISTED,
+    MOST_PARTS,
+    SPACE,
     SPLIT,
     STRIDE,
     SUBSET,
@@ -24,7 +26,6 @@ from qkdpost._kernels.cascade.trees import (
     mask_of,
     masked_parity,
     members,
-    middle_of_subset,
     put_bit,
     range_parity,
     row_of,
@@ -33,34 +34,90 @@ from qkdpost._kernels.cascade.trees import (
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel
 
-__all__ = ["ask_ranges", "learn_halves", "learn_quarters"]
+__all__ = ["ask_ranges", "learn_ranges"]
 
 # An odd range up to this long is searched whatever else is asked: it seldom holds what another search is after.
 SHORT = 16
 
 
 @inlined_kernel
-def middle_of(cells: Words, plan: Integers, index: int, start: int, end: int) -> int:
-    """Return where a range is divided, the left half the longer, or `start` if it has one member (or none)."""
-    if plan[row_of(index) + KIND] == SUBSET:
-        return middle_of_subset(cells, mask_of(plan, index), start, end)
-    return start + ((end - start + 1) >> 1) if end - start > 1 else start
+def parts_for(ranges: Words, source: int, source_end: int, most: int) -> int:
+    """Return into how many parts the ranges that are asked are cut: two, or more if these are `most` at most in all."""
+    if most == 0:
+        return 2
+    asked = 0
+    for at in range(source, source_end):
+        short = end_of(ranges[at]) - start_of(ranges[at]) <= SHORT
+        asked += signed(short | (pass_of(ranges[at]) == pass_of(ranges[source])))
+    parts = 2
+    while parts < MOST_PARTS and asked > 0 and 2 * parts * asked <= most:
+        parts *= 2
+    return parts
+
+
+@inlined_kernel
+def parts_of(cells: Words, plan: Integers, index: int, start: int, end: int, parts: int) -> int:
+    """Return into how many parts a range is cut: `parts`, or fewer, so that none is empty.
+
+    A range of a subset is cut by length, into parts of some twenty places or more; within 64 places, by members.
+    """
+    if plan[row_of(index) + KIND] != SUBSET:
+        return min(parts, end - start)
+    if end - start > 64:
+        return min(parts, (end - start + 31) >> 5)
+    return min(parts, ones(members(cells, mask_of(plan, index), start, end)))
+
+
+@inlined_kernel
+def part_end(cells: Words, plan: Integers, index: int, start: int, end: int, count: int, number: int) -> int:
+    """Return where part `number` of `count`, 1 <= number < count, of a range ends; the first parts are the longer."""
+    if plan[row_of(index) + KIND] != SUBSET or end - start > 64:
+        return start + ((end - start) * number + count - 1) // count
+    word = members(cells, mask_of(plan, index), start, end)
+    for _ in range((ones(word) * number - 1) // count):
+        word &= word - np.uint64(1)
+    return start + trailing_zeros(word) + 1
+
+
+@inlined_kernel
+def ask_parts(
+    cells: Words,
+    plan: Integers,
+    trees: int,
+    index: int,
+    start: int,
+    end: int,
+    parts: int,
+    parities: Words,
+    written: int,
+) -> int:
+    """Ask for all parts of a range but the last; return the parities written so far."""
+    count = parts_of(cells, plan, index, start, end, parts)
+    first = start
+    for number in range(1, count):
+        last = part_end(cells, plan, index, start, end, count, number)
+        if plan[row_of(index) + KIND] == SUBSET:
+            parity = masked_parity(cells, trees, mask_of(plan, index), first, last)
+        else:
+            parity = range_parity(cells, trees + plan[row_of(index) + TREE], first, last)
+        put_bit(parities, written, parity)
+        written += 1
+        first = last
+    return written
 
 
 @inlined_kernel
 def ask_half(
     cells: Words, plan: Integers, trees: int, index: int, start: int, end: int, parities: Words, written: int
-) -> tuple[int, int]:
-    """Ask for the left half of a range that can be divided; return its middle, and the parities written so far."""
-    middle = middle_of(cells, plan, index, start, end)
-    if middle == start:
-        return middle, written
+) -> int:
+    """Do what `ask_parts` does with two parts, the sooner."""
     if plan[row_of(index) + KIND] == SUBSET:
-        parity = masked_parity(cells, trees, mask_of(plan, index), start, middle)
-    else:
-        parity = range_parity(cells, trees + plan[row_of(index) + TREE], start, middle)
-    put_bit(parities, written, parity)
-    return middle, written + 1
+        return ask_parts(cells, plan, trees, index, start, end, 2, parities, written)
+    if end - start < 2:
+        return written
+    middle = start + ((end - start + 1) >> 1)
+    put_bit(parities, written, range_parity(cells, trees + plan[row_of(index) + TREE], start, middle))
+    return written + 1
 
 
 @inlined_kernel
@@ -74,15 +131,20 @@ def ask_ranges(
     target: int,
     parities: Words,
     written: int,
-    quartering: bool,
-) -> tuple[int, int]:
-    """List at `target` what is odd, and ask for halves or quarters; return the list's end and the parities so far.
+    most: int,
+) -> tuple[int, int, int, bool]:
+    """List at `target` what is odd, and ask for parts of it, but for no more parities than the frame has bits.
 
-    Asked are all ranges of the earliest pass that has any, and the short ones of all passes, but no more than the frame
-    has bits.
+    Asked are all ranges of the earliest pass that has any, and the short ones of all passes.
+
+    Returns:
+        The list's end; the parities written so far; into how many parts ranges are cut: more than two only if that
+        makes no more than `most` of them; whether what the peer said of a single member is at odds with other passes.
     """
+    at_odds = False
+    parts = parts_for(ranges, source, source_end, most)
     earliest = -1
-    limit = written + max(0, plan[LENGTH] - (3 if quartering else 1))
+    limit = written + max(0, (plan[LENGTH] if parts == 2 else min(plan[LENGTH], most)) - (parts - 1))
     for at in range(source, source_end):
         word = ranges[at]
         index, start, end = pass_of(word), start_of(word), end_of(word)
@@ -91,26 +153,26 @@ def ask_ranges(
             target += 1
             continue
         before = written
-        middle, written = ask_half(cells, plan, trees, index, start, end, parities, written)
-        # A single member at odds with another pass: only a peer that lies brings this about.
+        if parts == 2:
+            written = ask_half(cells, plan, trees, index, start, end, parities, written)
+        else:
+            written = ask_parts(cells, plan, trees, index, start, end, parts, parities, written)
         if written == before:
+            at_odds = True
             continue
-        if quartering:
-            _, written = ask_half(cells, plan, trees, index, start, middle, parities, written)
-            _, written = ask_half(cells, plan, trees, index, middle, end, parities, written)
         earliest = index if earliest < 0 else earliest
         ranges[target] = word | ASKED_RANGE
         target += 1
-    return target, written
+    return target, written, parts, at_odds
 
 
 @inlined_kernel
-def divide(cells: Words, plan: Integers, trees: int, index: int, middle: int) -> None:
-    """Let a range start at `middle`."""
+def divide(cells: Words, plan: Integers, trees: int, index: int, place: int) -> None:
+    """Let a range start at `place`."""
     tree = trees + plan[row_of(index) + TREE]
     if plan[row_of(index) + KIND] == SUBSET:
         tree = tree_of_subset(cells, plan, trees, index)
-    cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
+    cells[tree + STRIDE * (place >> 6) + SPLIT] |= np.uint64(1) << np.uint64(place & 63)
 
 
 @inlined_kernel
@@ -129,13 +191,44 @@ def list_odd(
 
 
 @inlined_kernel
-def learn_halves(
+def learn_parts(
+    cells: Words,
+    plan: Integers,
+    trees: int,
+    ranges: Words,
+    asked: np.uint64,
+    parts: int,
+    kept: int,
+    found: int,
+    own: Words,
+    answer: Words,
+    read: int,
+) -> tuple[int, int, int]:
+    """Cut a range that was asked into its parts, and list those that are odd, as `learn_ranges`."""
+    index, start, end = pass_of(asked), start_of(asked), end_of(asked)
+    count = parts_of(cells, plan, index, start, end, parts)
+    first, last_odd = start, np.uint64(1)
+    for number in range(1, count):
+        place = part_end(cells, plan, index, start, end, count, number)
+        divide(cells, plan, trees, index, place)
+        odd = get_bit(own, read) ^ get_bit(answer, read)
+        read += 1
+        kept, found = list_odd(cells, plan, ranges, index, first, place, odd, kept, found)
+        first = place
+        last_odd ^= odd
+    kept, found = list_odd(cells, plan, ranges, index, first, end, last_odd, kept, found)
+    return kept, found, read
+
+
+@inlined_kernel
+def learn_ranges(
     cells: Words,
     plan: Integers,
     columns: int,
     trees: int,
     ranges: Words,
     source: int,
+    parts: int,
     kept: int,
     found: int,
     own: Words,
@@ -147,21 +240,21 @@ def learn_halves(
     Returns:
         The ends of both lists, and how many parities are read by now.
     """
-    for at in range(source, source + signed(cells[columns + LISTED])):
+    listed = signed(cells[columns + LISTED])
+    if parts > 2:
+        source = make_way(ranges, source, listed, signed(cells[columns + SPACE]) - listed)
+    for at in range(source, source + listed):
         asked = ranges[at]
         if asked < ASKED_RANGE:
             ranges[kept] = asked
             kept += 1
             continue
+        index, start, end = pass_of(asked), start_of(asked), end_of(asked)
+        if parts > 2 or plan[row_of(index) + KIND] == SUBSET:
+            kept, found, read = learn_parts(cells, plan, trees, ranges, asked, parts, kept, found, own, answer, read)
+            continue
         left_odd = get_bit(own, read) ^ get_bit(answer, read)
         read += 1
-        index, start, end = pass_of(asked), start_of(asked), end_of(asked)
-        if plan[row_of(index) + KIND] == SUBSET:
-            middle = middle_of(cells, plan, index, start, end)
-            divide(cells, plan, trees, index, middle)
-            first, last = (start, middle) if left_odd else (middle, end)
-            kept, found = list_odd(cells, plan, ranges, index, first, last, np.uint64(1), kept, found)
-            continue
         middle = start + ((end - start + 1) >> 1)
         tree = trees + plan[row_of(index) + TREE]
         cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
@@ -179,74 +272,8 @@ def learn_halves(
 
 
 @inlined_kernel
-def learn_half(
-    cells: Words,
-    plan: Integers,
-    trees: int,
-    ranges: Words,
-    index: int,
-    start: int,
-    end: int,
-    odd: np.uint64,
-    kept: int,
-    found: int,
-    own: Words,
-    answer: Words,
-    read: int,
-) -> tuple[int, int, int]:
-    """Divide a half of known parity into quarters, and list those that are odd, or the half, as `learn_quarters`."""
-    middle = middle_of(cells, plan, index, start, end)
-    if middle > start:
-        left_odd = get_bit(own, read) ^ get_bit(answer, read)
-        read += 1
-        divide(cells, plan, trees, index, middle)
-        kept, found = list_odd(cells, plan, ranges, index, start, middle, left_odd, kept, found)
-        start = middle
-        odd ^= left_odd
-    kept, found = list_odd(cells, plan, ranges, index, start, end, odd, kept, found)
-    return kept, found, read
-
-
-@inlined_kernel
-def learn_quarters(
-    cells: Words,
-    plan: Integers,
-    columns: int,
-    trees: int,
-    ranges: Words,
-    source: int,
-    kept: int,
-    found: int,
-    own: Words,
-    answer: Words,
-    read: int,
-) -> tuple[int, int, int]:
-    """Cut the ranges that were asked in four; list what is odd at `kept`, at `found` what has a single member.
-
-    Of one range up to three are odd: the list is moved out of their way before.
-
-    Returns:
-        The ends of both lists, and how many parities are read by now.
-    """
-    moved = 3 * (ranges.size // 4)
-    listed = signed(cells[columns + LISTED])
-    for at in range(listed):
-        ranges[moved + at] = ranges[source + at]
-    for at in range(moved, moved + listed):
-        asked = ranges[at]
-        if asked < ASKED_RANGE:
-            ranges[kept] = asked
-            kept += 1
-            continue
-        index, start, end = pass_of(asked), start_of(asked), end_of(asked)
-        left_odd = get_bit(own, read) ^ get_bit(answer, read)
-        read += 1
-        middle = middle_of(cells, plan, index, start, end)
-        divide(cells, plan, trees, index, middle)
-        for half in range(2):
-            first, last = (middle, end) if half else (start, middle)
-            odd = left_odd ^ np.uint64(half)
-            kept, found, read = learn_half(
-                cells, plan, trees, ranges, index, first, last, odd, kept, found, own, answer, read
-            )
-    return kept, found, read
+def make_way(ranges: Words, source: int, listed: int, ahead: int) -> int:
+    """Move a list to the end of its space, where nothing that its ranges leave overtakes it; return where it starts."""
+    for at in range(source + listed - 1, source - 1, -1):
+        ranges[at + ahead] = ranges[at]
+    return source + ahead

@@ -9,7 +9,7 @@ every pass. A pass is one of three kinds:
 - subset: ranges of the frame of which only the bits under a mask count. The other half needs no ranges of its own: its
   parity is that of the frame less that of the mask.
 
-`plan` (int64) says what is done: the columns LENGTH ... QUARTERS_FROM, then BLOCK, KIND, WHICH (permutation or mask)
+`plan` (int64) says what is done: the columns LENGTH ... HURRY_DOUBLES, then BLOCK, KIND, WHICH (permutation or mask)
 and TREE of each pass. `orders` (uint32) holds for each permutation the position in the frame of each of its places,
 then for each position its place under every permutation. Everything else lies in `cells` (uint64, secret):
 
@@ -52,13 +52,16 @@ __all__ = [
     "FRAMES",
     "FRAME_WORDS",
     "FREE",
-    "HALVES",
+    "GIVEN_UP",
     "HEADERS_AT",
+    "HURRY_DOUBLES",
+    "HURRY_FROM",
     "KIND",
     "LENGTH",
     "LIST",
     "LISTED",
     "MASKS",
+    "MOST_PARTS",
     "NATURAL",
     "NOTHING",
     "OWN",
@@ -68,8 +71,6 @@ __all__ = [
     "PASS_COLUMNS",
     "PERMUTED",
     "PERMUTED_PASSES",
-    "QUARTERS",
-    "QUARTERS_FROM",
     "ROOM",
     "ROUND",
     "SEEN_AT",
@@ -80,6 +81,7 @@ __all__ = [
     "SUBSET",
     "TREE",
     "TREES_AT",
+    "USED",
     "WHICH",
     "Integers",
     "Orders",
@@ -90,7 +92,6 @@ __all__ = [
     "mask_of",
     "masked_parity",
     "members",
-    "middle_of_subset",
     "put_bit",
     "range_end",
     "range_parity",
@@ -117,24 +118,26 @@ Orders = NDArray[np.uint32]
     SEEN_AT,
     TREES_AT,
     FRAME_WORDS,
-    QUARTERS_FROM,
-) = range(11)
-PASSES_AT = 11
+    HURRY_FROM,
+    HURRY_DOUBLES,
+) = range(12)
+PASSES_AT = 12
 # TREE is where in a frame's part a pass has its tree; for a subset, where that is written.
 BLOCK, KIND, WHICH, TREE = range(4)
 PASS_COLUMNS = 4
 NATURAL, PERMUTED, SUBSET = range(3)
 # Words of `cells`: where the next tree of a subset pass goes, how many frames still ask, how many ranges the next round
-# may need room for, which of two lists is the last one, how many rounds were taken.
-FREE, ACTIVE, ROOM, LIST, ROUND = range(5)
+# may need room for, which of two lists is the last one and how many words of it are in use, how many rounds were taken.
+FREE, ACTIVE, ROOM, LIST, USED, ROUND = range(6)
 MASKS = 8
 # Columns of a frame: passes begun; the first of those begun last; what was asked last; ranges in the list, and words
 # left for it; how many single members were found; totals of parities and errors.
 STARTED, FIRST, ASKED, LISTED, SPACE, FOUND, PARITIES, ERRORS = range(8)
 COLUMNS = 8
-# What ASKED may say: nothing asked yet, parities of whole blocks, of left halves, of left halves and the left quarters
-# of both halves, frame is done.
-NOTHING, BLOCKS, HALVES, QUARTERS, DONE = range(5)
+# What ASKED may say: nothing asked yet, parities of whole blocks, frame is done, or given up, and as many parities as
+# LISTED says are still to come; else into how many parts the ranges that were asked are cut, 2, 4 ... MOST_PARTS.
+NOTHING, BLOCKS, DONE, GIVEN_UP = 0, 1, 254, 255
+MOST_PARTS = 32
 # The words of 64 places of a tree.
 OWN, SPLIT = range(2)
 STRIDE = 2
@@ -224,23 +227,6 @@ def members(cells: Words, mask: int, start: int, end: int) -> np.uint64:
     if (end - 1) >> 6 != start >> 6:
         word |= cells[first + 1] << (np.uint64(64) - shift)
     return word & below(end - start)
-
-
-@inlined_kernel
-def middle_of_subset(cells: Words, mask: int, start: int, end: int) -> int:
-    """Return where a range of a subset is divided, or `start` if it has one member (or none).
-
-    A range is halved by length, the left half the longer; within 64 places, by members.
-    """
-    if end - start > 64:
-        return start + ((end - start + 1) >> 1)
-    word = members(cells, mask, start, end)
-    count = ones(word)
-    if count <= 1:
-        return start
-    for _ in range((count - 1) >> 1):
-        word &= word - np.uint64(1)
-    return start + trailing_zeros(word) + 1
 
 
 @inlined_kernel

@@ -14,14 +14,15 @@ corrected bit turns the parity of every known range that holds it. Three things 
 in benchmarks/quality:
 
 - a pass of half-frame blocks is a random subset, searched in the frame's own order;
-- from a round on that the set of block sizes names, an odd range is cut in four and not in two, so that frames which
-  have taken long take half of the rounds that they have left;
+- a frame that has taken long hurries: from a round on that its parameters name, odd ranges are cut in 4, 8, 16 or 32
+  parts at once and not in two, at first where that makes 4 parts in all, later 8, 16 and 32;
 - the parities of consecutive passes of this kind are asked in one round, since each is asked in any case.
 
-Frames do not wait for each other: a block takes the rounds of its slowest frame.
+Frames do not wait for each other: a block takes the rounds of its slowest frame. One that is told of an error where
+another pass has shown that there is none hears a peer that lies: it is given up, so that no peer can keep it going.
 
 Leakage: one bit for each parity asked, and no more for a frame than it has bits (`qkdpost.reconciliation.correction`).
-The last block of a pass after the first is not asked, nor is a right half.
+The last block of a pass after the first is not asked, nor is the last part of a range.
 Each host's messages are given by its peer's and by the error pattern; what that means for the key is explained in
 `qkdpost.dialogue.ledger`.
 """

@@ -23,7 +23,7 @@ __all__ = ["NOTHING", "Block", "FrameBatch", "Shared", "frames_apart"]
 
 # Bits in work at once. Of a frame there are trees of 2 bits for each bit and each pass but those of halves, and for
 # the few frames that need a subset searched, 2 bits for each bit and such pass: about a byte for each bit in work. The
-# lists of odd ranges have room for 1 to 2 bytes for each at 1 % errors, 5 at 3 %, 18 at 11 %.
+# lists of odd ranges have room for 1 byte for each at 1 % errors, 2 at 3 %, 8 at 11 %; whatever a peer says, for 150.
 _BITS_IN_WORK = 1 << 24
 # Parities asked in a round from which threads share it: some hundred microseconds of work, for each of which another
 # thread begins and ends some seventy microseconds late.
@@ -43,7 +43,8 @@ class Shared:
     def __init__(self, parameters: CascadeParameters, length: int, seed: bytes) -> None:
         self.length = length
         self.row_words = (length + 63) // 64
-        self.quarters_from = parameters.quarters_from
+        self.hurry_from = NEVER if parameters.hurry_from is None else parameters.hurry_from
+        self.hurry_doubles = parameters.hurry_doubles
         self.passes: list[tuple[int, int, int]] = []
         counts = [0, 0, 0]
         for index, block in enumerate(parameters.for_length(length)):
@@ -110,10 +111,11 @@ class FrameBatch:
 
     def _make_room(self) -> None:
         """Move the list of odd ranges to where there is room for what may be added."""
-        capacity, last = self._capacity, int(self._cells[parity.LIST])
+        last, used = int(self._cells[parity.LIST]), int(self._cells[parity.USED])
+        start = last * self._capacity
         self._capacity = 2 * self.room
         ranges = np.empty((4, self._capacity), dtype=np.uint64)
-        ranges[last, :capacity] = self._ranges[last * capacity : (last + 1) * capacity]
+        ranges[last, :used] = self._ranges[start : start + used]
         self._ranges = ranges.reshape(-1)
 
     def column(self, which: int) -> Words:
@@ -145,7 +147,8 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     plan[parity.SEEN_AT] = seen_at
     plan[parity.TREES_AT] = trees_at
     plan[parity.FRAME_WORDS] = frame_words
-    plan[parity.QUARTERS_FROM] = NEVER if shared.quarters_from is None else shared.quarters_from
+    plan[parity.HURRY_FROM] = shared.hurry_from
+    plan[parity.HURRY_DOUBLES] = shared.hurry_doubles
     trees = {parity.NATURAL: (0, 0), parity.PERMUTED: (tree_words, tree_words), parity.SUBSET: (records_at, 1)}
     rows = [(block, kind, which, trees[kind][0] + which * trees[kind][1]) for block, kind, which in shared.passes]
     # Trees of subset passes lie behind the frames; what is never made is never touched, and takes no memory.

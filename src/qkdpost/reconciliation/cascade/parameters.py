@@ -9,15 +9,20 @@ turns a block of the first pass, which shows another, and so on: a walk, each st
 searches. With blocks of a few errors many short walks go on at once; with blocks of a dozen errors there are few, and
 they are long. Long frames want small blocks: what is left over after two passes does not grow with the frame, and
 later passes, of one parity each, find it, but for a share that each of them halves: of frames of 10,000 bits at 3 %
-about one in 10,000 keeps an error. So from 2 % on frames of 2^16 with the set "balanced" take half of the rounds
-that frames of 2^14 with "near-optimal" take, or somewhat more, at the same efficiency (at 1 % five sixths);
-"few-rounds" a fifth or less (at 1 % a third), for 1 to 3 % more.
+about one in 10,000 keeps an error. So from 2 % on frames of 2^16 with the set "balanced" take two fifths to two
+thirds of the rounds that frames of 2^14 with "near-optimal" take, at the same efficiency (at 1 % three quarters);
+"few-rounds" a sixth or less (at 1 % three tenths), for 1 to 3 % more.
+
+A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
+few parities, and a search takes a round for every two to five halvings. So late frames hurry
+(`CascadeParameters.hurry_from`). The number of parts in all is bounded, for the sake of frames that are late because
+the error rate is higher than its estimate, and have many ranges left: these are halved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qkdpost.checks import whole_number, whole_numbers
 from qkdpost.errors import ConfigurationError
@@ -42,15 +47,18 @@ class CascadeParameters:
         name: what the set is called; one of `PARAMETER_SETS`, or a name of your own.
         frame_bits: the length of the frames that the sizes are meant for, 1 to 2^20.
         block_bits: block size of each pass, in bits; 1 to 63 passes, each size at least 1.
-        quarters_from: the round, counted from 0, from which a range that is searched is cut in four and not in two, so
-            that the slowest frames take half of the rounds they have left, and disclose half as much again in them.
-            None: ranges are always halved.
+        hurry_from: the round, counted from 0, from which a frame that still searches hurries: it may cut the ranges
+            that it searches into 4 parts in all at once, later 8, 16 and 32, each into the same power of two of them,
+            and halves them where that gives less than 4 each. So the slowest frames take fewer rounds, and disclose
+            more in them. None: ranges are always halved.
+        hurry_doubles: after how many rounds a frame that hurries may make twice as many parts, 1 to 2^40.
     """
 
     name: str
     frame_bits: int
     block_bits: tuple[int, ...]
-    quarters_from: int | None = None
+    hurry_from: int | None = None
+    hurry_doubles: int = 10
 
     def __post_init__(self) -> None:
         frame_bits = _frame_bits(self.frame_bits)
@@ -61,9 +69,11 @@ class CascadeParameters:
             )
         object.__setattr__(self, "frame_bits", frame_bits)
         object.__setattr__(self, "block_bits", block_bits)
-        if self.quarters_from is not None:
-            first = whole_number("quarters_from", self.quarters_from, most=NEVER, error=ConfigurationError)
-            object.__setattr__(self, "quarters_from", first)
+        doubles = whole_number("hurry_doubles", self.hurry_doubles, least=1, most=NEVER, error=ConfigurationError)
+        object.__setattr__(self, "hurry_doubles", doubles)
+        if self.hurry_from is not None:
+            first = whole_number("hurry_from", self.hurry_from, most=NEVER, error=ConfigurationError)
+            object.__setattr__(self, "hurry_from", first)
 
     def for_length(self, length: int) -> tuple[int, ...]:
         """Return the block sizes for a frame of `length` bits, which may be shorter than `frame_bits`.
@@ -95,9 +105,10 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
     frame_bits = _frame_bits(frame_bits)
     sizes = PARAMETER_SETS[name](max(qber_ppm, 10), frame_bits)
     clamped = tuple(min(size, frame_bits) for size in sizes)
-    return CascadeParameters(
-        name=name, frame_bits=frame_bits, block_bits=clamped, quarters_from=_QUARTERS_FROM.get(name)
-    )
+    own = CascadeParameters(name=name, frame_bits=frame_bits, block_bits=clamped)
+    if name == "balanced":
+        return replace(own, hurry_from=_late_for_balanced(max(qber_ppm, 10), clamped), hurry_doubles=20)
+    return replace(own, hurry_from=_LATE_FOR_FEW_ROUNDS) if name == "few-rounds" else own
 
 
 def _frame_bits(frame_bits: int) -> int:
@@ -194,9 +205,9 @@ _BALANCED = (
     (88_000, 8, 64),
     (177_000, 4, 64),
 )
-# ... and the most efficient pair that takes about 200 rounds, a hundred for most frames; from round 80 on the slowest
-# ones are searched by quarters, which leaves 100 to 150 (200 at 11 %) for 0 to 0.5 % more disclosed (1 % at 11 %).
-_QUARTERS_FROM = {"few-rounds": 80}
+# ... and the most efficient pair that takes about 200 rounds, a hundred for most frames; that the slowest hurry from
+# round 65 on leaves 95 to 115 (170 at 11 %) for 0 to 0.7 % more disclosed.
+_LATE_FOR_FEW_ROUNDS = 65
 _FEW_ROUNDS = (
     (2_600, 256, 512),
     (3_600, 128, 512),
@@ -215,6 +226,16 @@ _FEW_ROUNDS = (
 def _balanced(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
     """Blocks of about one error, then of 2 to 7, then halves: one more than the frame length has binary digits."""
     return (*_from_row(_BALANCED, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
+
+
+def _late_for_balanced(qber_ppm: int, sizes: tuple[int, ...]) -> int:
+    """Return the round from which few frames of the set "balanced" still search.
+
+    By measurement, the slowest of 64 frames takes about 110 rounds times the errors expected in a block of the first
+    pass times those in one of the second, from 0.3 to 11 %. About the slowest tenth hurries: a block then takes a tenth
+    fewer rounds, and no block as many as some did, for less than 0.1 % more disclosed.
+    """
+    return max(200, 110 * sizes[0] * sizes[1] * qber_ppm**2 // _MILLION**2 - 125)
 
 
 def _few_rounds(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
