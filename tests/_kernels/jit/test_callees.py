@@ -18,7 +18,7 @@ words = np.array([0x00F0_0000_0000_0000, 0xFF], dtype=np.uint64)
 words.flags.writeable = False
 print(longest_run(words, 128, np.uint64(0)))
 """
-WITHOUT = "import sys; sys.modules['qkdpost._kernels.jit.callees'] = None"
+WITHOUT = "import sys; sys.modules['qkdpost._kernels.jit.{}'] = None"
 
 
 @kernel
@@ -66,6 +66,6 @@ def test_an_error_in_a_callee_reaches_the_caller() -> None:
 def test_where_numba_moved_what_is_needed_results_are_the_same() -> None:
     printed = [
         subprocess.run([sys.executable, "-c", code + CALL], capture_output=True, text=True, check=True).stdout
-        for code in ("", WITHOUT)
+        for code in ("", WITHOUT.format("callees"), WITHOUT.format("pipeline"))
     ]
-    assert printed[0] == printed[1]
+    assert len(set(printed)) == 1

@@ -17,9 +17,10 @@ from typing import Any
 
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
+
+from qkdpost._kernels.jit.pipeline import KernelCompiler
 
 __all__ = ["CalleeCompiler", "use_as_callee"]
 
@@ -60,19 +61,12 @@ class _CalleeLowering(NativeLowering):
         return True
 
 
-class CalleeCompiler(CompilerBase):
-    """The pipeline of numba, but for the step that emits code."""
+class CalleeCompiler(KernelCompiler):
+    """The pipeline for a kernel that kernels call: the same, but for the step that emits code."""
 
-    def define_pipelines(self) -> list[Any]:
-        """Return the one pipeline that there is."""
-        standard: Any = DefaultPassBuilder.define_nopython_pipeline
-        pipeline = standard(self.state, "callee")
-        pipeline.passes = [
-            (_CalleeLowering if step is NativeLowering else step, words) for step, words in pipeline.passes
-        ]
-        pipeline._finalized = False
-        pipeline.finalize()
-        return [pipeline]
+    def step(self, standard: Any) -> Any:
+        """Return what takes the place of a pass."""
+        return _CalleeLowering if standard is NativeLowering else standard
 
 
 def use_as_callee(dispatcher: Any, callee: Callable[[], Any]) -> None:

@@ -197,11 +197,20 @@ def _build_kernel(function: Callable[..., Any], **options: Any) -> Any:
     from qkdpost._kernels.jit.cache import enable_cache  # noqa: PLC0415
 
     compiler: Any = functools.partial(numba.njit, nogil=True, no_cfunc_wrapper=True, **options)
-    dispatcher = compiler()(function)
+    dispatcher = compiler(**_pipeline())(function)
     enable_cache(dispatcher)
     _link_into_callers(dispatcher, compiler)
     _dispatchers.append(dispatcher)
     return dispatcher
+
+
+def _pipeline() -> dict[str, Any]:
+    """Return the option that names the pipeline of this library, if this release of numba can."""
+    try:
+        from qkdpost._kernels.jit.pipeline import KernelCompiler  # noqa: PLC0415
+    except ImportError:
+        return {}
+    return {"pipeline_class": KernelCompiler}
 
 
 def _link_into_callers(dispatcher: Any, compiler: Any) -> None:
