@@ -13,7 +13,16 @@ from qkdpost._kernels.bits.counting import ones
 from qkdpost._kernels.bits.extraction import deposit, extract
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["append_words", "copy_bits", "count_ones", "gather_bits", "select_bits", "set_bits", "spread_bits"]
+__all__ = [
+    "append_words",
+    "copy_bits",
+    "copy_words",
+    "count_ones",
+    "gather_bits",
+    "select_bits",
+    "set_bits",
+    "spread_bits",
+]
 
 Words = NDArray[np.uint64]
 
@@ -87,6 +96,16 @@ def append_words(output: Words, offset: int, words: Words, length: int) -> None:
             carry = word >> (np.uint64(64) - shift)
             if carry != np.uint64(0):
                 output[start + index + 1] |= carry
+
+
+@kernel
+def copy_words(words: Words, output: Words) -> None:
+    """Write `words` to the first words of `output`, which lie elsewhere.
+
+    Assigning to a slice does the same, but numba then compiles what it would say of lengths that differ.
+    """
+    for index in range(words.size):
+        output[index] = words[index]
 
 
 @kernel

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.bits.packing import copy_bits
+from qkdpost._kernels.bits.packing import copy_bits, copy_words
 from qkdpost._kernels.gf2.clmul_lanes import (
     broadcast,
     broadcast_lane,
@@ -64,10 +64,10 @@ def multiply_by_halves(words: Words, input_bits: int, seed: Words, output: Words
         for leaf in range(leaves):
             start = 2 * LEAF_WORDS * (row * leaves + leaf)
             _multiply_leaves(left, leaf * LEAF_WORDS, right, start, LEAF_WORDS * leaves, columns, window)
-            products[leaf * LEAF_WORDS : (leaf + 1) * LEAF_WORDS] = window[2:]
+            copy_words(window[2:], products[leaf * LEAF_WORDS : (leaf + 1) * LEAF_WORDS])
         _join(products, LEAF_WORDS, depth)
         count = min(size, output.size - row * size)
-        output[row * size : row * size + count] = products[:count]
+        copy_words(products[:count], output[row * size : row * size + count])
 
 
 @kernel

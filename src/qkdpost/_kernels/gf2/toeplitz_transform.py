@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qkdpost._kernels.bits.packing import copy_bits
+from qkdpost._kernels.bits.packing import copy_bits, copy_words
 from qkdpost._kernels.gf2.additive_transform import (
     PIECE,
     collect_bits,
@@ -137,7 +137,7 @@ def _work(
                 interpolate(products, place, levels, bases, blocks, coarse, fine)
                 collect_bits(products, place, size >> 7, collect, scratch)
                 from_transform_basis(scratch, 0, size, steps_back)
-                products[place : place + size] = scratch
+                copy_words(scratch, products[place : place + size])
             else:
                 word = piece * OUTPUT_WORDS
                 _add_halves(products, size >> 1, output, word, min(word + OUTPUT_WORDS, output.size))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.bits.counting import trailing_zeros
+from qkdpost._kernels.bits.packing import copy_words
 from qkdpost._kernels.jit.decorators import kernel
 from qkdpost._kernels.ldpc.lane_frames import transpose_square
 
@@ -98,7 +99,7 @@ def collect_checks(syndromes: Words, checks: Words) -> None:
         for frame in range(syndromes.shape[0]):
             square[frame] = syndromes[frame, word]
         transpose_square(square)
-        checks[64 * word : 64 * (word + 1)] = square
+        copy_words(square, checks[64 * word : 64 * (word + 1)])
 
 
 @kernel
@@ -119,7 +120,7 @@ def _first_columns(rows: Words, count: int, columns: Words) -> None:
     """Write the first `count` columns of 64 words to the first of `columns`; `rows` is used up."""
     if count >= _FEW_COLUMNS:
         transpose_square(rows)
-        columns[:] = rows
+        copy_words(rows, columns)
         return
     for column in range(count):
         bits = np.uint64(0)
@@ -129,13 +130,22 @@ def _first_columns(rows: Words, count: int, columns: Words) -> None:
 
 
 @kernel
+def _has_source(sources: NDArray[np.int64], begin: int, end: int) -> bool:
+    """Return whether any of the places `begin` ... `end` - 1 takes a bit of the block."""
+    found = False
+    for place in range(begin, end):
+        found |= sources[place] >= 0
+    return found
+
+
+@kernel
 def gather_frames(block: Words, length: int, sources: NDArray[np.int64], begin: int, end: int, frames: Words) -> None:
     """Spread the bits of a block over frames: place p of frame f takes bit sources[p] * F + f, if there is one.
 
     The F bits of one place lie together: 64 places of 64 frames are a square that is transposed.
 
     Args:
-        block: packed bits.
+        block: packed bits, read-only.
         length: bits of the block.
         sources: for each place of a frame its index into the block, or -1, shape (frame bits,).
         begin: the word of each frame to begin with.
@@ -146,7 +156,7 @@ def gather_frames(block: Words, length: int, sources: NDArray[np.int64], begin: 
     square = np.zeros(64, np.uint64)
     columns = np.zeros(64, np.uint64)
     for word in range(begin, end):
-        if not (sources[64 * word : 64 * (word + 1)] >= 0).any():
+        if not _has_source(sources, 64 * word, 64 * (word + 1)):
             continue
         for first in range(0, count, 64):
             taken = min(64, count - first)
@@ -231,8 +241,6 @@ def warm() -> None:
     compute_syndromes(starts, zeros, zeros, 64, frame, frame.copy())
     fixed = np.zeros(1, dtype=np.uint64)
     fixed.flags.writeable = False
-    for block in (zeros, fixed):
-        gather_frames(block, 1, np.zeros(64, dtype=np.int64), 0, 1, frame)
-    for block in (zeros, fixed):
-        take_shown(block, np.zeros(1, dtype=np.int64), indices, fixed, frame, frame.copy())
+    gather_frames(fixed, 1, np.zeros(64, dtype=np.int64), 0, 1, frame)
+    take_shown(fixed, np.zeros(1, dtype=np.int64), indices, fixed, frame, frame.copy())
     flip_errors(frame, np.ones(1, dtype=np.uint8), indices, np.zeros(64, dtype=np.int64), 1, zeros.copy())

@@ -87,9 +87,11 @@ class DealtBlock:
         """Add so many bits to the frames: in each place of all frames those that `order` names for it."""
         sources = np.full(self.code.frame_bits, -1, dtype=np.int64)
         sources[places] = order
+        fixed = words.view()  # read-only as those of a block are, so that one compiled kernel serves all
+        fixed.flags.writeable = False
 
         def deal(first: int, end: int) -> None:
-            gather_frames(words, length, sources, first, end, self.frames)
+            gather_frames(fixed, length, sources, first, end, self.frames)
 
         in_pieces(deal, self.code.frame_bits // 64, _BITS_WORTH_A_THREAD // (64 * self.plan.frames))
 
