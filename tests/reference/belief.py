@@ -65,14 +65,21 @@ def layered_min_sum(
 
     def soft(x: int) -> int:
         lines = [correction - x]
-        if bits_of_type == 16:
-            lines.append(2 * (correction * 177 // 288 - x))
-            lines.append((correction + correction * 98 // 288 - x) >> 1)
-            lines.append((correction + correction * 191 // 288 - x) >> 2)
+        lines.append(2 * (correction * 177 // 288 - x))
+        lines.append((correction + correction * 98 // 288 - x) >> 1)
+        lines.append((correction + correction * 191 // 288 - x) >> 2)
         return max(0, *lines)
 
+    def bent(x: int) -> int:
+        bends = (0, (correction >> 1) + (correction >> 3), correction - (correction >> 2))
+        return sum(max(0, correction - x - bend) for bend in bends)
+
     def combine(left: int, right: int) -> int:
-        loss = (soft(abs(left - right)) - soft(min(top, left + right))) >> 2
+        difference, total = abs(left - right), min(top, left + right)
+        if bits_of_type == 8:
+            loss = (bent(difference) - max(0, correction - total)) >> 3
+        else:
+            loss = (soft(difference) - soft(total)) >> 2
         return max(0, min(left, right) - loss)
 
     for iteration in range(1, iterations + 1):
@@ -84,17 +91,17 @@ def layered_min_sum(
                 incoming = {bit: max(lowest, min(highest, posterior[bit] - messages[check][bit])) for bit in bits}
                 least, combined = top, top
                 for bit in bits:
-                    level = min(top, 2 * abs(incoming[bit]))
+                    level = abs(incoming[bit])
                     combined = combine(combined, max(level, least))
                     least = min(least, level)
                 whole = combine(combined, least)
                 parity = int(syndrome[check]) ^ (sum(value < 0 for value in incoming.values()) & 1)
                 for bit in bits:
-                    answer = combined if min(top, 2 * abs(incoming[bit])) == least else whole
-                    value = min(max_magnitude, min(top, answer + 1) >> 1)
+                    answer = combined if abs(incoming[bit]) == least else whole
+                    value = min(max_magnitude, answer)
                     negative = parity ^ (incoming[bit] < 0)
-                    messages[check][bit] = -value if negative else value
-                    posterior[bit] = max(lowest, min(highest, incoming[bit] + messages[check][bit]))
+                    posterior[bit] = max(lowest, min(highest, incoming[bit] + (-value if negative else value)))
+                    messages[check][bit] = posterior[bit] - incoming[bit]
         pattern = np.array([value < 0 for value in posterior], dtype=np.uint8)
         if np.array_equal(matrix @ pattern % 2, syndrome):
             return pattern, iteration, True

@@ -88,6 +88,16 @@ def test_magnitudes_combine_nearly_exactly_in_half_words() -> None:
     assert np.abs(found - exact).max() < 0.05
 
 
+def test_bytes_combine_within_a_unit_of_the_exact_combination() -> None:
+    """At 5 units a nat, rounding included; and never beyond the lesser of both."""
+    combine = getattr(lanes.combine_magnitudes, "__wrapped__", lanes.combine_magnitudes)
+    left, right = (grid.ravel().astype(np.int8) for grid in np.meshgrid(*[np.arange(1, 128)] * 2))
+    exact = 10 * np.arctanh(np.tanh(left / 10) * np.tanh(right / 10))
+    found = combine(left, right, np.full(left.size, 19, dtype=np.int8))
+    assert np.abs(found - exact).max() < 1.0
+    assert np.all(found <= np.minimum(left, right))
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint8, np.uint16])
 def test_other_operations_agree_with_their_meaning(dtype: type) -> None:
     left, right = _rows(dtype, 2)

@@ -177,7 +177,7 @@ class TestConduct:
     "changes",
     [
         {"dtype": np.int32},
-        {"few_checks": Arithmetic(units_per_nat=3, correction=256, max_magnitude=36)},
+        {"few_checks": Arithmetic(units_per_nat=3, correction=157, max_magnitude=36)},
         {"few_checks": Arithmetic(units_per_nat=3, correction=-1, max_magnitude=36)},
         {"many_checks": Arithmetic(units_per_nat=3, correction=17, max_magnitude=128)},
         {"many_checks": Arithmetic(units_per_nat=0, correction=17, max_magnitude=36)},

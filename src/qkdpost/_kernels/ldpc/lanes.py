@@ -149,24 +149,29 @@ def negate_where(mask: np.uint64, lanes: Lanes) -> Lanes:
 
 @intrinsic(code.lower_combine)
 def combine_magnitudes(left: Lanes, right: Lanes, slack: Lanes) -> Lanes:
-    """Return min(a, b) - floor((c(|a - b|) - c(a + b)) / 4), all unsigned, a + b held within the type.
+    """Return min(a, b) less what stands for ln(1 + exp(-|a - b|)) - ln(1 + exp(-(a + b))), all unsigned.
 
-    With s the slack, c(x) is max(0, s - x) for bytes. For half-words it is the largest of that, of two lines that are
-    steeper and flatter by 2, and of one flatter by 4; they touch 4 ln(1 + exp(-x)) if s is 2.25 units of x.
+    With s the slack and y = max(0, s - x), for half-words c(x) / 4 stands for ln(1 + exp(-x)), rounded down once both
+    are subtracted. There c(x) is the largest of y, of two lines that are steeper and flatter by 2, and of one flatter
+    by 4; they touch 4 ln(1 + exp(-x)) if s is 2.25 units of x. For bytes c(x) / 8 does, and c(x) is y, and what it
+    exceeds 5/8 and 3/4 of s by once more each, parts of s rounded down; of a + b, where little is left, y alone.
     """
     first, second, start = (_unsigned(lanes).astype(np.int64) for lanes in (left, right, slack))
-    top = np.iinfo(_unsigned(left).dtype).max
+    total = np.minimum(np.iinfo(_unsigned(left).dtype).max, first + second)
+    if left.itemsize == 1:
+        line = np.maximum(0, start - np.abs(first - second))
+        bent = np.maximum(0, line - (start >> 1) - (start >> 3)) + np.maximum(0, line - start + (start >> 2))
+        loss = (line + bent - np.maximum(0, start - total)) >> 3
+        return np.maximum(0, np.minimum(first, second) - loss).astype(left.dtype)
 
     def soft(x: NDArray[np.int64]) -> NDArray[np.int64]:
         line = np.maximum(0, start - x)
-        if left.itemsize == 1:
-            return line
         steep = 2 * np.maximum(0, start * 177 // 288 - x)
         flat = np.maximum(0, start + start * 98 // 288 - x) >> 1
         flatter = np.maximum(0, start + start * 191 // 288 - x) >> 2
         return np.maximum.reduce([line, steep, flat, flatter])
 
-    loss = (soft(np.abs(first - second)) - soft(np.minimum(top, first + second))) >> 2
+    loss = (soft(np.abs(first - second)) - soft(total)) >> 2
     return np.maximum(0, np.minimum(first, second) - loss).astype(left.dtype)
 
 

@@ -153,16 +153,35 @@ def lower_combine(typing: Any, left: Any, right: Any, slack: Any) -> Any:
         first, second, start = arguments
         low = lane_types.call_named(builder, "umin", [first, second])
         high = lane_types.call_named(builder, "umax", [first, second])
-        near = _soft(builder, builder.sub(high, low), start)
-        far = _soft(builder, lane_types.call_named(builder, "uadd.sat", [first, second]), start)
-        loss = builder.lshr(builder.sub(near, far), _constant(start.type, 2))
+        total = lane_types.call_named(builder, "uadd.sat", [first, second])
+        if start.type.element.width == 8:
+            near = _soft_bytes(builder, builder.sub(high, low), start)
+            far, places = lane_types.call_named(builder, "usub.sat", [start, total]), 3
+        else:
+            near = _soft_half_words(builder, builder.sub(high, low), start)
+            far, places = _soft_half_words(builder, total, start), 2
+        loss = builder.lshr(builder.sub(near, far), _constant(start.type, places))
         return lane_types.call_named(builder, "usub.sat", [low, loss])
 
     return left(left, right, slack), emit
 
 
-def _soft(builder: Any, value: Any, start: Any) -> Any:
-    """Return four times the soft step at `value`: one line for bytes, the largest of four for half-words."""
+def _soft_bytes(builder: Any, value: Any, start: Any) -> Any:
+    """Return eight times the soft step at `value`: a line that is steeper by 1 from either of two bends on."""
+    from qkdpost._kernels.ldpc import lane_types  # noqa: PLC0415
+
+    def part(places: int) -> Any:
+        return builder.lshr(start, _constant(start.type, places))
+
+    line = lane_types.call_named(builder, "usub.sat", [start, value])
+    step = line
+    for bend in (builder.add(part(1), part(3)), builder.sub(start, part(2))):
+        step = builder.add(step, lane_types.call_named(builder, "usub.sat", [line, bend]))
+    return step
+
+
+def _soft_half_words(builder: Any, value: Any, start: Any) -> Any:
+    """Return four times the soft step at `value`, the largest of four lines."""
     from qkdpost._kernels.ldpc import lane_types  # noqa: PLC0415
 
     def line(intercept: Any) -> Any:
@@ -171,8 +190,6 @@ def _soft(builder: Any, value: Any, start: Any) -> Any:
     def part(numerator: int) -> Any:
         return builder.udiv(builder.mul(start, _constant(start.type, numerator)), _constant(start.type, 288))
 
-    if start.type.element.width == 8:
-        return line(start)
     steep = line(part(177))
     lines = [
         builder.add(steep, steep),

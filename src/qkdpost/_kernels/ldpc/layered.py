@@ -9,12 +9,14 @@ of a frame is small, and no frame waits for another: few frames are decoded as f
 
 A check combines the magnitudes of its messages pairwise,
 
-    f(a, b) = min(a, b) - (c(|a - b|) - c(a + b)) / 4,
+    f(a, b) = min(a, b) - c(|a - b|) + c(a + b),
 
-which is the exact combination ln((1 + exp(a + b)) / (exp(a) + exp(b))) with ln(1 + exp(-x)) replaced by a line in 8
-bits and by the largest of four in 16 bits (see `combine_magnitudes`). As in the approximation A-min* of Jones et al.
+which is the exact combination ln((1 + exp(a + b)) / (exp(a) + exp(b))) with c(x) = ln(1 + exp(-x)) replaced by lines,
+three in 8 bits and four in 16 bits (see `combine_magnitudes`). As in the approximation A-min* of Jones et al.
 (MILCOM 2003) the edge of least magnitude is answered by all others, and every other edge by all edges.
-Magnitudes inside a check are in half units, unsigned; messages and posteriors in units, signed and saturated.
+Magnitudes inside a check are unsigned; messages and posteriors are signed and saturated. Where a posterior saturates,
+the check is said to have answered what was left of its answer, so that a posterior stays the sum of the channel and of
+the answers that are kept: else what is lost at the top would be taken away again when answers fall.
 
 The posteriors lie as `qkdpost._kernels.ldpc.posteriors` says.
 """
@@ -30,7 +32,6 @@ from qkdpost._kernels.jit.decorators import kernel
 from qkdpost._kernels.ldpc.frame_checks import is_hopeless, is_satisfied
 from qkdpost._kernels.ldpc.lanes import (
     add_saturated,
-    add_unsigned_saturated,
     choose,
     combine_magnitudes,
     equal,
@@ -40,7 +41,6 @@ from qkdpost._kernels.ldpc.lanes import (
     magnitude,
     negate_where,
     negative,
-    shift_right_unsigned,
     smaller_unsigned,
     spread,
     store_run,
@@ -66,7 +66,7 @@ Limits = NDArray[np.int64]
 
 # The places of a decoder's limits, int64, shape (LIMITS,).
 CORRECTION = 0
-"""Where the line of slope 1 of a check's correction starts, in half units."""
+"""Where the line of slope 1 of a check's correction starts, in units."""
 MAX_MAGNITUDE = 1
 """At which a check's messages are held, in units."""
 MAX_ITERATIONS = 2
@@ -108,7 +108,7 @@ def _answer_edges(
         syndrome: bit i is that of check `index` + i.
         limits: by the places above.
         posterior: log-likelihood ratios, positive for no error, as the module says.
-        messages: those that the checks sent last.
+        messages: those that the checks sent last, as far as they are kept.
         first_message: where those of these checks start, a register for each edge.
     """
     lanes = np.uint64(REGISTER_BYTES // posterior.itemsize)
@@ -128,12 +128,11 @@ def _answer_edges(
         absolute = magnitude(message)
         higher = larger_unsigned(absolute, least)
         least = smaller_unsigned(absolute, least)
-        combined = combine_magnitudes(combined, add_unsigned_saturated(higher, higher), slack)
-    whole = combine_magnitudes(combined, add_unsigned_saturated(least, least), slack)
-    rounding = spread(posterior, 1)
+        combined = combine_magnitudes(combined, higher, slack)
+    whole = combine_magnitudes(combined, least, slack)
     largest = spread(posterior, limits[MAX_MAGNITUDE])
-    of_least = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(combined, rounding), 1))
-    of_others = smaller_unsigned(largest, shift_right_unsigned(add_unsigned_saturated(whole, rounding), 1))
+    of_least = smaller_unsigned(largest, combined)
+    of_others = smaller_unsigned(largest, whole)
     for place in range(degree):
         edge = first_edge + place
         offset = (index + edge_shifts[edge]) & last
@@ -142,8 +141,8 @@ def _answer_edges(
         message = load_run(messages, kept)
         answer = choose(equal(magnitude(message), least), of_least, of_others)
         answer = negate_where(negative(exclusive_or(message, signs)), answer)
-        store_run(messages, kept, answer)
         total = add_saturated(message, answer)
+        store_run(messages, kept, subtract_saturated(total, message))
         write_posteriors(posterior, start, offset, size, lanes, total)
 
 

@@ -27,8 +27,8 @@ __all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "L
 
 Words = NDArray[np.uint64]
 
-_MAX_CORRECTION: dict[type, int] = {np.int8: 255, np.int16: 343}
-"""By the type of lanes: unsigned bytes hold no more, and 191 times the correction must fit into unsigned half-words."""
+_MAX_CORRECTION: dict[type, int] = {np.int8: 156, np.int16: 343}
+"""By the type of lanes: 13/8 of the correction must fit into unsigned bytes, and 191 times it into half-words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Arithmetic:
 
     Args:
         units_per_nat: how finely log-likelihood ratios are cut.
-        correction: the check's correction at equal magnitudes, in quarters of a half unit.
+        correction: at what difference of two magnitudes a check begins to correct the lesser, in units.
         max_magnitude: at which a check's messages are held, in units.
     """
 
@@ -250,7 +250,7 @@ def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
-_FINE = Arithmetic(units_per_nat=64, correction=288, max_magnitude=2000)
+_FINE = Arithmetic(units_per_nat=128, correction=288, max_magnitude=4000)
 
 _ACCURATE = LayeredDecoder(
     dtype=np.int16,
@@ -264,8 +264,8 @@ _ACCURATE = LayeredDecoder(
 DECODERS: dict[str, Decoder] = {
     "fast": LayeredDecoder(
         dtype=np.int8,
-        few_checks=Arithmetic(units_per_nat=3, correction=17, max_magnitude=36),
-        many_checks=Arithmetic(units_per_nat=4, correction=21, max_magnitude=40),
+        few_checks=Arithmetic(units_per_nat=5, correction=19, max_magnitude=48),
+        many_checks=Arithmetic(units_per_nat=6, correction=21, max_magnitude=54),
         max_iterations=50,
         patience=Patience(first_iterations=10, max_missed_permille=360, fewer_permille=11),
         rescue="patient",

@@ -1,4 +1,4 @@
-"""Density evolution of the decoder that runs: quantised min-sum with its correction, over the binary symmetric channel.
+"""Density evolution of a decoder like those that run: quantised min-sum, corrected, over the binary symmetric channel.
 
 Schedule: flooding, which needs about twice the iterations of the layered schedule that runs, to the same threshold as
 a rule. Where a check sums hundreds of bits, min-sum believes its first answers too much, and the two come to differ:

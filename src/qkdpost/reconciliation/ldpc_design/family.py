@@ -1,9 +1,13 @@
 """What ships: which rates and lengths, and by which search the degrees of each code come about.
 
-Frames of 2^14 and 2^16 bits are decoded mostly by the fast decoder: their degrees are made for its arithmetic, and held
-low enough for its eight bits. Longer frames are made for the accurate decoder, with columns of higher degree; where a
-protograph of 256 columns has too few rows for these, it has 512 columns and blocks of half the size. Columns of degree
-2 stay fewer than the rows, so that one chain without a cycle holds them: more of them would gain 0.001 to 0.006.
+Frames of 2^14 and 2^16 bits are decoded mostly by the fast decoder: their degrees are made for arithmetic in eight
+bits, and held low enough for it. Longer frames are made for the accurate decoder, with columns of higher degree; where
+a protograph of 256 columns has too few rows for these, it has 512 columns and blocks of half the size. Columns of
+degree 2 stay fewer than the rows, so that one chain without a cycle holds them: more of them would gain 0.001 to 0.006.
+
+The arithmetic in eight bits of the search, and of the thresholds that the manifest has for it, is a simpler one than
+the fast decoder's: a check is corrected by one line, and counts in half units inside. With three lines the decoder does
+better than these thresholds say; degrees searched for that were not tried.
 
 For error rates below 1 % there are a few codes of still fewer checks, all of 512 columns, since columns cannot meet
 more checks than there are rows and the rarest errors want columns of high degree. A check sums some 250 bits there, so
@@ -16,8 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from qkdpost.errors import ConfigurationError
-from qkdpost.reconciliation.ldpc.decoders import DECODERS, Arithmetic, LayeredDecoder
+from qkdpost.reconciliation.ldpc.decoders import Arithmetic
 from qkdpost.reconciliation.ldpc_design.degree_search import DegreeSearch, search_degrees
 from qkdpost.reconciliation.ldpc_design.density_evolution import FINE
 
@@ -31,6 +34,9 @@ _LOW_ROWS = (10, 12, 16, 20)
 _LOW_LAYERS = 4
 """Of their evolution, in so many iterations: of layers, half as many as of flooding."""
 _LOW_ITERATIONS = 80
+_BYTES_OF_FEW_CHECKS = Arithmetic(units_per_nat=3, correction=17, max_magnitude=36)
+_BYTES_OF_MANY_CHECKS = Arithmetic(units_per_nat=4, correction=21, max_magnitude=40)
+"""Corrections in quarters of a half unit, as `node_densities.check_table` takes them."""
 _WIDTH = 256
 _MAX_ROWS_OF_WIDE = 39
 """Up to which rate long frames have protographs of twice the width."""
@@ -83,15 +89,8 @@ class Member:
 
 
 def decoder_arithmetic(rows: int, width: int) -> Arithmetic:
-    """Return how the fast decoder counts for a code of so many rows and columns.
-
-    Raises:
-        ConfigurationError: another decoder is registered as fast.
-    """
-    decoder = DECODERS["fast"]
-    if not isinstance(decoder, LayeredDecoder):
-        raise ConfigurationError("the family is designed for the layered decoder; something else is registered as fast")
-    return decoder.arithmetic(rows, width)
+    """Return how a decoder in eight bits counts for which a code of so many rows and columns is designed."""
+    return _BYTES_OF_MANY_CHECKS if 100 * rows > 36 * width else _BYTES_OF_FEW_CHECKS
 
 
 def members() -> tuple[Member, ...]:

@@ -1,8 +1,8 @@
 """What checks and variables make of quantised densities of messages: one half of an iteration each.
 
 Levels are log-likelihood ratios in the decoder's units; messages lie in -127 ... 127, and inside a check in half units
-0 ... 255. The check combines magnitudes pairwise exactly as `qkdpost._kernels.ldpc.layered` does; the variable adds,
-saturated once at the end where the decoder saturates at each step.
+0 ... 255. The check combines magnitudes pairwise, in the order of `qkdpost._kernels.ldpc.layered` and corrected by a
+line, where that has three or four; the variable adds, saturated once at the end, where the decoder does at each step.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Ensemble:
 
 @cache
 def check_table(correction: int) -> NDArray[np.uint8]:
-    """Return shape (256, 256): the decoder's pairwise combination of two magnitudes in half units.
+    """Return shape (256, 256): the pairwise combination of two magnitudes in half units.
 
     min(a, b) - floor((c(|a - b|) - c(a + b)) / 4) with c(x) = max(0, correction - x), where c(x) / 4 stands for
     ln(1 + exp(-x)); correction 0 is plain min-sum.
