@@ -45,7 +45,7 @@ ERROR_RATE_PPM = 20_000
 FRAMES = {"few frames": 5, "many frames": 40}
 """Frames decoded side by side: half a register, and more than a whole one of the accurate decoder."""
 LIFT, INFO, EXTENSION_ROWS = 64, 4, 16
-UNITS_PER_NAT = 64
+UNITS_PER_NAT = 128
 
 
 def cascade() -> dict[str, str | int]:
@@ -93,7 +93,7 @@ def ratios(count: int) -> NDArray[np.int64]:
     found = patterns(count)
     wrong = permille("wrong ratios", found.size, 30).reshape(found.shape).astype(np.int64)
     sizes = np.array(numbers("sizes of ratios", found.size, 100), dtype=np.int64).reshape(found.shape)
-    return (1 - 2 * (found ^ wrong).astype(np.int64)) * (20 + sizes + (1 - wrong) * 150)
+    return (1 - 2 * (found ^ wrong).astype(np.int64)) * (40 + 2 * sizes + (1 - wrong) * 300)
 
 
 def syndromes() -> dict[str, str | int]:
