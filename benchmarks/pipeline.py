@@ -62,14 +62,31 @@ class Host:
     session: qp.Session
     clock_seconds: float = 0.0
     busy_seconds: float = 0.0
+    at_work: bool = False
     arriving: deque[tuple[float, bytes]] = field(default_factory=deque)
     events: list[object] = field(default_factory=list)
+
+    @property
+    def next_seconds(self) -> float:
+        """When it works next: at once if it is at work, else when bytes arrive."""
+        if self.at_work:
+            return self.clock_seconds
+        return max(self.clock_seconds, self.arriving[0][0]) if self.arriving else math.inf
+
+    def go_on(self) -> bytes:
+        """Hear what has arrived, if the session has nothing to say, and return what it says after another step."""
+        self.clock_seconds = self.next_seconds
+        data = b""
+        while (not self.at_work or self.session.busy) and self.arriving and self.arriving[0][0] <= self.clock_seconds:
+            data += self.arriving.popleft()[1]
+        return self.work((lambda: self.session.receive_data(data)) if data else None)
 
     def work(self, action: Callable[[], None] | None = None) -> bytes:
         started = time.process_time()
         if action is not None:
             action()
-        data = self.session.data_to_send()
+        data = self.session.step()
+        self.at_work = bool(data) or self.session.busy
         spent = time.process_time() - started
         self.events += self.session.events()
         self.clock_seconds += spent
@@ -83,9 +100,8 @@ def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_se
     hosts = [Host(qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared))) for role in ("alice", "bob")]
 
     def send(source: int, data: bytes) -> None:
-        while data:
+        if data:
             hosts[1 - source].arriving.append((hosts[source].clock_seconds + round_trip_seconds / 2, data))
-            data = hosts[source].work()
 
     # A session takes each record once: the same content is submitted as records of their own.
     own = [[another(pair[number]) for pair in records] for number in range(len(hosts))]
@@ -93,15 +109,9 @@ def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_se
         for record in own[number]:
             send(number, host.work(lambda session=host.session, record=record: session.submit(record)))
         send(number, host.work(host.session.finish))
-    while any(host.arriving for host in hosts):
-        starts = [max(h.arriving[0][0], h.clock_seconds) if h.arriving else float("inf") for h in hosts]
-        number = int(np.argmin(starts))
-        host = hosts[number]
-        host.clock_seconds = starts[number]
-        data = b""
-        while host.arriving and host.arriving[0][0] <= host.clock_seconds:
-            data += host.arriving.popleft()[1]
-        send(number, host.work(lambda session=host.session, data=data: session.receive_data(data)))
+    while any(host.arriving or host.at_work for host in hosts):
+        number = min(range(len(hosts)), key=lambda number: hosts[number].next_seconds)
+        send(number, hosts[number].go_on())
     reports = [event.report for event in hosts[0].events if isinstance(event, qp.KeyReady)]
     efficiencies = [report.efficiency for report in reports if report.efficiency is not None]
     if len(reports) != len(records):

@@ -158,8 +158,31 @@ def test_a_short_answer_does_not_wait_for_what_a_long_message_brings(monkeypatch
     assert session.data_to_send() == 2 * b"answer"
     assert session.data_to_send() == b"answer"
     assert session.data_to_send() == b"answer"
-    assert handled == [len(short), len(short), len(long), len(short)]
+    assert handled == [len(short), len(short), len(short), len(long)]
     assert session.data_to_send() == b""
+
+
+def test_a_short_round_overtakes_long_messages_of_other_blocks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Pair(small_link()).sessions["alice"]
+    session.data_to_send()
+    handled: list[tuple[int, int]] = []
+
+    def handle(self: Connection, message: CorrectionRound, frame: bytes) -> None:
+        handled.append((message.block, message.round))
+        self.line.outgoing += b"answer"
+
+    monkeypatch.setattr(Connection, "_handle", handle)
+    monkeypatch.setattr(session._connection, "state", ConnectionState.OPEN)
+    spoken = [(1, 0, True), (2, 0, False), (1, 1, False), (2, 1, True), (2, 2, False), (3, 0, False)]
+    session.receive_data(
+        b"".join(
+            encode(CorrectionRound(block=block, round=turn, bits=None, data=bytes(PACKET_BYTES if long else 9)))
+            for block, turn, long in spoken
+        )
+    )
+    while session.data_to_send():
+        pass
+    assert handled == [(2, 0), (3, 0), (1, 0), (1, 1), (2, 1), (2, 2)]
 
 
 def test_records_gather_into_one_block() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import qkdpost as qp
 from qkdpost.dialogue.messages import AbortReason, BlockMessage, CalibrationClicks, DetectionReport, WindowChoice
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord
+from qkdpost.dialogue.program import RECEIVE, AbortBlock, NeedRecord, Wait
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.task import SiftingTask
@@ -73,7 +73,7 @@ def converse(
                 except StopIteration as stop:
                     results[side] = stop.value
                     break
-                if not isinstance(waiting[side], NeedRecord) and waiting[side] is not RECEIVE:
+                if not isinstance(waiting[side], NeedRecord | Wait):
                     message: BlockMessage = waiting[side]  # type: ignore[assignment]
                     said.append(message)
                     inboxes[1 - side].extend((alter_alice, alter_bob)[side](message))

@@ -2,8 +2,9 @@
 
 A stage is a generator. It yields a message to send it and goes on at once; it yields `RECEIVE` to be resumed with the
 peer's next message; it yields `PAUSE` before long work, so that what it said is sent first, unless the peer has gone on
-already; it yields `NeedRecord` to be resumed with a record that the application submitted, `AllHeld` to wait until
-several are in, and `Facts` for the report, and goes on at once. It raises `AbortBlock` where a block honestly has no
+already, and `TURN` between two pieces of long work, so that other blocks are heard meanwhile; it yields `NeedRecord` to
+be resumed with a record that the application submitted, `AllHeld` to wait until several are in, and `Facts` for the
+report, and goes on at once. It raises `AbortBlock` where a block honestly has no
 key, and `RemoteProtocolError` where the peer broke the protocol: `from_peer` makes one of what a pure room refuses of
 the peer's words.
 """
@@ -27,6 +28,7 @@ from qkdpost.single_use import SingleUse
 __all__ = [
     "PAUSE",
     "RECEIVE",
+    "TURN",
     "AbortBlock",
     "AllHeld",
     "Facts",
@@ -43,14 +45,16 @@ Expected = TypeVar("Expected")
 
 
 class Wait(Enum):
-    """What a stage yields to hear the peer's next message, or to let the peer hear what was said."""
+    """What a stage yields to hear the peer's next message, to let the peer hear what was said, or others go first."""
 
     RECEIVE = 0
     PAUSE = 1
+    TURN = 2
 
 
 RECEIVE = Wait.RECEIVE
 PAUSE = Wait.PAUSE
+TURN = Wait.TURN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import TypeAlias
 
 from qkdpost.dialogue.messages import (
     Abort,
@@ -36,6 +38,9 @@ PACKET_BYTES = 1400
 """What goes over most lines in one packet. Short answers to short messages are sent together up to here."""
 
 
+Heard: TypeAlias = tuple[Message, bytes]
+
+
 class Connection(SingleUse):
     """Takes frames, moves through the states, and lets blocks work.
 
@@ -51,8 +56,11 @@ class Connection(SingleUse):
         self.blocks = BlockTable(line, queue)
         self.settled = False
         """Whether there is nothing to do until bytes or records come."""
+        self._more = False
         self._queue = queue
         self._buffer = ReceiveBuffer(line.link.max_message_bytes)
+        self._ahead: deque[Heard] = deque()
+        self._quick: deque[Heard] = deque()
         self._hello = make_hello(line.role, line.link, line.pool, line.random_source)
         line.greeting = line.send(self._hello)
 
@@ -60,6 +68,11 @@ class Connection(SingleUse):
     def alive(self) -> bool:
         """Whether it has not ended."""
         return self.state < _CLOSED
+
+    @property
+    def busy(self) -> bool:
+        """Whether long work is left, and all that was received is taken up."""
+        return self._more and not (self._buffer.next_bytes or self._ahead or self._quick)
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes of the peer, and work.
@@ -100,6 +113,8 @@ class Connection(SingleUse):
         self.state = ConnectionState.BROKEN
         self.line.outgoing.clear()
         self._buffer.clear()
+        self._ahead.clear()
+        self._quick.clear()
         self.blocks.kill_all(reason, detail)
         self.line.events.append(ConnectionLost(reason=loss, detail=detail))
 
@@ -112,18 +127,48 @@ class Connection(SingleUse):
 
     def _work(self) -> None:
         """Take a frame, and more until there is enough to send; when there are none, let what paused go on."""
-        buffer, outgoing = self._buffer, self.line.outgoing
+        outgoing = self.line.outgoing
         while self.state < _CLOSED:
-            frame = buffer.next_frame()
-            if frame is None:
+            heard = self._next_heard()
+            if heard is None:
                 self._resume()
                 return
-            message = decode(frame) if self.state is not _HANDSHAKE else read_greeting(frame)
+            message, frame = heard
             if self._handle(message, frame):
                 self._open_or_close()
             # What is ready does not wait for long work, which long messages bring.
-            if outgoing and len(outgoing) + max(len(frame), buffer.next_bytes) > PACKET_BYTES:
+            if outgoing and len(outgoing) + max(len(frame), self._next_bytes()) > PACKET_BYTES:
                 return
+
+    def _next_heard(self) -> Heard | None:
+        """Return the next message; a short round of correction comes before long messages of other blocks."""
+        if not self._ahead and not self._quick:
+            frame = self._buffer.next_frame()
+            if frame is None:
+                return None
+            if self.state is _HANDSHAKE:
+                return read_greeting(frame), frame
+            message = decode(frame)
+            if len(frame) <= PACKET_BYTES or not self._buffer.next_bytes:
+                return message, frame
+            self._ahead.append((message, frame))
+        if self._buffer.next_bytes:
+            self._look_ahead()
+        return (self._quick or self._ahead).popleft()
+
+    def _next_bytes(self) -> int:
+        held = self._quick or self._ahead
+        return len(held[0][1]) if held else self._buffer.next_bytes
+
+    def _look_ahead(self) -> None:
+        """Take up what was received: what is short and quickly answered apart, unless more of its block is held."""
+        held = {getattr(message, "block", None) for message, _ in self._ahead}
+        while (frame := self._buffer.next_frame()) is not None:
+            message = decode(frame)
+            quick = type(message) is CorrectionRound and len(frame) <= PACKET_BYTES and message.block not in held
+            (self._quick if quick else self._ahead).append((message, frame))
+            if not quick:
+                held.add(getattr(message, "block", None))
 
     def _handle(self, message: Message, frame: bytes) -> bool:
         """Do what a message says; tell whether a block may be opened after it, or the connection end."""
@@ -169,11 +214,9 @@ class Connection(SingleUse):
         line.pool_level.look()
 
     def _resume(self) -> None:
-        more = False
-        if self.state is _OPEN:
-            self.blocks.advance_all(self._says_enough)
-            more = self._open_or_close()
-        self.settled = not more and self.blocks.waits_for_peer
+        is_open = self.state is _OPEN
+        self._more = is_open and (self.blocks.advance_all(self._says_enough) or self._open_or_close())
+        self.settled = not self._more and self.blocks.waits_for_peer
 
     def _says_enough(self) -> bool:
         """Whether what is to be sent should not wait for what other blocks may say."""

@@ -242,6 +242,17 @@ class Session(SingleUse):
             RemoteProtocolError, AuthenticationError: as `receive_data`.
             Exception: whatever `save_pool` raises; nothing is handed out then, and the next call tries again.
         """
+        data = self.step()
+        while not data and self.busy:
+            data = self.step()
+        return data
+
+    def step(self) -> bytes:
+        """Take one step of work, and return what must be sent now, which may be nothing; else as `data_to_send`.
+
+        For a driver that reads from the line between two steps of long work, as long as `busy` says that there are
+        more: so short answers of other blocks do not wait for it.
+        """
         with self._alone:
             outgoing = (connection := self._connection).line.outgoing
             try:
@@ -253,6 +264,11 @@ class Session(SingleUse):
             outgoing.clear()
             self._events.counters.add("sent_bytes_total", len(data))
         return data
+
+    @property
+    def busy(self) -> bool:
+        """Whether long work is left, and all that was received is taken up: read what else has come, and `step`."""
+        return self._connection.busy
 
     def keepalive(self) -> bytes:
         """Return what says that this host is there, or nothing where the peer would not take it now.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 
 from qkdpost.session.session import Session
 from qkdpost.transport.silence import Silence
@@ -43,17 +44,16 @@ class Line:
         self._speaking = asyncio.create_task(self._speak()) if words else None
 
     async def step(self) -> None:
-        """Say what is to be said, or hear, or wait. No more is read before what was received has been answered."""
+        """Say what is to be said, or hear, or wait.
+
+        No more is heard before what was received has been answered, or is long work of which a piece is done.
+        """
         await self._work(None)
         if self._receiving is None:
-            self._receiving = asyncio.create_task(self._receive())
-            self._receiving.add_done_callback(lambda _: self._turns.wake.set())
+            self._receive_next()
         await self._wait()
-        if self._receiving.done():
-            data = self._receiving.result()
-            self._receiving = None
+        if (data := self._received()) is not None:
             await self._work(data)
-            self._silence.moved()
         elif self._silence.is_too_long:
             await self._turns.call(lambda: self._session.connection_lost("timed-out"))
         elif self._idle is not None:
@@ -77,22 +77,27 @@ class Line:
                 task.cancel()
 
     async def _work(self, data: bytes | None) -> None:
-        """Let the session hear bytes, and then say what it has to say, piece by piece."""
-        if self._turns.in_threads:
-            await self._turns.call(lambda: self._work_in_thread(data))
-            return
-        if data is not None:
-            self._take(data)
-        while answer := self._session.data_to_send():
-            self._write(answer)
+        """Let the session hear bytes, and then say what it has to say, piece by piece; hear more during long work."""
+        step = self._steps_in_thread if self._turns.in_threads else self._step
+        while await self._turns.call(partial(step, data)):
             await asyncio.sleep(0)
+            data = self._received() if self._session.busy else None
 
-    def _work_in_thread(self, data: bytes | None) -> None:
-        """The same in a thread: the first answer is on its way while the next is made."""
+    def _step(self, data: bytes | None) -> bool:
+        """Let the session hear bytes, and take a step; tell whether there may be more to do."""
         if data is not None:
             self._take(data)
-        while answer := self._session.data_to_send():
+        if answer := self._session.step():
+            self._write(answer)
+        return bool(answer) or self._session.busy
+
+    def _steps_in_thread(self, data: bytes | None) -> bool:
+        """The same in a thread, as many steps as are not long: an answer is on its way while the next is made."""
+        if data is not None:
+            self._take(data)
+        while answer := self._session.step():
             self._loop.call_soon_threadsafe(self._write, answer)
+        return self._session.busy
 
     def _take(self, data: bytes) -> None:
         if data:
@@ -107,6 +112,19 @@ class Line:
             async with asyncio.timeout(min(LOOK_SECONDS, self._silence.seconds_left)):
                 await wake.wait()
         wake.clear()
+
+    def _receive_next(self) -> None:
+        self._receiving = asyncio.create_task(self._receive())
+        self._receiving.add_done_callback(lambda _: self._turns.wake.set())
+
+    def _received(self) -> bytes | None:
+        """Return what has come, and receive the next; None if nothing has."""
+        if self._receiving is None or not self._receiving.done():
+            return None
+        data = self._receiving.result()
+        self._silence.moved()
+        self._receive_next()
+        return data
 
     async def _receive(self) -> bytes:
         try:

@@ -40,8 +40,12 @@ class Line:
         self.ended = False
 
     def step(self) -> None:
-        """Send and receive what can be, or wait. No more is read before what was received has been answered."""
-        answer = self._session.data_to_send()
+        """Send and receive what can be, or wait.
+
+        No more is read before what was received has been answered, or is long work of which a piece is done.
+        """
+        answer = self._session.step()
+        busy = self._session.busy
         if self._can_send:
             self._pending += answer
         state = self._session.state
@@ -49,9 +53,8 @@ class Line:
             self.ended = True
             return
         moved = self._send() if self._pending else False
-        if answer:
-            moved = True
-        elif state is not ConnectionState.CLOSED:
+        moved |= busy or bool(answer)
+        if (busy or not answer) and state is not ConnectionState.CLOSED:
             moved |= self._receive()
         if moved:
             self._silence.moved()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qkdpost.dialogue.messages import BlockMessage, Confirmation
-from qkdpost.dialogue.program import RECEIVE, AllHeld, Facts, NeedRecord, Program, Wait
+from qkdpost.dialogue.program import RECEIVE, TURN, AllHeld, Facts, NeedRecord, Program, Wait
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.single_use import SingleUse
 from qkdpost.stages.block import Block
@@ -111,7 +111,8 @@ class BlockRun(SingleUse):
             self._go_on(message)  # as nearly always; nothing that came before is held then
         else:
             self._hold(message, len(frame) + MESSAGE_OVERHEAD_BYTES)
-            self.advance()
+            if self.waits_for is not TURN:
+                self.advance()
 
     def advance(self) -> None:
         """Go on until a message or a record is missing, or the last stage is complete."""
@@ -144,7 +145,7 @@ class BlockRun(SingleUse):
                 self.outcome = stop.value
                 return True
             value = None
-            if request is RECEIVE and not self._inbox:
+            if request is TURN or (request is RECEIVE and not self._inbox):
                 self.waits_for = request
                 return False
             if type(request) in _WAITS:
@@ -161,7 +162,7 @@ class BlockRun(SingleUse):
         waits_for = self.waits_for
         if waits_for is RECEIVE:
             return (True, self._next_held()) if self._inbox else (False, None)
-        if waits_for is None:
+        if waits_for is None or waits_for is TURN:
             return True, None
         if isinstance(waits_for, NeedRecord):
             record = self.host.fetch(waits_for.number)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from qkdpost.checks import instance
 from qkdpost.dialogue.messages import UNFIT_RECORD, Abort, AbortReason, BlockMessage, BlockOpen
-from qkdpost.dialogue.program import RECEIVE, AbortBlock, from_peer
+from qkdpost.dialogue.program import RECEIVE, TURN, AbortBlock, from_peer
 from qkdpost.dialogue.roles import Role
 from qkdpost.errors import InputError, KeyPoolExhausted, LocalProtocolError, RemoteProtocolError
 from qkdpost.health import RecordHealth
@@ -173,14 +173,18 @@ class BlockTable(SingleUse):
 
     # Driving.
 
-    def advance_all(self, enough: Callable[[], bool]) -> None:
-        """Let every block go on that waited for a record, or for what it said to be sent, until enough was said."""
-        if self._waiting_here:
-            for number in sorted(self._waiting_here):
-                run = self.runs[number]
-                self._advance(run, run.advance)
-                if enough():
-                    return
+    def advance_all(self, enough: Callable[[], bool]) -> bool:
+        """Let blocks go on that waited for a record, for what they said to be sent, or for their turn.
+
+        It ends when enough was said, or a block had its turn; returns whether it did so.
+        """
+        for number in sorted(self._waiting_here):
+            run = self.runs[number]
+            turn = run.waits_for is TURN
+            self._advance(run, run.advance)
+            if turn or enough():
+                return True
+        return False
 
     def deliver(self, message: BlockMessage, frame: bytes) -> bool:
         """Hand a message of the peer to its block; tell whether the block ended with that.

@@ -8,7 +8,7 @@ Where the answering side measures too, its records must be in before anything is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
-from qkdpost.dialogue.program import PAUSE, RECEIVE, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
+from qkdpost.dialogue.program import PAUSE, RECEIVE, TURN, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.labels import LABEL_PLANES, Labels
 from qkdpost.records import Detections, PreparedPulses
@@ -86,10 +86,10 @@ class SlotSettings(Protocol):
         """The intensities that pulses may have, of which labels are announced; none without decoy states."""
 
 
-SlotMatcher: TypeAlias = Callable[[Any, CodedSlots, Bits], Matched]
+SlotMatcher: TypeAlias = Callable[[Any, CodedSlots, Bits], Program[Matched]]
 
 
-def match_to_prepared(record: PreparedPulses, slots: CodedSlots, bases: Bits) -> Matched:
+def match_to_prepared(record: PreparedPulses, slots: CodedSlots, bases: Bits) -> Program[Matched]:
     """Match the peer's detections with the pulses that this side prepared."""
 
     def match(piece: NDArray[np.int64], first: int) -> tuple[Bits, Bits, Bits, Labels | None]:
@@ -99,7 +99,11 @@ def match_to_prepared(record: PreparedPulses, slots: CodedSlots, bases: Bits) ->
             taken = record.intensities.take(piece[np.asarray(mask, dtype=np.bool_)])
         return mask, *sift_prepared(record, piece, mask), taken
 
-    masks, keys, tests, labels = zip(*slots.by_pieces(match), strict=True)
+    found: list[tuple[Bits, Bits, Bits, Labels | None]] = []
+    for pieces in slots.by_pieces(match):
+        found += pieces
+        yield TURN
+    masks, keys, tests, labels = zip(*found, strict=True)
     return Matched(
         mask=concatenate(masks),
         key_bits=concatenate(keys),
@@ -109,8 +113,9 @@ def match_to_prepared(record: PreparedPulses, slots: CodedSlots, bases: Bits) ->
     )
 
 
-def match_to_detections(record: Detections, slots: CodedSlots, bases: Bits) -> Matched:
+def match_to_detections(record: Detections, slots: CodedSlots, bases: Bits) -> Program[Matched]:
     """Match the peer's detections with those of this side in the same slots."""
+    yield TURN
     match = match_detections(record, slots.decoded(), bases)
     key_bits, test_bits = sift_detections(record, match.own_matched)
     return Matched(mask=match.peer_matched, key_bits=key_bits, test_bits=test_bits, rounds=match.rounds)
@@ -153,7 +158,7 @@ def answer_slots(task: SiftingTask[SlotSettings], matcher: SlotMatcher) -> Progr
         record = yield NeedRecord(number)
         slots, bases = yield from hear_reports(number, record.pulses, allowed)
         allowed -= len(slots)
-        matched = matcher(record, slots, bases)
+        matched = yield from matcher(record, slots, bases)
         _check_labels(matched, intensities)
         yield from send_replies(task.block, number, matched, intensities)
         yield PAUSE
@@ -272,23 +277,26 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[CodedS
     return CodedSlots(parts), concatenate(bases)
 
 
-def reports(block: int, number: int, record: Detections) -> Iterator[DetectionReport]:
-    """Return the messages that report one record."""
+def reports(block: int, number: int, record: Detections) -> Program[None]:
+    """Report one record."""
     sizes = part_sizes(record.slots.size, part_detections(record.pulses))
-    first = 0
-    for place, part in enumerate(encode_parts(record.slots, sizes, record.pulses)):
-        yield DetectionReport(
-            block=block,
-            record=number,
-            part=place,
-            last=place == len(sizes) - 1,
-            span=record.pulses,
-            end=part.end,
-            count=part.count,
-            slots=part.code,
-            bases=record.bases[first : first + part.count].to_bytes(),
-        )
-        first += part.count
+    first = place = 0
+    for parts in encode_parts(record.slots, sizes, record.pulses):
+        for part in parts:
+            yield DetectionReport(
+                block=block,
+                record=number,
+                part=place,
+                last=place == len(sizes) - 1,
+                span=record.pulses,
+                end=part.end,
+                count=part.count,
+                slots=part.code,
+                bases=record.bases[first : first + part.count].to_bytes(),
+            )
+            first += part.count
+            place += 1
+        yield TURN
 
 
 def _check_part(message: DetectionReport | SiftReply, number: int, part: int) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qkdpost.dialogue.program import from_peer
 from qkdpost.errors import InputError
 from qkdpost.sifting.slots.coding import decode_between, encode_between
-from qkdpost.threads import each
+from qkdpost.threads import each, threads_at_work
 
 __all__ = ["CodedPart", "CodedSlots", "encode_parts", "part_detections", "part_sizes"]
 
@@ -29,8 +29,6 @@ a tenth. Larger ones gain little, and would not suit wide records."""
 _DENSE_PULSES = 2**43
 """Half as many are reported in one message if a record covers more, so that none is longer than the 2^20 bytes that
 every link allows. A detection takes 28 bits at most here, and 48 in the widest record."""
-_PARTS_AT_ONCE = 8
-"""So many are coded before the first of them is sent: some milliseconds, and a megabyte."""
 _SLOTS_AT_ONCE = 2**18
 """Parts are decoded together up to so many slots: two megabytes, which stay near, and half a millisecond."""
 
@@ -56,8 +54,8 @@ def part_sizes(count: int, most: int) -> list[int]:
     return [most] * whole + ([rest] if rest or not whole else [])
 
 
-def encode_parts(slots: NDArray[np.int64], sizes: Sequence[int], pulses: int) -> Iterator[CodedPart]:
-    """Encode the slots of a record of so many pulses in parts of these sizes.
+def encode_parts(slots: NDArray[np.int64], sizes: Sequence[int], pulses: int) -> Iterator[list[CodedPart]]:
+    """Encode the slots of a record of so many pulses in parts of these sizes, as many at a time as there are threads.
 
     All but the last part end with the slot of their last detection, the last one with the record.
 
@@ -75,8 +73,9 @@ def encode_parts(slots: NDArray[np.int64], sizes: Sequence[int], pulses: int) ->
             raise InputError(f"slots must increase, and lie below {pulses}; found others from entry {first} on")
         return CodedPart(code, past - first, start, end)
 
-    for batch in range(0, len(bounds), _PARTS_AT_ONCE):
-        yield from each(encode, bounds[batch : batch + _PARTS_AT_ONCE])
+    threads = threads_at_work()
+    for at in range(0, len(bounds), threads):
+        yield each(encode, bounds[at : at + threads])
 
 
 class CodedSlots:
@@ -107,8 +106,8 @@ class CodedSlots:
         _refuse_faults(each(lambda piece: put(*piece), self._pieces()))
         return slots
 
-    def by_pieces(self, function: Callable[[NDArray[np.int64], int], _Result]) -> list[_Result]:
-        """Return function(slots, first) for one piece of the slots after another, in threads at once.
+    def by_pieces(self, function: Callable[[NDArray[np.int64], int], _Result]) -> Iterator[list[_Result]]:
+        """Give function(slots, first) for one piece of the slots after another, as many at a time as there are threads.
 
         Args:
             function: takes slots and how many lie before them; what it raises comes out as it is.
@@ -122,9 +121,11 @@ class CodedSlots:
             fault = _decode(parts, slots)
             return fault, [] if fault else [function(slots, first)]
 
-        found = each(lambda piece: use(*piece), self._pieces())
-        _refuse_faults([fault for fault, _ in found])
-        return [result for _, results in found for result in results]
+        pieces, threads = self._pieces(), threads_at_work()
+        for at in range(0, len(pieces), threads):
+            found = each(lambda piece: use(*piece), pieces[at : at + threads])
+            _refuse_faults([fault for fault, _ in found])
+            yield [result for _, results in found for result in results]
 
     def _pieces(self) -> list[tuple[int, Sequence[CodedPart]]]:
         """Return parts that are decoded together, and how many slots lie before them."""

@@ -1,0 +1,87 @@
+"""Long work in turns: a step at a time, with whatever else comes heard in between."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkdpost.dialogue.messages import CorrectionRound, SiftReply
+from qkdpost.session.codec import decode
+from support.link import Pair, bb84_records, frames, small_link
+
+BLOCKS = 3
+RECORDS = [bb84_records(8000, seed=seed) for seed in range(BLOCKS)]
+
+
+def pair_of_short_turns(patch: pytest.MonkeyPatch) -> Pair:
+    """Return two hosts that report and answer 1,000 detections a message, and decode and encode one at a time."""
+    patch.setattr("qkdpost.sifting.slots.parts._PART_DETECTIONS", 1000)
+    patch.setattr("qkdpost.sifting.slots.parts._SLOTS_AT_ONCE", 1000)
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": BLOCKS}))
+    for records in RECORDS:
+        pair.submit(*records)
+    pair.finish()
+    return pair
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32))
+def test_keys_are_equal_in_whatever_order_hosts_step_and_hear(seed: int) -> None:
+    draw = random.Random(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        pair = pair_of_short_turns(patch)
+        lines: dict[str, list[bytes]] = {"alice": [], "bob": []}
+        idle: set[str] = set()
+        while len(idle) < 2 or any(lines.values()):
+            role, peer = draw.choice([("alice", "bob"), ("bob", "alice")])
+            session = pair.sessions[role]
+            if lines[role] and (role in idle or session.busy) and draw.random() < 0.5:
+                session.receive_data(lines[role].pop(0))
+            said = session.step()
+            idle.discard(role) if said or session.busy else idle.add(role)
+            if said:
+                lines[peer].append(said)
+        pair.collect()
+    assert pair.keys("alice") == pair.keys("bob") and len(pair.keys("alice")) == BLOCKS
+
+
+def test_data_to_send_gives_nothing_only_when_no_turn_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = pair_of_short_turns(monkeypatch)
+    for _ in range(1000):
+        for role, peer in (("alice", "bob"), ("bob", "alice")):
+            while said := pair.sessions[role].data_to_send():
+                pair.sessions[peer].receive_data(said)
+            assert not pair.sessions[role].busy
+        if not any(session.state.alive for session in pair.sessions.values()):
+            break
+    pair.collect()
+    assert len(pair.keys("alice")) == BLOCKS
+
+
+def test_a_round_of_one_block_is_answered_between_two_turns_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = pair_of_short_turns(monkeypatch)
+    alice, bob = pair.sessions["alice"], pair.sessions["bob"]
+    held: list[bytes] = []
+    overtaken = False
+    for _ in range(10_000):
+        reports = []
+        for frame in frames(bob.data_to_send()):
+            later = type(decode(frame)) is not CorrectionRound and getattr(decode(frame), "block", 0) >= 1
+            (held if later else reports).append(frame)
+        alice.receive_data(b"".join(reports))
+        said = alice.step()
+        rounds = [message.block for message in map(decode, frames(said)) if isinstance(message, CorrectionRound)]
+        if rounds and held:  # block 0 is in correction: now comes all of block 1, and then the next round of block 0
+            bob.receive_data(said)
+            alice.receive_data(b"".join(held))
+            assert alice.busy
+            alice.receive_data(bob.data_to_send())
+            kinds = [type(message) for message in map(decode, frames(alice.step()))]
+            assert CorrectionRound in kinds and SiftReply not in kinds
+            overtaken = True
+            break
+        bob.receive_data(said)
+    assert overtaken
