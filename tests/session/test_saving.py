@@ -55,8 +55,8 @@ class Host:
         )
 
 
-def stores() -> dict[str, Store]:
-    return {role: Store(KeyPool(PRESHARED).snapshot()) for role in ("alice", "bob")}
+def stores(preshared: bytes = PRESHARED) -> dict[str, Store]:
+    return {role: Store(KeyPool(preshared).snapshot()) for role in ("alice", "bob")}
 
 
 def talk(kept: dict[str, Store], number: int, most: int) -> list[bytes]:
@@ -90,15 +90,17 @@ WHOLE = len(talk(stores(), 0, 10**6))
 def test_each_host_writes_a_few_times_a_block_and_not_for_every_message() -> None:
     kept = stores()
     talk(kept, 0, 10**6)
-    assert WHOLE > 50
+    assert WHOLE > 30
     for store in kept.values():
         assert store.writes == 4  # at the start, when the block was opened, at the first tag, when the key came
 
 
 def test_after_a_power_cut_anywhere_no_pad_is_used_again() -> None:
-    kept = stores()
-    for number, most in enumerate([*range(WHOLE), WHOLE]):
-        talk(kept, number, most)
+    """Between two cuts a block is distilled whole, so that the few pads of the first key are soon spent."""
+    kept = stores(PRESHARED[: 32 + 6 * 48])
+    for most in range(WHOLE):
+        talk(kept, 2 * most, most)
+        talk(kept, 2 * most + 1, 10**6)
     for store in kept.values():
         assert len(set(store.handed_out)) == len(store.handed_out) >= 48
         assert len({segment for segment, _ in store.handed_out}) > 1  # pads of new keys were among them
