@@ -20,7 +20,7 @@ from qkdpost.session.alone import Alone
 from qkdpost.session.connection import Connection
 from qkdpost.session.event_queue import EventQueue
 from qkdpost.session.events import Event, LossReason
-from qkdpost.session.intake import check_record
+from qkdpost.session.intake import check_callables, check_record, counted
 from qkdpost.session.line import ROLES, Line, Role
 from qkdpost.session.metrics import Number
 from qkdpost.session.pool_level import LOW_POOL_BYTES, PoolLevel
@@ -118,12 +118,12 @@ class Session(SingleUse):
             raise ConfigurationError(f"auth_key must be a KeyPool; found a {found}. Write auth_key=KeyPool(preshared)")
         self.role: Role = choice("role", role, ROLES, error=ConfigurationError)
         instance("link", link, LinkConfig, hint="write link=LinkConfig(...)", error=ConfigurationError)
-        _check_callables(random_source, save_pool)
+        check_callables(random_source, save_pool)
         check_decoder(link.correction)
         self.link = link
         self._protocol = protocol_of(link.protocol)
         self._pool = auth_key
-        self._random_source = _counted(random_source)
+        self._random_source = counted(random_source)
         self._save_pool = save_pool
         self._saved_revision = -1
         self._queue = RecordQueue(next_number=whole_number("first_record", first_record, most=MAX_NUMBER))
@@ -393,24 +393,3 @@ class Session(SingleUse):
         finally:
             if not self._connection.alive:
                 self._pool.let_go(self)
-
-
-def _counted(random_source: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """Return the source, which then gives as many bytes as were asked or raises."""
-
-    def draw(count: int) -> bytes:
-        drawn = random_source(count)
-        if isinstance(drawn, bytes | bytearray) and len(drawn) == count:
-            return bytes(drawn)
-        found = described(drawn) if not isinstance(drawn, str) else "text"
-        del drawn
-        raise ConfigurationError(f"random_source must return as many bytes as it is asked, {count}; found {found}")
-
-    return draw
-
-
-def _check_callables(random_source: object, save_pool: object) -> None:
-    if not callable(random_source):
-        raise ConfigurationError(f"random_source must be a function of a number; found {described(random_source)}")
-    if save_pool is not None and not callable(save_pool):
-        raise ConfigurationError(f"save_pool must be a function of a snapshot; found {described(save_pool)}")
