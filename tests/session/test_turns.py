@@ -85,3 +85,41 @@ def test_a_round_of_one_block_is_answered_between_two_turns_of_another(monkeypat
             break
         bob.receive_data(said)
     assert overtaken
+
+
+def test_a_line_that_is_lost_in_the_midst_of_long_work_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = pair_of_short_turns(monkeypatch)
+    alice, bob = pair.sessions["alice"], pair.sessions["bob"]
+    while not bob.busy:
+        alice.receive_data(bob.step())
+        if not bob.busy:
+            bob.receive_data(alice.step())
+    bob.connection_lost()
+    assert not bob.busy and bob.data_to_send() == b""
+    pair.reconnect()
+    assert bob.state.alive and not bob.busy
+
+
+def exchanges(*, with_calls: bool) -> int:
+    """Return how often two hosts exchange all that they have to say; each may be called while it holds messages."""
+    pair = Pair(small_link(blocks={"detections": 20_000, "in_flight": BLOCKS}))
+    for seed in range(BLOCKS):
+        pair.submit(*bb84_records(20_000, seed=seed))
+    pair.finish()
+    count, moved = 0, True
+    while moved:
+        moved = False
+        for source, target in (("alice", "bob"), ("bob", "alice")):
+            if said := b"".join(iter(pair.sessions[source].data_to_send, b"")):
+                moved = True
+                pair.sessions[target].receive_data(said)
+                if with_calls:
+                    pair.sessions[target].flush()
+        count += 1
+    pair.collect()
+    assert len(pair.keys("alice")) == BLOCKS
+    return count
+
+
+def test_a_call_between_two_steps_leaves_nothing_lying_that_was_received() -> None:
+    assert exchanges(with_calls=True) == exchanges(with_calls=False)

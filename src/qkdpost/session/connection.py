@@ -72,7 +72,12 @@ class Connection(SingleUse):
     @property
     def busy(self) -> bool:
         """Whether long work is left, and all that was received is taken up."""
-        return self._more and not (self._buffer.next_bytes or self._ahead or self._quick)
+        return self._more and self.alive and not self._holds_more
+
+    @property
+    def _holds_more(self) -> bool:
+        """Whether something that was received is not taken up yet."""
+        return bool(self._buffer.next_bytes or self._ahead or self._quick)
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes of the peer, and work.
@@ -216,7 +221,7 @@ class Connection(SingleUse):
     def _resume(self) -> None:
         is_open = self.state is _OPEN
         self._more = is_open and (self.blocks.advance_all(self._says_enough) or self._open_or_close())
-        self.settled = not self._more and self.blocks.waits_for_peer
+        self.settled = not self._more and not self._holds_more and self.blocks.waits_for_peer
 
     def _says_enough(self) -> bool:
         """Whether what is to be sent should not wait for what other blocks may say."""
