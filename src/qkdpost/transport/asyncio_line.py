@@ -39,6 +39,7 @@ class Line:
         self._turns = TURNS[session] = Turns(executor)
         self._loop = asyncio.get_running_loop()
         self._receiving: asyncio.Task[bytes] | None = None
+        self._unheard: bytes | None = None
         self._sending: asyncio.Task[None] | None = None
         words = silence.seconds_to_word < float("inf")
         self._speaking = asyncio.create_task(self._speak()) if words else None
@@ -70,7 +71,8 @@ class Line:
         """End the driving; what came and was not heard is missing for ever."""
         if TURNS.get(self._session) is self._turns:
             del TURNS[self._session]
-        if self._receiving is not None and self._receiving.done() and self._session.state.alive:
+        came = self._receiving is not None and self._receiving.done()
+        if (came or self._unheard is not None) and self._session.state.alive:
             self._session.connection_lost("closed-here")
         for task in (self._receiving, self._sending, self._speaking):
             if task is not None and not task.done():
@@ -79,9 +81,13 @@ class Line:
     async def _work(self, data: bytes | None) -> None:
         """Let the session hear bytes, and then say what it has to say, piece by piece; hear more during long work."""
         step = self._steps_in_thread if self._turns.in_threads else self._step
-        while await self._turns.call(partial(step, data)):
+        while await self._called(partial(step, data)):
             await asyncio.sleep(0)
             data = self._received() if self._session.busy else None
+
+    async def _called(self, step: Callable[[], bool]) -> bool:
+        with self._silence.broken_by_work():
+            return await self._turns.call(step)
 
     def _step(self, data: bytes | None) -> bool:
         """Let the session hear bytes, and take a step; tell whether there may be more to do."""
@@ -100,6 +106,7 @@ class Line:
         return self._session.busy
 
     def _take(self, data: bytes) -> None:
+        self._unheard = None
         if data:
             self._session.receive_data(data)
         else:
@@ -121,7 +128,7 @@ class Line:
         """Return what has come, and receive the next; None if nothing has."""
         if self._receiving is None or not self._receiving.done():
             return None
-        data = self._receiving.result()
+        self._unheard = data = self._receiving.result()
         self._silence.moved()
         self._receive_next()
         return data

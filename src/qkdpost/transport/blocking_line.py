@@ -44,7 +44,8 @@ class Line:
 
         No more is read before what was received has been answered, or is long work of which a piece is done.
         """
-        answer = self._session.step()
+        with self._silence.broken_by_work():
+            answer = self._session.step()
         busy = self._session.busy
         if self._can_send:
             self._pending += answer

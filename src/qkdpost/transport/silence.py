@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from qkdpost.checks import real_number
 from qkdpost.errors import InputError
@@ -36,6 +38,16 @@ class Silence:
     def moved(self) -> None:
         """Say that bytes came, or that this host had work: silence begins anew."""
         self._moved = time.monotonic()
+
+    @contextmanager
+    def broken_by_work(self) -> Iterator[None]:
+        """Do not count what is done inside, when this host does not listen, as silence of the peer."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            now = time.monotonic()
+            self._moved = min(self._moved + now - began, now)
 
     def sent(self) -> None:
         """Say that bytes went out."""
