@@ -100,6 +100,24 @@ def test_a_line_that_is_lost_in_the_midst_of_long_work_ends_it(monkeypatch: pyte
     assert bob.state.alive and not bob.busy
 
 
+def test_a_message_of_which_a_part_has_come_does_not_hold_long_work_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = pair_of_short_turns(monkeypatch)
+    alice, bob = pair.sessions["alice"], pair.sessions["bob"]
+    while not bob.busy:
+        alice.receive_data(bob.step())
+        if not bob.busy:
+            bob.receive_data(alice.step())
+    word = alice.keepalive()
+    bob.receive_data(word[:-1])
+    assert bob.busy
+    said = b"".join(iter(bob.data_to_send, b""))
+    assert len(list(frames(said))) > BLOCKS
+    bob.receive_data(word[-1:])
+    alice.receive_data(said)
+    pair.run()
+    assert pair.keys("alice") == pair.keys("bob") and len(pair.keys("alice")) == BLOCKS
+
+
 def exchanges(*, with_calls: bool) -> int:
     """Return how often two hosts exchange all that they have to say; each may be called while it holds messages."""
     pair = Pair(small_link(blocks={"detections": 20_000, "in_flight": BLOCKS}))

@@ -71,13 +71,8 @@ class Connection(SingleUse):
 
     @property
     def busy(self) -> bool:
-        """Whether long work is left, and all that was received is taken up."""
-        return self._more and self.alive and not self._holds_more
-
-    @property
-    def _holds_more(self) -> bool:
-        """Whether something that was received is not taken up yet."""
-        return bool(self._buffer.next_bytes or self._ahead or self._quick)
+        """Whether long work is left, and every whole message that was received is taken up."""
+        return self._more and self.alive
 
     def receive(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes of the peer, and work.
@@ -96,6 +91,7 @@ class Connection(SingleUse):
     def resume(self) -> None:
         """Let blocks go on that waited for a record or for an empty line, and open new ones."""
         self.guarded(self._resume)
+        self._more = self.settled = False  # messages may be held: `work` finds out
 
     def guarded(self, action: Callable[[], None]) -> None:
         """Whatever goes wrong, no block survives it."""
@@ -133,6 +129,7 @@ class Connection(SingleUse):
     def _work(self) -> None:
         """Take a frame, and more until there is enough to send; when there are none, let what paused go on."""
         outgoing = self.line.outgoing
+        self._more = False
         while self.state < _CLOSED:
             heard = self._next_heard()
             if heard is None:
@@ -221,7 +218,7 @@ class Connection(SingleUse):
     def _resume(self) -> None:
         is_open = self.state is _OPEN
         self._more = is_open and (self.blocks.advance_all(self._says_enough) or self._open_or_close())
-        self.settled = not self._more and not self._holds_more and self.blocks.waits_for_peer
+        self.settled = not self._more and self.blocks.waits_for_peer
 
     def _says_enough(self) -> bool:
         """Whether what is to be sent should not wait for what other blocks may say."""
