@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkdpost.dialogue.messages import CorrectionRound, SiftReply
-from qkdpost.session.codec import decode
+from qkdpost.dialogue.messages import Alive, CorrectionRound, SiftReply
+from qkdpost.session import connection
+from qkdpost.session.codec import decode, encode
+from qkdpost.session.connection import PACKET_BYTES
 from support.link import Pair, bb84_records, frames, small_link
 
 BLOCKS = 3
@@ -116,6 +118,35 @@ def test_a_message_of_which_a_part_has_come_does_not_hold_long_work_up(monkeypat
     alice.receive_data(said)
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") and len(pair.keys("alice")) == BLOCKS
+
+
+def test_many_short_messages_behind_a_long_one_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a part of another message keeps more of them coming: else a packet would cost a minute."""
+    pair = Pair(small_link(blocks={"detections": 8000, "in_flight": 1}))
+    pair.submit(*RECORDS[0])
+    alice, bob = pair.sessions["alice"], pair.sessions["bob"]
+    said = bob.data_to_send()
+    while len(said) <= PACKET_BYTES:
+        alice.receive_data(said)
+        bob.receive_data(alice.data_to_send())
+        said = bob.data_to_send()
+    *before, long = frames(said)
+    assert len(long) > PACKET_BYTES
+    alice.receive_data(b"".join(before))
+    assert alice.data_to_send() == b""
+    looked = 0
+
+    def counting(message: object, *words: object) -> object:
+        nonlocal looked
+        looked += 1
+        return getattr(message, *words)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(connection, "getattr", counting, raising=False)
+    word, count = encode(Alive()), 1000
+    alice.receive_data(long + word * count + word[:-1])
+    while alice.data_to_send():
+        pass
+    assert count <= looked <= 2 * count
 
 
 def exchanges(*, with_calls: bool) -> int:

@@ -164,13 +164,17 @@ class Connection(SingleUse):
 
     def _look_ahead(self) -> None:
         """Take up what was received: what is short and quickly answered apart, unless more of its block is held."""
+        frame = self._buffer.next_frame()
+        if frame is None:
+            return  # a part of one, as often as it is asked for
         held = {getattr(message, "block", None) for message, _ in self._ahead}
-        while (frame := self._buffer.next_frame()) is not None:
+        while frame is not None:
             message = decode(frame)
             quick = type(message) is CorrectionRound and len(frame) <= PACKET_BYTES and message.block not in held
             (self._quick if quick else self._ahead).append((message, frame))
             if not quick:
                 held.add(getattr(message, "block", None))
+            frame = self._buffer.next_frame()
 
     def _handle(self, message: Message, frame: bytes) -> bool:
         """Do what a message says; tell whether a block may be opened after it, or the connection end."""
