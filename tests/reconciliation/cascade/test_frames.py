@@ -163,4 +163,8 @@ def test_frames_of_one_process_are_corrected_apart_unless_some_wait() -> None:
     assert frames.frames_apart((1 << 20) - 5, 1 << 16, 2) == [range(8), range(8, 16)]
     assert frames.frames_apart(1 << 24, 1 << 16, 2) == [range(128), range(128, 256)]
     assert frames.frames_apart((1 << 24) + 1, 1 << 16, 2) == []
+    # The last of 839 is filled up, and waits for the others.
+    block = frames.Block(Bits.zeros(1 << 24), 19_997, parameters_for("original", 30_000, 19_997), SEED, True)
+    assert len(block._waiting) == 2
+    assert frames.frames_apart(1 << 24, 19_997, 2) == []
     assert frames.frames_apart(0, 1, 2) == [range(0)]

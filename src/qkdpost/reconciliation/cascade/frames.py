@@ -268,7 +268,8 @@ def frames_apart(block_bits: int, frame_bits: int, threads: int) -> list[range]:
     What comes out is the same, unless the block is so long that its frames are taken up one after another: they would
     begin in other rounds, and so none are returned.
     """
-    return _shares(range(-(-block_bits // frame_bits)), threads) if block_bits <= _BITS_IN_WORK else []
+    count = -(-block_bits // frame_bits)
+    return _shares(range(count), threads) if count * frame_bits <= _BITS_IN_WORK else []
 
 
 def _shares(span: range, threads: int) -> list[range]:
