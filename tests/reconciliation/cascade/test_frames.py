@@ -135,7 +135,8 @@ def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent
     shared = frames.Shared(parameters_for(name, 10_000, length), length, SEED)
     own = Bits.from_array(rng.integers(0, 2, length, dtype=np.uint8))
     other = own ^ Bits.from_array((rng.random(length) < lies).astype(np.uint8))
-    batch, twin = (frames.FrameBatch(shared, bits, range(1), 0, correcting=True) for bits in (own, other))
+    batch = frames.FrameBatch(shared, own, range(1), 0, correcting=True)
+    twin = frames.FrameBatch(shared, other, range(1), 0, correcting=False)
     mine = theirs = Bits.zeros(0)
     parities = 0
     while parities == 0 or len(mine):
@@ -147,6 +148,7 @@ def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent
         mine = said
         parities += len(mine)
     assert parities <= 3 * length
+    assert not consistent or parities > length / 2  # which is searched to the end
     # Four lists of words of eight bytes.
     assert 4 * 8 * batch._capacity <= 200 * length
 
