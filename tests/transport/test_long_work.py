@@ -149,6 +149,33 @@ def test_long_work_is_no_silence_to_the_blocking_driver(clock: Clock) -> None:
         line.close()
 
 
+def test_what_a_host_does_while_nothing_moves_is_no_silence(clock: Clock) -> None:
+    near, far = socket.socketpair()
+    session: Any = LongWork()
+    calls: list[float] = []
+
+    def idle() -> None:
+        calls.append(clock.now)
+        clock.now += 100.0
+
+    async def drive() -> None:
+        reader, writer = await asyncio.open_connection(sock=near)
+        line = asyncio_line.Line(session, reader, writer, Silence(50.0, None), idle, None)
+        for _ in range(2):
+            await line.step()
+        line.close()
+        writer.close()
+
+    with far:
+        near.setblocking(False)
+        line = blocking_line.Line(session, near, Silence(50.0, None), idle)
+        for _ in range(2):
+            line.step()
+        line.close()
+        asyncio.run(drive())
+    assert len(calls) == 4 and not session.lost
+
+
 @pytest.mark.parametrize("in_thread", [False, True])
 def test_long_work_is_no_silence_to_the_asyncio_driver(in_thread: bool, clock: Clock) -> None:
     session: Any = SilentWork(clock)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
+from typing import TypeVar
 
 from qkdpost.session.session import Session
 from qkdpost.transport.silence import Silence
@@ -14,6 +15,7 @@ from qkdpost.transport.turns import TURNS, Turns
 
 __all__ = ["LOOK_SECONDS", "Line"]
 
+_Returned = TypeVar("_Returned")
 CHUNK_BYTES = 2**18
 LOOK_SECONDS = 0.05
 """How soon what another task submitted is sent, on a line on which nothing else moves."""
@@ -58,7 +60,7 @@ class Line:
         elif self._silence.is_too_long:
             await self._turns.call(lambda: self._session.connection_lost("timed-out"))
         elif self._idle is not None:
-            await self._turns.call(self._idle)
+            await self._called(self._idle)
 
     async def say_the_rest(self) -> None:
         """Hand over what was said at the end, and wait until it is on its way, if the peer takes it."""
@@ -85,9 +87,9 @@ class Line:
             await asyncio.sleep(0)
             data = self._received() if self._session.busy else None
 
-    async def _called(self, step: Callable[[], bool]) -> bool:
+    async def _called(self, work: Callable[[], _Returned]) -> _Returned:
         with self._silence.broken_by_work():
-            return await self._turns.call(step)
+            return await self._turns.call(work)
 
     def _step(self, data: bytes | None) -> bool:
         """Let the session hear bytes, and take a step; tell whether there may be more to do."""

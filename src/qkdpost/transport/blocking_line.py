@@ -87,7 +87,8 @@ class Line:
         if self._silence.wants_a_word:
             self._speak()
         if self._idle is not None:
-            self._idle()
+            with self._silence.broken_by_work():
+                self._idle()
 
     def _patience(self) -> float | None:
         left = self._silence.seconds_left if self._idle is None else min(IDLE_SECONDS, self._silence.seconds_left)
