@@ -198,6 +198,29 @@ def test_long_work_is_no_silence_to_the_asyncio_driver(in_thread: bool, clock: C
         asyncio.run(drive(pool if in_thread else None))
 
 
+def test_waiting_for_a_thread_is_silence(clock: Clock) -> None:
+    class Late(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **keywords: Any) -> Any:
+            clock.now += 30.0
+            return super().submit(*arguments, **keywords)
+
+    session: Any = LongWork()
+
+    async def drive(executor: Executor) -> None:
+        near, far = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=near)
+        line = asyncio_line.Line(session, reader, writer, Silence(50.0, None), None, executor)
+        with far:
+            for _ in range(2):
+                await line.step()
+            line.close()
+            writer.close()
+
+    with Late(1) as pool:
+        asyncio.run(drive(pool))
+    assert session.lost == ["timed-out"]
+
+
 def test_what_a_cancelled_asyncio_driver_has_read_and_not_heard_ends_the_connection() -> None:
     asyncio.run(cancel_before_it_is_heard())
 

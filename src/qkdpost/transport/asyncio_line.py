@@ -88,8 +88,13 @@ class Line:
             data = self._received() if self._session.busy else None
 
     async def _called(self, work: Callable[[], _Returned]) -> _Returned:
-        with self._silence.broken_by_work():
-            return await self._turns.call(work)
+        """Call of the session when it is its turn; waiting for a free thread is no work, and a dead line stays dead."""
+
+        def timed() -> _Returned:
+            with self._silence.broken_by_work():
+                return work()
+
+        return await self._turns.call(timed)
 
     def _step(self, data: bytes | None) -> bool:
         """Let the session hear bytes, and take a step; tell whether there may be more to do."""
