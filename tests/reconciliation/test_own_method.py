@@ -12,7 +12,7 @@ import qkdpost as qp
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.reconciliation import METHODS, CorrectionMethod, reconcile
-from qkdpost.reconciliation.correction import Corrected, Side, charges_of, correct, lengths_of_frames
+from qkdpost.reconciliation.correction import Corrected, Side, charges_of, correct, even_frame_bits, lengths_of_frames
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.method import CorrectionTask
 from qkdpost.reconciliation.payload import InvalidPayload, Rounds
@@ -79,7 +79,7 @@ class TellingPlan:
 
 def plan_telling(settings: Telling, task: CorrectionTask) -> TellingPlan:
     assert isinstance(settings, Telling)
-    return TellingPlan(frame_bits=task.frame_bits)
+    return TellingPlan(frame_bits=even_frame_bits(task.block_bits, task.frame_bits))
 
 
 def test_a_method_of_another_origin_runs_where_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
