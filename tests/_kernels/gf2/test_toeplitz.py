@@ -107,3 +107,8 @@ def test_short_products_are_halved_and_long_ones_transformed() -> None:
     assert choose_way(2**20, 1).levels == 0
     assert choose_way(2**20, 2**19).levels >= 9
     assert choose_way(2**26, 2**25).levels > choose_way(2**20, 2**19).levels
+
+
+@pytest.mark.parametrize("exponent", [12, 14, 16, 17])
+def test_threads_do_not_choose_the_way_of_a_product_that_is_not_shared(exponent: int) -> None:
+    assert choose_way(1 << exponent, 1 << exponent - 1, 8) == choose_way(1 << exponent, 1 << exponent - 1)

@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkdpost._kernels.gf2.toeplitz_halves import LEAF_WORDS, multiply_by_halves
-from qkdpost._kernels.gf2.toeplitz_transform import MIN_LEVELS, block_counts, multiply_by_transform
+from qkdpost._kernels.gf2.toeplitz_transform import (
+    LEAST_POINTS_TO_SHARE,
+    MIN_LEVELS,
+    block_counts,
+    multiply_by_transform,
+)
 from qkdpost.threads import threads_at_work
 
 __all__ = ["Way", "choose_way", "toeplitz_product"]
@@ -80,6 +85,7 @@ def _cost_of_halves(depth: int, input_bits: int, output_bits: int) -> int:
 
 def _cost_of_transform(levels: int, input_bits: int, output_bits: int, threads: int) -> int:
     left, right, wanted, _ = block_counts(levels, input_bits, output_bits)
+    threads = threads if (left + right) << levels >= LEAST_POINTS_TO_SHARE else 1
     point = POINT_LEVEL * levels + UNCACHED_LEVEL * max(0, levels - CACHED_LEVELS)
     forward = -(-(left + right) // threads) * (FORWARD_POINT + point)
     backward = -(-wanted // threads) * (BACKWARD_POINT + point)

@@ -28,7 +28,7 @@ from qkdpost._kernels.gf2.cantor import transform_tables
 from qkdpost._kernels.jit.decorators import kernel
 from qkdpost._kernels.shared_steps import do_steps, end_piece, next_piece, others_done
 
-__all__ = ["MIN_LEVELS", "block_counts", "multiply_by_transform"]
+__all__ = ["LEAST_POINTS_TO_SHARE", "MIN_LEVELS", "block_counts", "multiply_by_transform"]
 
 Words: TypeAlias = NDArray[np.uint64]
 
