@@ -89,13 +89,20 @@ def test_a_round_of_one_block_is_answered_between_two_turns_of_another(monkeypat
     assert overtaken
 
 
-def test_a_line_that_is_lost_in_the_midst_of_long_work_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = pair_of_short_turns(monkeypatch)
+def pair_with_bob_at_work(patch: pytest.MonkeyPatch) -> Pair:
+    """Return two hosts, of which Bob is in the midst of long work."""
+    pair = pair_of_short_turns(patch)
     alice, bob = pair.sessions["alice"], pair.sessions["bob"]
     while not bob.busy:
         alice.receive_data(bob.step())
         if not bob.busy:
             bob.receive_data(alice.step())
+    return pair
+
+
+def test_a_line_that_is_lost_in_the_midst_of_long_work_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = pair_with_bob_at_work(monkeypatch)
+    bob = pair.sessions["bob"]
     bob.connection_lost()
     assert not bob.busy and bob.data_to_send() == b""
     pair.reconnect()
@@ -103,12 +110,8 @@ def test_a_line_that_is_lost_in_the_midst_of_long_work_ends_it(monkeypatch: pyte
 
 
 def test_a_message_of_which_a_part_has_come_does_not_hold_long_work_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = pair_of_short_turns(monkeypatch)
+    pair = pair_with_bob_at_work(monkeypatch)
     alice, bob = pair.sessions["alice"], pair.sessions["bob"]
-    while not bob.busy:
-        alice.receive_data(bob.step())
-        if not bob.busy:
-            bob.receive_data(alice.step())
     word = alice.keepalive()
     bob.receive_data(word[:-1])
     assert bob.busy

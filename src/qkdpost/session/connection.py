@@ -57,10 +57,13 @@ class Connection(SingleUse):
         self.settled = False
         """Whether there is nothing to do until bytes or records come."""
         self._more = False
+        """Whether blocks can go on, or be opened, without bytes or records."""
         self._queue = queue
         self._buffer = ReceiveBuffer(line.link.max_message_bytes)
         self._ahead: deque[Heard] = deque()
+        """Messages that were looked at behind a long one and wait for their turn, in the order in which they came."""
         self._quick: deque[Heard] = deque()
+        """Short rounds of correction among them, of blocks of which nothing came before: they are heard first."""
         self._hello = make_hello(line.role, line.link, line.pool, line.random_source)
         line.greeting = line.send(self._hello)
 
