@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
@@ -176,23 +177,30 @@ def test_what_a_host_does_while_nothing_moves_is_no_silence(clock: Clock) -> Non
     assert len(calls) == 4 and not session.lost
 
 
+@contextlib.asynccontextmanager
+async def line_of(session: Any, executor: Executor | None) -> AsyncIterator[asyncio_line.Line]:
+    """Give a line on which a peer says nothing, with 50 seconds of patience."""
+    near, far = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=near)
+    with far:
+        line = asyncio_line.Line(session, reader, writer, Silence(50.0, None), None, executor)
+        yield line
+        line.close()
+        writer.close()
+
+
 @pytest.mark.parametrize("in_thread", [False, True])
 def test_long_work_is_no_silence_to_the_asyncio_driver(in_thread: bool, clock: Clock) -> None:
     session: Any = SilentWork(clock)
 
     async def drive(executor: Executor | None) -> None:
-        near, far = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=near)
-        line = asyncio_line.Line(session, reader, writer, Silence(50.0, None), None, executor)
-        with far:
+        async with line_of(session, executor) as line:
             for _ in range(2):
                 await line.step()
             assert session.works == 2 and not session.lost
             clock.now += 51.0
             await line.step()
             assert session.lost == ["timed-out"]
-            line.close()
-            writer.close()
 
     with ThreadPoolExecutor(1) as pool:
         asyncio.run(drive(pool if in_thread else None))
@@ -207,14 +215,9 @@ def test_waiting_for_a_thread_is_silence(clock: Clock) -> None:
     session: Any = LongWork()
 
     async def drive(executor: Executor) -> None:
-        near, far = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=near)
-        line = asyncio_line.Line(session, reader, writer, Silence(50.0, None), None, executor)
-        with far:
+        async with line_of(session, executor) as line:
             for _ in range(2):
                 await line.step()
-            line.close()
-            writer.close()
 
     with Late(1) as pool:
         asyncio.run(drive(pool))
