@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits, concatenate, partition
 from qkdpost.errors import InputError
 
 vectors = st.lists(st.integers(0, 1), max_size=300)
@@ -72,6 +72,20 @@ def test_take_and_from_positions(values: list[int], data: st.DataObject) -> None
     assert np.asarray(taken).tolist() == [values[i] for i in positions]
     mask = Bits.from_positions(np.array(positions, dtype=np.int64), len(values))
     assert np.flatnonzero(np.asarray(mask)).tolist() == sorted(set(positions))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=300))
+def test_partition(pairs: list[tuple[int, int]]) -> None:
+    string, mask = (Bits.from_array(np.array([pair[at] for pair in pairs], dtype=np.uint8)) for at in (0, 1))
+    chosen, rest = partition(string, mask)
+    assert chosen.tolist() == [bit for bit, flag in pairs if flag]
+    assert rest.tolist() == [bit for bit, flag in pairs if not flag]
+    assert (chosen, rest) == (string.select(mask), string.select(~mask))
+
+
+def test_partition_by_a_mask_of_another_length() -> None:
+    with pytest.raises(InputError, match="of one length; found 9 and 10"):
+        partition(Bits.zeros(9), Bits.zeros(10))
 
 
 def test_equality_needs_equal_length() -> None:

@@ -10,8 +10,9 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from qkdpost._kernels.bits.packing import add_bits
 from qkdpost._kernels.gf2.toeplitz import toeplitz_product
-from qkdpost.bits import Bits, BitsLike
+from qkdpost.bits import Bits, BitsLike, Words, adopt_words
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError
 from qkdpost.threads import sharing
@@ -51,7 +52,7 @@ def toeplitz_hash(bits: BitsLike, seed: BitsLike, output_bits: int, *, executor:
     length = _output_bits(output_bits, len(source))
     _check_seed(len(source), length, len(chosen), max(0, len(source) + length - 1))
     with sharing(executor):
-        return _product(source, chosen, length)
+        return adopt_words(_product(source, chosen, length), length)
 
 
 def modified_toeplitz_hash(
@@ -88,9 +89,12 @@ def modified_toeplitz_hash(
     n = len(source)
     length = _output_bits(output_bits, n)
     _check_seed(n, length, len(chosen), modified_seed_bits(n, length))
-    head, tail = source[: n - length], source[n - length :]
+    if length == n:
+        return source
     with sharing(executor):
-        return tail ^ _product(head, chosen, length) if len(head) else tail
+        words = _product(source[: n - length], chosen, length)
+    add_bits(source.words, n - length, words)
+    return adopt_words(words, length)
 
 
 def modified_seed_bits(n: int, output_bits: int) -> int:
@@ -103,12 +107,11 @@ def modified_seed_bits(n: int, output_bits: int) -> int:
     return length - 1 if 0 < _output_bits(output_bits, length) < length else 0
 
 
-def _product(source: Bits, seed: Bits, output_bits: int) -> Bits:
-    if not output_bits:
-        return Bits.zeros(0)
+def _product(source: Bits, seed: Bits, output_bits: int) -> Words:
     words = np.empty((output_bits + 63) // 64, dtype=np.uint64)
-    toeplitz_product(source.words, len(source), seed.words, words, output_bits)
-    return Bits(words, output_bits)
+    if output_bits:
+        toeplitz_product(source.words, len(source), seed.words, words, output_bits)
+    return words
 
 
 def _output_bits(output_bits: int, input_bits: int) -> int:

@@ -9,12 +9,21 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qkdpost._kernels.bits.packing import append_words, count_ones, gather_bits, select_bits, set_bits, spread_bits
+from qkdpost._kernels.bits.packing import (
+    append_words,
+    count_ones,
+    cut_bits,
+    gather_bits,
+    reject_bits,
+    select_bits,
+    set_bits,
+    spread_bits,
+)
 from qkdpost.checks import bit_vector, byte_string, described, instance, integer_vector, whole_number
 from qkdpost.checks.scalars import index_of
 from qkdpost.errors import InputError
 
-__all__ = ["BitIndexError", "Bits", "BitsLike", "Words", "adopt_words", "concatenate"]
+__all__ = ["BitIndexError", "Bits", "BitsLike", "Words", "adopt_words", "concatenate", "partition"]
 
 _CHUNK_BITS = 2**16
 _WORD = np.dtype(np.uint64)
@@ -159,7 +168,7 @@ class Bits:
         length = chosen.weight()
         if length == self._length:
             return self
-        output = np.zeros((length + 63) // 64, dtype=np.uint64)
+        output = np.empty((length + 63) // 64, dtype=np.uint64)
         select_bits(self._words, chosen.words, output)
         return adopt_words(output, length)
 
@@ -241,14 +250,8 @@ class Bits:
         length = max(0, stop - start)
         if length == self._length:
             return self
-        count = (length + 63) // 64
-        first, shift = divmod(start, 64)
-        words = self._words[first : first + count] >> np.uint64(shift)
-        if shift and count:
-            carry = self._words[first + 1 : first + 1 + count]
-            words[: carry.size] |= carry << np.uint64(64 - shift)
-        if length % 64:
-            words[-1] &= np.uint64((1 << (length % 64)) - 1)
+        words = np.empty((length + 63) // 64, dtype=np.uint64)
+        cut_bits(self._words, start, length, words)
         return adopt_words(words, length)
 
     def __iter__(self) -> Iterator[int]:
@@ -319,12 +322,25 @@ def concatenate(parts: Iterable[Bits]) -> Bits:
     if len(listed) == 1:
         return listed[0]
     length = sum(len(part) for part in listed)
-    words = np.zeros((length + 63) // 64, dtype=np.uint64)
+    words = np.empty((length + 63) // 64, dtype=np.uint64)
     offset = 0
     for part in listed:
         append_words(words, offset, part.words, len(part))
         offset += len(part)
     return adopt_words(words, length)
+
+
+def partition(bits: Bits, mask: Bits) -> tuple[Bits, Bits]:
+    """Return the bits at which `mask`, of the same length, is one, and those at which it is zero, in order.
+
+    Raises:
+        InputError: the lengths differ.
+    """
+    length, weight = len(bits), bits._of_same_length(mask, "mask").weight()
+    chosen, rest = (np.empty((count + 63) // 64, dtype=np.uint64) for count in (weight, length - weight))
+    select_bits(bits.words, mask.words, chosen)
+    reject_bits(bits.words, mask.words, length, rest)
+    return adopt_words(chosen, weight), adopt_words(rest, length - weight)
 
 
 def adopt_words(words: Words, length: int) -> Bits:

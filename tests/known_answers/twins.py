@@ -41,6 +41,8 @@ def packing() -> Answers:
         "take": digest([string[place] for place in numbers("places", 700, strings.LENGTH)]),
         "positions": digest([int(place in set(increasing("ones", 90, 1000))) for place in range(strings.LENGTH)]),
         "concatenate": digest([*string[:77], *mask[:130], *string[200:]]),
+        "partition": digest(*([bit for bit, at in zip(string, mask, strict=True) if at == part] for part in (1, 0))),
+        "common ones": sum(map(int.__and__, string, mask)),
     }
 
 
@@ -162,6 +164,14 @@ def slots() -> Answers:
     return {
         "detections in the same basis": digest(matched),
         "bits of who prepared": digest(*sent),
+        "both of later detections": digest(
+            matched[records.LATER :],
+            *sifting.split(
+                [bases[slot] for slot in peer[records.LATER :]],
+                [prepared[slot] for slot in peer[records.LATER :]],
+                matched[records.LATER :],
+            ),
+        ),
         "bits of who measured": digest(*sifting.split(peer_bases, outcomes, matched)),
         "slots in which both measured": digest(*common),
         "code of positions": digest(sifting.rice_code(peer, parameter)),

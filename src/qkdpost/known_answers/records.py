@@ -11,13 +11,15 @@ from qkdpost.known_answers.inputs import bits, digest, increasing, numbers, read
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.sifting.slots.coding import decode_slots, encode_slots
 from qkdpost.sifting.slots.coincident import SlotMatch, match_detections
-from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared
+from qkdpost.sifting.slots.prepared import match_and_sift, match_prepared, sift_detections, sift_prepared
 from qkdpost.sifting.time_tags.clicks import ClickEvents
 from qkdpost.sifting.time_tags.matching import match_events
 
-__all__ = ["BIN", "BINS", "DEAD_TIME", "LEAST", "LOWEST", "PULSES", "SPAN", "WINDOW", "slots", "time_tags"]
+__all__ = ["BIN", "BINS", "DEAD_TIME", "LATER", "LEAST", "LOWEST", "PULSES", "SPAN", "WINDOW", "slots", "time_tags"]
 
 PULSES = 900
+LATER = 70
+"""How many detections lie before those that are matched and sifted in one pass; no whole number of words."""
 SPAN, WINDOW, DEAD_TIME = 4000, 12, 25
 LOWEST, BIN, BINS, LEAST = -64, 16, 8, 655
 """Of a histogram of differences: where it begins, how wide a bin is, how many there are, and what two must hold."""
@@ -30,9 +32,11 @@ def slots() -> dict[str, str | int]:
     matched = match_prepared(prepared, peer.slots, peer.bases)
     both = match_detections(own, peer.slots, peer.bases)
     code = encode_slots(peer.slots, PULSES)
+    later = peer.slots[LATER:].copy()
     return {
         "detections in the same basis": digest(np.asarray(matched)),
         "bits of who prepared": digest(*map(np.asarray, sift_prepared(prepared, peer.slots, matched))),
+        "both of later detections": digest(*map(np.asarray, match_and_sift(prepared, later, peer.bases, LATER))),
         "bits of who measured": digest(*map(np.asarray, sift_detections(peer, matched))),
         "slots in which both measured": digest(
             np.asarray(both.own_matched), np.asarray(both.peer_matched), both.rounds

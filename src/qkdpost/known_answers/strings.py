@@ -6,7 +6,8 @@ import numpy as np
 
 from qkdpost import shared_random as derived
 from qkdpost._kernels.bits import runs as kernels
-from qkdpost.bits import Bits, concatenate
+from qkdpost._kernels.bits.packing import count_common_ones
+from qkdpost.bits import Bits, concatenate, partition
 from qkdpost.known_answers.inputs import bits, digest, increasing, numbers, octets, read_only, with_runs
 
 __all__ = ["LENGTH", "packing", "runs", "shared_random"]
@@ -27,6 +28,8 @@ def packing() -> dict[str, str | int]:
         "take": digest(np.asarray(string.take(numbers("places", 700, LENGTH)))),
         "positions": digest(np.asarray(Bits.from_positions(increasing("ones", 90, LENGTH), LENGTH))),
         "concatenate": digest(np.asarray(concatenate([string[:77], mask[:130], string[200:]]))),
+        "partition": digest(*map(np.asarray, partition(string, mask))),
+        "common ones": count_common_ones(string.words, mask.words),
     }
 
 

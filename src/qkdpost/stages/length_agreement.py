@@ -26,9 +26,10 @@ def reference(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
     length = min(verified.own_bound_bits, verified.peer_bound_bits)
     if length <= AUTHENTICATION_BITS:
         raise AbortBlock(AbortReason.NO_KEY_LEFT, _why_none(verified, length))
-    seed = _draw_seed(block, modified_seed_bits(len(verified.key), length))
-    yield LengthProposal(block=block.number, length_bits=length, ledger=block.ledger.to_tuple(), seed=seed.to_bytes())
-    return AgreedLength(key=verified.key, seed=seed, length_bits=length)
+    count = modified_seed_bits(len(verified.key), length)
+    seed = _draw_seed(block, count)
+    yield LengthProposal(block=block.number, length_bits=length, ledger=block.ledger.to_tuple(), seed=seed)
+    return AgreedLength(key=verified.key, seed=Bits.from_bytes(seed, count), length_bits=length)
 
 
 def corrector(block: Block, verified: VerifiedKey) -> Program[AgreedLength]:
@@ -51,11 +52,12 @@ def _why_none(verified: VerifiedKey, length: int) -> str:
     return too_short(length) if verified.peer_bound_bits else "the peer's own bound leaves nothing"
 
 
-def _draw_seed(block: Block, count: int) -> Bits:
-    data = bytearray(block.random_source((count + 7) // 8))
-    if count % 8:
-        data[-1] &= (1 << (count % 8)) - 1
-    return Bits.from_bytes(data, count)
+def _draw_seed(block: Block, count: int) -> bytes:
+    """Return so many random bits, the lowest of each byte first; those past the end are zero."""
+    data = block.random_source((count + 7) // 8)
+    if not count % 8:
+        return data
+    return b"".join((memoryview(data)[:-1], bytes((data[-1] & (1 << (count % 8)) - 1,))))
 
 
 LENGTH_AGREEMENT = Stage(

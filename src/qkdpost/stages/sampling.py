@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits, concatenate, partition
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.dialogue.program import AbortBlock
 from qkdpost.labels import Labels
@@ -47,10 +47,11 @@ def choose_from_both_bases(sifted: SiftedKey, seed: bytes, sample_fraction: floa
     candidates = concatenate((sifted.key_bits, sifted.test_bits))
     mask = sample_mask(seed, b"sample", len(candidates), max(1, int(len(candidates) * sample_fraction)))
     in_key_basis = mask[: len(sifted.key_bits)].weight()
+    test, key = partition(candidates, mask)
     return Disclosure(
-        test=candidates.select(mask),
+        test=test,
         setup=Bits.zeros(0),
-        key=candidates.select(~mask),
+        key=key,
         key_labels=None,
         test_bits_in_key_basis=in_key_basis,
         key_bits_in_key_basis=len(sifted.key_bits) - in_key_basis,
@@ -60,7 +61,7 @@ def choose_from_both_bases(sifted: SiftedKey, seed: bytes, sample_fraction: floa
 def choose_by_basis(block: Block, sifted: SiftedKey, seed: bytes) -> Disclosure:
     """Compare the test basis whole, and a small sample of the key basis; the rest of the key basis makes key."""
     mask = sample_mask(seed, b"sample", len(sifted.key_bits), sample_size(len(sifted.key_bits)))
-    setup, key, test = sifted.key_bits.select(mask), sifted.key_bits.select(~mask), sifted.test_bits
+    (setup, key), test = partition(sifted.key_bits, mask), sifted.test_bits
     labels = None if sifted.key_labels is None else sifted.key_labels.select(~mask)
     surplus_bits = 0
     if block.security.exact_sizes is not None:

@@ -135,6 +135,8 @@ def _cut(size: int, least: int, threads: int) -> list[Piece]:
 
 def each(function: Callable[[_Value], _Returned], values: Sequence[_Value]) -> list[_Returned]:
     """Return function(value) for each value, in their order; they are called in threads at once, as pieces are."""
+    if len(values) == 1:
+        return [function(values[0])]
     found: dict[int, _Returned] = {}
 
     def work(first: int, end: int) -> None:

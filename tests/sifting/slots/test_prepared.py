@@ -12,7 +12,13 @@ from qkdpost.errors import InputError
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.sifting.slots.coding import encode_slots
 from qkdpost.sifting.slots.coincident import match_detections
-from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
+from qkdpost.sifting.slots.prepared import (
+    match_and_sift,
+    match_prepared,
+    sift_detections,
+    sift_prepared,
+    split_by_basis,
+)
 from reference import sifting as reference
 
 
@@ -35,6 +41,12 @@ def test_both_sides_agree_with_the_twin(pulses: int, density: float, seed: int) 
     assert [np.asarray(part).tolist() for part in received] == list(reference.split(peer_bases, outcomes, expected))
     assert [len(part) for part in sent] == [len(part) for part in received]
 
+    first = seed % (slots.size + 1)
+    if first < slots.size:
+        mask, key, test = match_and_sift(prepared, slots[first:].astype(np.int64), detections.bases, first)
+        assert mask == matched[first:]
+        assert (key, test) == sift_prepared(prepared, detections.slots[first:], mask)
+
 
 @pytest.mark.parametrize("slot", [-1, 100, 2**62, -(2**63)])
 def test_a_slot_outside_the_record_is_refused(slot: int) -> None:
@@ -44,6 +56,8 @@ def test_a_slot_outside_the_record_is_refused(slot: int) -> None:
         match_prepared(prepared, np.array([slot]), Bits.zeros(1))
     with pytest.raises(InputError):
         sift_prepared(prepared, np.array([slot]), Bits.zeros(1))
+    with pytest.raises(InputError, match="100 pulses"):
+        match_and_sift(prepared, np.array([slot]), Bits.zeros(1), 0)
 
 
 def test_lengths_that_do_not_fit_are_refused() -> None:
@@ -53,6 +67,7 @@ def test_lengths_that_do_not_fit_are_refused() -> None:
         lambda: match_prepared(prepared, detections.slots, Bits.zeros(3)),
         lambda: sift_detections(detections, Bits.zeros(3)),
         lambda: sift_prepared(prepared, detections.slots, Bits.zeros(3)),
+        lambda: match_and_sift(prepared, np.array([1, 2]), Bits.zeros(3), 2),
         lambda: split_by_basis(Bits.zeros(1), Bits.zeros(200), Bits.zeros(200)),
         lambda: split_by_basis(Bits.zeros(200), Bits.zeros(200), Bits.zeros(64)),
     ):

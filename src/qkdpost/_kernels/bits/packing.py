@@ -14,11 +14,15 @@ from qkdpost._kernels.bits.extraction import deposit, extract
 from qkdpost._kernels.jit.decorators import kernel
 
 __all__ = [
+    "add_bits",
     "append_words",
     "copy_bits",
     "copy_words",
+    "count_common_ones",
     "count_ones",
+    "cut_bits",
     "gather_bits",
+    "reject_bits",
     "select_bits",
     "set_bits",
     "spread_bits",
@@ -29,11 +33,33 @@ Words = NDArray[np.uint64]
 
 @kernel
 def select_bits(words: Words, mask: Words, output: Words) -> int:
-    """Write the bits of `words` under the ones of `mask`, in order, to zeroed `output`; return how many."""
+    """Write the bits of `words` under the ones of `mask`, in order, to `output`, which they fill; return how many."""
     written = np.uint64(0)
     last = np.uint64(0)
     for index in range(mask.size):
         rest = mask[index]
+        if rest != np.uint64(0):
+            taken = extract(words[index], rest)
+            place = written & np.uint64(63)
+            last |= taken << place
+            output[written >> np.uint64(6)] = last
+            written += np.uint64(ones(rest))
+            if written & np.uint64(63) <= place:
+                last = (taken >> np.uint64(1)) >> (np.uint64(63) - place)
+    if written & np.uint64(63):
+        output[written >> np.uint64(6)] = last
+    return int(written)
+
+
+@kernel
+def reject_bits(words: Words, mask: Words, length: int, output: Words) -> int:
+    """Write those of `length` bits of `words` under the zeros of `mask` to `output`, as `select_bits` writes others."""
+    written = np.uint64(0)
+    last = np.uint64(0)
+    for index in range(mask.size):
+        rest = ~mask[index]
+        if index == length >> 6:
+            rest &= (np.uint64(1) << np.uint64(length & 63)) - np.uint64(1)
         if rest != np.uint64(0):
             taken = extract(words[index], rest)
             place = written & np.uint64(63)
@@ -85,17 +111,21 @@ def spread_bits(words: Words, mask: Words, output: Words) -> None:
 
 @kernel
 def append_words(output: Words, offset: int, words: Words, length: int) -> None:
-    """OR the first `length` bits of `words` into zeroed `output` from bit `offset` on."""
+    """Write the first `length` bits of `words`, which has no others, to `output` from bit `offset` on.
+
+    Parts come in their order: what stands in `output` before the first of them need not be zero.
+    """
     shift = np.uint64(offset & 63)
-    start = offset >> 6
+    up = np.uint64(63) - shift
+    start = np.uint64(offset >> 6)
     count = (length + 63) >> 6
+    pending = output[start] if shift != np.uint64(0) else np.uint64(0)
     for index in range(count):
         word = words[index]
-        output[start + index] |= word << shift
-        if shift != np.uint64(0):
-            carry = word >> (np.uint64(64) - shift)
-            if carry != np.uint64(0):
-                output[start + index + 1] |= carry
+        output[start + np.uint64(index)] = pending | word << shift
+        pending = (word >> np.uint64(1)) >> up
+    if start + np.uint64(count) < np.uint64(output.size):
+        output[start + np.uint64(count)] = pending
 
 
 @kernel
@@ -122,6 +152,48 @@ def copy_bits(words: Words, start: int, output: Words) -> None:
 
 
 @kernel
+def cut_bits(words: Words, start: int, length: int, output: Words) -> None:
+    """Write `length` bits of `words` from bit `start` on, which lie inside, to `output`, which they fill."""
+    first = np.uint64(start >> 6)
+    down = np.uint64(start & 63)
+    up = np.uint64(63) - down
+    one = np.uint64(1)
+    for index in range(output.size - 1):
+        source = first + np.uint64(index)
+        output[index] = (words[source] >> down) | ((words[source + one] << one) << up)
+    if output.size > 0:
+        source = first + np.uint64(output.size - 1)
+        above = words[source + one] if source + one < np.uint64(words.size) else np.uint64(0)
+        beyond = np.uint64(-length & 63)
+        output[output.size - 1] = (((words[source] >> down) | ((above << one) << up)) << beyond) >> beyond
+
+
+@kernel
+def add_bits(words: Words, start: int, output: Words) -> None:
+    """Exclusive-or the bits of `words` from bit `start` on to their end into `output`, which they fill."""
+    first = np.uint64(start >> 6)
+    down = np.uint64(start & 63)
+    up = np.uint64(63) - down
+    one = np.uint64(1)
+    for index in range(output.size - 1):
+        source = first + np.uint64(index)
+        output[index] ^= (words[source] >> down) | ((words[source + one] << one) << up)
+    if output.size > 0:
+        source = first + np.uint64(output.size - 1)
+        above = words[source + one] if source + one < np.uint64(words.size) else np.uint64(0)
+        output[output.size - 1] ^= (words[source] >> down) | ((above << one) << up)
+
+
+@kernel
+def count_common_ones(words: Words, others: Words) -> int:
+    """Return at how many places both of two vectors of one length have a one."""
+    total = 0
+    for index in range(words.size):
+        total += ones(words[index] & others[index])
+    return total
+
+
+@kernel
 def count_ones(words: Words) -> int:
     """Return the number of ones in `words`."""
     total = np.uint64(0)
@@ -142,9 +214,13 @@ def warm() -> None:
     packed.flags.writeable = False
     positions = np.zeros(1, dtype=np.uint64)
     select_bits(packed, packed, words)
+    reject_bits(packed, packed, 1, words)
     gather_bits(packed, positions, words)
     set_bits(positions, words)
     spread_bits(packed, packed, words)
     append_words(words, 0, packed, 1)
     copy_bits(packed, 0, words)
+    cut_bits(packed, 0, 1, words)
+    add_bits(packed, 0, words)
     count_ones(packed)
+    count_common_ones(packed, packed)

@@ -181,7 +181,7 @@ def decode_gaps(words: Words, length: int, parameter: int, first: int, limit: in
     """Read as many gaps as `slots` has entries and write the slots; return how many bits were read.
 
     Args:
-        words: the code, followed by three words of zeros.
+        words: the code, followed by three words of zeros; read-only.
         length: how many bits of `words` may be read.
         parameter: that of `encode_gaps`.
         first: likewise.
@@ -331,4 +331,5 @@ def warm() -> None:
     slots.flags.writeable = False
     code = np.zeros(4, dtype=np.uint64)
     length = encode_gaps(slots, 0, 2, 1, code)
+    code.flags.writeable = False
     decode_gaps(code, length, 1, 0, 2, np.zeros(2, dtype=np.int64))

@@ -13,7 +13,7 @@ from qkdpost._kernels.bits.counting import ones
 from qkdpost._kernels.bits.extraction import extract
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["match_bases", "match_slots", "split_prepared", "split_words", "warm"]
+__all__ = ["match_and_split", "match_bases", "match_slots", "split_prepared", "split_words", "warm"]
 
 Words = NDArray[np.uint64]
 Slots = NDArray[np.int64]
@@ -82,6 +82,65 @@ def split_prepared(
             own_bits |= ((bits[slot >> six] >> (slot & low)) & one) << np.uint64(place)
         key_count = _append(key, key_count, own_bits, matched[word] & ~own_bases)
         test_count = _append(test, test_count, own_bits, matched[word] & own_bases)
+    return int(np.int64(key_count)), int(np.int64(test_count))
+
+
+@kernel
+def match_and_split(
+    slots: Slots,
+    bases: Words,
+    bits: Words,
+    pulses: int,
+    peer_bases: Words,
+    first: int,
+    matched: Words,
+    key: Words,
+    test: Words,
+) -> tuple[int, int]:
+    """Do the work of `match_bases` and of `split_prepared` in one pass; return how many bits went to each.
+
+    Args:
+        slots: where the peer detected.
+        bases: the basis of every pulse, `pulses` bits.
+        bits: the bit of every pulse.
+        pulses: how many pulses were sent.
+        peer_bases: the basis of every detection of the record, at least those of the slots.
+        first: how many of its detections lie before the slots.
+        matched: written whole, one bit for each of the slots.
+        key: zeroed, two words more than there are in `matched`.
+        test: likewise.
+
+    Returns:
+        How many bits `key` and `test` have, or -1 twice if a slot lies outside the pulses; what was written is then
+        meaningless.
+    """
+    one = np.uint64(1)
+    low = np.uint64(63)
+    six = np.uint64(6)
+    limit = np.uint64(pulses)
+    down = np.uint64(first) & low
+    source = np.uint64(first) >> six
+    key_count = np.uint64(0)
+    test_count = np.uint64(0)
+    for word in range(matched.size):
+        start = word * 64
+        count = min(64, slots.size - start)
+        own_bases = np.uint64(0)
+        own_bits = np.uint64(0)
+        for place in range(count):
+            slot = np.uint64(slots[start + place])
+            if slot >= limit:
+                return -1, -1
+            own_bases |= ((bases[slot >> six] >> (slot & low)) & one) << np.uint64(place)
+            own_bits |= ((bits[slot >> six] >> (slot & low)) & one) << np.uint64(place)
+        announced = peer_bases[source] >> down
+        source += one
+        if source < np.uint64(peer_bases.size):
+            announced |= (peer_bases[source] << one) << (low - down)
+        both = ~(own_bases ^ announced) & (~np.uint64(0) >> np.uint64(64 - count))
+        matched[word] = both
+        key_count = _append(key, key_count, own_bits, both & ~own_bases)
+        test_count = _append(test, test_count, own_bits, both & own_bases)
     return int(np.int64(key_count)), int(np.int64(test_count))
 
 
@@ -164,5 +223,6 @@ def warm() -> None:
     output = np.zeros(4, dtype=np.uint64)
     match_bases(slots, words, 2, words, np.zeros(1, dtype=np.uint64))
     split_prepared(slots, words, words, 2, words, output, output.copy())
+    match_and_split(np.array([0, 1]), words, words, 2, words, 0, words.copy(), output, output.copy())
     split_words(words, words, words, output, output.copy())
     match_slots(slots, words, slots, words, output, output.copy())

@@ -82,14 +82,16 @@ def encode_slots(slots: ArrayLike, pulses: int) -> bytes:
 def encode_between(slots: NDArray[np.int64], start: int, end: int) -> bytes | None:
     """Encode strictly increasing positions in start ... end - 1, counted from `start`; None if these are none."""
     parameter = _parameter(slots.size, end - start)
-    output = np.zeros(_longest_code(slots.size, end - start) // 64 + 2, dtype="<u8")
+    longest = _longest_code(slots.size, end - start, parameter)
+    if not parameter:
+        longest = min(longest, end - start)  # a bit for each position, and no more
+    output = np.zeros(longest // 64 + 2, dtype="<u8")
     length = encode_gaps(_read_only(slots), start, end, parameter, output)
-    return output.tobytes()[: (length + 7) // 8] if length >= 0 else None
+    return output.view(np.uint8)[: (length + 7) // 8].tobytes() if length >= 0 else None
 
 
-def _longest_code(count: int, pulses: int) -> int:
+def _longest_code(count: int, pulses: int, parameter: int) -> int:
     """Return how many bits the code of `count` positions below `pulses` has at most."""
-    parameter = _parameter(count, pulses)
     return count * (parameter + 1) + (pulses >> parameter) if count else 0
 
 
@@ -129,9 +131,10 @@ def check_code(data: bytes, count: int, pulses: int) -> None:
     """
     if not 0 <= pulses <= MAX_SPAN or not 0 <= count <= pulses:
         raise InputError(f"count must not exceed pulses, and pulses not 2^61; found {count} positions below {pulses}")
-    if count * (_parameter(count, pulses) + 1) > 8 * len(data):
+    parameter = _parameter(count, pulses)
+    if count * (parameter + 1) > 8 * len(data):
         raise InputError(f"{len(data)} bytes are too few for {count} positions below {pulses}")
-    if len(data) > (_longest_code(count, pulses) + 7) // 8:
+    if len(data) > (_longest_code(count, pulses, parameter) + 7) // 8:
         raise InputError(f"bytes follow the code of {count} positions")
 
 
@@ -140,8 +143,7 @@ def decode_between(data: bytes, start: int, end: int, slots: NDArray[np.int64]) 
 
     `data` must have passed `check_code`. Returns what is wrong with it, else nothing.
     """
-    words = np.zeros((len(data) + 7) // 8 + 3, dtype="<u8")
-    words.view(np.uint8)[: len(data)] = np.frombuffer(data, dtype=np.uint8)
+    words = np.frombuffer(data + bytes(-len(data) % 8 + 24), dtype="<u8")
     used = decode_gaps(words, 8 * len(data), _parameter(slots.size, end - start), start, end, slots)
     if used < 0:
         return f"the code of {slots.size} positions below {end - start} ends early or leaves the range"

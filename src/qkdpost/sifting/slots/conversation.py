@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from qkdpost.bits import Bits, concatenate
 from qkdpost.dialogue.messages import AbortReason, DetectionReport, SiftReply
-from qkdpost.dialogue.program import PAUSE, RECEIVE, TURN, AbortBlock, NeedRecord, Program, expect, from_peer, peer_bits
-from qkdpost.errors import RemoteProtocolError
+from qkdpost.dialogue.program import PAUSE, RECEIVE, TURN, AbortBlock, NeedRecord, Program, expect, peer_bits
+from qkdpost.errors import InputError, RemoteProtocolError
 from qkdpost.labels import LABEL_PLANES, Labels
 from qkdpost.records import Detections, PreparedPulses
 from qkdpost.sifting.sifted import SiftedKey
 from qkdpost.sifting.slots.coding import check_code
 from qkdpost.sifting.slots.coincident import match_detections
 from qkdpost.sifting.slots.parts import CodedPart, CodedSlots, encode_parts, part_detections, part_sizes
-from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift_prepared, split_by_basis
+from qkdpost.sifting.slots.prepared import match_and_sift, sift_detections, split_by_basis
 from qkdpost.sifting.task import SiftingTask
 
 __all__ = [
@@ -93,11 +93,11 @@ def match_to_prepared(record: PreparedPulses, slots: CodedSlots, bases: Bits) ->
     """Match the peer's detections with the pulses that this side prepared."""
 
     def match(piece: NDArray[np.int64], first: int) -> tuple[Bits, Bits, Bits, Labels | None]:
-        mask = match_prepared(record, piece, bases[first : first + piece.size])
+        mask, key_bits, test_bits = match_and_sift(record, piece, bases, first)
         taken = None
         if record.intensities is not None:
             taken = record.intensities.take(piece[np.asarray(mask, dtype=np.bool_)])
-        return mask, *sift_prepared(record, piece, mask), taken
+        return mask, key_bits, test_bits, taken
 
     found: list[tuple[Bits, Bits, Bits, Labels | None]] = []
     for pieces in slots.by_pieces(match):
@@ -268,13 +268,19 @@ def hear_reports(number: int, pulses: int, allowed: int) -> Program[tuple[CodedS
             raise RemoteProtocolError(f"the peer reports {reported} detections; at most {allowed} are left")
         if not start <= report.end <= report.span:
             raise RemoteProtocolError(f"a part ends at slot {report.end}, outside {start} ... {report.span}")
-        with from_peer("the slots"):
-            check_code(report.slots, report.count, report.end - start)
-        parts.append(CodedPart(report.slots, report.count, start, report.end))
+        parts.append(_coded_part(report, start))
         bases.append(peer_bits(report.bases, report.count, "bases"))
         start = report.end
         last = report.last
     return CodedSlots(parts), concatenate(bases)
+
+
+def _coded_part(report: DetectionReport, start: int) -> CodedPart:
+    try:  # `from_peer`, without its cost: a record has many of these
+        check_code(report.slots, report.count, report.end - start)
+    except InputError as error:
+        raise RemoteProtocolError(f"the slots of the peer: {error}") from None
+    return CodedPart(report.slots, report.count, start, report.end)
 
 
 def reports(block: int, number: int, record: Detections) -> Program[None]:

@@ -147,8 +147,8 @@ def _count(parts: Sequence[CodedPart]) -> int:
 
 def _refuse_faults(faults: Sequence[str]) -> None:
     """Say what is wrong with the first part that has a fault, if one has."""
-    with from_peer("the slots"):
-        for fault in filter(None, faults):
+    for fault in filter(None, faults):
+        with from_peer("the slots"):
             raise InputError(fault)
 
 

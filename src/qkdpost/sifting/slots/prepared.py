@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qkdpost._kernels.bits.packing import count_ones
-from qkdpost._kernels.sifting.slots import match_bases, split_prepared, split_words
-from qkdpost.bits import Bits, BitsLike
+from qkdpost._kernels.sifting.slots import match_and_split, match_bases, split_prepared, split_words
+from qkdpost.bits import Bits, BitsLike, adopt_words
 from qkdpost.checks import instance, integer_vector
 from qkdpost.errors import InputError
 from qkdpost.records import Detections, PreparedPulses
 
-__all__ = ["match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
+__all__ = ["match_and_sift", "match_prepared", "sift_detections", "sift_prepared", "split_by_basis"]
 
 _MASK_HINT = "If this is a mask with an entry for each slot, give np.flatnonzero(mask)"
 
@@ -48,7 +48,7 @@ def match_prepared(prepared: PreparedPulses, slots: ArrayLike, peer_bases: BitsL
     matched = np.zeros((positions.size + 63) // 64, dtype=np.uint64)
     if not match_bases(positions, record.bases.words, record.pulses, bases.words, matched):
         raise _outside(record, positions)
-    return Bits(matched, positions.size)
+    return adopt_words(matched, positions.size)
 
 
 def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike) -> tuple[Bits, Bits]:
@@ -82,6 +82,36 @@ def sift_prepared(prepared: PreparedPulses, slots: ArrayLike, matched: BitsLike)
     if counts[0] < 0:
         raise _outside(record, positions)
     return _trim(key, counts[0]), _trim(test, counts[1])
+
+
+def match_and_sift(
+    record: PreparedPulses, slots: NDArray[np.int64], peer_bases: Bits, first: int
+) -> tuple[Bits, Bits, Bits]:
+    """Do the work of `match_prepared` and of `sift_prepared` in one pass over some detections of a record.
+
+    Args:
+        record: what this side sent.
+        slots: where the peer detected, shape (n,), n > 0; writable, as they were decoded.
+        peer_bases: in which basis, of all detections of the record.
+        first: how many of these come before the slots.
+
+    Returns:
+        n bits, 1 where the bases agree; key bits (secret); test bits.
+
+    Raises:
+        InputError: a slot lies outside the pulses, or there is not one basis for each slot.
+    """
+    size = (slots.size + 63) // 64
+    if not 0 <= first <= len(peer_bases) - slots.size:
+        raise InputError(f"peer_bases must have one basis per slot; found {len(peer_bases)}")
+    matched = np.empty(size, dtype=np.uint64)
+    key, test = np.zeros(size + 2, dtype=np.uint64), np.zeros(size + 2, dtype=np.uint64)
+    key_bits, test_bits = match_and_split(
+        slots, record.bases.words, record.bits.words, record.pulses, peer_bases.words, first, matched, key, test
+    )
+    if key_bits < 0:
+        raise _outside(record, slots)
+    return adopt_words(matched, slots.size), _trim(key, key_bits), _trim(test, test_bits)
 
 
 def sift_detections(detections: Detections, matched: BitsLike) -> tuple[Bits, Bits]:
@@ -140,7 +170,7 @@ def _outside(record: PreparedPulses, slots: NDArray[np.int64]) -> InputError:
 
 
 def _trim(words: NDArray[np.uint64], length: int) -> Bits:
-    return Bits(words[: (length + 63) // 64], length)
+    return adopt_words(words[: (length + 63) // 64], length)
 
 
 def _slots(slots: ArrayLike) -> NDArray[np.int64]:
