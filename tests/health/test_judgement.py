@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import qkdpost as qp
 from qkdpost.config import LinkConfig
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.health import RecordLimits, judge, judgement, summarise
+from qkdpost.health.sequences import SequenceHealth
+from qkdpost.health.statistics import share_interval
 from qkdpost.records import Detections, PreparedPulses, RawRecord, TimeTags
 
 LIMITS = RecordLimits()
@@ -264,3 +270,29 @@ def test_limits_are_part_of_the_link() -> None:
     assert LinkConfig.from_dict(told).record_limits == RecordLimits(max_ratio=3.0)
     with pytest.raises(ConfigurationError, match="record_limits"):
         LinkConfig(protocol=qp.BB84(), record_limits=None)  # type: ignore[arg-type]
+
+
+@given(
+    st.integers(0, 5000),
+    st.integers(1, 5000),
+    st.integers(0, 1024),
+    st.integers(0, 1024),
+    st.lists(st.integers(0, 400), min_size=128, max_size=128),
+    st.floats(1.0, 60.0),
+)
+def test_no_interval_has_to_be_found_where_the_share_alone_shows_nothing(
+    ones: int, more: int, low: int, high: int, unlike: list[int], bits: float
+) -> None:
+    """What is said is what the interval says, whether or not it was looked for."""
+    sequence = SequenceHealth(
+        length=ones + more,
+        ones=ones,
+        windows=4,
+        min_ones=min(low, high),
+        max_ones=max(low, high),
+        pairs=400,
+        disagreements=np.array(unlike),
+    )
+    test = partial(judgement._unlike_draws, sequence, 0.05)
+    said = judgement._for_any_share(test, ones, ones + more, bits)
+    assert said == test(share_interval(ones, ones + more, bits), bits)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qkdpost.bits import Bits
-from qkdpost.health.sequences import MAX_LAG, WINDOW_BITS, SequenceHealth
+from qkdpost.health.sequences import MAX_LAG, WINDOW_BITS, SequenceHealth, spread_over
 from reference import runs as slow
 
 
@@ -35,3 +35,20 @@ def test_counts_add_up() -> None:
     assert (both.min_ones, both.max_ones) == (one.min_ones, one.max_ones)
     assert (both.disagreements == one.disagreements + two.disagreements).all()
     assert both.pairs == one.pairs + two.pairs
+
+
+@pytest.mark.parametrize("last", [0, 1, 6, 7, 255, 65_535, 10**6 + 1])
+@pytest.mark.parametrize("number", [1, 2, 3, 8])
+def test_places_are_those_of_a_straight_line(last: int, number: int) -> None:
+    assert spread_over(last, number) == np.linspace(0, last, number).astype(np.int64).tolist()
+
+
+@pytest.mark.parametrize("windows", [0, 1, 15, 16, 33, 127, 128, 1000])
+def test_parts_make_up_the_sequence(windows: int) -> None:
+    bits = (np.random.default_rng(windows).random(windows * WINDOW_BITS + 70) < 0.4).astype(np.uint8)
+    parts = SequenceHealth.of(Bits.from_array(bits)).parts
+    ends = np.cumsum([length for _, length in parts]).tolist()
+    assert len(parts) == max(1, min(8, windows // 16))
+    assert ends[-1] == bits.size
+    assert all(length % WINDOW_BITS == 0 for _, length in parts[:-1])
+    assert [ones for ones, _ in parts] == [int(part.sum()) for part in np.split(bits, ends[:-1])]

@@ -10,6 +10,8 @@ import pytest
 import qkdpost as qp
 from qkdpost.bits import Bits
 from qkdpost.health import RecordLimits, show, summarise
+from qkdpost.health.sequences import MAX_LAG, SequenceHealth
+from qkdpost.health.shown import _strongest
 from support.link import bb84_records, small_link
 
 NOTHING = Bits.zeros(0)
@@ -96,3 +98,16 @@ def test_next_to_nothing_is_shown_as_such(size: int) -> None:
     assert shown.outcomes == (size, 0, 0, 0)
     assert dict(shown.correlations) == {}
     assert shown.rows()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_strongest_correlation_is_that_of_all_distances(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    unlike = rng.integers(0, 1000, MAX_LAG) if seed else np.full(MAX_LAG, 480)
+    sequence = SequenceHealth(length=1001, ones=int(rng.integers(1, 1000)), pairs=1000, disagreements=unlike)
+    share = sequence.ones / sequence.length
+    correlations = 1.0 - unlike / 1000 / (2.0 * share * (1.0 - share))
+    place = int(abs(correlations).argmax())
+    found = _strongest(sequence)
+    assert found is not None
+    assert found[:2] == (correlations[place], place + 1)

@@ -10,10 +10,10 @@ worst of the interval in which it lies.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from functools import partial
+from typing import TypeAlias
 
 from qkdpost.dialogue.messages import AbortReason
 from qkdpost.health.limits import RecordLimits
@@ -29,6 +29,9 @@ FALSE_ALARM_BITS = 40
 LEGAL_BASIS_SHARE = 0.01
 """A basis that never occurs is found where this share would have shown it; before that there is no key anyway."""
 _BASES = ("key", "test")
+
+Share: TypeAlias = tuple[float, float]
+"""The least and the largest probability of a one that the counts allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,10 +223,12 @@ def _patterns(whole: RecordHealth, limits: RecordLimits, bits: float) -> Iterato
     if tolerated is None:
         return
     for name, sequence in whole.sequences.items():
-        text = _constant(sequence, bits) or _uneven(sequence, tolerated, bits) or _periodic(sequence, tolerated, bits)
+        unlike_draws = partial(_unlike_draws, sequence, tolerated)
+        text = _constant(sequence, bits) or _for_any_share(unlike_draws, sequence.ones, sequence.length, bits)
         if text:
             yield Finding(reason=_reason_of(name), text=f"{name} do not look drawn at random: {text}")
-    text = _periodic_in_slots(whole, tolerated, bits)
+    periodic = partial(_periodic_in_slots, whole, tolerated)
+    text = _for_any_share(periodic, whole.in_test_basis, whole.total, bits)
     if text:
         yield Finding(reason=AbortReason.BASES_NOT_RANDOM, text=f"detection bases repeat in the slots: {text}")
 
@@ -251,7 +256,21 @@ def _constant(sequence: SequenceHealth, bits: float) -> str:
     return ""
 
 
-def _uneven(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
+def _for_any_share(test: Callable[[Share, float], str], ones: int, total: int, bits: float) -> str:
+    """Return what `test` says of the interval of shares that explain `ones` of `total`.
+
+    It says less the wider an interval is. So it is asked first of the counted share alone, which lies in the interval,
+    with a bit to spare for rounding: nearly always there is nothing to be said then, and no interval to be found.
+    """
+    own = ones / total if total else 0.0
+    return test(share_interval(ones, total, bits), bits) if test((own, own), bits - 1.0) else ""
+
+
+def _unlike_draws(sequence: SequenceHealth, tolerated: float, share: Share, bits: float) -> str:
+    return _uneven(sequence, tolerated, share, bits) or _periodic(sequence, tolerated, share, bits)
+
+
+def _uneven(sequence: SequenceHealth, tolerated: float, share: Share, bits: float) -> str:
     """Adaptive proportion (SP 800-90B, 4.4.2), of both values and in all windows.
 
     A share that wanders by d makes a correlation of d^2 / (p (1 - p)), which is what is tolerated.
@@ -259,7 +278,7 @@ def _uneven(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
     if not sequence.windows:
         return ""
     needed = bits + math.log2(sequence.windows)
-    least, most = share_interval(sequence.ones, sequence.length, bits)
+    least, most = share
     wander = math.sqrt(tolerated * _widest(least, most))
     if excess_bits(sequence.max_ones, WINDOW_BITS, min(1.0, most + wander)) > needed:
         return f"{sequence.max_ones} ones in a window of {WINDOW_BITS}"
@@ -268,40 +287,42 @@ def _uneven(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
     return ""
 
 
-def _periodic(sequence: SequenceHealth, tolerated: float, bits: float) -> str:
+def _periodic(sequence: SequenceHealth, tolerated: float, share: Share, bits: float) -> str:
     """Correlation at each distance.
 
     Pairs at one distance fall into two sets of independent pairs each, which is why half their number counts (Janson,
     Random Struct. Algorithms 24, 234 (2004), for sums with such a dependence).
     """
-    least, most = share_interval(sequence.ones, sequence.length, bits)
+    least, most = share
     fewest = 2.0 * min(least * (1.0 - least), most * (1.0 - most)) * (1.0 - tolerated)
     largest = min(1.0, 2.0 * _widest(least, most) * (1.0 + tolerated))
-    low, high = int(sequence.disagreements.min()), int(sequence.disagreements.max())
-    half = sequence.pairs / 2.0
+    counts: list[int] = sequence.disagreements.tolist()
+    low, high, half = min(counts), max(counts), sequence.pairs / 2.0
     if shortfall_bits(low / 2.0, half, fewest) > bits:
-        lag = int(np.argmin(sequence.disagreements))
+        found = low
     elif excess_bits(high / 2.0, half, largest) > bits:
-        lag = int(np.argmax(sequence.disagreements))
+        found = high
     else:
         return ""
-    equal = sequence.pairs - int(sequence.disagreements[lag])
-    return f"{equal:,} of {sequence.pairs:,} are equal to the one {lag + 1} places further on"
+    equal, distance = sequence.pairs - found, counts.index(found) + 1
+    return f"{equal:,} of {sequence.pairs:,} are equal to the one {distance} places further on"
 
 
-def _periodic_in_slots(whole: RecordHealth, tolerated: float, bits: float) -> str:
+def _periodic_in_slots(whole: RecordHealth, tolerated: float, share: Share, bits: float) -> str:
     """Correlation of bases by the distance in slots, where an afterpulse may look like the click before.
 
     Where the basis is chosen by a beam splitter, an afterpulse comes in the basis of its click: what is equal at small
     distances is no finding, and at larger ones must be so by the root of what is tolerated. Any period shows there.
     """
-    least, most = share_interval(whole.in_test_basis, whole.total, bits)
+    if not whole.slot_pairs.any():
+        return ""
+    least, most = share
     fewest = 2.0 * min(least * (1.0 - least), most * (1.0 - most)) * (1.0 - math.sqrt(tolerated))
     largest = min(1.0, 2.0 * _widest(least, most) * (1.0 + tolerated))
-    different_share = whole.slot_disagreements / np.maximum(whole.slot_pairs, 1)
-    for place in np.flatnonzero((different_share < fewest) | (different_share > largest)).tolist():
-        distance = place + 1
-        pairs, different = int(whole.slot_pairs[place]), int(whole.slot_disagreements[place])
+    counts = zip(whole.slot_pairs.tolist(), whole.slot_disagreements.tolist(), strict=True)
+    for distance, (pairs, different) in enumerate(counts, 1):
+        if not pairs or fewest <= different / pairs <= largest:
+            continue
         too_equal = distance > MAX_LAG // 2 and shortfall_bits(different / 2.0, pairs / 2.0, fewest) > bits
         if too_equal or excess_bits(different / 2.0, pairs / 2.0, largest) > bits:
             return f"{pairs - different:,} of {pairs:,} are equal to the one {distance} slots further on"

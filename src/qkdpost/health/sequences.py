@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from qkdpost._kernels.bits.packing import count_ones
 from qkdpost._kernels.bits.runs import count_disagreements, longest_run, window_ones
 from qkdpost.bits import Bits
 
-__all__ = ["MAX_LAG", "WINDOW_BITS", "SequenceHealth", "no_lags"]
+__all__ = ["MAX_LAG", "WINDOW_BITS", "SequenceHealth", "no_lags", "spread_over"]
 
 WINDOW_BITS = 1024
 """Of the adaptive proportion test, as SP 800-90B, section 4.4.2, has it for binary sources."""
@@ -30,6 +31,12 @@ _EVERY = np.uint64(2**64 - 1)
 def no_lags() -> NDArray[np.int64]:
     """Return a count of nothing for each distance."""
     return np.zeros(MAX_LAG, dtype=np.int64)
+
+
+def spread_over(last: int, number: int) -> list[int]:
+    """Return `number` whole numbers from 0 to `last`, one at the least, as evenly spread as they can be."""
+    step = last / (number - 1) if number > 1 else 0.0
+    return [int(place * step) for place in range(number - 1)] + [last if number > 1 else 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,19 +75,20 @@ class SequenceHealth:
     def of(cls, bits: Bits) -> SequenceHealth:
         """Count."""
         words = bits.words
-        in_windows = np.zeros(len(bits) // WINDOW_BITS, dtype=np.int64)
+        in_windows = np.empty(len(bits) // WINDOW_BITS, dtype=np.int64)
         window_ones(words, WINDOW_BITS // 64, in_windows)
         pairs, disagreements = _compare_at_distances(bits)
         further = count_ones(words[in_windows.size * (WINDOW_BITS // 64) :])
+        parts = _parts(in_windows, further, len(bits) % WINDOW_BITS)
         return cls(
             length=len(bits),
-            ones=int(in_windows.sum()) + further,
+            ones=sum(ones for ones, _ in parts),
             longest_zeros=longest_run(words, len(bits), _EVERY),
             longest_ones=longest_run(words, len(bits), np.uint64(0)),
             windows=in_windows.size,
-            min_ones=int(in_windows.min(initial=WINDOW_BITS)),
-            max_ones=int(in_windows.max(initial=0)),
-            parts=_parts(in_windows, further, len(bits) % WINDOW_BITS),
+            min_ones=int(np.minimum.reduce(in_windows, initial=WINDOW_BITS)),
+            max_ones=int(np.maximum.reduce(in_windows, initial=0)),
+            parts=parts,
             pairs=pairs,
             disagreements=disagreements,
         )
@@ -103,9 +111,13 @@ class SequenceHealth:
 def _parts(in_windows: NDArray[np.int64], further_ones: int, further: int) -> tuple[tuple[int, int], ...]:
     """Return ones and length of each part; what fills no window belongs to the last."""
     count = max(1, min(PARTS, in_windows.size // MIN_WINDOWS_OF_A_PART))
-    parts = [(int(part.sum()), part.size * WINDOW_BITS) for part in np.array_split(in_windows, count)]
-    ones, length = parts[-1]
-    return (*parts[:-1], (ones + further_ones, length + further))
+    each, more = divmod(in_windows.size, count)
+    ends = [place * each + min(place, more) for place in range(count + 1)]
+    ones = np.add.reduceat(in_windows, ends[:-1]).tolist() if in_windows.size else [0]
+    lengths = [WINDOW_BITS * (end - start) for start, end in pairwise(ends)]
+    ones[-1] += further_ones
+    lengths[-1] += further
+    return tuple(zip(ones, lengths, strict=True))
 
 
 def _compare_at_distances(bits: Bits) -> tuple[int, NDArray[np.int64]]:
@@ -116,6 +128,6 @@ def _compare_at_distances(bits: Bits) -> tuple[int, NDArray[np.int64]]:
     if pairs_words < 1:
         return 0, counts
     number = min(STRETCHES, whole_words // stretch)
-    starts = np.linspace(0, whole_words - stretch, number).astype(np.int64)
+    starts = np.array(spread_over(whole_words - stretch, number), dtype=np.int64)
     count_disagreements(bits.words, starts, pairs_words, counts)
     return 64 * pairs_words * number, counts

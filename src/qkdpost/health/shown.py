@@ -139,6 +139,8 @@ def _strongest(sequence: SequenceHealth) -> tuple[float, int, float] | None:
     spread = 2.0 * share * (1.0 - share)
     if not sequence.pairs or not spread:
         return None
-    correlations = 1.0 - sequence.disagreements / sequence.pairs / spread
-    place = int(abs(correlations).argmax())
-    return float(correlations[place]), place + 1, math.sqrt(2.0 * math.log(2.0 * MAX_LAG) / sequence.pairs)
+    counts: list[int] = sequence.disagreements.tolist()
+    # The fewest and the most that differ make the strongest of either sign; of two as strong, the shortest distance.
+    found = ((1.0 - count / sequence.pairs / spread, counts.index(count)) for count in (min(counts), max(counts)))
+    correlation, place = max(found, key=lambda pair: (abs(pair[0]), -pair[1]))
+    return correlation, place + 1, math.sqrt(2.0 * math.log(2.0 * MAX_LAG) / sequence.pairs)

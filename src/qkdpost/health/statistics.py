@@ -16,10 +16,11 @@ _PRECISION = 1e-9
 
 def relative_entropy(share: float, probability: float) -> float:
     """Return D(share || probability) of two coins in bits; infinity where the second rules the first out."""
-    total = 0.0
-    for own, other in ((share, probability), (1.0 - share, 1.0 - probability)):
-        if own > 0.0:
-            total += own * math.log2(own / other) if other > 0.0 else math.inf
+    total, rest, other = 0.0, 1.0 - share, 1.0 - probability
+    if share > 0.0:
+        total += share * math.log2(share / probability) if probability > 0.0 else math.inf
+    if rest > 0.0:
+        total += rest * math.log2(rest / other) if other > 0.0 else math.inf
     return max(total, 0.0)
 
 

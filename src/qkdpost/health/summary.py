@@ -10,10 +10,11 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.bits.packing import count_common_ones
 from qkdpost._kernels.bits.runs import compare_by_distance
-from qkdpost.bits import Bits, concatenate
+from qkdpost.bits import Bits, concatenate, partition
 from qkdpost.health.quadratures import QuadratureHealth
-from qkdpost.health.sequences import SequenceHealth, no_lags
+from qkdpost.health.sequences import SequenceHealth, no_lags, spread_over
 from qkdpost.labels import LABEL_PLANES, Labels
 from qkdpost.records import (
     CoherentStates,
@@ -165,7 +166,7 @@ def _summarise_outcomes(record: QuadratureOutcomes) -> RecordHealth:
 
 
 def _summarise_detected(bases: Bits, bits: Bits, double_clicks: int) -> RecordHealth:
-    some_bases, some_bits = _pieces(bases), _pieces(bits)
+    of_test, of_key = partition(_pieces(bits), _pieces(bases))
     return RecordHealth(
         prepared=False,
         outcomes=_count_outcomes(bases, bits),
@@ -173,8 +174,8 @@ def _summarise_detected(bases: Bits, bits: Bits, double_clicks: int) -> RecordHe
         sequences={
             "detection bases": SequenceHealth.of(bases),
             "outcomes": SequenceHealth.of(bits),
-            "outcomes of the key basis": SequenceHealth.of(some_bits.select(~some_bases)),
-            "outcomes of the test basis": SequenceHealth.of(some_bits.select(some_bases)),
+            "outcomes of the key basis": SequenceHealth.of(of_key),
+            "outcomes of the test basis": SequenceHealth.of(of_test),
         },
     )
 
@@ -186,7 +187,7 @@ def _compare_in_slots(record: Detections, health: RecordHealth) -> None:
 
 
 def _count_outcomes(bases: Bits, bits: Bits) -> tuple[int, int, int, int]:
-    test, ones, test_ones = bases.weight(), bits.weight(), (bases & bits).weight()
+    test, ones, test_ones = bases.weight(), bits.weight(), count_common_ones(bases.words, bits.words)
     key_ones = ones - test_ones
     return len(bits) - test - key_ones, key_ones, test - test_ones, test_ones
 
@@ -215,5 +216,5 @@ def _channel_bits(channels: NDArray[np.uint8]) -> Bits:
 def _pieces(bits: Bits) -> Bits:
     if len(bits) <= PIECES * PIECE_BITS:
         return bits
-    starts = np.linspace(0, len(bits) // 64 - PIECE_BITS // 64, PIECES).astype(int)
-    return concatenate(bits[64 * start : 64 * start + PIECE_BITS] for start in starts.tolist())
+    starts = spread_over(len(bits) // 64 - PIECE_BITS // 64, PIECES)
+    return concatenate(bits[64 * start : 64 * start + PIECE_BITS] for start in starts)
