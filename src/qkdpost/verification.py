@@ -88,8 +88,10 @@ def tag_bits_for(epsilon: float, longest_bits: int) -> int:
     epsilon = real_number("epsilon", epsilon, above=0.0, below=1.0, error=ConfigurationError)
     longest_bits = whole_number("longest_bits", longest_bits, error=ConfigurationError)
     allowed = Fraction(epsilon) - Fraction(-(-longest_bits // 128), 2**128)
-    for tag_bits in range(1, MAX_TAG_BITS + 1):
-        if Fraction(1, 2**tag_bits) <= allowed:
+    if allowed > 0:
+        # The least t with 2^t >= 1 / allowed, rounded up to a whole number.
+        tag_bits = max(1, (-(-allowed.denominator // allowed.numerator) - 1).bit_length())
+        if tag_bits <= MAX_TAG_BITS:
             return tag_bits
     raise ConfigurationError(
         f"strings of {longest_bits} bits would need a tag of more than {MAX_TAG_BITS} bits for epsilon {epsilon}; "

@@ -77,12 +77,18 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
         self, settings: _Settings, security: Security, tally: _Tally, disclosed: Disclosed
     ) -> SecretLength:
         """Apply the bound that the link names to the tally and to what the conversation disclosed."""
-        budget = Epsilon.split(security.epsilon)
-        secret = self.bound(tally, disclosed, budget, self.bound_settings(settings, security))
+        bound_settings = self.bound_settings(settings, security)
+        return self._length(tally, disclosed, Epsilon.split(security.epsilon), bound_settings, security)
+
+    def _length(
+        self, tally: _Tally, disclosed: Disclosed, budget: Epsilon, settings: _BoundSettings, security: Security
+    ) -> SecretLength:
+        secret = self.bound(tally, disclosed, budget, settings)
         return at_fixed_length(secret, security.planned_key_bits) if security.planned_key_bits else secret
 
     def bound_of_block(self, settings: _Settings, security: Security) -> BoundOfBlock:
         """Return the bound as the stages of a block apply it: to what they compared instead of a tally."""
+        budget, bound_settings = Epsilon.split(security.epsilon), self.bound_settings(settings, security)
 
         def bound(
             rounds: Any, key_errors: tuple[int, ...] | None, ledger: Ledger, verification_bits: int | None
@@ -90,6 +96,7 @@ class Protocol(Generic[_Settings, _Tally, _BoundSettings]):
             disclosed = Disclosed(
                 leakage_bits=ledger.charged_bits, verification_bits=verification_bits, two_way=ledger.two_way
             )
-            return self.secret_length(settings, security, self.tally(settings, rounds, key_errors), disclosed)
+            tally = self.tally(settings, rounds, key_errors)
+            return self._length(tally, disclosed, budget, bound_settings, security)
 
         return bound

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from qkdpost.checks import real_number
@@ -62,13 +63,7 @@ class Epsilon:
         Raises:
             ConfigurationError: the total is out of range.
         """
-        total = _part("epsilon (a total)", total, 16 * MIN_EPSILON)
-        sixteenth = total / 16.0
-        secrecy = 14.0 * sixteenth
-        # fsum rounds the exact sum once, so that its sign is that of the exact sum.
-        while math.fsum((secrecy, sixteenth, sixteenth, -total)) > 0.0:
-            secrecy = math.nextafter(secrecy, 0.0)
-        return cls(secrecy=secrecy, correctness=sixteenth, authentication=sixteenth)
+        return _divided(_part("epsilon (a total)", total, 16 * MIN_EPSILON))
 
     @classmethod
     def coerce(cls, epsilon: Epsilon | float) -> Epsilon:
@@ -90,6 +85,17 @@ class Epsilon:
     def verification_charge_bits(self) -> int:
         """What verification must be charged at least: the tag, and one bit for its public outcome."""
         return self.verification_tag_bits + 1
+
+
+@lru_cache(maxsize=16)
+def _divided(total: float) -> Epsilon:
+    """Do the work of `Epsilon.split`, of which every block of a link asks the same several times."""
+    sixteenth = total / 16.0
+    secrecy = 14.0 * sixteenth
+    # fsum rounds the exact sum once, so that its sign is that of the exact sum.
+    while math.fsum((secrecy, sixteenth, sixteenth, -total)) > 0.0:
+        secrecy = math.nextafter(secrecy, 0.0)
+    return Epsilon(secrecy=secrecy, correctness=sixteenth, authentication=sixteenth)
 
 
 def _part(name: str, value: float, least: float) -> float:

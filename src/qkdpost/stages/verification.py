@@ -101,6 +101,8 @@ def _disclose_block(block: Block, tag_bits: int) -> int:
 
 
 def _equal_frames(differences: Bits, tag_bits: int) -> Bits:
+    if not differences.weight():
+        return ~Bits.zeros(len(differences) // tag_bits)
     return Bits.from_array(~np.asarray(differences, dtype=np.bool_).reshape(-1, tag_bits).any(axis=1))
 
 
