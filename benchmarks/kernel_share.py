@@ -16,6 +16,7 @@ one that does nothing takes is counted apart, in a row of its own.
 
 from __future__ import annotations
 
+import secrets
 import statistics
 import sys
 import time
@@ -43,10 +44,11 @@ from qkdpost.stages.block import Duty
 from qkdpost.stages.stage import Stage
 
 KERNELS, KERNEL_CALLS, SESSION, RECORDS = "kernels", "calls of kernels", "session and blocks", "taking records"
-CORRECTION, MESSAGES, TAGS, DRIVER = (
+CORRECTION, MESSAGES, TAGS, RANDOM_BYTES, DRIVER = (
     "correction's own",
     "messages to bytes and back",
     "authentication",
+    "the system's random bytes",
     "this benchmark",
 )
 _CALIBRATION_CALLS = 20_000
@@ -192,12 +194,22 @@ def _rooms() -> Iterator[ModuleType]:
 
 
 def _bound_kernels() -> Iterator[tuple[ModuleType, str, Any]]:
-    """Give every name under which a function of `_kernels` is called elsewhere."""
+    """Give every name under which a function of `_kernels` is called elsewhere, by itself or through its module."""
     for module in _rooms():
         for name, found in vars(module).items():
-            of_kernels = str(getattr(found, "__module__", "")).startswith("qkdpost._kernels")
-            if of_kernels and callable(found) and not isinstance(found, type | ModuleType):
+            if isinstance(found, ModuleType) and found.__name__.startswith("qkdpost._kernels"):
+                yield from ((found, exported, getattr(found, exported)) for exported in _kernels_of(found))
+            elif _is_kernel(found):
                 yield module, name, found
+
+
+def _kernels_of(module: ModuleType) -> list[str]:
+    return [name for name in getattr(module, "__all__", ()) if _is_kernel(getattr(module, name))]
+
+
+def _is_kernel(found: object) -> bool:
+    of_kernels = str(getattr(found, "__module__", "")).startswith("qkdpost._kernels")
+    return of_kernels and callable(found) and not isinstance(found, type | ModuleType)
 
 
 def _places_of(function: object) -> Iterator[tuple[ModuleType, str]]:
@@ -207,7 +219,10 @@ def _places_of(function: object) -> Iterator[tuple[ModuleType, str]]:
 
 def run(link: qp.LinkConfig, records: list[tuple[Any, Any]], parts: Parts | None = None) -> tuple[float, int, int]:
     """Distil the records in two sessions; return the processor time that it took, sifted bits, and messages."""
-    sessions = [qp.Session(role=role, link=link, auth_key=qp.KeyPool(PRESHARED)) for role in ROLES]
+    source = secrets.token_bytes if parts is None else parts.timed(RANDOM_BYTES, secrets.token_bytes)
+    sessions = [
+        qp.Session(role=role, link=link, auth_key=qp.KeyPool(PRESHARED), random_source=source) for role in ROLES
+    ]
     own = [[another(pair[side]) for pair in records] for side in range(len(sessions))]
     started = time.process_time()
     if parts is None:
