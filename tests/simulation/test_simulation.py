@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from qkdpost.sifting.slots.prepared import match_prepared, sift_detections, sift
 from qkdpost.simulation.draws import biased_bits, live_after_dead_time, rare_slots, uniform_bits
 
 ALPHA = 1e-6
+NOISY = simulation.GatedDetectors(dark_count_probability=0.05)
 
 
 def assert_binomial(count: int, trials: int, probability: float) -> None:
@@ -118,18 +120,20 @@ def test_bb84_dead_time_thins_detections() -> None:
     assert detections.slots.size == pytest.approx(mean, abs=5 * (2 * mean) ** 0.5 / 22 + 2)
 
 
-def test_the_same_seed_gives_the_same_records() -> None:
-    runs = [
-        simulation.bb84(
-            pulses=10_000,
-            rng=np.random.default_rng(3),
-            detectors=simulation.GatedDetectors(dark_count_probability=0.0),
-        )
-        for _ in range(2)
-    ]
-    assert runs[0][0] == runs[1][0]
-    assert np.array_equal(runs[0][1].slots, runs[1][1].slots)
-    assert runs[0][1].bits == runs[1][1].bits
+@pytest.mark.parametrize(
+    "simulate",
+    [
+        lambda: simulation.bb84(pulses=100_000, detectors=NOISY, rng=3),
+        lambda: simulation.decoy_bb84(pulses=100_000, detectors=NOISY, rng=3),
+        lambda: simulation.single_photon_bb84(pulses=100_000, detectors=NOISY, rng=3),
+        lambda: simulation.bbm92(slots=100_000, alice_detectors=NOISY, bob_detectors=NOISY, rng=3),
+    ],
+)
+def test_the_same_seed_gives_the_same_records(simulate: Callable[[], tuple[Any, Any]]) -> None:
+    """The bits of double clicks among them."""
+    records = simulate()
+    assert records[1].double_clicks > 100
+    assert records == simulate()
 
 
 def test_bbm92_detects_and_errs_as_expected() -> None:

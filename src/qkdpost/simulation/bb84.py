@@ -55,8 +55,7 @@ def simulate_bb84(
     Args:
         link: if given, checked to be of kind "bb84".
         pulses: how many pulses are sent; a whole float is allowed.
-        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
-            `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws, the bits of double clicks among them.
         fibre_km: the length of the fibre.
         fibre: the channel; by default 0.2 dB/km, and no length.
         source: the sender's source.

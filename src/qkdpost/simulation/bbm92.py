@@ -52,8 +52,7 @@ def simulate_bbm92(
     Args:
         link: if given, checked to be of kind "bbm92".
         slots: how many slots there are; a whole float is allowed.
-        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
-            `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws, the bits of double clicks among them.
         pairs_per_slot: the mean number of pairs.
         fibre_km: the length of the fibre to Bob.
         fibre: that fibre; by default 0.2 dB/km, and no length.
@@ -119,6 +118,7 @@ def simulate_bbm92(
                     slots=listed[side][live],
                     bases=bases[side][live],
                     outcomes=outcomes_of_clicks(clicked[live]),
+                    random_source=rng.bytes,
                 )
             )
             tell("a side's clicks are recorded; steps", 2 + side, 3)

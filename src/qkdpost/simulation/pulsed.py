@@ -92,7 +92,7 @@ def simulate_pulsed_time_tags(
     Args:
         link: if given, of kind "decoy-bb84"; its intensities and their probabilities count.
         pulses: how many the sender counts; a whole float is allowed.
-        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks.
+        rng: a generator of numpy, or a seed for one; gives all draws, the bits of double clicks among them.
         fibre_km: the length of the fibre.
         fibre: the channel; by default 0.2 dB/km, and no length.
         source: the sender's source.
@@ -265,7 +265,7 @@ def _in_truth(
         bases = np.asarray(chosen.take(slot)).astype(np.bool_)
     single = np.isin(masks, (1, 2, 4, 8))
     outcomes = np.where(single, np.isin(masks, (2, 8)), DOUBLE_CLICK)
-    return Detections(pulses=pulses, slots=slot - laser.lead_pulses, bases=bases, outcomes=outcomes)
+    return Detections(pulses, slot - laser.lead_pulses, bases, outcomes, random_source=rng.bytes)
 
 
 def _windows(receiver: PulsedReceiver) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

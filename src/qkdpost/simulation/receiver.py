@@ -34,7 +34,7 @@ def detect(
     time. A click may be followed by an afterpulse of its detector, which causes no further ones.
 
     Args:
-        rng: gives all draws but the bits of double clicks, which `Detections` draws itself.
+        rng: gives all draws, the bits of double clicks among them.
         prepared: what was sent.
         arrivals: the slots in which a photon would be seen, increasing, shape (n,).
         photons: how many in each, shape (n,).
@@ -60,7 +60,8 @@ def detect(
     if detectors.afterpulse_probability > 0:
         found = (slots, bases, clicked)
         slots, bases, clicked = _with_afterpulses(rng, found, detectors, prepared.pulses, test_probability)
-    return Detections(pulses=prepared.pulses, slots=slots, bases=bases, outcomes=outcomes_of_clicks(clicked))
+    outcomes = outcomes_of_clicks(clicked)
+    return Detections(prepared.pulses, slots, bases, outcomes, random_source=rng.bytes)
 
 
 def _with_afterpulses(

@@ -47,8 +47,7 @@ def simulate_single_photon_bb84(
     Args:
         link: if given, of kind "single-photon-bb84"; its mean photon number, g2 and test probabilities are used.
         pulses: how many pulses are sent; a whole float is allowed.
-        rng: a generator of numpy, or a seed for one; gives all draws but the bits of double clicks, which
-            `Detections` draws itself.
+        rng: a generator of numpy, or a seed for one; gives all draws, the bits of double clicks among them.
         fibre_km: the length of the fibre.
         fibre: the channel; by default 0.2 dB/km, and no length.
         source: the sender's source.
