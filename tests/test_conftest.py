@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import conftest
@@ -41,3 +43,9 @@ def test_compiling_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert conftest.pytest_report_header() is None
     monkeypatch.setattr(conftest, "cache_state", lambda: type(whole)(whole.folders, 10, 3))
     assert "7 of 10 are not compiled yet" in str(conftest.pytest_report_header())
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_each_test_draws_the_same_from_the_system(time: str) -> None:
+    assert secrets.token_bytes(4) == np.random.default_rng(conftest.SYSTEM_SEED).bytes(4), time
+    assert np.random.default_rng().bytes(8) != np.random.default_rng().bytes(8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,11 +13,15 @@ import pytest
 import qkdpost as qp
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+SETTLED = str(Path(__file__).resolve().parent / "support" / "settled")
+"""Makes an example and the processes that it starts draw the same in every run: records, samples and frames."""
 
 
 def start(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    path = os.pathsep.join(filter(None, (SETTLED, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def run(name: str, *arguments: str) -> str:
