@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 
+import numpy as np
 import pytest
 
 from qkdpost import transport
@@ -23,7 +24,8 @@ RECORDS = dict(zip(("alice", "bob"), bb84_records(), strict=True))
 
 
 def ready_session(role: str) -> Session:
-    session = Session(role=role, link=small_link(), auth_key=KeyPool(PRESHARED))
+    source = np.random.default_rng().bytes  # its own, so that it does not matter which host's thread draws first
+    session = Session(role=role, link=small_link(), auth_key=KeyPool(PRESHARED), random_source=source)
     session.submit(RECORDS[role])
     session.finish()
     return session

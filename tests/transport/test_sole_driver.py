@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 
+import numpy as np
 import pytest
 
 from qkdpost import transport
@@ -32,7 +33,8 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def session_of(role: str) -> Session:
-    return Session(role=role, link=small_link(), auth_key=KeyPool(PRESHARED))
+    source = np.random.default_rng().bytes  # its own, so that it does not matter which host's thread draws first
+    return Session(role=role, link=small_link(), auth_key=KeyPool(PRESHARED), random_source=source)
 
 
 def drive_blocking(session: Session, end: socket.socket, how: str) -> None:
