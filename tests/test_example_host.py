@@ -12,9 +12,9 @@ from support.soak import EXAMPLES, LINK, check, soak
 
 
 def test_hosts_go_on_after_a_kill_and_a_cut(tmp_path: Path) -> None:
-    hosts = soak(tmp_path, keys=9, kills=1, cuts=1, every_seconds=0.1, seed=3)
+    hosts = soak(tmp_path, keys=16, kills=1, cuts=1, every_seconds=0.1, seed=3)
     counted = check(hosts)
-    assert counted["both"] >= 4
+    assert counted["both"] >= 4  # and at most 4 at each fault, and at the end, are with one host alone
     assert {path.stat().st_mode & 0o777 for path in hosts.keys("bob")} == {0o600}
     assert "INFO host: kernels are loaded, after" in (tmp_path / "bob.log").read_text()
 

@@ -336,4 +336,5 @@ def test_time(tally: DecoyTally, options: dict[str, str], most: float) -> None:
     def length() -> object:
         return decoy_bb84.secret_length(tally, leakage_bits=939_778, epsilon=1e-10, **options)
 
-    assert in_yardsticks(length) < most
+    # The best of five: a machine that is busy with something else for a moment makes one of them twice as long.
+    assert min(in_yardsticks(length) for _ in range(5)) < most

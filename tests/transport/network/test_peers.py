@@ -160,7 +160,7 @@ def test_when_both_call_each_other_one_connection_is_kept(pair: Pair) -> None:
 
     pair.served.run(listen_and_dial())
     time.sleep(1.0)
-    assert pair.is_ready()
+    wait_until(pair.is_ready)
     keys = pair.ask(2)
     assert pair.fetch(keys) == keys
 
