@@ -35,6 +35,12 @@ class TakesTooLong(Exception):
     """A call that does not end."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Compile first: a call may cost 10 s, and in a fresh checkout a decoder's kernels alone take longer."""
+    qp.warmup()
+
+
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
     """Let nothing take more than `seconds` of the processor, and nothing that cannot be interrupted an hour."""

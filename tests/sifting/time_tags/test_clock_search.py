@@ -21,6 +21,12 @@ SLOWER_MACHINES = 3.0
 """Times of one core are asked for at so many times the bar: other machines are slower, and shared."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Compile first: in a fresh checkout that takes longer than what is timed here."""
+    qp.warmup()
+
+
 def records(
     duration_s: float,
     offset_ps: float,
