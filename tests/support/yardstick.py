@@ -21,6 +21,11 @@ def least_seconds(work: Callable[[], object], times: int = TIMES) -> float:
     return min(took)
 
 
+def takes_less_than(seconds: float, work: Callable[[], object], times: int = 5) -> bool:
+    """Whether one of so many runs of `work` does, by processor time; after the first that does no more are made."""
+    return any(least_seconds(work, 1) < seconds for _ in range(times))
+
+
 def in_yardsticks(work: Callable[[], object], times: int = TIMES) -> float:
     """The least time of `work`, of so many, over that of the yardstick, measured before and after it."""
     before = least_seconds(_yardstick)
