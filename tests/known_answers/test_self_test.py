@@ -86,6 +86,7 @@ DAMAGES: list[tuple[str, str, str, Callable[[tuple[Any, ...], Any], Any]]] = [
     ("packing", "qkdpost.bits", "cut_bits", flip(-1)),
     ("packing", "qkdpost.bits", "reject_bits", flip(-1)),
     ("packing", "qkdpost.known_answers.strings", "count_common_ones", one_more),
+    ("packing", "qkdpost.known_answers.strings", "copy_bits", flip(-1)),
     ("Toeplitz hashing", "qkdpost.amplification", "add_bits", flip(-1)),
     ("runs", "qkdpost._kernels.bits.runs", "longest_run", one_more),
     ("runs", "qkdpost._kernels.bits.runs", "window_ones", flip(-1)),

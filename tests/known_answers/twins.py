@@ -42,6 +42,7 @@ def packing() -> Answers:
         "positions": digest([int(place in set(increasing("ones", 90, 1000))) for place in range(strings.LENGTH)]),
         "concatenate": digest([*string[:77], *mask[:130], *string[200:]]),
         "partition": digest(*([bit for bit, at in zip(string, mask, strict=True) if at == part] for part in (1, 0))),
+        "bits around the start": digest(([0] * strings.BEFORE + string)[:192]),
         "common ones": sum(map(int.__and__, string, mask)),
     }
 

@@ -6,20 +6,24 @@ import numpy as np
 
 from qkdpost import shared_random as derived
 from qkdpost._kernels.bits import runs as kernels
-from qkdpost._kernels.bits.packing import count_common_ones
+from qkdpost._kernels.bits.packing import copy_bits, count_common_ones
 from qkdpost.bits import Bits, concatenate, partition
 from qkdpost.known_answers.inputs import bits, digest, increasing, numbers, octets, read_only, with_runs
 
-__all__ = ["LENGTH", "packing", "runs", "shared_random"]
+__all__ = ["BEFORE", "LENGTH", "packing", "runs", "shared_random"]
 
 LENGTH = 1000
 """Bits of a string: no whole number of words."""
+BEFORE = 70
+"""How many bits before the first of a string are copied with it: zeros."""
 
 
 def packing() -> dict[str, str | int]:
     """Take strings apart and put them together."""
     string, mask = Bits.from_array(bits("string", LENGTH)), Bits.from_array(bits("mask", LENGTH))
     values = Bits.from_array(bits("values", mask.weight()))
+    around = np.zeros(3, dtype=np.uint64)
+    copy_bits(string.words, -BEFORE, around)
     return {
         "weight": string.weight(),
         "select": digest(np.asarray(string.select(mask))),
@@ -29,6 +33,7 @@ def packing() -> dict[str, str | int]:
         "positions": digest(np.asarray(Bits.from_positions(increasing("ones", 90, LENGTH), LENGTH))),
         "concatenate": digest(np.asarray(concatenate([string[:77], mask[:130], string[200:]]))),
         "partition": digest(*map(np.asarray, partition(string, mask))),
+        "bits around the start": digest(np.asarray(Bits(around, 64 * around.size))),
         "common ones": count_common_ones(string.words, mask.words),
     }
 
