@@ -250,6 +250,8 @@ def _constant(sequence: SequenceHealth, bits: float) -> str:
         (0, sequence.longest_zeros, sequence.length - sequence.ones),
         (1, sequence.longest_ones, sequence.ones),
     ):
+        if not run:
+            continue
         share = 1.0 - (1.0 - count / sequence.length) / 2.0
         if -run * math.log2(share) - math.log2(sequence.length) > bits:
             return f"{value} came {run:,} times in a row"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 from qkdpost.dialogue.messages import BlockMessage
@@ -46,4 +47,5 @@ class Stage:
 
 def heard_from(stages: Sequence[Stage], duty: Duty) -> tuple[Hears, ...]:
     """Return for each stage what it or a later one hears: a message of these may come early, and then waits."""
-    return tuple(Hears().union(*(stage.hears(duty) for stage in stages[at:])) for at in range(len(stages)))
+    heard = list(accumulate((stage.hears(duty) for stage in reversed(stages)), Hears.union))
+    return tuple(reversed(heard))
