@@ -129,21 +129,21 @@ def soft_reference(outcomes: Symbols) -> Rounds[tuple[Bits, Symbols]]:
     """Disclose the magnitudes, then the syndromes of the signs."""
     bits = Bits.from_array((outcomes < 0).astype(np.uint8))
     magnitudes = np.abs(outcomes)
-    expect_bits((yield magnitudes.astype("<f4").tobytes()), 0, "bits")
-    expect_bits((yield syndromes_of(bits)), 0, "bits")
+    yield magnitudes.astype("<f4").tobytes()
+    yield syndromes_of(bits)
     return bits, magnitudes
 
 
 def soft_corrector(symbols: Symbols) -> Rounds[tuple[Bits, Symbols]]:
     """Decode the reference's signs."""
-    encoded = yield NOTHING
+    encoded = yield RECEIVE
     if not isinstance(encoded, bytes) or len(encoded) != 4 * symbols.size:
         raise InvalidPayload("expected a magnitude for every symbol")
     magnitudes = np.frombuffer(encoded, dtype="<f4").astype(np.float32)
     if not np.isfinite(magnitudes).all() or (magnitudes < 0).any():
         raise InvalidPayload("magnitudes must be finite and not negative")
     frames = symbols.size // code().frame_bits
-    payload = expect_bits((yield NOTHING), frames * code().rows * code().size, "syndrome bits")
+    payload = expect_bits((yield RECEIVE), frames * code().rows * code().size, "syndrome bits")
     syndromes = payload.words.reshape(frames, -1).copy()
     values = (20.0 * magnitudes * symbols).astype(np.float32).reshape(frames, -1)
     decoded = DECODERS["accurate"].compile(code()).decode(syndromes, LogLikelihoods(values=values))
@@ -162,7 +162,7 @@ def correction(method: Callable[[Symbols], Rounds[tuple[Bits, Symbols]]]) -> Any
     """Return the stage's program for one duty."""
 
     def program(block: Block, symbols: Symbols) -> Program[SoftKey]:
-        (bits, magnitudes), _ = yield from exchange_rounds(block, method(symbols))
+        bits, magnitudes = yield from exchange_rounds(block, method(symbols))
         frames = symbols.size // code().frame_bits
         block.ledger.disclose(Cause.REFERENCE_PARITIES, frames * code().rows * code().size)
         corrected = CorrectedKey(

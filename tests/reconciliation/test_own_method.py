@@ -15,10 +15,11 @@ from qkdpost.reconciliation import METHODS, CorrectionMethod, reconcile
 from qkdpost.reconciliation.correction import Corrected, Side, charges_of, correct, even_frame_bits, lengths_of_frames
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.method import CorrectionTask
-from qkdpost.reconciliation.payload import InvalidPayload, Rounds
+from qkdpost.reconciliation.payload import RECEIVE, InvalidPayload, Rounds
 from qkdpost.reconciliation.settings import CorrectionSettings
 from qkdpost.session.events import KeyReady
 from support.link import Pair, bb84_records, small_link
+from support.rounds import begin, tell
 
 FRAME_BITS = 100
 
@@ -52,7 +53,7 @@ class TellingPlan:
         if side.reference:
             yield np.packbits(told).tobytes() + np.packbits(own[told]).tobytes()
         else:
-            told = self._take((yield b""), own)
+            told = self._take((yield RECEIVE), own)
         lengths = lengths_of_frames(len(bits), self.frame_bits)
         charges = charges_of(np.where(told, self.frame_bits, 1), lengths)
         return Corrected(
@@ -98,9 +99,9 @@ def test_its_corrector_refuses_what_is_not_its_encoding() -> None:
     side = correct(
         Bits.zeros(300), TellingPlan(frame_bits=100), Side(reference=False, seed=bytes(32), random_source=os.urandom)
     )
-    assert next(side) == b""
+    assert begin(side) == []
     with pytest.raises(InvalidPayload, match="encoding"):
-        side.send(Bits.zeros(300))
+        tell(side, Bits.zeros(300))
 
 
 def test_two_sides_of_it_agree_on_what_is_charged() -> None:

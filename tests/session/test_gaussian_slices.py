@@ -69,12 +69,11 @@ def test_every_bit_that_is_disclosed_is_in_the_ledger() -> None:
 
 def test_the_order_is_that_of_the_page() -> None:
     names = list(dict.fromkeys(type(message).__name__ for message in said(talk(link("homodyne")), "bob")))
-    assert names[names.index("BlockOpen") + 1 :][:8] == [
+    assert names[names.index("BlockOpen") + 1 :][:7] == [
         "SymbolRequest",
         "QuadratureChoices",
         "ReversePlan",
         "FrameSlices",
-        "CorrectionRound",
         "FrameTags",
         "AnnouncedMoments",
         "BlockTag",

@@ -17,6 +17,7 @@ from qkdpost.dialogue.messages import (
     FrameFlags,
     FrameRotations,
     FrameSlices,
+    FrameTags,
     Message,
     ReversePlan,
 )
@@ -151,12 +152,18 @@ def test_verdicts_that_cannot_be_end_the_connection(name: str) -> None:
         assert [found for secret in SECRETS for found in leaks(error, secret, hidden=False)] == []
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [(with_field(bits=1, data=b"\1"), "expected 0 bits"), (with_field(bits=None, data=b"\1"), "expected 0 bits")],
-)
-def test_the_reference_says_nothing_while_nobody_asks(change: Callable[[Any], Any], message: str) -> None:
-    dead(in_rounds_of("bob", change), message)
+@pytest.mark.parametrize(("bits", "data"), [(1, b"\1"), (None, b"\1"), (0, b"")])
+@pytest.mark.parametrize("before", [FrameSlices, FrameTags])
+def test_the_reference_says_nothing_while_nobody_asks(bits: int | None, data: bytes, before: type[Message]) -> None:
+    """Neither in the place of what is due, nor ahead of it."""
+
+    def alter(source: str, number: int, frame: bytes) -> list[bytes]:
+        message = decode(frame)
+        if not isinstance(message, before):
+            return [frame]
+        return [encode(CorrectionRound(block=message.block, round=0, bits=bits, data=data)), frame]  # type: ignore[attr-defined]
+
+    dead(alter, f"expected {before.__name__}, the peer sent CorrectionRound")
 
 
 FIRSTS = {

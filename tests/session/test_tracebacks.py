@@ -26,6 +26,7 @@ from qkdpost.stages import release as confirmation
 from qkdpost.stages.outcomes import AgreedLength
 from support.leaks import leaks
 from support.link import Pair, bb84_records, seeded_source, small_link
+from support.rounds import begin, tell
 
 GENERATOR = np.random.default_rng(20)
 PRESHARED = GENERATOR.bytes(32 + 48 * 4)
@@ -244,11 +245,9 @@ def test_the_punctured_bits_of_ldpc(extra: int) -> None:
     bits = Bits.from_array(GENERATOR.integers(0, 2, 10_000))
     plan = plan_ldpc(len(bits), error_rate_ppm=20_000, frame_bits=2**14, uncertainty_permille=100)
     reference = ldpc_reference(bits, plan=plan, seed=bytes(32), random_source=draw)
-    next(reference)
-    next_message = reference.send(Bits.zeros(0))
-    assert len(next_message) == 0
+    begin(reference)
     with pytest.raises(QkdpostError) as caught:
-        reference.send(Bits.zeros(plan.frames + extra))
+        tell(reference, Bits.zeros(plan.frames + extra))
     assert len(drawn[0]) >= 64
     assert leaks(caught.value, drawn[0], hidden=True) == []
     assert leaks(caught.value, bits.to_bytes(), hidden=False) == []

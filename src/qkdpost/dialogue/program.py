@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Wait(Enum):
     TURN = 2
 
 
-RECEIVE = Wait.RECEIVE
+RECEIVE: Final = Wait.RECEIVE
 PAUSE = Wait.PAUSE
 TURN = Wait.TURN
 

@@ -72,7 +72,7 @@ class Corrected:
             another, as with Cascade; else None.
         frames: frames of the method.
         failed_frames: of these, how many LDPC did not correct; 0 of Cascade, which does not detect failures.
-        rounds: messages in each direction.
+        rounds: messages one after another, those that both send at once counted as one: each half of a round trip.
         corrected_bits: errors found; the reference knows those that Cascade found.
     """
 
@@ -114,7 +114,7 @@ class CorrectionPlan(Protocol):
 
 
 def correct(bits: Bits, plan: CorrectionPlan, side: Side) -> Rounds[Corrected]:
-    """Run one side over a block: yield what to send, be sent the peer's, return what it ends with.
+    """Run one side over a block: yield what to say, and `RECEIVE` to hear; return what it ends with.
 
     Args:
         bits: the own bits of the block; secret.
@@ -123,7 +123,7 @@ def correct(bits: Bits, plan: CorrectionPlan, side: Side) -> Rounds[Corrected]:
 
     Raises:
         InputError: an argument lies outside its range.
-        InvalidPayload: the peer's payload is not what its side could send in this round.
+        InvalidPayload: the peer's payload is not what its side could send now.
     """
     return plan.correct(bits, side)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation.cascade.correction import CascadePlan, joined
 from qkdpost.reconciliation.correction import Corrected, CorrectionPlan, Side, correct, even_frame_bits
 from qkdpost.reconciliation.method import METHODS, CorrectionTask, check_decoder
-from qkdpost.reconciliation.payload import Payload, Rounds
+from qkdpost.reconciliation.payload import RECEIVE, Payload, Rounds
 from qkdpost.reconciliation.settings import Auto, Cascade, CascadeSet, Ldpc, LdpcDecoderName
 from qkdpost.shared_random import SEED_BYTES
 from qkdpost.statistics.entropy import binary_entropy
@@ -46,7 +47,7 @@ class Reconciled:
             reference's string, of no frame more than it has bits, and with LDPC, which frames were found; and all bits
             of frames that were given up, by the fallback "drop" or as one in 32.
         efficiency: leakage over n h(Q), Q the rate at which the two strings differed; infinite if nowhere.
-        rounds: messages in each direction.
+        rounds: messages one after another, each of which takes half of a round trip between two hosts.
         corrected_bits: bits that were flipped.
         residual_frames: frames that still differ. Two hosts see of these only which frames LDPC gave up; they verify by
             a hash.
@@ -192,26 +193,44 @@ def _seed(seed: object) -> bytes:
 
 
 def drive(reference: Rounds[Outcome], corrector: Rounds[Outcome]) -> tuple[Outcome, Outcome]:
-    """Exchange the payloads of two sides until both return; give what they return.
+    """Hand each side what the other says until both return; give what they return.
 
     Raises:
-        InputError: one returned while the other still asked, so they were not two sides of one exchange.
+        InputError: one waits for what the other does not say, so they were not two sides of one exchange.
     """
-    answers: tuple[Payload | None, Payload | None] = (None, None)
-    while True:
-        first, second = _step(reference, answers[1]), _step(corrector, answers[0])
-        if isinstance(first, StopIteration) and isinstance(second, StopIteration):
-            return first.value, second.value
-        if isinstance(first, StopIteration) or isinstance(second, StopIteration):
-            raise InputError("one side ended while the other still asked; give both the same settings, plan and seed")
-        answers = first, second
+    sides = _Side(reference), _Side(corrector)
+    moved = True
+    while moved:
+        moved = sides[0].go_on(sides[1]) | sides[1].go_on(sides[0])
+    if not all(side.outcome for side in sides) or any(side.heard for side in sides):
+        raise InputError("one side ended while the other still asked; give both the same settings, plan and seed")
+    return sides[0].outcome[0], sides[1].outcome[0]
 
 
-def _step(side: Rounds[Outcome], answer: Payload | None) -> Payload | StopIteration:
-    try:
-        return next(side) if answer is None else side.send(answer)
-    except StopIteration as stop:
-        return stop
+class _Side(Generic[Outcome]):
+    """One side of an exchange in this process."""
+
+    def __init__(self, rounds: Rounds[Outcome]) -> None:
+        self._rounds = rounds
+        self._request: object = None
+        self.heard: deque[Payload] = deque()
+        """What the other said and this one has not asked for yet."""
+        self.outcome: list[Outcome] = []
+        """What it returned, once it has."""
+
+    def go_on(self, other: _Side[Outcome]) -> bool:
+        """Let it say and hear as long as it can; tell whether it could at all."""
+        moved = False
+        try:
+            while not self.outcome and (self._request is not RECEIVE or self.heard):
+                self._request = self._rounds.send(self.heard.popleft() if self._request is RECEIVE else None)
+                moved = True
+                if self._request is not RECEIVE:
+                    other.heard.append(self._request)
+        except StopIteration as stop:
+            self.outcome.append(stop.value)
+            moved = True
+        return moved
 
 
 def _both_sides(reference: Bits, noisy: Bits, plan: CorrectionPlan, seed: bytes) -> tuple[Corrected, Corrected]:

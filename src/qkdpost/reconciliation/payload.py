@@ -1,19 +1,21 @@
-"""What the two sides of a correction send each other: payloads, in rounds in which both speak at once.
+"""What the two sides of a correction send each other: payloads, which each side says and hears as its method has it.
 
-A method of correction is a generator on each side. It yields the payload that this side sends in a round, is sent the
-peer's of the same round, and returns its outcome. Both sides take the same number of rounds; a side that has nothing to
-say in one yields no bits. What carries the payloads is none of the method's business.
+A method of correction is a generator on each side. It yields a payload to say it, and is resumed at once; it yields
+`RECEIVE` to be resumed with the peer's next payload; it returns its outcome. Both sides know from what was said before
+whose turn it is, or that both speak at once, and end with nothing on its way. What carries the payloads is none of the
+method's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from qkdpost.bits import Bits
+from qkdpost.dialogue.program import RECEIVE, Wait
 from qkdpost.errors import InputError
 
-__all__ = ["InvalidPayload", "Payload", "Rounds", "expect_bits"]
+__all__ = ["RECEIVE", "InvalidPayload", "Payload", "Rounds", "expect_bits"]
 
 _Outcome = TypeVar("_Outcome")
 
@@ -21,12 +23,13 @@ Payload: TypeAlias = Bits | bytes
 """`Bits`: parities, syndromes, verdicts. `bytes`: an encoding that the method owns, of numbers for instance. The method
 counts what either discloses of the key, and returns it with its outcome."""
 
-Rounds: TypeAlias = Generator[Payload, Payload, _Outcome]
-"""One side of a method: yields its payload of a round, is sent the peer's, returns what it ends with."""
+Rounds: TypeAlias = Generator[Payload | Literal[Wait.RECEIVE], Any, _Outcome]
+"""One side of a method: yields what it says and is sent None, yields `RECEIVE` and is sent the peer's payload, returns
+what it ends with."""
 
 
 class InvalidPayload(InputError):
-    """What the peer sent is not what its side of the method could send in this round.
+    """What the peer sent is not what its side of the method could send now.
 
     The `send` that hands the payload over raises it. Any other `InputError` of a method is its caller's matter.
     """
@@ -37,7 +40,7 @@ def expect_bits(payload: Payload, count: int, what: str) -> Bits:
 
     Args:
         payload: as the peer sent it.
-        count: how many bits its side sends in this round.
+        count: how many bits its side sends now.
         what: what they are, in the plural, for the message.
 
     Raises:

@@ -47,32 +47,32 @@ def corrector(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
     return (yield from _correct(block, compared, plan, start.seed))
 
 
-def exchange_rounds(block: Block, rounds: Rounds[Outcome]) -> Program[tuple[Outcome, int]]:
-    """Exchange what a method of correction discloses, both sides speaking at once in every round.
-
-    Returns:
-        What the method ends with, and how many rounds it took.
+def exchange_rounds(block: Block, rounds: Rounds[Outcome]) -> Program[Outcome]:
+    """Say what a method of correction discloses, and hear what its other side does, until it ends; return its outcome.
 
     Raises:
         RemoteProtocolError: the peer sends what its side of the method could not.
     """
-    answer: Any = None  # with which a generator begins
-    number = 0
+    said = heard = 0
+    answer: Any = None  # with which a generator begins, and goes on after what it said
     while True:
         try:
             own = rounds.send(answer)
         except StopIteration as stop:
             outcome: Outcome = stop.value
-            return outcome, number
+            return outcome
         except InvalidPayload as error:
             raise RemoteProtocolError(f"correction by the peer: {error}") from None
-        bits, data = (None, own) if isinstance(own, bytes) else (len(own), own.to_bytes())
-        yield CorrectionRound(block=block.number, round=number, bits=bits, data=data)
+        if own is not RECEIVE:
+            bits, data = (None, own) if isinstance(own, bytes) else (len(own), own.to_bytes())
+            yield CorrectionRound(block=block.number, round=said, bits=bits, data=data)
+            said, answer = said + 1, None
+            continue
         peer = expect((yield RECEIVE), CorrectionRound)
-        if peer.round != number:
-            raise RemoteProtocolError(f"expected round {number} of correction; the peer sent round {peer.round}")
+        if peer.round != heard:
+            raise RemoteProtocolError(f"expected round {heard} of correction; the peer sent round {peer.round}")
+        heard += 1
         answer = peer.data if peer.bits is None else peer_bits(peer.data, peer.bits, "disclosed bits")
-        number += 1
 
 
 def _plan(block: Block, compared: ComparedKey, qber_ppm: int) -> CorrectionPlan:
@@ -97,7 +97,7 @@ def _plan(block: Block, compared: ComparedKey, qber_ppm: int) -> CorrectionPlan:
 def _correct(block: Block, compared: ComparedKey, plan: CorrectionPlan, seed: bytes) -> Program[CorrectedKey]:
     before = compared.key
     side = Side(reference=block.is_reference, seed=seed, random_source=block.random_source)
-    outcome, rounds = yield from exchange_rounds(block, correct(before, plan, side))
+    outcome = yield from exchange_rounds(block, correct(before, plan, side))
     for cause, bits in outcome.disclosed.items():
         block.ledger.disclose(cause, bits)
     key, kept = outcome.bits, ~outcome.given_up
@@ -107,7 +107,7 @@ def _correct(block: Block, compared: ComparedKey, plan: CorrectionPlan, seed: by
     yield ReconciliationFacts(
         ldpc_frames=outcome.frames if of_ldpc else 0,
         ldpc_failed_frames=outcome.failed_frames if of_ldpc else 0,
-        reconciliation_rounds=rounds,
+        reconciliation_rounds=outcome.rounds,
         frames=-(-len(key) // block.blocks.frame_bits),
     )
     return CorrectedKey(
@@ -127,4 +127,4 @@ RECONCILIATION = Stage(
     reference_hears=frozenset({CorrectionRound}),
     corrector_hears=frozenset({CorrectionStart, CorrectionRound}),
 )
-"""Correction by the method of the link. The peer's payload may come early: both speak at once in a round."""
+"""Correction by the method of the link. The peer's payload may come early, where both speak at once."""

@@ -13,7 +13,10 @@ from qkdpost.bits import Bits
 from qkdpost.reconciliation import CascadeOutcome, CascadeParameters, parameters_for, run_cascade
 from qkdpost.reconciliation.cascade import frames
 from qkdpost.reconciliation.cascade.parameters import NEVER
+from qkdpost.reconciliation.in_process import drive
+from qkdpost.reconciliation.payload import Rounds
 from qkdpost.threads import sharing
+from support.rounds import lying_cascade
 
 SEED = bytes(range(32))
 FRAME_BITS = 256
@@ -31,20 +34,22 @@ def conversation(strings: list[Bits], executor: ThreadPoolExecutor | None) -> tu
         )
         for which, bits in enumerate(strings)
     ]
-    ends: list[CascadeOutcome] = []
     said: list[Bits] = []
-    answers: list[Bits | None] = [None, None]
-    while not ends:
-        told: list[Bits] = []
-        for which, side in enumerate(sides):
-            with sharing(executor if which else None):
+
+    def threaded(side: Rounds[CascadeOutcome]) -> Rounds[CascadeOutcome]:
+        answer: Bits | None = None
+        while True:
+            with sharing(executor):
                 try:
-                    told.append(next(side) if answers[which] is None else side.send(answers[which]))  # type: ignore[arg-type]
+                    request = side.send(answer)
                 except StopIteration as stop:
-                    ends.append(stop.value)
-        answers = [*reversed(told)]
-        said += told[1:]
-    return ends, said
+                    outcome: CascadeOutcome = stop.value
+                    return outcome
+            if isinstance(request, Bits):
+                said.append(request)
+            answer = yield request
+
+    return list(drive(sides[0], threaded(sides[1]))), said
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
@@ -85,18 +90,10 @@ def test_a_peer_that_lies_cannot_lengthen_the_block() -> None:
     """Where it says that the filling is wrong, this side flips it, and gives it to nobody."""
     rng = np.random.default_rng(3)
     own = Bits.from_array(rng.integers(0, 2, 1020, dtype=np.uint8))
-    side = run_cascade(
-        own,
-        frame_bits=FRAME_BITS,
-        parameters=parameters_for("balanced", 30_000, FRAME_BITS),
-        seed=SEED,
-        reference=False,
-    )
-    asked = next(side)
-    with pytest.raises(StopIteration) as end:
-        while True:
-            asked = side.send(~asked)
-    assert len(end.value.value.bits) == 1020
+    settings = {"frame_bits": FRAME_BITS, "parameters": parameters_for("balanced", 30_000, FRAME_BITS)}
+    side = run_cascade(own, seed=SEED, reference=False, **settings)  # type: ignore[arg-type]
+    liar = lying_cascade(own, reference=True, seed=1, share=1.0, **settings)  # type: ignore[arg-type]
+    assert len(drive(side, liar)[0].bits) == 1020
 
 
 @pytest.mark.parametrize("hurry", [None, (0, 1), (1, 1), (3, 2), (0, NEVER)])
@@ -113,17 +110,16 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
     )
     own = Bits.from_array(rng.integers(0, 2, 3 * 64, dtype=np.uint8))
     batch = frames.FrameBatch(frames.Shared(parameters, 64, SEED), own, range(3), 0, correcting=True)
-    asked, told = Bits.zeros(0), Bits.zeros(0)
+    told = Bits.zeros(0)
     for first in itertools.chain([True], itertools.repeat(False)):
         room = batch.room
-        asked = batch.ask(asked.words, told.words, 0)
-        end = len(asked)
+        end = len(batch.ask(told.words, 0))
         active = batch._cells[batch._plan[trees.ACTIVE_AT] :][: batch._cells[trees.ACTIVE]].astype(np.int64)
         assert max(end, batch.column(trees.SPACE)[active].sum()) <= room
         if not end:
             assert not first
             return
-        told = asked ^ Bits.from_array((rng.random(end) < lies).astype(np.uint8))
+        told = Bits.from_array((rng.random(end) < lies).astype(np.uint8))
 
 
 @pytest.mark.parametrize("name", ["balanced", "few-rounds", "original"])
@@ -137,15 +133,11 @@ def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent
     other = own ^ Bits.from_array((rng.random(length) < lies).astype(np.uint8))
     batch = frames.FrameBatch(shared, own, range(1), 0, correcting=True)
     twin = frames.FrameBatch(shared, other, range(1), 0, correcting=False)
-    mine = theirs = Bits.zeros(0)
+    told = mine = Bits.zeros(0)
     parities = 0
     while parities == 0 or len(mine):
-        said = batch.ask(mine.words, theirs.words, 0)
-        if consistent:
-            theirs = twin.ask(theirs.words, mine.words, 0)
-        else:
-            theirs = said ^ Bits.from_array((rng.random(len(said)) < lies).astype(np.uint8))
-        mine = said
+        mine, theirs = batch.ask(told.words, 0), twin.ask(told.words, 0)
+        told = mine ^ theirs if consistent else Bits.from_array((rng.random(len(mine)) < lies).astype(np.uint8))
         parities += len(mine)
     assert parities <= 3 * length
     assert not consistent or parities > length / 2  # which is searched to the end

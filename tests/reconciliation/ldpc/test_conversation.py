@@ -23,32 +23,13 @@ from qkdpost.reconciliation.ldpc.dealt_block import LdpcOutcome, block_mask
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.frame_layout import frame_layout, puncturable_count, untainted_bits
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
-from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds
+from qkdpost.reconciliation.payload import InvalidPayload
 from qkdpost.shared_random import permutation, random_words
 from qkdpost.statistics.entropy import entropy_ppm
 from reference.belief import dense_matrix
+from support.rounds import begin, overheard, tell
 
 SEED = bytes(range(32))
-
-
-def _in_step(
-    reference: Rounds[LdpcOutcome], corrector: Rounds[LdpcOutcome]
-) -> tuple[LdpcOutcome, LdpcOutcome, list[tuple[Payload, Payload]]]:
-    messages = []
-    from_reference, from_corrector = next(reference), next(corrector)
-    while True:
-        messages.append((from_reference, from_corrector))
-        ends: list[LdpcOutcome] = []
-        following: list[Payload] = []
-        for side, message in ((reference, from_corrector), (corrector, from_reference)):
-            try:
-                following.append(side.send(message))
-            except StopIteration as end:
-                ends.append(end.value)
-        if ends:
-            assert len(ends) == 2, "both sides end in the same round"
-            return ends[0], ends[1], messages
-        from_reference, from_corrector = following
 
 
 def _same_bytes(count: int) -> bytes:
@@ -58,11 +39,20 @@ def _same_bytes(count: int) -> bytes:
 
 def _run(
     reference: NDArray[np.uint8], errors: NDArray[np.uint8], plan: LdpcPlan, source: Any = _same_bytes
-) -> tuple[LdpcOutcome, LdpcOutcome, list[tuple[Bits, Bits]]]:
-    return _in_step(
-        ldpc_reference(Bits.from_array(reference), plan=plan, seed=SEED, random_source=source),
-        ldpc_corrector(Bits.from_array(reference ^ errors), plan=plan, seed=SEED),
+) -> tuple[LdpcOutcome, LdpcOutcome, list[int], list[int]]:
+    """Run both sides; return what they end with, and the length of each message of either."""
+    lengths: tuple[list[int], list[int]] = [], []
+    outcomes = drive(
+        overheard(
+            ldpc_reference(Bits.from_array(reference), plan=plan, seed=SEED, random_source=source),
+            lambda said: lengths[0].append(len(said)),
+        ),
+        overheard(
+            ldpc_corrector(Bits.from_array(reference ^ errors), plan=plan, seed=SEED),
+            lambda said: lengths[1].append(len(said)),
+        ),
     )
+    return *outcomes, *lengths
 
 
 def _wrong_frames(reference: NDArray[np.uint8], outcome: LdpcOutcome, plan: LdpcPlan) -> NDArray[np.bool_]:
@@ -78,16 +68,15 @@ def test_a_block_is_corrected_and_every_disclosed_bit_is_counted(error_rate: flo
     reference = generator.integers(0, 2, 100_000, dtype=np.uint8)
     errors = (generator.random(reference.size) < error_rate).astype(np.uint8)
     plan = plan_ldpc(reference.size, error_rate_ppm=round(1e6 * error_rate), frame_bits=1 << 14)
-    ours, theirs, messages = _run(reference, errors, plan)
+    ours, theirs, messages, answers = _run(reference, errors, plan)
     assert not _wrong_frames(reference, theirs, plan).any()
     assert theirs.failed_frames.weight() <= 1
-    sent = sum(len(message) for message, _ in messages)
+    sent = sum(messages)
     assert ours.leakage_bits == theirs.leakage_bits == sent - plan.frames * plan.punctured_bits
     assert (ours.verdict_bits, ours.request_bits) == (theirs.verdict_bits, theirs.request_bits)
-    answers = [len(message) for _, message in messages if len(message)]
     assert ours.verdict_bits == plan.frames * len(answers)
     assert ours.verdict_bits + ours.request_bits == sum(answers)
-    assert ours.rounds == theirs.rounds == len(messages) <= 2 * (plan.requests + 1)
+    assert ours.rounds == theirs.rounds == len(messages) + len(answers) <= 2 * (plan.requests + 1)
     assert ours.failed_frames == theirs.failed_frames
     assert ours.bits == Bits.from_array(reference)
     if not theirs.failed_frames.weight():
@@ -101,7 +90,7 @@ def test_whether_correction_is_two_way_hangs_on_the_rounds_asked_for_alone() -> 
     bare = replace(planned, punctured_bits=0, shortened_bits=planned.shortened_bits + planned.punctured_bits)
     reference = generator.integers(0, 2, bare.block_bits, dtype=np.uint8)
     errors = (generator.random(reference.size) < 0.028).astype(np.uint8)
-    ours, theirs, _ = _run(reference, errors, bare)  # more errors than planned for
+    ours, theirs, *_ = _run(reference, errors, bare)  # more errors than planned for
     assert np.array_equal(np.asarray(theirs.bits), reference)
     assert theirs.failed_frames.weight() == 0
     assert ours.request_bits == theirs.request_bits == WANTED_BITS
@@ -139,7 +128,7 @@ def test_a_wrong_estimate_fails_openly_or_is_made_up_for(blind_rounds: int) -> N
             blind_rounds=blind_rounds,
             uncertainty_permille=150 if blind_rounds == 3 else 0,
         )
-        _, theirs, _ = _run(reference, errors, plan)
+        _, theirs, *_ = _run(reference, errors, plan)
         assert not _wrong_frames(reference, theirs, plan).any()
         failed.append(theirs.failed_frames.weight())
     assert failed[0] == 0
@@ -157,10 +146,10 @@ def test_an_estimate_far_off_is_overruled_by_the_syndromes(factor: float, block_
     reference = generator.integers(0, 2, block_bits, dtype=np.uint8)
     errors = (generator.random(block_bits) < 0.03 * factor).astype(np.uint8)
     plan = plan_ldpc(block_bits, error_rate_ppm=30_000, frame_bits=1 << 14, uncertainty_permille=120)
-    ours, theirs, messages = _run(reference, errors, plan)
+    ours, theirs, messages, answers = _run(reference, errors, plan)
     assert theirs.failed_frames.weight() <= 0.1 * plan.frames
     assert not _wrong_frames(reference, theirs, plan).any()
-    assert len(messages) <= 2 * (plan.requests + 1)
+    assert len(messages) + len(answers) <= 2 * (plan.requests + 1)
     assert ours.leakage_bits < 1.4 * block_bits * entropy_ppm(round(30_000 * factor)) / 1e6
 
 
@@ -170,7 +159,7 @@ def test_a_burst_is_shared_out_among_the_frames() -> None:
     errors = np.zeros_like(reference)
     errors[50_000:58_000] = generator.integers(0, 2, 8000)
     plan = plan_ldpc(reference.size, error_rate_ppm=20_000, frame_bits=1 << 14)
-    _, theirs, _ = _run(reference, errors, plan)
+    _, theirs, *_ = _run(reference, errors, plan)
     assert theirs.failed_frames.weight() == 0
     assert theirs.bits == Bits.from_array(reference)
 
@@ -180,11 +169,11 @@ def test_noise_fails_in_every_frame_and_changes_nothing() -> None:
     reference = generator.integers(0, 2, 40_000, dtype=np.uint8)
     noise = generator.integers(0, 2, reference.size, dtype=np.uint8)
     plan = plan_ldpc(reference.size, error_rate_ppm=30_000, frame_bits=1 << 14, blind_rounds=2)
-    ours, theirs, messages = _run(reference, noise, plan)
+    ours, theirs, messages, answers = _run(reference, noise, plan)
     assert theirs.failed_frames.weight() == plan.frames
     assert theirs.bits == Bits.from_array(reference ^ noise)
-    assert len(messages) <= 2 * (plan.requests + 1)
-    assert ours.leakage_bits == sum(len(message) for message, _ in messages) - plan.frames * plan.punctured_bits
+    assert len(messages) + len(answers) <= 2 * (plan.requests + 1)
+    assert ours.leakage_bits == sum(messages) - plan.frames * plan.punctured_bits
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -192,7 +181,7 @@ def test_constant_strings_are_corrected(value: int) -> None:
     reference = np.full(30_000, value, dtype=np.uint8)
     errors = (np.random.default_rng(10).random(reference.size) < 0.02).astype(np.uint8)
     plan = plan_ldpc(reference.size, error_rate_ppm=20_000, frame_bits=1 << 14)
-    _, theirs, _ = _run(reference, errors, plan)
+    _, theirs, *_ = _run(reference, errors, plan)
     assert theirs.bits == Bits.from_array(reference)
 
 
@@ -202,7 +191,7 @@ def test_every_length_of_block_is_corrected(block_bits: int) -> None:
     reference = generator.integers(0, 2, block_bits, dtype=np.uint8)
     errors = (generator.random(block_bits) < 0.03).astype(np.uint8)
     plan = plan_ldpc(block_bits, error_rate_ppm=35_000, frame_bits=1 << 16)
-    _, theirs, _ = _run(reference, errors, plan)
+    _, theirs, *_ = _run(reference, errors, plan)
     assert theirs.bits == Bits.from_array(reference)
 
 
@@ -213,7 +202,7 @@ def test_the_syndrome_is_that_of_the_dense_matrix() -> None:
     drawn = generator.integers(0, 256, 1 << 14, dtype=np.uint8).tobytes()
     bits = Bits.from_array(reference)
     side = ldpc_reference(bits, plan=plan, seed=SEED, random_source=lambda count: drawn[:count])
-    syndrome = np.asarray(next(side))
+    syndrome = np.asarray(begin(side)[0])
     code = load_code(plan.code)
     layout = frame_layout(plan.code, plan.punctured_bits, plan.shortened_bits)
     assert plan.frames == 1
@@ -326,14 +315,13 @@ def test_messages_of_wrong_length_are_the_peers_fault() -> None:
     bits = Bits.zeros(12_000)
     plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
     side = ldpc_reference(bits, plan=plan, seed=SEED, random_source=secrets.token_bytes)
-    next(side)
-    side.send(Bits.zeros(0))
+    begin(side)
     with pytest.raises(InvalidPayload):
-        side.send(Bits.zeros(plan.frames + WANTED_BITS + 1))
+        tell(side, Bits.zeros(plan.frames + WANTED_BITS + 1))
     other = ldpc_corrector(bits, plan=plan, seed=SEED)
-    next(other)
+    begin(other)
     with pytest.raises(InvalidPayload):
-        other.send(Bits.zeros(plan.syndrome_bits - 1))
+        tell(other, Bits.zeros(plan.syndrome_bits - 1))
 
 
 def test_a_frame_that_was_found_cannot_fail_later() -> None:
@@ -347,15 +335,13 @@ def test_a_frame_that_was_found_cannot_fail_later() -> None:
 
     for second, refused in (((0, 1), False), ((1,), False), ((1, 2), True), ((2,), True)):
         side = ldpc_reference(Bits.zeros(50_000), plan=plan, seed=SEED, random_source=secrets.token_bytes)
-        next(side)
-        side.send(Bits.zeros(0))
-        assert len(side.send(answer(0, 1))) == 2
-        side.send(Bits.zeros(0))
+        begin(side)
+        assert list(map(len, tell(side, answer(0, 1)))) == [2]
         if refused:
             with pytest.raises(InvalidPayload, match="found before"):
-                side.send(answer(*second))
+                tell(side, answer(*second))
         else:
-            assert len(side.send(answer(*second))) == len(second)
+            assert list(map(len, tell(side, answer(*second)))) == [len(second)]
 
 
 @pytest.mark.parametrize("excess", [1, 10**6])
@@ -363,20 +349,18 @@ def test_a_peer_that_asks_for_more_than_is_hidden_is_refused(excess: int) -> Non
     plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
     for failed, wanted in ((1, plan.punctured_bits + plan.extension_bits + excess), (0, excess)):
         side = ldpc_reference(Bits.zeros(12_000), plan=plan, seed=SEED, random_source=secrets.token_bytes)
-        next(side)
-        side.send(Bits.zeros(0))
+        begin(side)
         answer = Bits.from_array([failed] * plan.frames + [wanted >> place & 1 for place in range(WANTED_BITS)])
         with pytest.raises(InvalidPayload):
-            side.send(answer)
+            tell(side, answer)
 
 
 def test_a_peer_may_give_up() -> None:
     plan = plan_ldpc(12_000, error_rate_ppm=20_000, frame_bits=1 << 14)
     side = ldpc_reference(Bits.zeros(12_000), plan=plan, seed=SEED, random_source=secrets.token_bytes)
-    next(side)
-    side.send(Bits.zeros(0))
+    begin(side)
     with pytest.raises(StopIteration) as end:
-        side.send(Bits.from_array([1] * plan.frames + [0] * WANTED_BITS))
+        tell(side, Bits.from_array([1] * plan.frames + [0] * WANTED_BITS))
     assert end.value.value.leakage_bits == plan.first_leakage_bits
     assert end.value.value.failed_frames.weight() == plan.frames
 
@@ -401,7 +385,7 @@ def test_wrong_words_are_counted_in_many_frames() -> None:
         reference = generator.integers(0, 2, 1 << 24, dtype=np.uint8)
         errors = (generator.random(reference.size, dtype=np.float32) < error_rate).astype(np.uint8)
         plan = plan_ldpc(reference.size, error_rate_ppm=round(1e6 * error_rate), frame_bits=1 << 14)
-        _, theirs, _ = _run(reference, errors, plan)
+        _, theirs, *_ = _run(reference, errors, plan)
         wrong += int(_wrong_frames(reference, theirs, plan).sum())
         failed += theirs.failed_frames.weight()
         frames += plan.frames

@@ -25,6 +25,7 @@ from qkdpost.reconciliation.ldpc.dealt_block import LdpcOutcome
 from qkdpost.reconciliation.ldpc.extension import wanted_extension
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan, plan_ldpc
 from qkdpost.reconciliation.ldpc.syndrome_rate import RateEstimate
+from support.rounds import begin, overheard, tell
 
 SEED = bytes(range(32))
 PLAN = plan_ldpc(10**6, error_rate_ppm=30_000, frame_bits=1 << 14)
@@ -72,22 +73,11 @@ def test_one_way_correction_has_none() -> None:
 
 def converse(plan: LdpcPlan, reference: Bits, noisy: Bits) -> tuple[LdpcOutcome, LdpcOutcome, int]:
     """Return both outcomes, and how many bits the reference sent."""
-    sent = 0
-
-    def counted(side: object) -> object:
-        nonlocal sent
-        answer = None
-        while True:
-            try:
-                own = next(side) if answer is None else side.send(answer)  # type: ignore[attr-defined,call-overload]
-            except StopIteration as stop:
-                return stop.value
-            sent += len(own)
-            answer = yield own
-
-    ours = counted(ldpc_reference(reference, plan=plan, seed=SEED, random_source=secrets.token_bytes))
+    lengths: list[int] = []
+    ours = ldpc_reference(reference, plan=plan, seed=SEED, random_source=secrets.token_bytes)
     theirs = ldpc_corrector(noisy, plan=plan, seed=SEED)
-    return *drive(ours, theirs), sent  # type: ignore[arg-type,return-value,type-var]
+    outcomes = drive(overheard(ours, lambda said: lengths.append(len(said))), theirs)
+    return *outcomes, sum(lengths)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1.0, 1.35))
@@ -171,11 +161,10 @@ def test_all_that_is_hidden_is_revealed_in_little_memory(monkeypatch: pytest.Mon
 
     def revealed() -> Bits:
         side = ldpc_reference(own, plan=PLAN, seed=SEED, random_source=bytes)
-        next(side)
-        side.send(Bits.zeros(0))
+        begin(side)
         tracemalloc.start()
         try:
-            found = side.send(answer)
+            [found] = tell(side, answer)
             assert tracemalloc.get_traced_memory()[1] < at_most
         finally:
             tracemalloc.stop()

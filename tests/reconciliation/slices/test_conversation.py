@@ -20,6 +20,7 @@ from qkdpost.reconciliation.slices.frames import give_up_bits, key_bits, labels_
 from qkdpost.reconciliation.slices.messages import decode_first
 from qkdpost.reconciliation.slices.plan import LENGTH_UNITS, SlicePlan, plan_slices
 from qkdpost.statistics.gaussian.wrapped import cell_entropy
+from support.rounds import begin, tell
 
 REALS = 1 << 14
 PLAN = plan_slices(outcome_variance=1.0, noise_variance=0.25, frame_reals=REALS)
@@ -218,9 +219,9 @@ _TURNS_AT = 4 * REALS
 )
 def test_first_messages_that_cannot_be_are_refused(damage: Callable[[bytes], Payload]) -> None:
     corrector = slices_corrector(_link(2)[1], plan=PLAN)
-    next(corrector)
+    begin(corrector)
     with pytest.raises(InvalidPayload):
-        corrector.send(damage(_first()))
+        tell(corrector, damage(_first()))
 
 
 def test_damaged_first_messages_are_read_or_refused_and_nothing_else() -> None:
@@ -245,10 +246,9 @@ def test_damaged_first_messages_are_read_or_refused_and_nothing_else() -> None:
 )
 def test_verdicts_that_cannot_be_are_refused(verdicts: Payload) -> None:
     reference = slices_reference(_link(2)[0], plan=PLAN)
-    next(reference)
-    reference.send(Bits.zeros(0))
+    begin(reference)
     with pytest.raises(InvalidPayload):
-        reference.send(verdicts)
+        tell(reference, verdicts)
 
 
 def test_nothing_secret_is_shown() -> None:

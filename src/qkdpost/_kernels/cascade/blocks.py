@@ -117,8 +117,7 @@ def learn_whole(
     ranges: Words,
     kept: int,
     found: int,
-    own: Words,
-    answer: Words,
+    told: Words,
     read: int,
 ) -> tuple[int, int, int]:
     """List the blocks of pass `index` whose parities differ, as `learn_blocks`."""
@@ -127,7 +126,7 @@ def learn_whole(
     total = np.uint64(0)
     for base in range(0, asked, 64):
         count = min(64, asked - base)
-        odd = bits_at(own, read, count) ^ bits_at(answer, read, count)
+        odd = bits_at(told, read, count)
         read += count
         total ^= odd
         while odd != np.uint64(0):
@@ -148,8 +147,7 @@ def learn_blocks(
     ranges: Words,
     kept: int,
     found: int,
-    own: Words,
-    answer: Words,
+    told: Words,
     read: int,
 ) -> tuple[int, int, int]:
     """List at `kept` the blocks that are odd, at `found` those of a single member.
@@ -160,9 +158,9 @@ def learn_blocks(
     length = plan[LENGTH]
     for index in range(signed(cells[columns + FIRST]), signed(cells[columns + STARTED])):
         if plan[row_of(index) + KIND] != SUBSET:
-            kept, found, read = learn_whole(cells, plan, trees, index, ranges, kept, found, own, answer, read)
+            kept, found, read = learn_whole(cells, plan, trees, index, ranges, kept, found, told, read)
             continue
-        odd = signed(get_bit(own, read) ^ get_bit(answer, read))
+        odd = signed(get_bit(told, read))
         read += 1
         count = 2 if length > 64 else ones(members(cells, mask_of(plan, index), 0, length))
         ranges[kept] = range_word(index, 0, length)

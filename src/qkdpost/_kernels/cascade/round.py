@@ -48,7 +48,7 @@ from qkdpost._kernels.cascade.trees import (
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel, lean_kernel
 
-__all__ = ["advance", "warm"]
+__all__ = ["advance", "take_turn", "warm"]
 
 # Frames whose steps are taken side by side, so that what one waits for comes while others work.
 TOGETHER = 16
@@ -64,8 +64,7 @@ def learn(
     source: int,
     kept: int,
     found: int,
-    own: Words,
-    answer: Words,
+    told: Words,
     read: int,
 ) -> tuple[int, int, int]:
     """Take in what a frame was told; list what is odd, and what was found, as `learn_ranges` does."""
@@ -74,13 +73,11 @@ def learn(
     said = signed(cells[columns + ASKED])
     first_kept, first_found = kept, found
     if said == BLOCKS:
-        kept, found, read = learn_blocks(cells, plan, columns, trees, ranges, kept, found, own, answer, read)
+        kept, found, read = learn_blocks(cells, plan, columns, trees, ranges, kept, found, told, read)
     elif said == GIVEN_UP:
         read += signed(cells[columns + LISTED])
     elif said != NOTHING:
-        kept, found, read = learn_ranges(
-            cells, plan, columns, trees, ranges, source, said, kept, found, own, answer, read
-        )
+        kept, found, read = learn_ranges(cells, plan, columns, trees, ranges, source, said, kept, found, told, read)
     cells[columns + LISTED] = np.uint64(kept - first_kept)
     cells[columns + FOUND] = np.uint64(found - first_found)
     prefetch_found(cells, plan, orders, trees, ranges, first_found, found)
@@ -166,8 +163,7 @@ def advance(
     plan: Integers,
     orders: Orders,
     ranges: Words,
-    own: Words,
-    answer: Words,
+    told: Words,
     read: int,
     written: int,
     parities: Words,
@@ -180,9 +176,8 @@ def advance(
         orders: what `trees` says.
         ranges: four lists of odd ranges, of `cells[ROOM]` words or more each: two by turns for all frames, what was
             found, and what was turned.
-        own: `parities` of the last round; empty in the first round.
-        answer: the peer's, in the same order; empty in the first round.
-        read: where in `own` and `answer` the parities of these frames start.
+        told: which parities of the last round differ from the peer's; empty in the first round.
+        read: where in `told` those of these frames start.
         written: where in `parities` they go.
         parities: takes the own parities of this round, packed.
 
@@ -203,7 +198,7 @@ def advance(
         for at in range(first, end):
             space = signed(cells[plan[HEADERS_AT] + COLUMNS * signed(cells[at]) + SPACE])
             kept_end, found, read = learn(
-                cells, plan, orders, signed(cells[at]), ranges, source, kept_end, found, own, answer, read
+                cells, plan, orders, signed(cells[at]), ranges, source, kept_end, found, told, read
             )
             source += space
         found = 2 * capacity
@@ -232,11 +227,59 @@ def advance(
     return written
 
 
+@inlined_kernel
+def differing(own: Words, heard: Words, told: Words) -> None:
+    """Write to `told` which parities differ, as many words as `heard` has."""
+    for at in range(heard.size):
+        told[at] = own[at] ^ heard[at]
+
+
+@lean_kernel
+def take_turn(
+    cells: Words,
+    plan: Integers,
+    orders: Orders,
+    ranges: Words,
+    own: Words,
+    answer: Words,
+    question: Words,
+    expected: int,
+    told: Words,
+    parities: Words,
+) -> tuple[int, int]:
+    """Take every frame through two rounds, by a message that answers the first and asks the second.
+
+    Args:
+        cells: as in `advance`; changed in place.
+        plan: as in `advance`.
+        orders: as in `advance`.
+        ranges: as in `advance`.
+        own: the own parities of the first round.
+        answer: the peer's, as many words.
+        question: the peer's parities of the second round.
+        expected: how many `question` has.
+        told: room for the words of either round, for this function's own use.
+        parities: takes the own parities of the second round, then, from a word on, those of the third.
+
+    Returns:
+        How many parities the second round and the third ask; -1 for the third, and only the first round is over, where
+        the lists lack room for it, or the second does not ask `expected` parities.
+    """
+    differing(own, answer, told)
+    second = advance(cells, plan, orders, ranges, told, 0, 0, parities)
+    if second != expected or ranges.size < 4 * signed(cells[ROOM]):
+        return second, -1
+    differing(parities, question, told)
+    written = 64 * question.size
+    return second, advance(cells, plan, orders, ranges, told, 0, written, parities) - written
+
+
 def warm() -> None:
     """Compile every kernel of this file."""
     plan = np.zeros(PASSES_AT + 8, dtype=np.int64)
     plan[[LENGTH, PASSES, HURRY_DOUBLES]] = 1, 2, 1
     cells, stream = np.zeros(64, dtype=np.uint64), np.zeros(1, dtype=np.uint64)
-    own = stream.copy()
-    own.flags.writeable = False
-    advance(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), own, own, 0, 0, stream)
+    advance(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), stream.copy(), 0, 0, stream)
+    said = stream.copy()
+    said.flags.writeable = False
+    take_turn(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), said, said, said, 1, stream, stream.copy())

@@ -200,8 +200,7 @@ def learn_parts(
     parts: int,
     kept: int,
     found: int,
-    own: Words,
-    answer: Words,
+    told: Words,
     read: int,
 ) -> tuple[int, int, int]:
     """Cut a range that was asked into its parts, and list those that are odd, as `learn_ranges`."""
@@ -211,7 +210,7 @@ def learn_parts(
     for number in range(1, count):
         place = part_end(cells, plan, index, start, end, count, number)
         divide(cells, plan, trees, index, place)
-        odd = get_bit(own, read) ^ get_bit(answer, read)
+        odd = get_bit(told, read)
         read += 1
         kept, found = list_odd(cells, plan, ranges, index, first, place, odd, kept, found)
         first = place
@@ -231,8 +230,7 @@ def learn_ranges(
     parts: int,
     kept: int,
     found: int,
-    own: Words,
-    answer: Words,
+    told: Words,
     read: int,
 ) -> tuple[int, int, int]:
     """Divide the ranges that were asked; list what is odd at `kept`, at `found` what has a single member.
@@ -251,9 +249,9 @@ def learn_ranges(
             continue
         index, start, end = pass_of(asked), start_of(asked), end_of(asked)
         if parts > 2 or plan[row_of(index) + KIND] == SUBSET:
-            kept, found, read = learn_parts(cells, plan, trees, ranges, asked, parts, kept, found, own, answer, read)
+            kept, found, read = learn_parts(cells, plan, trees, ranges, asked, parts, kept, found, told, read)
             continue
-        left_odd = get_bit(own, read) ^ get_bit(answer, read)
+        left_odd = get_bit(told, read)
         read += 1
         middle = start + ((end - start + 1) >> 1)
         tree = trees + plan[row_of(index) + TREE]

@@ -1,9 +1,14 @@
 """Cascade between two hosts: one symmetric state machine, of which each host runs one side.
 
-In every round both hosts know the same list of ranges whose parities are asked. Each sends its own parities of the
-list, and is sent the peer's; where the two differ, a range holds an odd number of errors. Both learn the same, and so
+In every round both hosts know the same list of ranges whose parities are asked. Each says its own parities of the
+list, and hears the peer's; where the two differ, a range holds an odd number of errors. Both learn the same, and so
 both know the next list; the side that corrects flips its bits, the reference only records. A message holds nothing but
 parities, its length is known in advance, and no bit of it can lead outside.
+
+While a round asks many parities, both sides speak at once, for then both work at once. From the first round on that
+asks fewer than `TURNS_BELOW` they take turns, the reference first: who hears the peer's parities of a round knows the
+next list, and says with its own parities of this round those of the next. A round takes half of a round trip either
+way, but by turns one message, not two.
 
 The schedule is that of Martinez-Mateo et al. (Quantum Inf. Comput. 15, 453, arXiv 1407.3257) with all known parities
 taking part (sub-block reuse). All blocks of a pass are asked at once. While any known range is odd, these are halved in
@@ -38,9 +43,13 @@ from qkdpost.bits import Bits
 from qkdpost.checks import whole_number
 from qkdpost.reconciliation.cascade.frames import NOTHING, Block
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
-from qkdpost.reconciliation.payload import Rounds, expect_bits
+from qkdpost.reconciliation.cascade.turns import take_turns
+from qkdpost.reconciliation.payload import RECEIVE, Rounds, expect_bits
 
-__all__ = ["CascadeOutcome", "run_cascade"]
+__all__ = ["TURNS_BELOW", "CascadeOutcome", "run_cascade"]
+
+TURNS_BELOW = 1 << 12
+"""Parities that a round must ask for both sides to speak at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,7 @@ class CascadeOutcome:
         corrected_bits: errors found in all frames.
         parities: parities disclosed by the reference, and as many by the corrector. The leakage is no more than that,
             nor in any frame more than its bits (`qkdpost.reconciliation.correction`).
-        rounds: messages that each side sent.
+        rounds: how often parities were asked, each time of all frames that were still searched.
         frame_parities: parities of each frame (int64, shape (frames,)).
         frame_errors: errors found in each frame (int64, shape (frames,)).
     """
@@ -68,7 +77,7 @@ class CascadeOutcome:
 def run_cascade(
     bits: Bits, *, frame_bits: int, parameters: CascadeParameters, seed: bytes, reference: bool
 ) -> Rounds[CascadeOutcome]:
-    """Run one side of Cascade over a block: yield the parities to send, be sent the peer's, return the outcome.
+    """Run one side of Cascade over a block: yield the parities to say, and `RECEIVE` to hear; return the outcome.
 
     Args:
         bits: the own sifted bits of the block; secret. Cut into frames of `frame_bits`, the last as long as what is
@@ -80,7 +89,7 @@ def run_cascade(
         reference: whether these bits are the ones that are kept.
 
     Yields:
-        The own parities of the round. What is sent back must be the peer's, as many.
+        The own parities to say, and `RECEIVE` to hear the peer's.
 
     Raises:
         InputError: a frame length outside its range, or a seed of another length.
@@ -88,17 +97,17 @@ def run_cascade(
     """
     frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     block = Block(bits, frame_bits, parameters, seed, not reference)
-    rounds = 0
-    own = block.ask(NOTHING, NOTHING)
-    while count := len(own):
-        answer = expect_bits((yield own), count, "parities")
-        rounds += 1
-        own = block.ask(own, answer)
+    own = block.ask(NOTHING)
+    while (count := len(own)) >= TURNS_BELOW:
+        yield own
+        answer = expect_bits((yield RECEIVE), count, "parities")
+        own = block.ask(own.words ^ answer.words)
+    yield from take_turns(block, own, speaks=reference)
     return CascadeOutcome(
         bits=block.output,
         corrected_bits=int(block.frame_errors.sum()),
         parities=int(block.frame_parities.sum()),
-        rounds=rounds,
+        rounds=block.rounds,
         frame_parities=block.frame_parities,
         frame_errors=block.frame_errors,
     )

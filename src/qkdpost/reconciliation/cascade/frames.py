@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.bits.permutation import invert
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
-from qkdpost._kernels.cascade.round import advance
+from qkdpost._kernels.cascade.round import advance, take_turn
 from qkdpost.bits import Bits, Words, adopt_words, concatenate
 from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
@@ -34,7 +34,8 @@ _FRAMES_WORTH_A_THREAD = 8
 # A frame that lacks no more than one bit in so many is filled up, and works in the batch of the others.
 _FILLED_SHARE = 64
 
-NOTHING = Bits.zeros(0)
+NOTHING: Words = np.zeros(0, dtype=np.uint64)
+"""What a first round is told."""
 
 
 class Shared:
@@ -79,6 +80,7 @@ class FrameBatch:
         self._capacity = self.room
         """The ranges that each list has room for."""
         self._ranges = np.empty(4 * self.room, dtype=np.uint64)
+        self._told = NOTHING
         self._place = (int(self._plan[parity.TREES_AT]), int(self._plan[parity.FRAME_WORDS]), len(span))
         self._offset = offset
         load_frames(bits.words, offset, shared.length, self._cells, *self._place)
@@ -90,13 +92,13 @@ class FrameBatch:
         """Bits of the frames that still ask."""
         return int(self._cells[parity.ACTIVE]) * int(self._plan[parity.LENGTH])
 
-    def ask(self, own: Words, answer: Words, read: int) -> Bits:
+    def ask(self, told: Words, read: int) -> Bits:
         """Take the frames through a round: take in what was asked of them, ask what is next.
 
         Args:
-            own: parities of the last round, those of these frames from bit `read` on; none in the first round.
-            answer: the peer's, in the same order; none in the first round.
-            read: what `own` says.
+            told: which parities of the last round differ from the peer's, those of these frames from bit `read` on;
+                none in the first round.
+            read: what `told` says.
 
         Returns:
             The own parities of this round.
@@ -105,9 +107,22 @@ class FrameBatch:
         if self._capacity < room:
             self._make_room()
         parities = np.empty((room + 63) // 64, np.uint64)
-        asked = advance(cells, self._plan, self._orders, self._ranges, own, answer, read, 0, parities)
+        asked = advance(cells, self._plan, self._orders, self._ranges, told, read, 0, parities)
         self.asked, self.room = asked, cells.item(parity.ROOM)
         return adopt_words(parities[: (asked + 63) // 64], asked)
+
+    def take_turn(self, own: Bits, answer: Bits, question: Bits) -> tuple[int, int, Words]:
+        """Take the frames through two rounds, as `Block.take_turn`."""
+        if self._capacity < self.room:
+            self._make_room()
+        words = (self.room + 63) // 64
+        if self._told.size < max(words, own.words.size):
+            self._told = np.empty(max(words, own.words.size), np.uint64)
+        parities = np.empty(words + (self._capacity + 63) // 64, np.uint64)
+        told = own.words, answer.words, question.words, len(question), self._told
+        asked, following = take_turn(self._cells, self._plan, self._orders, self._ranges, *told, parities)
+        self.asked, self.room = asked if following < 0 else following, self._cells.item(parity.ROOM)
+        return asked, following, parities
 
     def _make_room(self) -> None:
         """Move the list of odd ranges to where there is room for what may be added."""
@@ -195,6 +210,8 @@ class Block:
         self._bits = bits
         self._frame_bits = frame_bits
         self._correcting = correcting
+        self.rounds = 0
+        """How often parities were asked."""
         self._work: list[FrameBatch] = []
         self._waiting: list[tuple[Shared, range]] = []
         if rest:
@@ -210,30 +227,57 @@ class Block:
         """The own bits at the end; a lying peer alone changes what fills the last frame."""
         return Bits(self._corrected, len(self._bits))[: self._length]
 
-    def ask(self, own: Bits, answer: Bits) -> Bits:
+    def ask(self, told: Words) -> Bits:
         """Take every frame in work through a round, take new ones up; return the own parities of what is asked next.
 
         Args:
-            own: what the last round returned.
-            answer: the peer's parities, as many; in the first round both are empty.
+            told: which of the parities that the last round returned differ from the peer's; none in the first round.
         """
         work = self._work
-        parities = work[0].ask(own.words, answer.words, 0) if len(work) == 1 else self._ask_several(own, answer)
+        parities = work[0].ask(told, 0) if len(work) == 1 else self._ask_several(told)
         for batch in work:
             if not batch.asked:
                 self._put_down(batch)
-        return self._take_up(parities) if self._waiting else parities
+        if self._waiting:
+            parities = self._take_up(parities)
+        self.rounds += len(parities) > 0
+        return parities
 
-    def _ask_several(self, own: Bits, answer: Bits) -> Bits:
+    @property
+    def goes_alone(self) -> bool:
+        """Whether all frames are in one batch, and no others wait: then `take_turn` takes them."""
+        return len(self._work) == 1 and not self._waiting
+
+    def take_turn(self, own: Bits, answer: Bits, question: Bits) -> tuple[int, int, Words]:
+        """Take every frame through two rounds at once.
+
+        Args:
+            own: the own parities of the round that was asked last.
+            answer: the peer's, as many.
+            question: the peer's parities of the next round.
+
+        Returns:
+            How many parities that round asks, how many the one after it, and words that begin with the own parities of
+            the one and, from a word on, of the other. The second number is -1 where only one round was taken: where
+            `question` has not as many parities as its round, or lists must grow.
+        """
+        [batch] = self._work
+        asked, following, parities = batch.take_turn(own, answer, question)
+        self.rounds += (asked > 0) + (following > 0)
+        if not batch.asked:
+            self._put_down(batch)
+        return asked, following, parities
+
+    def _ask_several(self, told: Words) -> Bits:
         """Take the batches through a round, in threads at once where that is worth it."""
         starts = itertools.accumulate((batch.asked for batch in self._work), initial=0)
         work = list(zip(self._work, starts, strict=False))
 
         def ask(one: tuple[FrameBatch, int]) -> Bits:
             batch, read = one
-            return batch.ask(own.words, answer.words, read)
+            return batch.ask(told, read)
 
-        return concatenate(each(ask, work) if len(own) >= _PARITIES_WORTH_THREADS else map(ask, work))
+        return concatenate(each(ask, work) if 64 * told.size >= _PARITIES_WORTH_THREADS else map(ask, work))
 
     def _take_up(self, parities: Bits) -> Bits:
         """Put waiting frames to work while there is room for them; return all parities of the round.
@@ -249,7 +293,7 @@ class Block:
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
             begun = each(put_to_work, _shares(span, threads_for_good()))
-            parts += each(lambda batch: batch.ask(NOTHING.words, NOTHING.words, 0), begun)
+            parts += each(lambda batch: batch.ask(NOTHING, 0), begun)
             self._work += begun
         return concatenate(parts)
 

@@ -6,10 +6,9 @@ which frames failed, and how many of their punctured bits to reveal; after the b
 (`qkdpost.reconciliation.ldpc.extension`). The reference does, and so on, as often as the plan says. The corrector sees
 from the syndromes whether trying is worth while, and may ask for more without.
 
-Both sides run in step, as in Cascade: in every round each yields what it sends, often nothing, and is sent the peer's.
-The length of every message is known before it comes. What is disclosed of a frame is its syndrome less its punctured
-bits, plus all that were revealed later; a frame that failed in the end has disclosed that too. With blind
-rounds the conversation is two-way, see `qkdpost.dialogue.ledger`.
+The sides speak by turns, and the length of every message is known before it comes. What is disclosed of a frame is its
+syndrome less its punctured bits, plus all that were revealed later; a frame that failed in the end has disclosed that
+too. With blind rounds the conversation is two-way, see `qkdpost.dialogue.ledger`.
 
 Whether a frame is found hangs on the punctured bits too, seldom but measurably, as a decoder is not exactly symmetric.
 They are no function of the error pattern, so verdicts are disclosed whichever way correction spoke. How many bits the
@@ -17,8 +16,6 @@ corrector asks for is a function of the error pattern, of what was said, and of 
 """
 
 from __future__ import annotations
-
-from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +27,7 @@ from qkdpost.reconciliation.ldpc.dealt_block import DealtBlock, LdpcOutcome
 from qkdpost.reconciliation.ldpc.decoders import DECODERS
 from qkdpost.reconciliation.ldpc.plan import LdpcPlan
 from qkdpost.reconciliation.ldpc.search import Search
-from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds, expect_bits
+from qkdpost.reconciliation.payload import RECEIVE, InvalidPayload, Rounds, expect_bits
 
 __all__ = ["WANTED_BITS", "ldpc_corrector", "ldpc_reference"]
 
@@ -41,7 +38,7 @@ _REVEALED_AT_ONCE = 1 << 16
 
 
 def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: RandomSource) -> Rounds[LdpcOutcome]:
-    """Run the side whose bits are kept: yield what to send in each round, be sent the peer's, return the outcome.
+    """Run the side whose bits are kept: yield what to say, and `RECEIVE` to hear; return the outcome.
 
     Args:
         bits: the block; secret.
@@ -58,8 +55,8 @@ def ldpc_reference(bits: Bits, *, plan: LdpcPlan, seed: bytes, random_source: Ra
     message = Bits(block.syndromes(block.frames).reshape(-1), plan.frames * plan.syndrome_bits)
     failed = ~Bits.zeros(plan.frames)
     for requests_left in range(plan.requests, -1, -1):
-        yield from _exchange(block, message, 0)
-        answer = yield from _exchange(block, Bits.zeros(0), plan.frames + (WANTED_BITS if requests_left else 0))
+        yield from _say(block, message)
+        answer = yield from _hear(block, plan.frames + (WANTED_BITS if requests_left else 0))
         failed, wanted = _read_answer(block, answer, failed)
         if not wanted:
             break
@@ -102,26 +99,30 @@ def ldpc_corrector(bits: Bits, *, plan: LdpcPlan, seed: bytes, decoder: str = "f
     block = DealtBlock(bits, plan, seed)
     if decoder not in DECODERS:
         raise InputError(f"decoder must be one of {', '.join(DECODERS)}; found {decoder!r}")
-    message = yield from _exchange(block, Bits.zeros(0), plan.frames * plan.syndrome_bits)
+    message = yield from _hear(block, plan.frames * plan.syndrome_bits)
     search = Search(block, decoder, message)
     for requests_left in range(plan.requests, -1, -1):
         failed, wanted = search.attempt(requests_left)
         answer = concatenate([failed, _digits(wanted)]) if requests_left else failed
-        yield from _exchange(block, answer, 0)
+        yield from _say(block, answer)
         block.count_answer(answer)
         if not wanted:
             break
-        message = yield from _exchange(block, Bits.zeros(0), failed.weight() * wanted)
+        message = yield from _hear(block, failed.weight() * wanted)
         search.add_revealed(message, block.reveal(wanted, failed))
     corrected, count = search.corrected()
     return block.outcome(corrected, failed, count, search.iterations)
 
 
-def _exchange(block: DealtBlock, message: Bits, expected: int) -> Generator[Payload, Payload, Bits]:
-    """Send one message and take the peer's, which must have `expected` bits."""
-    answer = expect_bits((yield message), expected, "bits")
+def _say(block: DealtBlock, message: Bits) -> Rounds[None]:
     block.rounds += 1
-    return answer
+    yield message
+
+
+def _hear(block: DealtBlock, expected: int) -> Rounds[Bits]:
+    """Take the peer's message, which must have `expected` bits."""
+    block.rounds += 1
+    return expect_bits((yield RECEIVE), expected, "bits")
 
 
 def _revealed(block: DealtBlock, failed: Bits, places: NDArray[np.uint32]) -> Bits:

@@ -13,7 +13,7 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.code_order import code_order
-from qkdpost.reconciliation.payload import InvalidPayload, Payload, Rounds, expect_bits
+from qkdpost.reconciliation.payload import RECEIVE, InvalidPayload, Payload, Rounds, expect_bits
 from qkdpost.reconciliation.slices.frames import SlicedFrames, give_up_bits, key_bits, labels_of_key
 from qkdpost.reconciliation.slices.messages import turn_bits
 from qkdpost.reconciliation.slices.plan import SlicePlan
@@ -98,20 +98,20 @@ def take_given_up(batch: SliceBatch, frames: Mask, payload: Payload) -> int:
 
 
 def disclose_wrong(batch: SliceBatch, frames: Mask) -> Rounds[int]:
-    """Give up frames that verification found wrong, a round for each; return what is charged. The reference's side."""
+    """Give up frames that verification found wrong, one by one; return what is charged. The reference's side."""
     charge = 0
     for alone in _each(frames):
         payload, extra = give_up(batch, alone)
-        expect_bits((yield payload), 0, "bits")
+        yield payload
         charge += extra
     return charge
 
 
 def take_disclosed(batch: SliceBatch, frames: Mask) -> Rounds[int]:
-    """Take frames that verification found wrong, a round for each; return what is charged. The corrector's side."""
+    """Take frames that verification found wrong, one by one; return what is charged. The corrector's side."""
     charge = 0
     for alone in _each(frames):
-        charge += take_given_up(batch, alone, (yield _NOTHING))
+        charge += take_given_up(batch, alone, (yield RECEIVE))
     return charge
 
 

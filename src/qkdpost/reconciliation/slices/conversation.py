@@ -17,13 +17,13 @@ in bits of a real, H being the entropy that is left given the symbol and the low
 codes serve every signal: a code with 0.609 checks a bit at level 0, one with 0.033 at level 1, and 64 parities of a
 frame at level 2. A code of lower rate at level 0 would allow narrower cells and lose less there.
 
-Rounds, in each of which both sides speak, if only an empty payload:
+By turns:
 
     the reference: places, turns and syndromes                       (`qkdpost.reconciliation.slices.messages`)
     the corrector: two bits for each open frame: whether it was found, and whether more would help
     the reference: more bits of level 0 in the clear, of the frames that it would help, at positions that are fixed
     ...            verdicts and bits again, at most `len(REVEALS)` times
-    the reference: all labels of a frame that was not found, a round for each
+    the reference: all labels of a frame that was not found, one by one
 
 A frame that is found may still be wrong: verification by a universal hash comes after, and a frame that it finds wrong
 is disclosed likewise (`qkdpost.reconciliation.slices.batch.give_up`, `take_given_up`).
@@ -47,7 +47,7 @@ from numpy.typing import NDArray
 from qkdpost.bits import Bits
 from qkdpost.checks import instance
 from qkdpost.errors import InputError
-from qkdpost.reconciliation.payload import Rounds, expect_bits
+from qkdpost.reconciliation.payload import RECEIVE, Rounds, expect_bits
 from qkdpost.reconciliation.slices.batch import REVEALS, SliceBatch, Talk
 from qkdpost.reconciliation.slices.decoding import DONE, MORE, SliceDecoders
 from qkdpost.reconciliation.slices.frames import SlicedFrames, frames_of, key_bits, labels_of_key, slice_outcomes
@@ -55,8 +55,6 @@ from qkdpost.reconciliation.slices.messages import FirstMessage, decode_first, e
 from qkdpost.reconciliation.slices.plan import SlicePlan
 
 __all__ = ["corrector_rounds", "reference_rounds", "slices_corrector", "slices_reference"]
-
-_NOTHING = Bits.zeros(0)
 
 
 def slices_reference(outcomes: NDArray[np.float32], *, plan: SlicePlan) -> Rounds[SliceBatch]:
@@ -67,14 +65,14 @@ def slices_reference(outcomes: NDArray[np.float32], *, plan: SlicePlan) -> Round
         plan: made before they were looked at.
 
     Yields:
-        Payloads as the module says. What is sent back must be the peer's of the same round.
+        Payloads as the module says, and `RECEIVE` for those of the peer.
 
     Raises:
         InputError: the outcomes are of another kind, or lie too far out.
-        InvalidPayload: the peer's payload is not what its side could send in this round.
+        InvalidPayload: the peer's payload is not what its side could send now.
     """
     sliced = slice_outcomes(outcomes, instance("plan", plan, SlicePlan))
-    expect_bits((yield encode_first(sliced, plan)), 0, "bits")
+    yield encode_first(sliced, plan)
     return (yield from reference_rounds(sliced, plan))
 
 
@@ -82,14 +80,14 @@ def reference_rounds(sliced: SlicedFrames, plan: SlicePlan) -> Rounds[SliceBatch
     """Run the rest of `slices_reference`, of frames of which the first message was sent before."""
     talk = Talk(plan, sliced)
     for part in (*REVEALS, 0):
-        verdicts = expect_bits((yield _NOTHING), 2 * talk.open.size, "verdicts")
+        verdicts = expect_bits((yield RECEIVE), 2 * talk.open.size, "verdicts")
         asking = talk.take_verdicts(verdicts, last=not part)
         if not asking.size:
             break
         positions = talk.reveal(part, asking)
-        expect_bits((yield Bits.from_array((sliced.labels[asking][:, positions] & 1).reshape(-1))), 0, "bits")
+        yield Bits.from_array((sliced.labels[asking][:, positions] & 1).reshape(-1))
     for frame in np.flatnonzero(talk.given_up):
-        expect_bits((yield key_bits(sliced.labels[frame : frame + 1], plan.levels)), 0, "bits")
+        yield key_bits(sliced.labels[frame : frame + 1], plan.levels)
     return talk.outcome()
 
 
@@ -105,17 +103,17 @@ def slices_corrector(
         decoders: made for this plan, to be used for one batch after another; None to make them.
 
     Yields:
-        Payloads as the module says. What is sent back must be the peer's of the same round.
+        Payloads as the module says, and `RECEIVE` for those of the peer.
 
     Raises:
         InputError: the expectations are of another kind.
-        InvalidPayload: the peer's payload is not what its side could send in this round.
+        InvalidPayload: the peer's payload is not what its side could send now.
     """
     reals = frames_of(expected, "expected", instance("plan", plan, SlicePlan))
     finder = SliceDecoders(plan) if decoders is None else decoders
     if finder.plan != plan:
         raise InputError("decoders must have been made for this plan; found those of another")
-    first = decode_first((yield _NOTHING), reals.shape[0], plan)
+    first = decode_first((yield RECEIVE), reals.shape[0], plan)
     return (yield from corrector_rounds(reals, first, finder))
 
 
@@ -133,17 +131,17 @@ def corrector_rounds(reals: NDArray[np.float32], first: FirstMessage, finder: Sl
     for part in (*REVEALS, 0):
         status = finder.find_labels(reals, first, talk.open, talk.revealed, known[talk.open])
         verdicts = Bits.from_array(np.concatenate([status != DONE, status == MORE]))
-        expect_bits((yield verdicts), 0, "bits")
+        yield verdicts
         asking = talk.take_verdicts(verdicts, last=not part)
         if not asking.size:
             break
         count = talk.reveal(part, asking).size
-        answer = expect_bits((yield _NOTHING), asking.size * count, "revealed bits")
+        answer = expect_bits((yield RECEIVE), asking.size * count, "revealed bits")
         grown = np.zeros((reals.shape[0], known.shape[1] + count), dtype=np.uint8)
         grown[:, : known.shape[1]] = known
         grown[asking, known.shape[1] :] = np.asarray(answer, dtype=np.uint8).reshape(asking.size, count)
         known = grown
     for frame in np.flatnonzero(talk.given_up):
-        answer = expect_bits((yield _NOTHING), plan.frame_bits, "bits of labels")
+        answer = expect_bits((yield RECEIVE), plan.frame_bits, "bits of labels")
         first.sliced.labels[frame] = labels_of_key(answer, plan)[0]
     return talk.outcome()

@@ -52,7 +52,7 @@ class _Receiver(BlockOfSlices):
             frames.choices.append(choices)
         yield PAUSE
         rounds = corrector_rounds(self._expected(frames), join_first(heard), self.decoders)
-        batch, _ = yield from exchange_rounds(self.block, rounds)
+        batch = yield from exchange_rounds(self.block, rounds)
         yield from self.settle(numbers[0], batch, hear_tags, take_disclosed)
         self._add_up(frames, batch)
 

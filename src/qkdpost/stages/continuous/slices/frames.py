@@ -69,6 +69,6 @@ class BlockOfSlices(BlockOfFrames[SlicePlan, SliceCosts]):
             self.costs.compare(ledger, self.block.blocks.frame_tag_bits, found.size)
             wrong = np.zeros_like(batch.given_up)
             wrong[found] = ~equal
-            charge, _ = yield from exchange_rounds(self.block, disclose(batch, wrong))
+            charge = yield from exchange_rounds(self.block, disclose(batch, wrong))
             self.costs.drop(ledger, int(wrong.sum()), charge)
         self.kept.append(batch.key())

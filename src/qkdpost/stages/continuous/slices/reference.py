@@ -30,7 +30,7 @@ class _Sender(BlockOfSlices):
         frames = []
         for number in numbers:
             frames.append((yield from self._send_frame(number)))
-        batch, _ = yield from exchange_rounds(self.block, reference_rounds(join_frames(frames), self.plan))
+        batch = yield from exchange_rounds(self.block, reference_rounds(join_frames(frames), self.plan))
         yield from self.settle(numbers[0], batch, say_tags, disclose_wrong)
 
     def _send_frame(self, number: int) -> Program[SlicedFrames]:
