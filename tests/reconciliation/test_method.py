@@ -50,14 +50,16 @@ def test_cascade_is_taken_where_the_work_hides_its_rounds(easier: dict[str, floa
     line = {"round_trip_ms": 10.0, "in_flight": 8}
     assert chosen(**line) == "few-rounds"  # type: ignore[arg-type]
     assert chosen(**line | easier) == "balanced"  # type: ignore[arg-type]
-    assert chosen(**line | {"in_flight": 2} | harder) == "ldpc"  # type: ignore[arg-type]
+    assert chosen(**line | {"in_flight": 1, "block_bits": 2**21} | harder) == "ldpc"  # type: ignore[arg-type]
 
 
 def test_the_rule_at_its_edges() -> None:
     line = {"round_trip_ms": 20.0, "in_flight": 4, "processor_mbit_per_s": 1.0}
-    assert [cascade_rounds(name, 30_000) for name in ("balanced", "few-rounds")] == [340, 115]
+    assert [cascade_rounds(name, 30_000) for name in ("balanced", "few-rounds", "fewest-rounds")] == [340, 115, 71]
     assert [chosen(block_bits=bits, **line) for bits in (850_000, 849_999)] == ["balanced", "few-rounds"]
-    assert [chosen(block_bits=bits, **line) for bits in (287_500, 287_499)] == ["few-rounds", "ldpc"]
+    assert [chosen(block_bits=bits, **line) for bits in (287_500, 287_499)] == ["few-rounds", "fewest-rounds"]
+    assert [chosen(block_bits=bits, **line) for bits in (88_750, 88_749)] == ["fewest-rounds", "ldpc"]
+    assert [chosen(qber_ppm=ppm, block_bits=200_000, **line) for ppm in (80_000, 80_001)] == ["fewest-rounds", "ldpc"]
 
 
 def test_more_errors_take_more_rounds() -> None:

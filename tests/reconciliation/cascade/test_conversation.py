@@ -30,7 +30,7 @@ from reference import cascade as twin
 from support.rounds import begin, lying_cascade, overheard, tell
 
 SEED = bytes(range(32))
-NAMES = ["original", "yan", "optimised", "power-of-two", "near-optimal", "balanced", "few-rounds"]
+NAMES = ["original", "yan", "optimised", "power-of-two", "near-optimal", "balanced", "few-rounds", "fewest-rounds"]
 
 
 def entropy(rate: float) -> float:
@@ -305,7 +305,8 @@ def test_efficiency_at_two_percent() -> None:
     assert result.frames == 100
 
 
-# Measured, of 2^25 bits: 1.037, 1.040, 1.062 in 273, 328, 633 rounds; 1.054, 1.057, 1.079 in 107, 115, 176.
+# Measured, of 2^25 bits: 1.037, 1.040, 1.062 in 273, 328, 633 rounds; 1.054, 1.057, 1.079 in 107, 115, 176; of 2^23
+# bits 1.074, 1.088, 1.104 in 67, 66, 66.
 @pytest.mark.parametrize(
     ("name", "qber", "most", "rounds"),
     [
@@ -315,6 +316,9 @@ def test_efficiency_at_two_percent() -> None:
         ("few-rounds", 0.01, 1.066, 140),
         ("few-rounds", 0.03, 1.063, 150),
         ("few-rounds", 0.11, 1.087, 220),
+        ("fewest-rounds", 0.01, 1.085, 90),
+        ("fewest-rounds", 0.03, 1.098, 90),
+        ("fewest-rounds", 0.11, 1.114, 95),
     ],
 )
 def test_long_frames_are_efficient_in_few_rounds(name: CascadeSet, qber: float, most: float, rounds: int) -> None:
@@ -422,6 +426,10 @@ def test_reconcile_wrong_arguments() -> None:
         ("balanced", 0, (16384, 16384, *[8192] * 16)),
         ("few-rounds", 30_000, (32, 64, *[8192] * 16)),
         ("few-rounds", 200_000, (4, 32, *[8192] * 16)),
+        ("fewest-rounds", 27_500, (32, 32, *[8192] * 16)),
+        ("fewest-rounds", 27_499, (32, 64, *[8192] * 16)),
+        ("fewest-rounds", 1_299, (512, 1024, *[8192] * 16)),
+        ("fewest-rounds", 500_000, (4, 16, *[8192] * 16)),
         ("original", 0, (16384, 16384, 16384, 16384)),
         ("original", 500_000, (2, 4, 8, 16)),
     ],

@@ -122,7 +122,7 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
         told = Bits.from_array((rng.random(end) < lies).astype(np.uint8))
 
 
-@pytest.mark.parametrize("name", ["balanced", "few-rounds", "original"])
+@pytest.mark.parametrize("name", ["balanced", "few-rounds", "fewest-rounds", "original"])
 @pytest.mark.parametrize(("lies", "consistent"), [(0.1, False), (1.0, False), (0.5, True), (1.0, True)])
 def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent: bool) -> None:
     """A frame ends where passes contradict each other; a peer that never does so has but another string."""

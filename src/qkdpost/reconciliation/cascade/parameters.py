@@ -2,7 +2,7 @@
 
 Both hosts derive the same integers: the error rate comes as whole parts per million and no float takes part.
 Sets after Martinez-Mateo, Pacher, Peev, Ciurana and Martin, "Demystifying the information reconciliation protocol
-Cascade", Quantum Inf. Comput. 15, 453 (2015), arXiv 1407.3257, Tables 1 and 3; and two of our own, for long frames.
+Cascade", Quantum Inf. Comput. 15, 453 (2015), arXiv 1407.3257, Tables 1 and 3; and three of our own, for long frames.
 
 How many rounds a frame takes is given by the second pass. Its blocks are even or odd; an odd one shows one error, which
 turns a block of the first pass, which shows another, and so on: a walk, each step of which takes the rounds of two
@@ -11,7 +11,7 @@ they are long. Long frames want small blocks: what is left over after two passes
 later passes, of one parity each, find it, but for a share that each of them halves: of frames of 10,000 bits at 3 %
 about one in 10,000 keeps an error. So from 2 % on frames of 2^16 with the set "balanced" take two fifths to two
 thirds of the rounds that frames of 2^14 with "near-optimal" take, at the same efficiency (at 1 % three quarters);
-"few-rounds" a sixth or less (at 1 % three tenths), for 1 to 3 % more.
+"few-rounds" a sixth or less (at 1 % three tenths), for 1 to 3 % more; "fewest-rounds" 60 to 80, for 2 to 6 % more.
 
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
 few parities, and a search takes a round for every two to five halvings. So late frames hurry
@@ -108,6 +108,8 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
     own = CascadeParameters(name=name, frame_bits=frame_bits, block_bits=clamped)
     if name == "balanced":
         return replace(own, hurry_from=_late_for_balanced(max(qber_ppm, 10), clamped), hurry_doubles=20)
+    if name == "fewest-rounds":
+        return replace(own, hurry_from=_LATE_FOR_FEWEST_ROUNDS, hurry_doubles=8)
     return replace(own, hurry_from=_LATE_FOR_FEW_ROUNDS) if name == "few-rounds" else own
 
 
@@ -222,6 +224,26 @@ _FEW_ROUNDS = (
     (120_000, 4, 32),
 )
 
+# The most efficient pair that takes some 80 rounds at most, by measurement; most frames are done by round 35.
+_LATE_FOR_FEWEST_ROUNDS = 35
+_FEWEST_ROUNDS = (
+    (1_300, 512, 512),
+    (1_900, 256, 512),
+    (2_600, 256, 256),
+    (4_500, 128, 256),
+    (6_000, 128, 128),
+    (8_700, 64, 128),
+    (13_500, 64, 64),
+    (18_000, 32, 64),
+    (27_500, 32, 32),
+    (40_500, 16, 32),
+    (54_000, 32, 16),
+    (64_000, 8, 32),
+    (75_000, 16, 16),
+    (105_000, 8, 16),
+    (135_000, 4, 16),
+)
+
 
 def _balanced(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
     """Blocks of about one error, then of 2 to 7, then halves: one more than the frame length has binary digits."""
@@ -241,6 +263,11 @@ def _late_for_balanced(qber_ppm: int, sizes: tuple[int, ...]) -> int:
 def _few_rounds(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
     """Blocks of half an error to one, then of 2 or 3, then halves, as `_balanced`."""
     return (*_from_row(_FEW_ROUNDS, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
+
+
+def _fewest_rounds(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
+    """Blocks of half an error to one, then of one or two, then halves, as `_balanced`."""
+    return (*_from_row(_FEWEST_ROUNDS, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
 
 
 def _from_row(rows: tuple[tuple[int, int, int], ...], qber_ppm: int) -> tuple[int, int]:
@@ -268,5 +295,6 @@ PARAMETER_SETS: dict[str, Callable[[int, int], tuple[int, ...]]] = {
     "near-optimal": _near_optimal,
     "balanced": _balanced,
     "few-rounds": _few_rounds,
+    "fewest-rounds": _fewest_rounds,
 }
 """The named sets: each gives the block sizes for an error rate in parts per million and a frame length."""
