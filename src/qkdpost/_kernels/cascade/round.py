@@ -228,10 +228,10 @@ def advance(
 
 
 @inlined_kernel
-def differing(own: Words, heard: Words, told: Words) -> None:
-    """Write to `told` which parities differ, as many words as `heard` has."""
-    for at in range(heard.size):
-        told[at] = own[at] ^ heard[at]
+def differing(own: Words, heard: Words, first: int, words: int, told: Words) -> None:
+    """Write to `told` which parities differ, in so many words of `own`, and of `heard` from word `first` on."""
+    for at in range(words):
+        told[at] = own[at] ^ heard[first + at]
 
 
 @lean_kernel
@@ -241,9 +241,9 @@ def take_turn(
     orders: Orders,
     ranges: Words,
     own: Words,
-    answer: Words,
-    question: Words,
-    expected: int,
+    asked: int,
+    heard: Words,
+    heard_bits: int,
     told: Words,
     parities: Words,
 ) -> tuple[int, int]:
@@ -254,24 +254,27 @@ def take_turn(
         plan: as in `advance`.
         orders: as in `advance`.
         ranges: as in `advance`.
-        own: the own parities of the first round.
-        answer: the peer's, as many words.
-        question: the peer's parities of the second round.
-        expected: how many `question` has.
+        own: the own parities of the first round, `asked`.
+        asked: what `own` says.
+        heard: the peer's parities of the first round, zeros up to a word, then its parities of the second.
+        heard_bits: the length of `heard`; more than the words of `own` hold.
         told: room for the words of either round, for this function's own use.
         parities: takes the own parities of the second round, then, from a word on, those of the third.
 
     Returns:
-        How many parities the second round and the third ask; -1 for the third, and only the first round is over, where
-        the lists lack room for it, or the second does not ask `expected` parities.
+        How many parities the second round and the third ask. -1 for the second, and nothing is done, where `heard` has
+        no zeros up to a word. -1 for the third, and only the first round is over, where the lists lack room for it, or
+        `heard` has not as many parities as the second asks.
     """
-    differing(own, answer, told)
+    if asked & 63 != 0 and heard[own.size - 1] >> np.uint64(asked & 63) != np.uint64(0):
+        return -1, -1
+    differing(own, heard, 0, own.size, told)
     second = advance(cells, plan, orders, ranges, told, 0, 0, parities)
-    if second != expected or ranges.size < 4 * signed(cells[ROOM]):
+    if second != heard_bits - 64 * own.size or ranges.size < 4 * signed(cells[ROOM]):
         return second, -1
-    differing(parities, question, told)
-    written = 64 * question.size
-    return second, advance(cells, plan, orders, ranges, told, 0, written, parities) - written
+    words = (second + 63) >> 6
+    differing(parities, heard, own.size, words, told)
+    return second, advance(cells, plan, orders, ranges, told, 0, 64 * words, parities) - 64 * words
 
 
 def warm() -> None:
@@ -282,4 +285,4 @@ def warm() -> None:
     advance(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), stream.copy(), 0, 0, stream)
     said = stream.copy()
     said.flags.writeable = False
-    take_turn(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), said, said, said, 1, stream, stream.copy())
+    take_turn(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), said, 1, said, 1, stream, stream.copy())

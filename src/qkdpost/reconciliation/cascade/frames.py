@@ -77,9 +77,9 @@ class FrameBatch:
         self._plan, self._cells = _lay_out(shared, len(span), correcting)
         self.room = int(self._cells[parity.ROOM])
         """No less than the parities that the next round may ask, and the ranges that it may list."""
-        self._capacity = self.room
-        """The ranges that each list has room for."""
-        self._ranges = np.empty(4 * self.room, dtype=np.uint64)
+        self._capacity = 2 * self.room
+        """The ranges that each list has room for; what is never touched takes no memory."""
+        self._ranges = np.empty(4 * self._capacity, dtype=np.uint64)
         self._told = NOTHING
         self._place = (int(self._plan[parity.TREES_AT]), int(self._plan[parity.FRAME_WORDS]), len(span))
         self._offset = offset
@@ -111,7 +111,7 @@ class FrameBatch:
         self.asked, self.room = asked, cells.item(parity.ROOM)
         return adopt_words(parities[: (asked + 63) // 64], asked)
 
-    def take_turn(self, own: Bits, answer: Bits, question: Bits) -> tuple[int, int, Words]:
+    def take_turn(self, own: Bits, heard: Bits) -> tuple[int, int, Words]:
         """Take the frames through two rounds, as `Block.take_turn`."""
         if self._capacity < self.room:
             self._make_room()
@@ -119,8 +119,8 @@ class FrameBatch:
         if self._told.size < max(words, own.words.size):
             self._told = np.empty(max(words, own.words.size), np.uint64)
         parities = np.empty(words + (self._capacity + 63) // 64, np.uint64)
-        told = own.words, answer.words, question.words, len(question), self._told
-        asked, following = take_turn(self._cells, self._plan, self._orders, self._ranges, *told, parities)
+        said = own.words, len(own), heard.words, len(heard), self._told
+        asked, following = take_turn(self._cells, self._plan, self._orders, self._ranges, *said, parities)
         self.asked, self.room = asked if following < 0 else following, self._cells.item(parity.ROOM)
         return asked, following, parities
 
@@ -248,21 +248,23 @@ class Block:
         """Whether all frames are in one batch, and no others wait: then `take_turn` takes them."""
         return len(self._work) == 1 and not self._waiting
 
-    def take_turn(self, own: Bits, answer: Bits, question: Bits) -> tuple[int, int, Words]:
+    def take_turn(self, own: Bits, heard: Bits) -> tuple[int, int, Words]:
         """Take every frame through two rounds at once.
 
         Args:
             own: the own parities of the round that was asked last.
-            answer: the peer's, as many.
-            question: the peer's parities of the next round.
+            heard: the peer's, as many, zeros up to a word, and its parities of the next round, one at least.
 
         Returns:
-            How many parities that round asks, how many the one after it, and words that begin with the own parities of
-            the one and, from a word on, of the other. The second number is -1 where only one round was taken: where
-            `question` has not as many parities as its round, or lists must grow.
+            How many parities that next round asks, how many the one after it, and words that begin with the own
+            parities of the one and, from a word on, of the other. The first number is -1 where nothing was done, since
+            `heard` has no zeros up to a word; the second is -1 where only one round was taken: where `heard` has not as
+            many parities of the next as it asks, or lists must grow.
         """
         [batch] = self._work
-        asked, following, parities = batch.take_turn(own, answer, question)
+        asked, following, parities = batch.take_turn(own, heard)
+        if asked < 0:
+            return asked, following, parities
         self.rounds += (asked > 0) + (following > 0)
         if not batch.asked:
             self._put_down(batch)

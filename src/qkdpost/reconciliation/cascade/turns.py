@@ -42,26 +42,28 @@ def take_turns(block: Block, own: Bits, *, speaks: bool) -> Rounds[None]:
 
 def _take_turn(block: Block, own: Bits, heard: Payload) -> tuple[Bits, Bits]:
     """Take in the peer's answer and its question; return what is to be said, and of that the own question."""
-    answer, question = _divided(heard, len(own))
-    if len(question) and block.goes_alone:  # nearly always, and in one call
-        asked, following, words = block.take_turn(own, answer, question)
+    if not isinstance(heard, Bits) or len(heard) <= 64 * own.words.size:
+        answer, question = expect_bits(heard, len(own), "parities"), _NO_PARITIES
+        own = block.ask(own.words ^ answer.words)
+    elif block.goes_alone:  # nearly always, and in one call
+        asked, following, words = block.take_turn(own, heard)
+        if asked < 0:
+            raise _not_filled(own)
+        question = heard[64 * own.words.size :] if following < 0 else _NO_PARITIES
         own = adopt_words(words[: (asked + 63) // 64], asked)
         if following >= 0:
             return _joined(own, following, words)
     else:
+        answer, question = heard[: len(own)], heard[64 * own.words.size :]
+        if heard[len(own) : 64 * own.words.size].weight():
+            raise _not_filled(own)
         own = block.ask(own.words ^ answer.words)
     question = expect_bits(question, len(own), "parities")
     return _answered(block, own, question) if len(own) else (_NO_PARITIES, _NO_PARITIES)
 
 
-def _divided(heard: Payload, count: int) -> tuple[Bits, Bits]:
-    """Return the answer, which must be `count` parities, and the question."""
-    words = (count + 63) // 64
-    if not isinstance(heard, Bits) or len(heard) <= 64 * words:
-        return expect_bits(heard, count, "parities"), _NO_PARITIES
-    if heard.words.item(words - 1) >> (count - 64 * (words - 1)):
-        raise InvalidPayload(f"expected {count} parities and zeros up to a word; received something else")
-    return adopt_words(heard.words[:words], count), adopt_words(heard.words[words:], len(heard) - 64 * words)
+def _not_filled(own: Bits) -> InvalidPayload:
+    return InvalidPayload(f"expected {len(own)} parities and zeros up to a word; received something else")
 
 
 def _answered(block: Block, own: Bits, question: Bits) -> tuple[Bits, Bits]:
