@@ -109,7 +109,7 @@ DAMAGES: list[tuple[str, str, str, Callable[[tuple[Any, ...], Any], Any]]] = [
     ("time tags", "qkdpost._kernels.sifting.time_tags", "merge_close_clicks", flip(-1)),
     ("time tags", "qkdpost._kernels.sifting.time_tags", "count_differences", flip(-1)),
     ("time tags", "qkdpost.sifting.time_tags.matching", "match_nearest", flip(-1)),
-    ("Cascade", "qkdpost.reconciliation.cascade.frames", "advance", wipe),
+    ("Cascade", "qkdpost.reconciliation.cascade.frames", "take_rounds", wipe),
     ("Cascade", "qkdpost.reconciliation.cascade.frames", "store_frames", flip(-1)),
     ("syndromes", "qkdpost.known_answers.correction", "compute_syndromes", flip(-1)),
     ("LDPC, fast", "qkdpost.reconciliation.ldpc.decoders", "decode_layered", flip(-3)),

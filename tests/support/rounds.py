@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from qkdpost.bits import Bits, Words
+from qkdpost.bits import Bits
 from qkdpost.reconciliation import CascadeOutcome, run_cascade
 from qkdpost.reconciliation.cascade import conversation
 from qkdpost.reconciliation.cascade.frames import Block
@@ -59,8 +59,8 @@ class LyingBlock(Block):
     share = 0.5
     goes_alone = False
 
-    def ask(self, told: Words) -> Bits:
-        honest = super().ask(told)
+    def ask(self, own: Bits, answer: Bits) -> Bits:
+        honest = super().ask(own, answer)
         return honest ^ Bits.from_array(self.rng.random(len(honest)) < self.share)
 
 

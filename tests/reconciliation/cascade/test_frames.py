@@ -113,7 +113,7 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
     told = Bits.zeros(0)
     for first in itertools.chain([True], itertools.repeat(False)):
         room = batch.room
-        end = len(batch.ask(told.words, 0))
+        end = len(batch.ask(told, Bits.zeros(len(told)), 0))
         active = batch._cells[batch._plan[trees.ACTIVE_AT] :][: batch._cells[trees.ACTIVE]].astype(np.int64)
         assert max(end, batch.column(trees.SPACE)[active].sum()) <= room
         if not end:
@@ -136,7 +136,7 @@ def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent
     told = mine = Bits.zeros(0)
     parities = 0
     while parities == 0 or len(mine):
-        mine, theirs = batch.ask(told.words, 0), twin.ask(told.words, 0)
+        mine, theirs = (side.ask(told, Bits.zeros(len(told)), 0) for side in (batch, twin))
         told = mine ^ theirs if consistent else Bits.from_array((rng.random(len(mine)) < lies).astype(np.uint8))
         parities += len(mine)
     assert parities <= 3 * length

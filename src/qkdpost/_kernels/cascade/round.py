@@ -48,7 +48,7 @@ from qkdpost._kernels.cascade.trees import (
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel, lean_kernel
 
-__all__ = ["advance", "take_turn", "warm"]
+__all__ = ["take_rounds", "warm"]
 
 # Frames whose steps are taken side by side, so that what one waits for comes while others work.
 TOGETHER = 16
@@ -165,8 +165,8 @@ def advance(
     ranges: Words,
     told: Words,
     read: int,
-    written: int,
     parities: Words,
+    written: int,
 ) -> int:
     """Take every frame through one round.
 
@@ -178,8 +178,8 @@ def advance(
             found, and what was turned.
         told: which parities of the last round differ from the peer's; empty in the first round.
         read: where in `told` those of these frames start.
-        written: where in `parities` they go.
         parities: takes the own parities of this round, packed.
+        written: where in `parities` they go.
 
     Returns:
         The end of the parities written; `written` once every frame is done.
@@ -235,7 +235,7 @@ def differing(own: Words, heard: Words, first: int, words: int, told: Words) -> 
 
 
 @lean_kernel
-def take_turn(
+def take_rounds(
     cells: Words,
     plan: Integers,
     orders: Orders,
@@ -244,37 +244,39 @@ def take_turn(
     asked: int,
     heard: Words,
     heard_bits: int,
+    read: int,
     told: Words,
     parities: Words,
 ) -> tuple[int, int]:
-    """Take every frame through two rounds, by a message that answers the first and asks the second.
+    """Take every frame through a round, or two, by a message that answers the first and may ask the second.
 
     Args:
         cells: as in `advance`; changed in place.
         plan: as in `advance`.
         orders: as in `advance`.
         ranges: as in `advance`.
-        own: the own parities of the first round, `asked`.
+        own: what was asked last, `asked` parities; empty in the first round of all.
         asked: what `own` says.
-        heard: the peer's parities of the first round, zeros up to a word, then its parities of the second.
-        heard_bits: the length of `heard`; more than the words of `own` hold.
+        heard: the peer's parities of the same, or these, zeros up to a word, and its parities of the round after.
+        heard_bits: the length of `heard`.
+        read: where in `own` the parities of these frames start; 0 where `heard` has those of two rounds.
         told: room for the words of either round, for this function's own use.
-        parities: takes the own parities of the second round, then, from a word on, those of the third.
+        parities: takes the own parities of the next round, then, from a word on, those of the one after.
 
     Returns:
-        How many parities the second round and the third ask. -1 for the second, and nothing is done, where `heard` has
-        no zeros up to a word. -1 for the third, and only the first round is over, where the lists lack room for it, or
-        `heard` has not as many parities as the second asks.
+        How many parities the next round asks, and the one after it. -1 for the other where only one round is over:
+        where the lists lack room for a second, or `heard` has not as many parities as it asks. -1 for both, and nothing
+        is done, where what fills a word of `heard` is not zero.
     """
     if asked & 63 != 0 and heard[own.size - 1] >> np.uint64(asked & 63) != np.uint64(0):
         return -1, -1
     differing(own, heard, 0, own.size, told)
-    second = advance(cells, plan, orders, ranges, told, 0, 0, parities)
-    if second != heard_bits - 64 * own.size or ranges.size < 4 * signed(cells[ROOM]):
+    second = advance(cells, plan, orders, ranges, told, read, parities, 0)
+    if heard_bits <= 64 * own.size or second != heard_bits - 64 * own.size or ranges.size < 4 * signed(cells[ROOM]):
         return second, -1
     words = (second + 63) >> 6
     differing(parities, heard, own.size, words, told)
-    return second, advance(cells, plan, orders, ranges, told, 0, 64 * words, parities) - 64 * words
+    return second, advance(cells, plan, orders, ranges, told, 0, parities, 64 * words) - 64 * words
 
 
 def warm() -> None:
@@ -282,7 +284,6 @@ def warm() -> None:
     plan = np.zeros(PASSES_AT + 8, dtype=np.int64)
     plan[[LENGTH, PASSES, HURRY_DOUBLES]] = 1, 2, 1
     cells, stream = np.zeros(64, dtype=np.uint64), np.zeros(1, dtype=np.uint64)
-    advance(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), stream.copy(), 0, 0, stream)
     said = stream.copy()
     said.flags.writeable = False
-    take_turn(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), said, 1, said, 1, stream, stream.copy())
+    take_rounds(cells, plan, np.zeros(2, dtype=np.uint32), stream.repeat(8), said, 1, said, 1, 0, stream, stream.copy())

@@ -97,11 +97,11 @@ def run_cascade(
     """
     frame_bits = whole_number("frame_bits", frame_bits, least=1, most=1 << 20)
     block = Block(bits, frame_bits, parameters, seed, not reference)
-    own = block.ask(NOTHING)
+    own = block.ask(NOTHING, NOTHING)
     while (count := len(own)) >= TURNS_BELOW:
         yield own
         answer = expect_bits((yield RECEIVE), count, "parities")
-        own = block.ask(own.words ^ answer.words)
+        own = block.ask(own, answer)
     yield from take_turns(block, own, speaks=reference)
     return CascadeOutcome(
         bits=block.output,

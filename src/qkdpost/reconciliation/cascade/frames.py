@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.bits.permutation import invert
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
-from qkdpost._kernels.cascade.round import advance, take_turn
+from qkdpost._kernels.cascade.round import take_rounds
 from qkdpost.bits import Bits, Words, adopt_words, concatenate
 from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
 from qkdpost.shared_random import permutation, random_words
@@ -34,8 +34,8 @@ _FRAMES_WORTH_A_THREAD = 8
 # A frame that lacks no more than one bit in so many is filled up, and works in the batch of the others.
 _FILLED_SHARE = 64
 
-NOTHING: Words = np.zeros(0, dtype=np.uint64)
-"""What a first round is told."""
+NOTHING = Bits.zeros(0)
+"""What is asked before a first round, and answered."""
 
 
 class Shared:
@@ -80,7 +80,7 @@ class FrameBatch:
         self._capacity = 2 * self.room
         """The ranges that each list has room for; what is never touched takes no memory."""
         self._ranges = np.empty(4 * self._capacity, dtype=np.uint64)
-        self._told = NOTHING
+        self._told = np.empty(0, dtype=np.uint64)
         self._place = (int(self._plan[parity.TREES_AT]), int(self._plan[parity.FRAME_WORDS]), len(span))
         self._offset = offset
         load_frames(bits.words, offset, shared.length, self._cells, *self._place)
@@ -92,35 +92,30 @@ class FrameBatch:
         """Bits of the frames that still ask."""
         return int(self._cells[parity.ACTIVE]) * int(self._plan[parity.LENGTH])
 
-    def ask(self, told: Words, read: int) -> Bits:
+    def ask(self, own: Bits, answer: Bits, read: int) -> Bits:
         """Take the frames through a round: take in what was asked of them, ask what is next.
 
         Args:
-            told: which parities of the last round differ from the peer's, those of these frames from bit `read` on;
-                none in the first round.
-            read: what `told` says.
+            own: what was asked last, of these frames from bit `read` on; empty in the first round.
+            answer: the peer's, as many.
+            read: what `own` says.
 
         Returns:
             The own parities of this round.
         """
-        room, cells = self.room, self._cells
-        if self._capacity < room:
-            self._make_room()
-        parities = np.empty((room + 63) // 64, np.uint64)
-        asked = advance(cells, self._plan, self._orders, self._ranges, told, read, 0, parities)
-        self.asked, self.room = asked, cells.item(parity.ROOM)
+        asked, _, parities = self.take_rounds(own, answer, read)
         return adopt_words(parities[: (asked + 63) // 64], asked)
 
-    def take_turn(self, own: Bits, heard: Bits) -> tuple[int, int, Words]:
-        """Take the frames through two rounds, as `Block.take_turn`."""
+    def take_rounds(self, own: Bits, heard: Bits, read: int) -> tuple[int, int, Words]:
+        """Take the frames through a round, or two, as `Block.take_turn`."""
         if self._capacity < self.room:
             self._make_room()
         words = (self.room + 63) // 64
         if self._told.size < max(words, own.words.size):
             self._told = np.empty(max(words, own.words.size), np.uint64)
         parities = np.empty(words + (self._capacity + 63) // 64, np.uint64)
-        said = own.words, len(own), heard.words, len(heard), self._told
-        asked, following = take_turn(self._cells, self._plan, self._orders, self._ranges, *said, parities)
+        said = own.words, len(own), heard.words, len(heard), read, self._told
+        asked, following = take_rounds(self._cells, self._plan, self._orders, self._ranges, *said, parities)
         self.asked, self.room = asked if following < 0 else following, self._cells.item(parity.ROOM)
         return asked, following, parities
 
@@ -227,14 +222,15 @@ class Block:
         """The own bits at the end; a lying peer alone changes what fills the last frame."""
         return Bits(self._corrected, len(self._bits))[: self._length]
 
-    def ask(self, told: Words) -> Bits:
+    def ask(self, own: Bits, answer: Bits) -> Bits:
         """Take every frame in work through a round, take new ones up; return the own parities of what is asked next.
 
         Args:
-            told: which of the parities that the last round returned differ from the peer's; none in the first round.
+            own: what the last round returned.
+            answer: the peer's parities, as many; in the first round both are empty.
         """
         work = self._work
-        parities = work[0].ask(told, 0) if len(work) == 1 else self._ask_several(told)
+        parities = work[0].ask(own, answer, 0) if len(work) == 1 else self._ask_several(own, answer)
         for batch in work:
             if not batch.asked:
                 self._put_down(batch)
@@ -262,7 +258,7 @@ class Block:
             many parities of the next as it asks, or lists must grow.
         """
         [batch] = self._work
-        asked, following, parities = batch.take_turn(own, heard)
+        asked, following, parities = batch.take_rounds(own, heard, 0)
         if asked < 0:
             return asked, following, parities
         self.rounds += (asked > 0) + (following > 0)
@@ -270,16 +266,16 @@ class Block:
             self._put_down(batch)
         return asked, following, parities
 
-    def _ask_several(self, told: Words) -> Bits:
+    def _ask_several(self, own: Bits, answer: Bits) -> Bits:
         """Take the batches through a round, in threads at once where that is worth it."""
         starts = itertools.accumulate((batch.asked for batch in self._work), initial=0)
         work = list(zip(self._work, starts, strict=False))
 
         def ask(one: tuple[FrameBatch, int]) -> Bits:
             batch, read = one
-            return batch.ask(told, read)
+            return batch.ask(own, answer, read)
 
-        return concatenate(each(ask, work) if 64 * told.size >= _PARITIES_WORTH_THREADS else map(ask, work))
+        return concatenate(each(ask, work) if len(own) >= _PARITIES_WORTH_THREADS else map(ask, work))
 
     def _take_up(self, parities: Bits) -> Bits:
         """Put waiting frames to work while there is room for them; return all parities of the round.
@@ -295,7 +291,7 @@ class Block:
         while self._waiting and 2 * sum(batch.unfinished_bits for batch in self._work) <= _BITS_IN_WORK:
             shared, span = self._waiting.pop(0)
             begun = each(put_to_work, _shares(span, threads_for_good()))
-            parts += each(lambda batch: batch.ask(NOTHING, 0), begun)
+            parts += each(lambda batch: batch.ask(NOTHING, NOTHING, 0), begun)
             self._work += begun
         return concatenate(parts)
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost.bits import Bits, Words, adopt_words
-from qkdpost.reconciliation.cascade.frames import Block
+from qkdpost.reconciliation.cascade.frames import NOTHING, Block
 from qkdpost.reconciliation.payload import RECEIVE, InvalidPayload, Payload, Rounds, expect_bits
 
 __all__ = ["take_turns"]
-
-_NO_PARITIES = Bits.zeros(0)
 
 
 def take_turns(block: Block, own: Bits, *, speaks: bool) -> Rounds[None]:
@@ -43,13 +41,13 @@ def take_turns(block: Block, own: Bits, *, speaks: bool) -> Rounds[None]:
 def _take_turn(block: Block, own: Bits, heard: Payload) -> tuple[Bits, Bits]:
     """Take in the peer's answer and its question; return what is to be said, and of that the own question."""
     if not isinstance(heard, Bits) or len(heard) <= 64 * own.words.size:
-        answer, question = expect_bits(heard, len(own), "parities"), _NO_PARITIES
-        own = block.ask(own.words ^ answer.words)
+        answer, question = expect_bits(heard, len(own), "parities"), NOTHING
+        own = block.ask(own, answer)
     elif block.goes_alone:  # nearly always, and in one call
         asked, following, words = block.take_turn(own, heard)
         if asked < 0:
             raise _not_filled(own)
-        question = heard[64 * own.words.size :] if following < 0 else _NO_PARITIES
+        question = heard[64 * own.words.size :] if following < 0 else NOTHING
         own = adopt_words(words[: (asked + 63) // 64], asked)
         if following >= 0:
             return _joined(own, following, words)
@@ -57,9 +55,9 @@ def _take_turn(block: Block, own: Bits, heard: Payload) -> tuple[Bits, Bits]:
         answer, question = heard[: len(own)], heard[64 * own.words.size :]
         if heard[len(own) : 64 * own.words.size].weight():
             raise _not_filled(own)
-        own = block.ask(own.words ^ answer.words)
+        own = block.ask(own, answer)
     question = expect_bits(question, len(own), "parities")
-    return _answered(block, own, question) if len(own) else (_NO_PARITIES, _NO_PARITIES)
+    return _answered(block, own, question) if len(own) else (NOTHING, NOTHING)
 
 
 def _not_filled(own: Bits) -> InvalidPayload:
@@ -68,14 +66,14 @@ def _not_filled(own: Bits) -> InvalidPayload:
 
 def _answered(block: Block, own: Bits, question: Bits) -> tuple[Bits, Bits]:
     """Take in what the peer asks; return the message that answers it, and of that the own question."""
-    following = block.ask(own.words ^ question.words)
+    following = block.ask(own, question)
     return _joined(own, len(following), np.concatenate((own.words, following.words)))
 
 
 def _joined(answer: Bits, count: int, words: Words) -> tuple[Bits, Bits]:
     """Return a message of an answer and a question of `count` parities, which `words` begin with; and the question."""
     if not count:
-        return answer, _NO_PARITIES
+        return answer, NOTHING
     first = answer.words.size
     end = first + (count + 63) // 64
     return adopt_words(words[:end], 64 * first + count), adopt_words(words[first:end], count)
