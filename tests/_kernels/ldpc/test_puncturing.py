@@ -44,3 +44,18 @@ def test_bits_are_chosen_as_by_sets(passes: tuple[int, ...]) -> None:
     assert found == expected != []
     assert np.array_equal(np.flatnonzero(tainted), sorted(taken))
     assert np.array_equal(np.flatnonzero(used), sorted(expected))
+
+
+@pytest.mark.parametrize("room", [0, 1, 7])
+def test_the_choice_ends_when_there_is_no_more_room(room: int) -> None:
+    generator = np.random.default_rng(4)
+    rows, shifts = _code(generator)
+    candidates = generator.permutation(COLUMNS * SIZE).astype(np.uint32)
+    chosen = []
+    for output in (np.zeros_like(candidates), np.zeros(room, dtype=np.uint32)):
+        tainted, used = np.zeros(ROWS * SIZE, dtype=np.uint8), np.zeros(COLUMNS * SIZE, dtype=np.uint8)
+        count = select_pivoted(candidates, STARTS, rows, shifts, SIZE, 0, tainted, used, output)
+        assert np.count_nonzero(used) == count
+        chosen.append(output[:count].tolist())
+    assert chosen[1] == chosen[0][:room]
+    assert len(chosen[1]) == room

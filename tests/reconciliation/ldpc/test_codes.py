@@ -15,7 +15,7 @@ from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import codes as tables
 from qkdpost.reconciliation.ldpc import codes as ldpc_codes
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, load_code, manifest
-from qkdpost.reconciliation.ldpc.frame_layout import puncturable_count
+from qkdpost.reconciliation.ldpc.frame_layout import HEAVY_SHARES, puncturable_count, puncturing_order
 from qkdpost.reconciliation.ldpc_design.build import base_rank, build_code, rank, search_family, write_family
 from qkdpost.reconciliation.ldpc_design.degree_search import threshold_efficiency
 from qkdpost.reconciliation.ldpc_design.density_evolution import Ensemble
@@ -33,6 +33,9 @@ def test_tables_match_their_manifest(name: str) -> None:
     assert dict(zip(map(str, degrees), counts.tolist(), strict=True)) == entry["column_degrees"]
     assert count_short_cycles(code) == entry["four_cycles"]
     assert entry["puncturable_bits"] == puncturable_count(name)
+    counts_of_orders = [puncturing_order(code, share).size for share in HEAVY_SHARES]
+    assert counts_of_orders == sorted(counts_of_orders)
+    assert entry["well_puncturable_bits"] == counts_of_orders[0]
     if code.frame_bits > 1 << 14 and "layers" not in entry["search"]:
         assert entry["four_cycles"] == 0
     rows = np.bincount(code.edges[:, 0])

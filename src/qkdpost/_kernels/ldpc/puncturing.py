@@ -60,6 +60,8 @@ def select_pivoted(
 ) -> int:
     """Choose bits with a check that no bit chosen before takes part in, in the order of `candidates`; return how many.
 
+    That ends when `output` is full.
+
     Args:
         candidates: bits to consider.
         column_starts: where each column's edges start, shape (columns + 1,).
@@ -69,11 +71,13 @@ def select_pivoted(
         max_tainted: how many of a bit's checks may be in use already.
         tainted: 1 for checks in use, shape (checks,); updated.
         used: 1 for bits chosen before, shape (bits,); updated.
-        output: room for all candidates; the chosen ones come first.
+        output: room for as many as are wanted; the chosen ones come first.
     """
     width = np.uint64(size)
     chosen = 0
     for index in range(candidates.size):
+        if chosen == output.size:
+            break
         bit = np.uint64(candidates[index])
         if used[bit] != 0:
             continue

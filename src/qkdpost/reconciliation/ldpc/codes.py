@@ -32,6 +32,7 @@ __all__ = [
     "manifest_digest",
     "puncturable_bits_of",
     "syndrome_bits_of",
+    "well_puncturable_bits_of",
 ]
 
 _TABLES = "qkdpost.reconciliation.codes"
@@ -167,3 +168,8 @@ def syndrome_bits_of(name: str) -> int:
 def puncturable_bits_of(name: str) -> int:
     """Return how many bits of a frame of a shipped code may be punctured, without loading it."""
     return int(manifest()["codes"][name]["puncturable_bits"])
+
+
+def well_puncturable_bits_of(name: str) -> int:
+    """Return how many of them may be punctured in the best order that there is, without loading the code."""
+    return int(manifest()["codes"][name]["well_puncturable_bits"])

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from math import isqrt
 
-from qkdpost.reconciliation.ldpc.codes import frame_bits_of, manifest, syndrome_bits_of
+from qkdpost.reconciliation.ldpc.codes import frame_bits_of, manifest, puncturable_bits_of
 
 __all__ = [
     "FAILURE_WIDTHS",
     "FIRST_WIDTHS",
-    "MAX_PUNCTURED_PERMILLE",
     "PUNCTURING_LOSS_PERMILLE",
     "disclosed_bits",
     "needed_bits",
@@ -29,11 +28,8 @@ FIRST_WIDTHS = (
 """Where to disclose first so that least is disclosed in all, for 0, 1, ... blind rounds of which the last ends at 3.09
 widths; in thousandths of the width, as `qkdpost.reconciliation.ldpc.blind_rounds.next_width` has it."""
 
-PUNCTURING_LOSS_PERMILLE = 120
-"""By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured."""
-
-MAX_PUNCTURED_PERMILLE = 450
-"""Of a frame's checks, how many may be hidden by punctured bits."""
+PUNCTURING_LOSS_PERMILLE = 60
+"""By how much more a frame needs disclosed if all its checks' worth of bits were punctured, as measured of a fifth."""
 
 _SHORTENING_GAIN_PERMILLE = 50
 """By how much the middle of the waterfall falls for a frame that were all shortened."""
@@ -48,8 +44,7 @@ def waterfall_ppm(name: str, decoder: str, key_bits: int) -> tuple[int, int]:
     waterfalls = manifest()["codes"][name]["waterfall"]
     middle, width = map(int, waterfalls.get(decoder, waterfalls["fast"]))
     length = frame_bits_of(name)
-    max_punctured = syndrome_bits_of(name) * MAX_PUNCTURED_PERMILLE // 1000
-    shortened = max(0, length - key_bits - max_punctured)
+    shortened = max(0, length - key_bits - puncturable_bits_of(name))
     middle -= middle * _SHORTENING_GAIN_PERMILLE * shortened // (1000 * length)
     return middle, min(isqrt(width * width * length // key_bits), 4 * width)
 

@@ -26,11 +26,16 @@ from numpy.typing import NDArray
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import ConfigurationError, InputError
-from qkdpost.reconciliation.ldpc.codes import frame_bits_of, manifest, puncturable_bits_of, syndrome_bits_of
+from qkdpost.reconciliation.ldpc.codes import (
+    frame_bits_of,
+    manifest,
+    puncturable_bits_of,
+    syndrome_bits_of,
+    well_puncturable_bits_of,
+)
 from qkdpost.reconciliation.ldpc.disclosure import (
     FAILURE_WIDTHS,
     FIRST_WIDTHS,
-    MAX_PUNCTURED_PERMILLE,
     disclosed_bits,
     needed_bits,
     waterfall_ppm,
@@ -50,8 +55,8 @@ __all__ = ["LdpcPlan", "NoSuitableCode", "plan_ldpc"]
 
 # What follows decides how much is disclosed, never how much is charged. Chosen for efficiency and speed together by
 # benchmarks/quality/ldpc_curve.py, coarsely: none is a property of the codes.
-_FEW_CHECKS_PERMILLE = 90
-"""A code of fewer checks for a thousand bits cannot hide that many by far: plans reckon with what it can."""
+_LESS_WELL_COST_PERMILLE = 8
+"""By how much more a plan counts as costing that punctures more bits than the best order of the code has."""
 _VERY_FEW_CHECKS_PERMILLE = 20
 """Frames of a code of fewer checks hold so few errors that far more come oftener than the normal law says ..."""
 _HEAVY_TAIL_PERMILLE = 1250
@@ -210,7 +215,8 @@ def plan_ldpc(
         decoder=decoder,
         few_frames=few,
     )
-    fitted = [_fit_code(name, request) for name in offered_codes(size)]
+    limits = (well_puncturable_bits_of, puncturable_bits_of)
+    fitted = [_fit_code(name, limit(name), request) for name in offered_codes(size) for limit in limits]
     chosen = min((fit for fit in fitted if fit is not None), key=lambda fit: (fit.cost, fit.code), default=None)
     if chosen is None:
         raise NoSuitableCode(f"no LDPC code corrects an error rate of {error_rate_ppm / 1e4:.2f} %; use Cascade")
@@ -302,12 +308,11 @@ def _needs(name: str, key_bits: int, request: PlanRequest) -> _Need:
     return _Need(mean, spread, both, min(first, mean + last), mean + last)
 
 
-def _fit_code(name: str, request: PlanRequest) -> _Fit | None:
+def _fit_code(name: str, max_punctured: int, request: PlanRequest) -> _Fit | None:
     """Return how the block is cut for this code, or None if the code discloses too little."""
     length, checks = frame_bits_of(name), syndrome_bits_of(name)
-    max_punctured = checks * MAX_PUNCTURED_PERMILLE // 1000 if request.blind_rounds else checks // 4
-    if 1000 * checks < _FEW_CHECKS_PERMILLE * length:
-        max_punctured = min(max_punctured, puncturable_bits_of(name))
+    if not request.blind_rounds:
+        max_punctured = min(max_punctured, checks // 4)
     key_bits = min(request.block_bits, length - checks)
     for _ in range(2):
         need = _needs(name, key_bits, request)
@@ -324,6 +329,8 @@ def _fit_code(name: str, request: PlanRequest) -> _Fit | None:
     highest = checks * _MILLION // key_bits
     expected = need.expected(lowest, highest) if request.blind_rounds else lowest
     cost = frames * disclosed_bits(-(-key_bits * expected // _MILLION), checks)
+    if punctured > well_puncturable_bits_of(name):
+        cost += cost * _LESS_WELL_COST_PERMILLE // 1000
     cost += cost * (length - key_bits - punctured) * _SHORTENING_COST_PERMILLE // (1000 * length)
     return _Fit(cost, name, frames, key_bits, punctured)
 
@@ -337,14 +344,13 @@ def _max_key_bits(need: _Need, length: int, checks: int, max_punctured: int) -> 
 
 
 def _plan(fit: _Fit, request: PlanRequest) -> LdpcPlan:
-    punctured = min(fit.punctured_bits, puncturable_bits_of(fit.code))
     return LdpcPlan(
         code=fit.code,
         block_bits=request.block_bits,
         frames=fit.frames,
         key_bits=fit.key_bits,
-        punctured_bits=punctured,
-        shortened_bits=frame_bits_of(fit.code) - fit.key_bits - punctured,
+        punctured_bits=fit.punctured_bits,
+        shortened_bits=frame_bits_of(fit.code) - fit.key_bits - fit.punctured_bits,
         blind_rounds=request.blind_rounds,
         error_rate_ppm=request.error_rate_ppm,
         uncertainty_permille=request.uncertainty_permille,

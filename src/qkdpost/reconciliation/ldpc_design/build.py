@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from qkdpost.errors import ConfigurationError, InputError
 from qkdpost.reconciliation import codes as tables
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode, code_names, manifest
-from qkdpost.reconciliation.ldpc.frame_layout import puncturing_order, untainted_bits
+from qkdpost.reconciliation.ldpc.frame_layout import HEAVY_SHARES, puncturing_order, untainted_bits
 from qkdpost.reconciliation.ldpc_design.degree_search import threshold_efficiency
 from qkdpost.reconciliation.ldpc_design.density_evolution import FINE, Ensemble, error_rate_of_efficiency
 from qkdpost.reconciliation.ldpc_design.family import Member, decoder_arithmetic, find_degrees, members
@@ -116,8 +116,9 @@ def _entry(member: Member, columns: Mapping[int, int], directory: Path) -> dict[
             decoder: round(error_rate_of_efficiency(member.rows / code.columns, threshold), 6)
             for decoder, threshold in thresholds.items()
         },
-        "untainted_bits": int(untainted_bits(code)[0].size),
-        "puncturable_bits": int(puncturing_order(code)[0].size),
+        "untainted_bits": int(untainted_bits(code).size),
+        "puncturable_bits": int(puncturing_order(code, HEAVY_SHARES[-1]).size),
+        "well_puncturable_bits": int(puncturing_order(code, HEAVY_SHARES[0]).size),
         "waterfall": {decoder: [round(1e6 * value) + 10_000, 20_000] for decoder, value in thresholds.items()},
     }
 
