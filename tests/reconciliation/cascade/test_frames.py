@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,52 @@ def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent
     assert not consistent or parities > length / 2  # which is searched to the end
     # Four lists of words of eight bytes.
     assert 4 * 8 * batch._capacity <= 200 * length
+
+
+@pytest.mark.parametrize("reference", [True, False])
+@pytest.mark.parametrize("lies", [0.0, 0.02, 0.5])
+def test_lists_that_must_grow_between_two_rounds_show_in_nothing(
+    reference: bool, lies: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a message does two rounds and there is room for one, the second comes after the lists have grown."""
+    grown = 0
+
+    def make_room(batch: frames.FrameBatch) -> None:
+        """Make room for one round, and for no more."""
+        nonlocal grown
+        grown += 1
+        last, used = int(batch._cells[trees.LIST]), int(batch._cells[trees.USED])
+        assert used <= batch.room
+        start = last * batch._capacity
+        ranges = np.full((4, batch.room), 2**64 - 1, dtype=np.uint64)
+        ranges[last, :used] = batch._ranges[start : start + used]
+        batch._capacity, batch._ranges = batch.room, ranges.reshape(-1)
+
+    def converse() -> tuple[CascadeOutcome, CascadeOutcome]:
+        rng = np.random.default_rng(6)
+        own = Bits.from_array(rng.integers(0, 2, 1000, dtype=np.uint8))
+        other = own ^ Bits.from_array((rng.random(1000) < 0.05).astype(np.uint8))
+        parameters = parameters_for("fewest-rounds", 50_000, FRAME_BITS)
+        side = run_cascade(own, frame_bits=FRAME_BITS, parameters=parameters, seed=SEED, reference=reference)
+        peer = lying_cascade(
+            other, frame_bits=FRAME_BITS, parameters=parameters, reference=not reference, seed=7, share=lies
+        )
+        return drive(side, peer)
+
+    expected = converse()
+    monkeypatch.setattr(frames.FrameBatch, "_make_room", make_room)
+    rooms = frames.FrameBatch.__init__
+
+    def without_room(batch: frames.FrameBatch, *arguments: Any, **keywords: Any) -> None:
+        rooms(batch, *arguments, **keywords)
+        batch._capacity = 0
+
+    monkeypatch.setattr(frames.FrameBatch, "__init__", without_room)
+    for found, before in zip(converse(), expected, strict=True):
+        assert (found.bits, found.rounds, found.parities) == (before.bits, before.rounds, before.parities)
+        assert np.array_equal(found.frame_parities, before.frame_parities)
+        assert np.array_equal(found.frame_errors, before.frame_errors)
+    assert grown > 10
 
 
 def test_frames_are_divided_among_threads() -> None:
