@@ -72,7 +72,8 @@ class Corrected:
             another, as with Cascade; else None.
         frames: frames of the method.
         failed_frames: of these, how many LDPC did not correct; 0 of Cascade, which does not detect failures.
-        rounds: messages one after another, those that both send at once counted as one: each half of a round trip.
+        rounds: messages one after another, those that both send at once counted as one: each half of a round trip. The
+            last of Cascade by turns, which asks nothing, is not counted.
         corrected_bits: errors found; the reference knows those that Cascade found.
     """
 

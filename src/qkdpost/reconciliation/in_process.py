@@ -47,7 +47,8 @@ class Reconciled:
             reference's string, of no frame more than it has bits, and with LDPC, which frames were found; and all bits
             of frames that were given up, by the fallback "drop" or as one in 32.
         efficiency: leakage over n h(Q), Q the rate at which the two strings differed; infinite if nowhere.
-        rounds: messages one after another, each of which takes half of a round trip between two hosts.
+        rounds: messages one after another, each of which takes half of a round trip between two hosts; the last of
+            Cascade, which asks nothing, is not counted.
         corrected_bits: bits that were flipped.
         residual_frames: frames that still differ. Two hosts see of these only which frames LDPC gave up; they verify by
             a hash.

@@ -103,7 +103,7 @@ class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
     Args:
         parameters: the named set of block sizes. "balanced" suits frames of 2^16 bits; "near-optimal" discloses about
             0.7 % less and takes two to five times the rounds, "few-rounds" 1 to 3 % more and takes two fifths or less,
-            "fewest-rounds" 2 to 6 % more and takes 60 to 80.
+            "fewest-rounds" 2 to 6 % more and takes 60 to 95.
 
     Raises:
         ConfigurationError: a set of block sizes that there is not.

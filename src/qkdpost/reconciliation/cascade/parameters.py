@@ -11,7 +11,7 @@ they are long. Long frames want small blocks: what is left over after two passes
 later passes, of one parity each, find it, but for a share that each of them halves: of frames of 10,000 bits at 3 %
 about one in 10,000 keeps an error. So from 2 % on frames of 2^16 with the set "balanced" take two fifths to two
 thirds of the rounds that frames of 2^14 with "near-optimal" take, at the same efficiency (at 1 % three quarters);
-"few-rounds" a sixth or less (at 1 % three tenths), for 1 to 3 % more; "fewest-rounds" 60 to 80, for 2 to 6 % more.
+"few-rounds" a sixth or less (at 1 % three tenths), for 1 to 3 % more; "fewest-rounds" 60 to 95, for 2 to 6 % more.
 
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
 few parities, and a search takes a round for every two to five halvings. So late frames hurry
