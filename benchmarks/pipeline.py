@@ -1,7 +1,7 @@
 """How fast sifted bits become key, against the round-trip time of the line: two real sessions on a simulated line.
 
     python -m benchmarks.pipeline [--block-bits 4194304] [--blocks 8] [--in-flight 8] [--qber 0.03] [--rtt-ms 0 1 10 50]
-        [--reconciliation cascade|few-rounds|fewest-rounds|ldpc]
+        [--reconciliation cascade|few-rounds|fewest-rounds|ldpc] [--slower 1]
 
 Each host has a clock of its own that advances by the processor time that its session really takes; bytes arrive half a
 round trip after they were sent. So the figures are those of two hosts with a core each, whatever else runs here. The
@@ -27,6 +27,7 @@ import numpy as np
 
 import qkdpost as qp
 from benchmarks.options import parser_of
+from qkdpost.dialogue.roles import ROLES
 
 TEST_PROBABILITY = 0.05
 CORRECTIONS = {
@@ -65,6 +66,8 @@ class Host:
     """A session, its clock, and what is on its way to it."""
 
     session: qp.Session
+    slower: float = 1.0
+    """So many times as long as here its processor takes."""
     clock_seconds: float = 0.0
     busy_seconds: float = 0.0
     at_work: bool = False
@@ -92,17 +95,19 @@ class Host:
             action()
         data = self.session.step()
         self.at_work = bool(data) or self.session.busy
-        spent = time.process_time() - started
+        spent = self.slower * (time.process_time() - started)
         self.events += self.session.events()
         self.clock_seconds += spent
         self.busy_seconds += spent
         return data
 
 
-def run(link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_seconds: float) -> dict[str, float]:
+def run(
+    link: qp.LinkConfig, records: list[tuple[object, object]], round_trip_seconds: float, slower: float = 1.0
+) -> dict[str, float]:
     """Drive both halves over the simulated line and return what it took."""
     preshared = secrets.token_bytes(2**16)
-    hosts = [Host(qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared))) for role in ("alice", "bob")]
+    hosts = [Host(qp.Session(role=role, link=link, auth_key=qp.KeyPool(preshared)), slower) for role in ROLES]
 
     def send(source: int, data: bytes) -> None:
         if data:
@@ -147,6 +152,7 @@ def main() -> None:
     parser.add_argument(
         "--reconciliation", choices=sorted(CORRECTIONS), default="cascade", help="how errors are corrected"
     )
+    parser.add_argument("--slower", type=float, default=1.0, help="as by processors so many times as slow as here")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     print("compiling", file=sys.stderr)
@@ -163,7 +169,7 @@ def main() -> None:
     rows = []
     for milliseconds in options.rtt_ms:
         print(f"round trip {milliseconds:g} ms", file=sys.stderr)
-        rows.append(run(link, records, milliseconds / 1e3))
+        rows.append(run(link, records, milliseconds / 1e3, options.slower))
     print("| round trip | sifted to key | rounds | efficiency | bytes per sifted bit |\n|---|---|---|---|---|")
     rate = rows[0]["sifted_bits"] / rows[0]["busy_seconds"] / 1e6
     print(f"| one core, no wait | {rate:.1f} Mbit/s | | | |")
