@@ -7,17 +7,46 @@ from typing import TypeVar
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qkdpost.bits import Bits
 from qkdpost.reconciliation import CascadeOutcome, run_cascade
 from qkdpost.reconciliation.cascade import conversation
 from qkdpost.reconciliation.cascade.frames import Block
 from qkdpost.reconciliation.cascade.parameters import CascadeParameters
+from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.payload import RECEIVE, Payload, Rounds
 
 Outcome = TypeVar("Outcome")
 
 SEED = bytes(range(32))
+
+
+def run_both_sides(
+    reference: Bits, noisy: Bits, frame_bits: int, parameters: CascadeParameters, seed: bytes = SEED
+) -> tuple[CascadeOutcome, CascadeOutcome]:
+    """Run Cascade of two strings; return what the reference ends with, and what the corrector."""
+    sides = [
+        run_cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=seed, reference=which == 0)
+        for which, bits in enumerate((reference, noisy))
+    ]
+    return drive(*sides)
+
+
+def strings(rng: np.random.Generator, errors: NDArray[np.bool_]) -> tuple[Bits, Bits]:
+    """Return a random string, and it with errors."""
+    reference = Bits.from_array(rng.integers(0, 2, errors.size, dtype=np.uint8))
+    return reference, reference ^ Bits.from_array(errors)
+
+
+def check_agreement(kept: CascadeOutcome, corrected: CascadeOutcome, reference: Bits) -> None:
+    """Check that both sides know the same of what they said and found."""
+    assert kept.bits == reference
+    assert kept.parities == corrected.parities == kept.frame_parities.sum()
+    assert kept.rounds == corrected.rounds
+    assert kept.corrected_bits == corrected.corrected_bits == kept.frame_errors.sum()
+    assert np.array_equal(kept.frame_parities, corrected.frame_parities)
+    assert np.array_equal(kept.frame_errors, corrected.frame_errors)
 
 
 def begin(side: Rounds[Outcome]) -> list[Payload]:

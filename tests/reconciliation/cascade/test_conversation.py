@@ -19,46 +19,20 @@ from qkdpost._kernels.cascade import frames
 from qkdpost._kernels.cascade import round as cascade_round
 from qkdpost._kernels.jit.environment import JIT_ENABLED
 from qkdpost.bits import Bits
-from qkdpost.errors import ConfigurationError, InputError
+from qkdpost.errors import InputError
 from qkdpost.reconciliation import CascadeOutcome, CascadeParameters, parameters_for, reconcile, run_cascade
 from qkdpost.reconciliation.cascade import conversation, correction
-from qkdpost.reconciliation.cascade.parameters import NEVER
 from qkdpost.reconciliation.in_process import drive
-from qkdpost.reconciliation.payload import InvalidPayload, Rounds
+from qkdpost.reconciliation.payload import Rounds
 from qkdpost.reconciliation.settings import CascadeSet
 from reference import cascade as twin
-from support.rounds import begin, lying_cascade, overheard, tell
+from support.rounds import SEED, check_agreement, lying_cascade, run_both_sides, strings
 
-SEED = bytes(range(32))
 NAMES = ["original", "yan", "optimised", "power-of-two", "near-optimal", "balanced", "few-rounds", "fewest-rounds"]
 
 
 def entropy(rate: float) -> float:
     return -rate * math.log2(rate) - (1 - rate) * math.log2(1 - rate)
-
-
-def run(
-    reference: Bits, noisy: Bits, frame_bits: int, parameters: CascadeParameters, seed: bytes = SEED
-) -> tuple[CascadeOutcome, CascadeOutcome]:
-    sides = [
-        run_cascade(bits, frame_bits=frame_bits, parameters=parameters, seed=seed, reference=which == 0)
-        for which, bits in enumerate((reference, noisy))
-    ]
-    return drive(*sides)
-
-
-def strings(rng: np.random.Generator, errors: NDArray[np.bool_]) -> tuple[Bits, Bits]:
-    reference = Bits.from_array(rng.integers(0, 2, errors.size, dtype=np.uint8))
-    return reference, reference ^ Bits.from_array(errors)
-
-
-def check_agreement(kept: CascadeOutcome, corrected: CascadeOutcome, reference: Bits) -> None:
-    assert kept.bits == reference
-    assert kept.parities == corrected.parities == kept.frame_parities.sum()
-    assert kept.rounds == corrected.rounds
-    assert kept.corrected_bits == corrected.corrected_bits == kept.frame_errors.sum()
-    assert np.array_equal(kept.frame_parities, corrected.frame_parities)
-    assert np.array_equal(kept.frame_errors, corrected.frame_errors)
 
 
 @st.composite
@@ -87,7 +61,7 @@ def error_patterns(draw: st.DrawFn, longest: int) -> NDArray[np.bool_]:
 def test_same_transcript_as_twin(errors: NDArray[np.bool_], name: str, qber_ppm: int, seed: bytes) -> None:
     parameters = parameters_for(name, qber_ppm, errors.size)
     reference, noisy = strings(np.random.default_rng(1), errors)
-    kept, corrected = run(reference, noisy, errors.size, parameters, seed)
+    kept, corrected = run_both_sides(reference, noisy, errors.size, parameters, seed)
     check_agreement(kept, corrected, reference)
     sizes = parameters.for_length(errors.size)
     expected = twin.cascade(errors.astype(int).tolist(), sizes, seed, parameters.hurry_from, parameters.hurry_doubles)
@@ -114,7 +88,7 @@ def test_own_sets_as_twin(errors: NDArray[np.bool_], block_bits: list[int], hurr
         name="own", frame_bits=errors.size, block_bits=tuple(block_bits), hurry_from=first, hurry_doubles=doubles
     )
     reference, noisy = strings(np.random.default_rng(4), errors)
-    kept, corrected = run(reference, noisy, errors.size, parameters)
+    kept, corrected = run_both_sides(reference, noisy, errors.size, parameters)
     check_agreement(kept, corrected, reference)
     expected = twin.cascade(errors.astype(int).tolist(), parameters.for_length(errors.size), SEED, first, doubles)
     assert (kept.parities, kept.rounds) == (expected.parities, expected.rounds)
@@ -131,7 +105,7 @@ def test_own_sets_as_twin(errors: NDArray[np.bool_], block_bits: list[int], hurr
 def test_any_noise_ends_on_both_sides(errors: NDArray[np.bool_], frame_bits: int, name: str, qber_ppm: int) -> None:
     parameters = parameters_for(name, qber_ppm, frame_bits)
     reference, noisy = strings(np.random.default_rng(2), errors)
-    kept, corrected = run(reference, noisy, frame_bits, parameters)
+    kept, corrected = run_both_sides(reference, noisy, frame_bits, parameters)
     check_agreement(kept, corrected, reference)
     # What was found and what is left are all errors there were, in each frame.
     left = np.asarray(corrected.bits ^ reference)
@@ -177,109 +151,9 @@ def test_a_peer_that_lies_cannot_keep_it_going(
             assert end.parities <= passes * 2 * length + passes * (length // frame_bits + 1)
 
 
-@pytest.mark.parametrize("turns_below", [1, 1 << 12])
-@pytest.mark.parametrize("reference", [True, False])
-@pytest.mark.parametrize("change", [-1, 1, 64])
-def test_peer_sends_another_length(
-    reference: bool, change: int, turns_below: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the first message that is heard, and in a later one."""
-    monkeypatch.setattr(conversation, "TURNS_BELOW", turns_below)
-    parameters = parameters_for("near-optimal", 30_000, 1024)
-    rng = np.random.default_rng(6)
-    kept, noisy = strings(rng, rng.random(5000) < 0.03)
-    for good in (0, 1, 2):
-        pair = [
-            run_cascade(bits, frame_bits=1024, parameters=parameters, seed=SEED, reference=kept is bits)
-            for bits in ((kept, noisy) if reference else (noisy, kept))
-        ]
-        said = [begin(side) for side in pair]
-        for _ in range(good):
-            heard = said[1][0] if said[1] else None
-            answer = tell(pair[1], said[0][0]) if said[0] else []
-            said = [tell(pair[0], heard) if heard is not None else [], answer]
-        if not said[1]:
-            said[1] = tell(pair[1], said[0][0])
-        with pytest.raises(InvalidPayload, match="parities"):
-            tell(pair[0], Bits.zeros(len(said[1][0]) + change))
-
-
-@pytest.mark.parametrize("bits_in_work", [1 << 24, 2048])
-def test_what_fills_a_word_between_two_rounds_must_be_zero(bits_in_work: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nothing but as many parities as are asked follows; whether or not frames wait."""
-    monkeypatch.setattr("qkdpost.reconciliation.cascade.frames._BITS_IN_WORK", bits_in_work)
-    rng = np.random.default_rng(7)
-    kept, noisy = strings(rng, rng.random(5000) < 0.03)
-    parameters = parameters_for("near-optimal", 30_000, 1024)
-
-    def opened() -> tuple[Rounds[CascadeOutcome], int, Bits]:
-        """Return a reference that waits, how many parities it asked, and what it should hear."""
-        side, peer = (
-            run_cascade(bits, frame_bits=1024, parameters=parameters, seed=SEED, reference=bits is kept)
-            for bits in (kept, noisy)
-        )
-        [question] = begin(side)
-        assert begin(peer) == []
-        [heard] = tell(peer, question)
-        assert isinstance(heard, Bits)
-        return side, len(question), heard
-
-    side, asked, heard = opened()
-    assert asked % 64
-    assert len(heard) > 64 * -(-asked // 64)
-    [said] = tell(side, heard)
-    assert len(said) > len(heard) - 64 * -(-asked // 64)
-    for changed in (
-        heard ^ Bits.from_positions([asked], len(heard)),
-        heard ^ Bits.from_positions([64 * (asked // 64) + 63], len(heard)),
-        heard[: 64 * -(-asked // 64)],
-        heard[: asked - 1],
-        heard[:-1],
-        heard + Bits.zeros(1),
-        heard + Bits.zeros(64),
-    ):
-        side, _, _ = opened()
-        with pytest.raises(InvalidPayload, match="parities"):
-            tell(side, changed)
-
-
-@pytest.mark.parametrize("turns_below", [1, 16, 100, 1 << 12])
-@pytest.mark.parametrize("length", [1, 64, 700, 5000])
-def test_by_turns_the_same_is_said_as_at_once(length: int, turns_below: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(length)
-    reference, noisy = strings(rng, rng.random(length) < 0.05)
-    parameters = parameters_for("balanced", 50_000, 256)
-    monkeypatch.setattr(conversation, "TURNS_BELOW", 1)
-    at_once = run(reference, noisy, 256, parameters)
-    monkeypatch.setattr(conversation, "TURNS_BELOW", turns_below)
-    found = run(reference, noisy, 256, parameters)
-    check_agreement(*found, reference)
-    for one, other in zip(found, at_once, strict=True):
-        assert one.bits == other.bits
-        assert (one.parities, one.rounds, one.corrected_bits) == (other.parities, other.rounds, other.corrected_bits)
-
-
-def test_by_turns_a_round_takes_one_message() -> None:
-    rng = np.random.default_rng(8)
-    reference, noisy = strings(rng, rng.random(5000) < 0.03)
-    parameters = parameters_for("balanced", 30_000, 1024)
-    messages: list[Any] = []
-    sides = [
-        overheard(
-            run_cascade(bits, frame_bits=1024, parameters=parameters, seed=SEED, reference=bits is reference),
-            messages.append,
-        )
-        for bits in (reference, noisy)
-    ]
-    kept, _ = drive(*sides)
-    assert len(messages) == kept.rounds + 1
-    # The zeros between two rounds are no parities.
-    assert 2 * kept.parities <= sum(map(len, messages)) < 2 * kept.parities + 64 * len(messages)
-
-
 def test_empty_block() -> None:
     parameters = parameters_for("near-optimal", 30_000, 1024)
-    kept, corrected = run(Bits.zeros(0), Bits.zeros(0), 1024, parameters)
+    kept, corrected = run_both_sides(Bits.zeros(0), Bits.zeros(0), 1024, parameters)
     assert (kept.parities, kept.rounds, len(corrected.bits)) == (0, 0, 0)
 
 
@@ -287,9 +161,9 @@ def test_more_frames_than_are_in_work_at_once(monkeypatch: pytest.MonkeyPatch) -
     rng = np.random.default_rng(5)
     reference, noisy = strings(rng, rng.random(20_000) < 0.03)
     parameters = parameters_for("near-optimal", 30_000, 256)
-    together = run(reference, noisy, 256, parameters)
+    together = run_both_sides(reference, noisy, 256, parameters)
     monkeypatch.setattr("qkdpost.reconciliation.cascade.frames._BITS_IN_WORK", 2048)
-    in_turn = run(reference, noisy, 256, parameters)
+    in_turn = run_both_sides(reference, noisy, 256, parameters)
     assert in_turn[1].bits == together[1].bits
     assert np.array_equal(in_turn[0].frame_parities, together[0].frame_parities)
     assert in_turn[0].rounds > together[0].rounds
@@ -332,7 +206,7 @@ def test_long_frames_are_efficient_in_few_rounds(name: CascadeSet, qber: float, 
 
 
 def test_repr_shows_no_bits() -> None:
-    kept, _ = run(Bits.zeros(100), Bits.zeros(100), 100, parameters_for("yan", 10_000, 100))
+    kept, _ = run_both_sides(Bits.zeros(100), Bits.zeros(100), 100, parameters_for("yan", 10_000, 100))
     assert "bits=Bits" not in repr(kept)
 
 
@@ -390,94 +264,12 @@ def test_reconcile_wrong_arguments() -> None:
         reconcile([0], [0], qber=0.1, parameters="guess")
 
 
-@pytest.mark.parametrize(
-    ("name", "qber_ppm", "expected"),
-    [
-        ("original", 30_000, (25, 50, 100, 200)),
-        ("yan", 30_000, (27, 135, *[8192] * 8)),
-        ("optimised", 30_000, (34, 68, *[8192] * 14)),
-        ("power-of-two", 30_000, (64, 256, *[8192] * 12)),
-        ("near-optimal", 5_000, (256, 1024, 4096, *[8192] * 11)),
-        ("near-optimal", 10_000, (128, 512, 4096, *[8192] * 11)),
-        ("near-optimal", 20_000, (64, 512, 4096, *[8192] * 11)),
-        ("near-optimal", 30_000, (32, 512, 4096, *[8192] * 11)),
-        ("near-optimal", 40_000, (32, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 50_000, (16, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 60_000, (16, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 70_000, (16, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 80_000, (8, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 90_000, (8, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 100_000, (8, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 110_000, (8, 256, 4096, *[8192] * 11)),
-        # Between rows the nearer in ratio: the rows of 2 and 3 % meet at sqrt(6) %.
-        ("near-optimal", 24_494, (64, 512, 4096, *[8192] * 11)),
-        ("near-optimal", 24_495, (32, 512, 4096, *[8192] * 11)),
-        # Beyond them the formula: 2^ceil(a), 2^ceil((a + 12) / 2), a = log2(1 / Q) - 1/2.
-        ("near-optimal", 4_999, (256, 1024, 4096, *[8192] * 11)),
-        ("near-optimal", 1_000, (1024, 2048, 4096, *[8192] * 11)),
-        ("near-optimal", 0, (4096, 4096, 4096, *[8192] * 11)),
-        ("near-optimal", 176_776, (8, 256, 4096, *[8192] * 11)),
-        ("near-optimal", 176_777, (4, 128, 4096, *[8192] * 11)),
-        ("near-optimal", 500_000, (2, 128, 4096, *[8192] * 11)),
-        ("balanced", 43_000, (16, 128, *[8192] * 16)),
-        ("balanced", 42_999, (32, 128, *[8192] * 16)),
-        ("balanced", 500_000, (4, 64, *[8192] * 16)),
-        ("balanced", 2_799, (256, 512, *[8192] * 16)),
-        ("balanced", 0, (16384, 16384, *[8192] * 16)),
-        ("few-rounds", 30_000, (32, 64, *[8192] * 16)),
-        ("few-rounds", 200_000, (4, 32, *[8192] * 16)),
-        ("fewest-rounds", 27_500, (32, 32, *[8192] * 16)),
-        ("fewest-rounds", 27_499, (32, 64, *[8192] * 16)),
-        ("fewest-rounds", 1_299, (512, 1024, *[8192] * 16)),
-        ("fewest-rounds", 500_000, (4, 16, *[8192] * 16)),
-        ("original", 0, (16384, 16384, 16384, 16384)),
-        ("original", 500_000, (2, 4, 8, 16)),
-    ],
-)
-def test_published_block_sizes(name: str, qber_ppm: int, expected: tuple[int, ...]) -> None:
-    assert parameters_for(name, qber_ppm, 1 << 14).block_bits == expected
-
-
-def test_formula_beyond_the_table_in_floats() -> None:
-    for qber_ppm in [*range(10, 5000, 37), *range(110_001, 500_001, 1009)]:
-        a = math.log2(1e6 / qber_ppm) - 0.5
-        expected = (2 ** math.ceil(a), 2 ** math.ceil((a + 12) / 2))
-        chosen = parameters_for("near-optimal", qber_ppm, 1 << 20).block_bits
-        assert chosen[:2] == expected
-
-
-@settings(deadline=None)
-@given(st.sampled_from(NAMES), st.integers(0, 500_000), st.integers(1, 1 << 20), st.integers(1, 1 << 20))
-def test_block_sizes_fit_any_frame(name: str, qber_ppm: int, frame_bits: int, length: int) -> None:
-    parameters = parameters_for(name, qber_ppm, frame_bits)
-    assert all(1 <= size <= frame_bits for size in parameters.block_bits)
-    sizes = parameters.for_length(min(length, frame_bits))
-    assert all(1 <= size <= min(length, frame_bits) for size in sizes)
-
-
-def test_wrong_parameters() -> None:
-    for qber_ppm in (-1, 500_001):
-        with pytest.raises(ConfigurationError, match="qber_ppm"):
-            parameters_for("yan", qber_ppm, 100)
-    for frame_bits in (0, (1 << 20) + 1):
-        with pytest.raises(ConfigurationError, match="frame"):
-            parameters_for("yan", 1000, frame_bits)
-        with pytest.raises(ConfigurationError, match="frame"):
-            CascadeParameters(name="own", frame_bits=frame_bits, block_bits=(1,))
-    for block_bits in ((), (0,), (8, -1), (1,) * 64):
-        with pytest.raises(ConfigurationError):
-            CascadeParameters(name="own", frame_bits=100, block_bits=block_bits)
-    for first, doubles, field in ((-1, 1, "hurry_from"), (NEVER + 1, 1, "hurry_from"), (0, 0, "hurry_doubles")):
-        with pytest.raises(ConfigurationError, match=field):
-            CascadeParameters(name="own", frame_bits=9, block_bits=(1,), hurry_from=first, hurry_doubles=doubles)
-
-
 def test_seed_changes_the_permutations() -> None:
     rng = np.random.default_rng(8)
     reference, noisy = strings(rng, rng.random(4096) < 0.05)
     parameters = parameters_for("near-optimal", 50_000, 4096)
     other = shared_random.expand(SEED, b"other", 32)
-    first, second = (run(reference, noisy, 4096, parameters, seed)[0] for seed in (SEED, other))
+    first, second = (run_both_sides(reference, noisy, 4096, parameters, seed)[0] for seed in (SEED, other))
     assert first.frame_parities.tolist() != second.frame_parities.tolist()
 
 

@@ -1,0 +1,95 @@
+"""The named sets of Cascade: the published block sizes, whole frames and short ones, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkdpost.errors import ConfigurationError
+from qkdpost.reconciliation import PARAMETER_SETS, CascadeParameters, parameters_for
+from qkdpost.reconciliation.cascade.parameters import NEVER
+
+
+@pytest.mark.parametrize(
+    ("name", "qber_ppm", "expected"),
+    [
+        ("original", 30_000, (25, 50, 100, 200)),
+        ("yan", 30_000, (27, 135, *[8192] * 8)),
+        ("optimised", 30_000, (34, 68, *[8192] * 14)),
+        ("power-of-two", 30_000, (64, 256, *[8192] * 12)),
+        ("near-optimal", 5_000, (256, 1024, 4096, *[8192] * 11)),
+        ("near-optimal", 10_000, (128, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 20_000, (64, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 30_000, (32, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 40_000, (32, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 50_000, (16, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 60_000, (16, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 70_000, (16, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 80_000, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 90_000, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 100_000, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 110_000, (8, 256, 4096, *[8192] * 11)),
+        # Between rows the nearer in ratio: the rows of 2 and 3 % meet at sqrt(6) %.
+        ("near-optimal", 24_494, (64, 512, 4096, *[8192] * 11)),
+        ("near-optimal", 24_495, (32, 512, 4096, *[8192] * 11)),
+        # Beyond them the formula: 2^ceil(a), 2^ceil((a + 12) / 2), a = log2(1 / Q) - 1/2.
+        ("near-optimal", 4_999, (256, 1024, 4096, *[8192] * 11)),
+        ("near-optimal", 1_000, (1024, 2048, 4096, *[8192] * 11)),
+        ("near-optimal", 0, (4096, 4096, 4096, *[8192] * 11)),
+        ("near-optimal", 176_776, (8, 256, 4096, *[8192] * 11)),
+        ("near-optimal", 176_777, (4, 128, 4096, *[8192] * 11)),
+        ("near-optimal", 500_000, (2, 128, 4096, *[8192] * 11)),
+        ("balanced", 43_000, (16, 128, *[8192] * 16)),
+        ("balanced", 42_999, (32, 128, *[8192] * 16)),
+        ("balanced", 500_000, (4, 64, *[8192] * 16)),
+        ("balanced", 2_799, (256, 512, *[8192] * 16)),
+        ("balanced", 0, (16384, 16384, *[8192] * 16)),
+        ("few-rounds", 30_000, (32, 64, *[8192] * 16)),
+        ("few-rounds", 200_000, (4, 32, *[8192] * 16)),
+        ("fewest-rounds", 27_500, (32, 32, *[8192] * 16)),
+        ("fewest-rounds", 27_499, (32, 64, *[8192] * 16)),
+        ("fewest-rounds", 1_299, (512, 1024, *[8192] * 16)),
+        ("fewest-rounds", 500_000, (4, 16, *[8192] * 16)),
+        ("original", 0, (16384, 16384, 16384, 16384)),
+        ("original", 500_000, (2, 4, 8, 16)),
+    ],
+)
+def test_published_block_sizes(name: str, qber_ppm: int, expected: tuple[int, ...]) -> None:
+    assert parameters_for(name, qber_ppm, 1 << 14).block_bits == expected
+
+
+def test_formula_beyond_the_table_in_floats() -> None:
+    for qber_ppm in [*range(10, 5000, 37), *range(110_001, 500_001, 1009)]:
+        a = math.log2(1e6 / qber_ppm) - 0.5
+        expected = (2 ** math.ceil(a), 2 ** math.ceil((a + 12) / 2))
+        chosen = parameters_for("near-optimal", qber_ppm, 1 << 20).block_bits
+        assert chosen[:2] == expected
+
+
+@settings(deadline=None)
+@given(st.sampled_from(list(PARAMETER_SETS)), st.integers(0, 500_000), st.integers(1, 1 << 20), st.integers(1, 1 << 20))
+def test_block_sizes_fit_any_frame(name: str, qber_ppm: int, frame_bits: int, length: int) -> None:
+    parameters = parameters_for(name, qber_ppm, frame_bits)
+    assert all(1 <= size <= frame_bits for size in parameters.block_bits)
+    sizes = parameters.for_length(min(length, frame_bits))
+    assert all(1 <= size <= min(length, frame_bits) for size in sizes)
+
+
+def test_wrong_parameters() -> None:
+    for qber_ppm in (-1, 500_001):
+        with pytest.raises(ConfigurationError, match="qber_ppm"):
+            parameters_for("yan", qber_ppm, 100)
+    for frame_bits in (0, (1 << 20) + 1):
+        with pytest.raises(ConfigurationError, match="frame"):
+            parameters_for("yan", 1000, frame_bits)
+        with pytest.raises(ConfigurationError, match="frame"):
+            CascadeParameters(name="own", frame_bits=frame_bits, block_bits=(1,))
+    for block_bits in ((), (0,), (8, -1), (1,) * 64):
+        with pytest.raises(ConfigurationError):
+            CascadeParameters(name="own", frame_bits=100, block_bits=block_bits)
+    for first, doubles, field in ((-1, 1, "hurry_from"), (NEVER + 1, 1, "hurry_from"), (0, 0, "hurry_doubles")):
+        with pytest.raises(ConfigurationError, match=field):
+            CascadeParameters(name="own", frame_bits=9, block_bits=(1,), hurry_from=first, hurry_doubles=doubles)
