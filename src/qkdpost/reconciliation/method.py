@@ -170,7 +170,11 @@ def _method_of(settings: CorrectionSettings) -> CorrectionMethod:
 
 def _plan_cascade(settings: Cascade, task: CorrectionTask) -> CascadePlan:
     frame_bits = even_frame_bits(task.block_bits, task.frame_bits)
-    return CascadePlan(parameters=parameters_for(settings.parameters, task.qber_ppm, frame_bits))
+    return CascadePlan(
+        parameters=parameters_for(
+            settings.parameters, task.qber_ppm, frame_bits, uncertainty_permille=task.uncertainty_permille
+        )
+    )
 
 
 def _plan_ldpc(settings: Ldpc, task: CorrectionTask) -> LdpcCorrection:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from qkdpost.errors import ConfigurationError
 from qkdpost.reconciliation import PARAMETER_SETS, CascadeParameters, parameters_for
 from qkdpost.reconciliation.cascade.parameters import NEVER
+from support.rounds import run_both_sides, strings
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,35 @@ def test_wrong_parameters() -> None:
     for first, doubles, field in ((-1, 1, "hurry_from"), (NEVER + 1, 1, "hurry_from"), (0, 0, "hurry_doubles")):
         with pytest.raises(ConfigurationError, match=field):
             CascadeParameters(name="own", frame_bits=9, block_bits=(1,), hurry_from=first, hurry_doubles=doubles)
+
+
+@pytest.mark.parametrize("name", PARAMETER_SETS)
+def test_frames_hurry_later_where_the_rate_is_known_less_well(name: str) -> None:
+    known = parameters_for(name, 30_000, 1 << 16)
+    rounds = [
+        parameters_for(name, 30_000, 1 << 16, uncertainty_permille=permille).hurry_from
+        for permille in (0, 100, 200, 500, 1_000)
+    ]
+    if known.hurry_from is None:
+        assert rounds == [None] * 5
+    else:
+        assert rounds[0] == rounds[1] == known.hurry_from
+        assert rounds[1:] == sorted(rounds[1:], key=lambda late: late or 0)
+        assert rounds[3] == known.hurry_from * 324 // 100
+    assert (
+        replace(parameters_for(name, 30_000, 1 << 16, uncertainty_permille=500), hurry_from=known.hurry_from) == known
+    )
+    with pytest.raises(ConfigurationError, match="uncertainty_permille"):
+        parameters_for(name, 30_000, 100, uncertainty_permille=1_001)
+
+
+@pytest.mark.parametrize("name", ["balanced", "few-rounds", "fewest-rounds"])
+def test_too_low_a_rate_from_a_few_errors_does_not_make_frames_hurry(name: str) -> None:
+    """Frames of 8,851 bits with 1.88 % of errors, of which one was seen among 170 bits: as recorded errors were."""
+    rng = np.random.default_rng(9)
+    reference, noisy = strings(rng, rng.random(24 * 8851) < 0.0188)
+    known, hardly = (
+        run_both_sides(reference, noisy, 8851, parameters_for(name, 5_836, 8851, uncertainty_permille=permille))[0]
+        for permille in (0, 500)
+    )
+    assert hardly.parities < 0.95 * known.parities

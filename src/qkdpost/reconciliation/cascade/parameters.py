@@ -16,7 +16,9 @@ thirds of the rounds that frames of 2^14 with "near-optimal" take, at the same e
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
 few parities, and a search takes a round for every two to five halvings. So late frames hurry
 (`CascadeParameters.hurry_from`). The number of parts in all is bounded, for the sake of frames that are late because
-the error rate is higher than its estimate, and have many ranges left: these are halved.
+the error rate is higher than its estimate, and have many ranges left: these are halved. Where less than a hundred
+errors tell the rate, a frame counts as late the later, the fewer they are: of frames of which three compared errors
+told too low a rate, those that hurried disclosed a quarter more.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ __all__ = ["NEVER", "PARAMETER_SETS", "CascadeParameters", "parameters_for"]
 _MILLION = 1_000_000
 _MAX_FRAME_BITS = 1 << 20
 _MAX_PASSES = 63
+_KNOWN_WELL_PERMILLE = 100
 NEVER = 1 << 40
 """A round that no frame reaches."""
 
@@ -88,13 +91,16 @@ class CascadeParameters:
         return (min(self.block_bits[0], length), *later)
 
 
-def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParameters:
+def parameters_for(name: str, qber_ppm: int, frame_bits: int, *, uncertainty_permille: int = 0) -> CascadeParameters:
     """Return the named set for an estimated error rate and a frame length.
 
     Args:
         name: one of `PARAMETER_SETS`.
         qber_ppm: estimated error rate of the bits in parts per million, 0 to 500,000. Rates below 10 count as 10.
         frame_bits: length of a frame in bits, 1 to 2^20.
+        uncertainty_permille: relative standard error of the rate in thousandths, 0 to 1,000. Beyond 100, which is that
+            of a hundred errors, frames hurry later: by the square of how much higher than then the rate may be, by two
+            standard errors.
 
     Raises:
         ConfigurationError: an unknown name, or a number out of its range.
@@ -103,14 +109,24 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int) -> CascadeParamete
         raise ConfigurationError(f"parameters of Cascade must be one of {', '.join(PARAMETER_SETS)}; found {name!r}")
     qber_ppm = whole_number("qber_ppm", qber_ppm, most=_MILLION // 2, error=ConfigurationError)
     frame_bits = _frame_bits(frame_bits)
+    uncertainty = whole_number("uncertainty_permille", uncertainty_permille, most=1_000, error=ConfigurationError)
     sizes = PARAMETER_SETS[name](max(qber_ppm, 10), frame_bits)
     clamped = tuple(min(size, frame_bits) for size in sizes)
     own = CascadeParameters(name=name, frame_bits=frame_bits, block_bits=clamped)
+    late, doubles = _lateness(name, max(qber_ppm, 10), clamped)
+    if late is None:
+        return own
+    unknown = 1_000 + 2 * max(0, uncertainty - _KNOWN_WELL_PERMILLE)
+    return replace(own, hurry_from=late * unknown**2 // _MILLION, hurry_doubles=doubles)
+
+
+def _lateness(name: str, qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int | None, int]:
+    """Return from which round on frames of a set hurry, and after how many they may make twice as many parts."""
     if name == "balanced":
-        return replace(own, hurry_from=_late_for_balanced(max(qber_ppm, 10), clamped), hurry_doubles=20)
-    if name == "fewest-rounds":
-        return replace(own, hurry_from=_LATE_FOR_FEWEST_ROUNDS, hurry_doubles=8)
-    return replace(own, hurry_from=_LATE_FOR_FEW_ROUNDS) if name == "few-rounds" else own
+        return _late_for_balanced(qber_ppm, sizes), 20
+    return {"few-rounds": (_LATE_FOR_FEW_ROUNDS, 10), "fewest-rounds": (_LATE_FOR_FEWEST_ROUNDS, 8)}.get(
+        name, (None, 10)
+    )
 
 
 def _frame_bits(frame_bits: int) -> int:
