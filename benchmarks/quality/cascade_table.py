@@ -8,7 +8,7 @@ arXiv 1407.3257. Columns:
 - f: parities disclosed over n h(Q), mean of all frames, with its standard error; f_FER charges frames in error whole,
   (1 - FER) f + FER / h(Q);
 - FER: share of frames that differ after correction; undetected: of these, how many a 64-bit universal hash let pass;
-- rounds: messages in each direction until the last of 64 frames that go together is done; one: mean of frames alone.
+- rounds: exchanges of parities until the last of 64 frames that go together is done; one: mean of frames alone.
 
 Takes about a minute of one core for 2,000 frames at each of six rates. The table of the campaign's options: `--help`.
 """

@@ -117,7 +117,7 @@ class CorrectionPoint:
         frame_error_rate: frames that differ in the end, over frames.
         efficiency_with_failures: f_FER = (1 - FER) f + FER / h(Q), which charges such a frame whole (Martinez-Mateo et
             al., arXiv:1407.3257, eq. 5).
-        rounds: messages in each direction, mean over blocks.
+        rounds: as `qkdpost.reconciliation.Reconciled.rounds`, mean over blocks.
         processor_seconds: of all blocks, drawing included.
 
     >>> import qkdpost as qp
