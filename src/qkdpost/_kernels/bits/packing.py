@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.bits.counting import ones
 from qkdpost._kernels.bits.extraction import deposit, extract
-from qkdpost._kernels.jit.decorators import kernel
+from qkdpost._kernels.jit.decorators import inlined_kernel, kernel
 
 __all__ = [
     "add_bits",
@@ -31,13 +31,15 @@ __all__ = [
 Words = NDArray[np.uint64]
 
 
-@kernel
-def select_bits(words: Words, mask: Words, output: Words) -> int:
-    """Write the bits of `words` under the ones of `mask`, in order, to `output`, which they fill; return how many."""
+@inlined_kernel
+def take_bits(words: Words, mask: Words, flip: np.uint64, partial: int, inside: np.uint64, output: Words) -> int:
+    """Write the bits of `words` under the ones of `mask` ^ `flip`, in word `partial` of which only `inside` counts."""
     written = np.uint64(0)
     last = np.uint64(0)
     for index in range(mask.size):
-        rest = mask[index]
+        rest = mask[index] ^ flip
+        if index == partial:
+            rest &= inside
         if rest != np.uint64(0):
             taken = extract(words[index], rest)
             place = written & np.uint64(63)
@@ -49,28 +51,19 @@ def select_bits(words: Words, mask: Words, output: Words) -> int:
     if written & np.uint64(63):
         output[written >> np.uint64(6)] = last
     return int(written)
+
+
+@kernel
+def select_bits(words: Words, mask: Words, output: Words) -> int:
+    """Write the bits of `words` under the ones of `mask`, in order, to `output`, which they fill; return how many."""
+    return take_bits(words, mask, np.uint64(0), -1, np.uint64(0), output)
 
 
 @kernel
 def reject_bits(words: Words, mask: Words, length: int, output: Words) -> int:
     """Write those of `length` bits of `words` under the zeros of `mask` to `output`, as `select_bits` writes others."""
-    written = np.uint64(0)
-    last = np.uint64(0)
-    for index in range(mask.size):
-        rest = ~mask[index]
-        if index == length >> 6:
-            rest &= (np.uint64(1) << np.uint64(length & 63)) - np.uint64(1)
-        if rest != np.uint64(0):
-            taken = extract(words[index], rest)
-            place = written & np.uint64(63)
-            last |= taken << place
-            output[written >> np.uint64(6)] = last
-            written += np.uint64(ones(rest))
-            if written & np.uint64(63) <= place:
-                last = (taken >> np.uint64(1)) >> (np.uint64(63) - place)
-    if written & np.uint64(63):
-        output[written >> np.uint64(6)] = last
-    return int(written)
+    inside = (np.uint64(1) << np.uint64(length & 63)) - np.uint64(1)
+    return take_bits(words, mask, ~np.uint64(0), length >> 6, inside, output)
 
 
 @kernel
