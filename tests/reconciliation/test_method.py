@@ -68,7 +68,7 @@ def test_more_errors_take_more_rounds() -> None:
 
 
 def test_without_waiting_it_is_cascade_as_it_was_set() -> None:
-    assert chosen(block_bits=1000) == "balanced"
+    assert [chosen(block_bits=bits) for bits in (1000, 0)] == ["balanced", "balanced"]
     plan = plan_correction(qp.Auto(cascade=qp.Cascade(parameters="yan")), task(1000, 30_000, 1))
     assert isinstance(plan, CascadePlan)
     assert (plan.parameters.name, plan.parameters.frame_bits) == ("yan", 1000)

@@ -193,17 +193,18 @@ def _plan_ldpc(settings: Ldpc, task: CorrectionTask) -> LdpcCorrection:
 
 def _plan_by_rule(settings: Auto, task: CorrectionTask) -> CorrectionPlan:
     for cascade in (settings.cascade, Cascade(parameters="few-rounds")):
-        if _waiting_over_work(cascade, settings, task) <= 1:
+        if _keeps_up(cascade, settings, task):
             return _plan_cascade(cascade, task)
     fewest = Cascade(parameters="fewest-rounds")
-    if task.qber_ppm <= _FEWEST_ROUNDS_UP_TO_PPM and _waiting_over_work(fewest, settings, task) <= 2:
+    if task.qber_ppm <= _FEWEST_ROUNDS_UP_TO_PPM and _keeps_up(fewest, settings, task, times=2):
         return _plan_cascade(fewest, task)
     return _plan_ldpc(settings.ldpc, task)
 
 
-def _waiting_over_work(cascade: Cascade, settings: Auto, task: CorrectionTask) -> float:
+def _keeps_up(cascade: Cascade, settings: Auto, task: CorrectionTask, *, times: int = 1) -> bool:
+    """Return whether waiting lasts no longer than so many times the work."""
     waiting_ms = cascade_rounds(cascade.parameters, task.qber_ppm) * settings.round_trip_ms / 2 / task.in_flight
-    return waiting_ms * 1000.0 * settings.processor_mbit_per_s / task.block_bits
+    return waiting_ms <= times * task.block_bits / (1000.0 * settings.processor_mbit_per_s)
 
 
 METHODS: dict[str, CorrectionMethod] = {

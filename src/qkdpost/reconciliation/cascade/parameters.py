@@ -25,11 +25,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
 
 from qkdpost.checks import whole_number, whole_numbers
 from qkdpost.errors import ConfigurationError
 
 __all__ = ["NEVER", "PARAMETER_SETS", "CascadeParameters", "parameters_for"]
+
+Rows: TypeAlias = tuple[tuple[int, int, int], ...]
+"""From an error rate in parts per million on: k1, k2."""
 
 _MILLION = 1_000_000
 _MAX_FRAME_BITS = 1 << 20
@@ -261,9 +266,9 @@ _FEWEST_ROUNDS = (
 )
 
 
-def _balanced(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
-    """Blocks of about one error, then of 2 to 7, then halves: one more than the frame length has binary digits."""
-    return (*_from_row(_BALANCED, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
+def _by_rows(rows: Rows, qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
+    """Blocks of the sizes of a row, then halves: one more than the frame length has binary digits."""
+    return (*_from_row(rows, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
 
 
 def _late_for_balanced(qber_ppm: int, sizes: tuple[int, ...]) -> int:
@@ -276,17 +281,7 @@ def _late_for_balanced(qber_ppm: int, sizes: tuple[int, ...]) -> int:
     return max(200, 110 * sizes[0] * sizes[1] * qber_ppm**2 // _MILLION**2 - 125)
 
 
-def _few_rounds(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
-    """Blocks of half an error to one, then of 2 or 3, then halves, as `_balanced`."""
-    return (*_from_row(_FEW_ROUNDS, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
-
-
-def _fewest_rounds(qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
-    """Blocks of half an error to one, then of one or two, then halves, as `_balanced`."""
-    return (*_from_row(_FEWEST_ROUNDS, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
-
-
-def _from_row(rows: tuple[tuple[int, int, int], ...], qber_ppm: int) -> tuple[int, int]:
+def _from_row(rows: Rows, qber_ppm: int) -> tuple[int, int]:
     """Return the sizes of the last row that begins at or below an error rate; below the first, those of 1 / Q."""
     sizes = next((row[1:] for row in reversed(rows) if row[0] <= qber_ppm), None)
     if sizes is None:
@@ -309,8 +304,8 @@ PARAMETER_SETS: dict[str, Callable[[int, int], tuple[int, ...]]] = {
     "optimised": _optimised,
     "power-of-two": _power_of_two,
     "near-optimal": _near_optimal,
-    "balanced": _balanced,
-    "few-rounds": _few_rounds,
-    "fewest-rounds": _fewest_rounds,
+    "balanced": partial(_by_rows, _BALANCED),
+    "few-rounds": partial(_by_rows, _FEW_ROUNDS),
+    "fewest-rounds": partial(_by_rows, _FEWEST_ROUNDS),
 }
 """The named sets: each gives the block sizes for an error rate in parts per million and a frame length."""
