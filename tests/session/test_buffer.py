@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qkdpost.errors import RemoteProtocolError
-from qkdpost.session.buffer import ReceiveBuffer
+from qkdpost.session.buffer import ReceiveBuffer, SendBuffer
 from qkdpost.session.codec import LENGTH_BYTES
 
 
@@ -65,3 +65,21 @@ def test_nothing_is_left_after_clear() -> None:
     buffer.append(b"\x09\x00\x00\x00abc")
     buffer.clear()
     assert (buffer.next_frame(), buffer.next_bytes) == (None, 0)
+
+
+def test_what_is_to_be_sent_goes_together_and_once() -> None:
+    buffer, frames = SendBuffer(), frames_of(3, 3)
+    assert (buffer.take(), buffer.size) == (b"", 0)
+    for frame in frames:
+        buffer.append(frame)
+    assert buffer.size == len(b"".join(frames))
+    assert (buffer.take(), buffer.take(), buffer.size) == (b"".join(frames), b"", 0)
+    buffer.append(frames[0])
+    assert buffer.take() is frames[0]
+
+
+def test_nothing_is_sent_after_clear() -> None:
+    buffer = SendBuffer()
+    buffer.append(b"\x00\x00\x00\x00")
+    buffer.clear()
+    assert (buffer.size, buffer.take()) == (0, b"")

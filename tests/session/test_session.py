@@ -147,7 +147,7 @@ def test_a_short_answer_does_not_wait_for_what_a_long_message_brings(monkeypatch
 
     def handle(self: Connection, message: object, frame: bytes) -> None:
         handled.append(len(frame))
-        self.line.outgoing += b"answer"
+        self.line.outgoing.append(b"answer")
 
     monkeypatch.setattr(Connection, "_handle", handle)
     monkeypatch.setattr(session._connection, "state", ConnectionState.OPEN)
@@ -169,7 +169,7 @@ def test_a_short_round_overtakes_long_messages_of_other_blocks_alone(monkeypatch
 
     def handle(self: Connection, message: CorrectionRound, frame: bytes) -> None:
         handled.append((message.block, message.round))
-        self.line.outgoing += b"answer"
+        self.line.outgoing.append(b"answer")
 
     monkeypatch.setattr(Connection, "_handle", handle)
     monkeypatch.setattr(session._connection, "state", ConnectionState.OPEN)

@@ -1,11 +1,11 @@
-"""What was received and is not yet a whole frame; bounded by the longest frame that is allowed."""
+"""What was received and is not yet a whole frame, bounded by the longest that is allowed; and what is to be sent."""
 
 from __future__ import annotations
 
 from qkdpost.errors import RemoteProtocolError
 from qkdpost.session.codec import LENGTH_BYTES
 
-__all__ = ["ReceiveBuffer"]
+__all__ = ["ReceiveBuffer", "SendBuffer"]
 
 
 class ReceiveBuffer:
@@ -52,3 +52,28 @@ class ReceiveBuffer:
         """Forget everything."""
         self._data = b""
         self._start = self.next_bytes = 0
+
+
+class SendBuffer:
+    """Collects whole frames; a frame that goes alone is given back as it is, with no copy made."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        """How many bytes are to be sent."""
+        self._frames: list[bytes] = []
+
+    def append(self, frame: bytes) -> None:
+        """Add a frame."""
+        self._frames.append(frame)
+        self.size += len(frame)
+
+    def take(self) -> bytes:
+        """Return all that is to be sent, and forget it."""
+        data = b"".join(self._frames)
+        self.clear()
+        return data
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._frames.clear()
+        self.size = 0

@@ -142,7 +142,7 @@ class Connection(SingleUse):
             if self._handle(message, frame):
                 self._open_or_close()
             # What is ready does not wait for long work, which long messages bring.
-            if outgoing and len(outgoing) + max(len(frame), self._next_bytes()) > PACKET_BYTES:
+            if outgoing.size and outgoing.size + max(len(frame), self._next_bytes()) > PACKET_BYTES:
                 return
 
     def _next_heard(self) -> Heard | None:
@@ -229,7 +229,7 @@ class Connection(SingleUse):
 
     def _says_enough(self) -> bool:
         """Whether what is to be sent should not wait for what other blocks may say."""
-        return len(self.line.outgoing) > PACKET_BYTES
+        return self.line.outgoing.size > PACKET_BYTES
 
     def _open_or_close(self) -> bool:
         """Open what blocks may be, or end the connection; return True where another may be opened later."""

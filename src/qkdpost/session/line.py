@@ -13,6 +13,7 @@ from qkdpost.dialogue.roles import ROLES, Role
 from qkdpost.keys import KeyPool
 from qkdpost.keys.authentication import Transcript
 from qkdpost.protocols.protocol import Protocol
+from qkdpost.session.buffer import SendBuffer
 from qkdpost.session.codec import encode
 from qkdpost.session.event_queue import EventQueue
 from qkdpost.session.pool_level import PoolLevel
@@ -36,7 +37,7 @@ class Line(SingleUse):
     pool: KeyPool = field(repr=False)
     pool_level: PoolLevel
     random_source: Callable[[int], bytes] = field(repr=False)
-    outgoing: bytearray = field(default_factory=bytearray, repr=False)
+    outgoing: SendBuffer = field(default_factory=SendBuffer, repr=False)
     events: EventQueue
     greeting: bytes = b""
     peer_greeting: bytes = b""
@@ -60,7 +61,7 @@ class Line(SingleUse):
     def send(self, message: Message) -> bytes:
         """Queue a message and return its frame."""
         frame = encode(message)
-        self.outgoing += frame
+        self.outgoing.append(frame)
         return frame
 
     def new_transcript(self, *, reference: bool) -> Transcript:

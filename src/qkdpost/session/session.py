@@ -256,13 +256,13 @@ class Session(SingleUse):
         with self._alone:
             outgoing = (connection := self._connection).line.outgoing
             try:
-                if not outgoing and not connection.settled and connection.alive:
+                if not outgoing.size and not connection.settled and connection.alive:
                     self._act(connection.work)
             finally:
                 self._save()
-            data = bytes(outgoing)
-            outgoing.clear()
-            self._events.counters.add("sent_bytes_total", len(data))
+            data = outgoing.take()
+            if data:
+                self._events.counters.add("sent_bytes_total", len(data))
         return data
 
     @property

@@ -141,7 +141,7 @@ class BlockTable(SingleUse):
             line.pool.release(pads)
             self.queue.release(opening.first_record, confirmed=False)
             raise
-        host = Host(line.send, self._fetch, self._all_held, self._stage_completed, lambda: not line.outgoing)
+        host = Host(line.send, self._fetch, self._all_held, self._stage_completed, lambda: not line.outgoing.size)
         max_inbox_bytes = 4 * blocks.max_detections + line.link.max_message_bytes
         run = BlockRun(block, line.protocol.stages, host, max_inbox_bytes, line.pool.accumulated_epsilon)
         self.runs[opening.block] = run
