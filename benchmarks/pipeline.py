@@ -1,7 +1,7 @@
 """How fast sifted bits become key, against the round-trip time of the line: two real sessions on a simulated line.
 
     python -m benchmarks.pipeline [--block-bits 4194304] [--blocks 8] [--in-flight 8] [--qber 0.03] [--rtt-ms 0 1 10 50]
-        [--reconciliation cascade|few-rounds|fewest-rounds|ldpc] [--slower 1]
+        [--reconciliation cascade|few-rounds|ldpc] [--slower 1]
 
 Each host has a clock of its own that advances by the processor time that its session really takes; bytes arrive half a
 round trip after they were sent. So the figures are those of two hosts with a core each, whatever else runs here. The
@@ -33,7 +33,6 @@ TEST_PROBABILITY = 0.05
 CORRECTIONS = {
     "cascade": qp.Cascade(),
     "few-rounds": qp.Cascade(parameters="few-rounds"),
-    "fewest-rounds": qp.Cascade(parameters="fewest-rounds"),
     "ldpc": qp.Ldpc(),
 }
 Record = TypeVar("Record")

@@ -23,9 +23,7 @@ from qkdpost.security import DecoyAcceptance, DetectorMismatch, QubitAcceptance
 PERMILLES = (900, 700, 500, 300, 200, 100, 30, 10, 1)
 CASCADES = st.builds(
     qp.Cascade,
-    parameters=st.sampled_from(
-        ["original", "yan", "power-of-two", "near-optimal", "balanced", "few-rounds", "fewest-rounds"]
-    ),
+    parameters=st.sampled_from(["original", "yan", "power-of-two", "near-optimal", "balanced", "few-rounds"]),
 )
 LDPCS = st.builds(
     qp.Ldpc,

@@ -34,6 +34,7 @@ class Pass:
     kind: str
     order: list[int]
     pieces: list[Piece]
+    longest: int
     known: bool = False
 
 
@@ -51,11 +52,12 @@ def passes_for(block_bits: tuple[int, ...], length: int, seed: bytes) -> list[Pa
             order = shared_random.permutation(seed, label + b" order %d" % before, length)
         else:
             mask = int.from_bytes(subsets[row * before : row * (before + 1)], "little")
-            passes.append(Pass(kind, [], [Piece(0, length, [i for i in range(length) if mask >> i & 1])]))
+            members = [i for i in range(length) if mask >> i & 1]
+            passes.append(Pass(kind, [], [Piece(0, length, members)], length))
             continue
         starts = range(0, length, size)
         pieces = [Piece(start, min(start + size, length), order[start : start + size]) for start in starts]
-        passes.append(Pass(kind, order, pieces))
+        passes.append(Pass(kind, order, pieces, size))
     return passes
 
 
@@ -87,14 +89,16 @@ class Run:
         return sum(self.left[position] for position in piece.members) % 2 == 1
 
     def correct(self, position: int) -> None:
+        """Flip a bit: what is corrected a second time is as it was."""
         self.left[position] ^= 1
-        self.transcript.corrected.append(position)
+        corrected = self.transcript.corrected
+        (corrected.remove if position in corrected else corrected.append)(position)
 
-    def search(self, first: Pass, most_parts: int) -> None:
+    def search(self, first: Pass, longest: int, most_parts: int) -> None:
         """Halve every odd piece of `first`, and short ones of other passes, or cut them in more parts, 32 at most.
 
-        They are cut in the largest power of two that makes no more than `most_parts` in all, or in two. What is found
-        is corrected at the end.
+        They are cut in the largest power of two that makes no more than `most_parts` in all, or in two. A piece of up
+        to `longest` places is asked where its error is. What is found is corrected at the end.
         """
         known = [one for one in self.passes if one.known]
         wanted = [
@@ -104,22 +108,49 @@ class Run:
             if self.odd(piece) and (one is first or piece.end - piece.start <= 16)
         ]
         parts = max([2, *(many for many in (4, 8, 16, 32) if many * len(wanted) <= most_parts)])
-        found: list[Piece] = []
-        limit = self.transcript.parities + max(0, len(self.left) - (parts - 1))
+        found: list[tuple[Pass, int, bool]] = []
+        limit = self.transcript.parities + max(0, len(self.left) - max(parts - 1, 6 if longest else 0))
         for one in known:
             pieces: list[Piece] = []
             for piece in one.pieces:
                 asked = any(piece is other for other in wanted) and self.transcript.parities <= limit
-                fresh = cut(one.kind, one.order, piece, parts) if asked else [piece]
-                self.transcript.parities += len(fresh) - 1
+                at_once = asked and one.kind != "subset" and 2 < piece.end - piece.start <= longest
+                fresh = cut(one.kind, one.order, piece, 2 if at_once else parts) if asked else [piece]
                 pieces += fresh
+                if at_once:
+                    self.transcript.parities += 1 + (len(fresh[0].members) - 1).bit_length()
+                    found += self.located(one, fresh)
+                    continue
+                self.transcript.parities += len(fresh) - 1
                 if len(fresh) > 1:
-                    found += [part for part in fresh if self.odd(part) and self.single(one, part)]
+                    found += [
+                        (one, part.members[0], False) for part in fresh if self.odd(part) and self.single(one, part)
+                    ]
             one.pieces = pieces
-        for piece in found:
-            # Two passes may have found the same error.
-            if self.odd(piece):
-                self.correct(piece.members[0])
+        self.correct_all(found)
+
+    def located(self, one: Pass, halves: list[Piece]) -> list[tuple[Pass, int, bool]]:
+        """Return where the error of two halves is, by the places of all errors within a half; nothing if nowhere."""
+        place = 0
+        for half in halves:
+            for number, position in enumerate(half.members):
+                place ^= number * self.left[position]
+        [odd] = filter(self.odd, halves)
+        if place >= len(odd.members):
+            return [] if len(odd.members) > 1 else [(one, odd.members[0], False)]
+        return [(one, odd.members[place if len(odd.members) > 1 else 0], len(odd.members) > 1)]
+
+    def correct_all(self, found: list[tuple[Pass, int, bool]]) -> None:
+        """Correct what was found, each bit once; not what was only located, where another pass knows the bit."""
+        corrected: set[int] = set()
+        for one, position, located in found:
+            others = [other for other in self.passes if other.known and other is not one] if located else []
+            refuted = any(
+                position in piece.members and self.single(other, piece) for other in others for piece in other.pieces
+            )
+            if position not in corrected and not refuted:
+                self.correct(position)
+                corrected.add(position)
 
     def single(self, one: Pass, piece: Piece) -> bool:
         return len(cut(one.kind, one.order, piece, 2)) == 1
@@ -150,7 +181,12 @@ def cascade(
         odd = next((one for one in known if any(map(run.odd, one.pieces))), None)
         if odd is not None:
             late = -1 if hurry_from is None else run.transcript.rounds - hurry_from
-            run.search(odd, 0 if late < 0 else min(32, 4 * 2 ** (late // hurry_doubles)))
+            stage = -1 if late < 0 else late // hurry_doubles
+            longest = 0
+            if hurry_from is not None:
+                first = run.passes[0].longest
+                longest = min(64, first // 8 if stage < 0 else first * 2 ** min(stage, 2) // 2)
+            run.search(odd, longest, 0 if stage < 2 else min(32, 4 * 2 ** (stage - 2)))
         elif len(known) < len(run.passes):
             run.begin(run.passes[len(known) :])
         else:

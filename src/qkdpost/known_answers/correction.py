@@ -64,7 +64,7 @@ def cascade() -> dict[str, str | int]:
 
 
 def cascades() -> dict[str, CascadeParameters]:
-    """Return the ways of Cascade: the last frame short, or filled up, and ranges cut in many parts from a round on."""
+    """Return the ways of Cascade: the last frame short, or filled up, errors located, and ranges cut in many parts."""
     return {
         "by halves": parameters_for("near-optimal", 30_000, 1000),
         "by many parts": replace(parameters_for("few-rounds", 30_000, 836), hurry_from=6, hurry_doubles=3),

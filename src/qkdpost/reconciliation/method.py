@@ -11,10 +11,9 @@ them it is the better choice. It is taken if
 
 that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block; a round
 takes half of a round trip, since nobody waits for an answer before going on. It is taken with the settings' own block
-sizes if that holds for them, else with the set "few-rounds" if it holds for that. Else with "fewest-rounds", up to an
-error rate of 8 %, if waiting lasts no longer than twice the work: LDPC takes the slower host three times the work of
-Cascade, and discloses more up to 5 %, about a hundredth less at most up to 8 %. Else LDPC is taken, if a code corrects
-the error rate.
+sizes if that holds for them, else with the set "few-rounds" if it holds for that, or, up to an error rate of 9.4 %, if
+waiting lasts no longer than twice the work: LDPC takes the slower host three times the work of Cascade, and discloses
+more up to there, less beyond. Else LDPC is taken, if a code corrects the error rate.
 
 Below 1 % frames hold few errors, and LDPC discloses more than Cascade's 1.05 to 1.1 times the limit: with frames of
 2^16 bits about 1.21 times at 0.5 %, 1.31 at 0.2 %, 1.48 at 0.1 %, and never less than 1.3 % of the bits, whatever the
@@ -151,14 +150,13 @@ _ROUNDS: dict[CascadeSet, tuple[int, int]] = {
     "optimised": (200, 2_000),
     "power-of-two": (900, 1_000),
     "near-optimal": (500, 45),
-    "balanced": (220, 250),
-    "few-rounds": (95, 1_500),
-    "fewest-rounds": (70, 20_000),
+    "balanced": (100, 420),
+    "few-rounds": (50, 20_000),
 }
 
 
-_FEWEST_ROUNDS_UP_TO_PPM = 80_000
-"""Beyond that LDPC with frames of 2^16 and the fast decoder discloses more than a hundredth less."""
+_FEW_ROUNDS_UP_TO_PPM = 94_000
+"""Beyond that LDPC with frames of 2^16 and the fast decoder discloses less."""
 
 
 def _method_of(settings: CorrectionSettings) -> CorrectionMethod:
@@ -192,12 +190,11 @@ def _plan_ldpc(settings: Ldpc, task: CorrectionTask) -> LdpcCorrection:
 
 
 def _plan_by_rule(settings: Auto, task: CorrectionTask) -> CorrectionPlan:
-    for cascade in (settings.cascade, Cascade(parameters="few-rounds")):
-        if _keeps_up(cascade, settings, task):
-            return _plan_cascade(cascade, task)
-    fewest = Cascade(parameters="fewest-rounds")
-    if task.qber_ppm <= _FEWEST_ROUNDS_UP_TO_PPM and _keeps_up(fewest, settings, task, times=2):
-        return _plan_cascade(fewest, task)
+    if _keeps_up(settings.cascade, settings, task):
+        return _plan_cascade(settings.cascade, task)
+    few = Cascade(parameters="few-rounds")
+    if _keeps_up(few, settings, task, times=2 if task.qber_ppm < _FEW_ROUNDS_UP_TO_PPM else 1):
+        return _plan_cascade(few, task)
     return _plan_ldpc(settings.ldpc, task)
 
 

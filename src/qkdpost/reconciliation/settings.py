@@ -38,9 +38,7 @@ __all__ = [
     "Slices",
 ]
 
-CascadeSet = Literal[
-    "original", "yan", "optimised", "power-of-two", "near-optimal", "balanced", "few-rounds", "fewest-rounds"
-]
+CascadeSet = Literal["original", "yan", "optimised", "power-of-two", "near-optimal", "balanced", "few-rounds"]
 """The names of `qkdpost.reconciliation.cascade.parameters.PARAMETER_SETS`."""
 LdpcDecoder = Literal["fast", "accurate", "patient"]
 """The decoders of `qkdpost.reconciliation.ldpc.decoders.DECODERS` that are in the package."""
@@ -102,8 +100,7 @@ class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
 
     Args:
         parameters: the named set of block sizes. "balanced" suits frames of 2^16 bits; "near-optimal" discloses about
-            0.7 % less and takes two to five times the rounds, "few-rounds" 1 to 3 % more and takes two fifths or less,
-            "fewest-rounds" 2 to 6 % more and takes 60 to 95.
+            1 % less and takes five to eight times the rounds, "few-rounds" 1 to 4 % more and takes 40 to 65.
 
     Raises:
         ConfigurationError: a set of block sizes that there is not.
@@ -199,7 +196,7 @@ class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
 
     Args:
         cascade: what corrects a block where waiting for the line is hidden by the blocks in flight, or no code corrects
-            it; with the sets "few-rounds" and "fewest-rounds" where these hide waiting and this set does not.
+            it; with the set "few-rounds" where they hide the rounds of that and not of this one.
         ldpc: what corrects the others.
         round_trip_ms: round-trip time of the line, 0 ... 10^6 ms.
         processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in

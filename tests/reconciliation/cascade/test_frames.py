@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qkdpost._kernels.cascade import trees
+from qkdpost._kernels.cascade.locating import MOST_DIGITS
 from qkdpost.bits import Bits
 from qkdpost.reconciliation import CascadeOutcome, CascadeParameters, parameters_for, run_cascade
 from qkdpost.reconciliation.cascade import frames
@@ -116,14 +117,15 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
         room = batch.room
         end = len(batch.ask(told, Bits.zeros(len(told)), 0))
         active = batch._cells[batch._plan[trees.ACTIVE_AT] :][: batch._cells[trees.ACTIVE]].astype(np.int64)
-        assert max(end, batch.column(trees.SPACE)[active].sum()) <= room
+        assert batch.column(trees.SPACE)[active].sum() <= room
+        assert end <= (room if hurry is None else MOST_DIGITS * room)
         if not end:
             assert not first
             return
         told = Bits.from_array((rng.random(end) < lies).astype(np.uint8))
 
 
-@pytest.mark.parametrize("name", ["balanced", "few-rounds", "fewest-rounds", "original"])
+@pytest.mark.parametrize("name", ["balanced", "few-rounds", "original"])
 @pytest.mark.parametrize(("lies", "consistent"), [(0.1, False), (1.0, False), (0.5, True), (1.0, True)])
 def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent: bool) -> None:
     """A frame ends where passes contradict each other; a peer that never does so has but another string."""
@@ -140,7 +142,7 @@ def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent
         mine, theirs = (side.ask(told, Bits.zeros(len(told)), 0) for side in (batch, twin))
         told = mine ^ theirs if consistent else Bits.from_array((rng.random(len(mine)) < lies).astype(np.uint8))
         parities += len(mine)
-    assert parities <= 3 * length
+    assert parities <= 4 * length
     assert not consistent or parities > length / 2  # which is searched to the end
     # Four lists of words of eight bytes.
     assert 4 * 8 * batch._capacity <= 200 * length
@@ -169,7 +171,7 @@ def test_lists_that_must_grow_between_two_rounds_show_in_nothing(
         rng = np.random.default_rng(6)
         own = Bits.from_array(rng.integers(0, 2, 1000, dtype=np.uint8))
         other = own ^ Bits.from_array((rng.random(1000) < 0.05).astype(np.uint8))
-        parameters = parameters_for("fewest-rounds", 50_000, FRAME_BITS)
+        parameters = parameters_for("few-rounds", 50_000, FRAME_BITS)
         side = run_cascade(own, frame_bits=FRAME_BITS, parameters=parameters, seed=SEED, reference=reference)
         peer = lying_cascade(
             other, frame_bits=FRAME_BITS, parameters=parameters, reference=not reference, seed=7, share=lies

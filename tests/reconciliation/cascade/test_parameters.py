@@ -51,11 +51,10 @@ from support.rounds import run_both_sides, strings
         ("balanced", 2_799, (256, 512, *[8192] * 16)),
         ("balanced", 0, (16384, 16384, *[8192] * 16)),
         ("few-rounds", 30_000, (32, 64, *[8192] * 16)),
-        ("few-rounds", 200_000, (4, 32, *[8192] * 16)),
-        ("fewest-rounds", 27_500, (32, 32, *[8192] * 16)),
-        ("fewest-rounds", 27_499, (32, 64, *[8192] * 16)),
-        ("fewest-rounds", 1_299, (512, 1024, *[8192] * 16)),
-        ("fewest-rounds", 500_000, (4, 16, *[8192] * 16)),
+        ("few-rounds", 200_000, (4, 16, *[8192] * 16)),
+        ("few-rounds", 23_999, (64, 64, *[8192] * 16)),
+        ("few-rounds", 1_299, (512, 1024, *[8192] * 16)),
+        ("few-rounds", 500_000, (4, 16, *[8192] * 16)),
         ("original", 0, (16384, 16384, 16384, 16384)),
         ("original", 500_000, (2, 4, 8, 16)),
     ],
@@ -118,7 +117,7 @@ def test_frames_hurry_later_where_the_rate_is_known_less_well(name: str) -> None
         parameters_for(name, 30_000, 100, uncertainty_permille=1_001)
 
 
-@pytest.mark.parametrize("name", ["balanced", "few-rounds", "fewest-rounds"])
+@pytest.mark.parametrize("name", ["balanced", "few-rounds"])
 def test_too_low_a_rate_from_a_few_errors_does_not_make_frames_hurry(name: str) -> None:
     """As of recorded errors: 1.88 % in frames of 8,851 bits, of which 256 that were compared had shown one."""
     rng = np.random.default_rng(9)
@@ -127,4 +126,4 @@ def test_too_low_a_rate_from_a_few_errors_does_not_make_frames_hurry(name: str) 
         run_both_sides(reference, noisy, 8851, parameters_for(name, 5_836, 8851, uncertainty_permille=permille))[0]
         for permille in (0, 500)
     )
-    assert hardly.parities < 0.95 * known.parities
+    assert hardly.parities < 0.97 * known.parities

@@ -6,10 +6,12 @@ import numpy as np
 
 from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.bits.prefetching import prefetch
-from qkdpost._kernels.cascade.odd_ranges import end_of, pass_of, range_word, sort_ranges, start_of
+from qkdpost._kernels.cascade.locating import located_range, refuted
+from qkdpost._kernels.cascade.odd_ranges import LOCATED, end_of, pass_of, range_word, sort_ranges, start_of
 from qkdpost._kernels.cascade.trees import (
     CORRECTING,
     ERRORS,
+    FLIPPED_AT,
     FOUND,
     KIND,
     LENGTH,
@@ -65,6 +67,7 @@ def prefetch_found(
     for at in range(found, found_end):
         position = position_of(cells, plan, orders, ranges[at])
         prefetch(cells, trees + STRIDE * (position >> 6))
+        prefetch(cells, trees + plan[FLIPPED_AT] + (position >> 6))
         for which in range(plan[PERMUTED_PASSES]):
             place = signed(orders[places_of(plan, position) + which])
             prefetch(cells, trees + STRIDE * ((which + 1) * groups + (place >> 6)))
@@ -78,6 +81,14 @@ def flip_own(cells: Words, plan: Integers, orders: Orders, trees: int, position:
     for which in range(plan[PERMUTED_PASSES]):
         place = signed(orders[places_of(plan, position) + which])
         cells[trees + STRIDE * ((which + 1) * groups + (place >> 6))] ^= np.uint64(1) << np.uint64(place & 63)
+
+
+@inlined_kernel
+def flipped(cells: Words, row: int, position: int) -> np.uint64:
+    """Note that a bit is corrected; return 1, or if it was before, and is now as it was at first, -1 as a word."""
+    cells[row + (position >> 6)] ^= np.uint64(1) << np.uint64(position & 63)
+    now = (cells[row + (position >> 6)] >> np.uint64(position & 63)) & np.uint64(1)
+    return np.uint64(2) * now - np.uint64(1)
 
 
 @inlined_kernel
@@ -121,6 +132,7 @@ def correct_found(
     """Correct the errors found, and list at `turned`, sorted, the ranges that this turns; return the list's end.
 
     Where two passes found the same error, the first to be corrected turns the range of the second, which turns back.
+    Where an error was located that cannot be, the range that it was in is odd as before.
     """
     found_end = found + signed(cells[columns + FOUND])
     first = turned
@@ -130,13 +142,16 @@ def correct_found(
         position = position_of(cells, plan, orders, ranges[at])
         if not alone:
             flag = np.uint64(1) << np.uint64(position & 63)
-            if cells[seen + (position >> 6)] & flag != np.uint64(0):
-                ranges[turned] = ranges[at]
+            located = ranges[at] & LOCATED != np.uint64(0)
+            if cells[seen + (position >> 6)] & flag != np.uint64(0) or (
+                located and refuted(cells, plan, orders, columns, trees, ranges[at], position)
+            ):
+                ranges[turned] = located_range(cells, plan, trees, ranges[at]) if located else ranges[at]
                 turned += 1
                 continue
             cells[seen + (position >> 6)] |= flag
             turned = turn_ranges(cells, plan, orders, columns, trees, ranges, ranges[at], position, turned)
-        cells[columns + ERRORS] += np.uint64(1)
+        cells[columns + ERRORS] += flipped(cells, trees + plan[FLIPPED_AT], position)
         if plan[CORRECTING] != 0:
             flip_own(cells, plan, orders, trees, position)
     if not alone:

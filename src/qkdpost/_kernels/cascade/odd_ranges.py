@@ -1,6 +1,7 @@
 """Lists of odd ranges of a frame: one word for each, in the order of passes, then of places.
 
-A word is 2^48 pass + 2^24 start + end, and ASKED_RANGE more if parities of parts of it were asked.
+A word is 2^48 pass + 2^24 start + end, and ASKED_RANGE more if parities of it were asked; among what was found, LOCATED
+more if it is not a range, but where in one the error must be if it is alone.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import numpy as np
 from qkdpost._kernels.cascade.trees import Words, signed
 from qkdpost._kernels.jit.decorators import inlined_kernel
 
-__all__ = ["ASKED_RANGE", "end_of", "merge_turned", "pass_of", "range_word", "sort_ranges", "start_of"]
+__all__ = ["ASKED_RANGE", "LOCATED", "end_of", "merge_turned", "pass_of", "range_word", "sort_ranges", "start_of"]
 
-ASKED_RANGE = np.uint64(1 << 63)
+ASKED_RANGE, LOCATED = np.uint64(1 << 63), np.uint64(1 << 62)
 
 
 @inlined_kernel

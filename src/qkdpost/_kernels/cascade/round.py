@@ -9,6 +9,7 @@ import numpy as np
 
 from qkdpost._kernels.cascade.blocks import ask_blocks, blocks_of, learn_blocks
 from qkdpost._kernels.cascade.corrections import correct_found, prefetch_found
+from qkdpost._kernels.cascade.locating import MOST_DIGITS, longest_located
 from qkdpost._kernels.cascade.odd_ranges import merge_turned
 from qkdpost._kernels.cascade.searching import ask_ranges, learn_ranges
 from qkdpost._kernels.cascade.trees import (
@@ -77,7 +78,10 @@ def learn(
     elif said == GIVEN_UP:
         read += signed(cells[columns + LISTED])
     elif said != NOTHING:
-        kept, found, read = learn_ranges(cells, plan, columns, trees, ranges, source, said, kept, found, told, read)
+        longest = longest_located(plan, signed(cells[ROUND]) - 1)
+        kept, found, read = learn_ranges(
+            cells, plan, columns, trees, ranges, source, said, longest, kept, found, told, read
+        )
     cells[columns + LISTED] = np.uint64(kept - first_kept)
     cells[columns + FOUND] = np.uint64(found - first_found)
     prefetch_found(cells, plan, orders, trees, ranges, first_found, found)
@@ -103,9 +107,10 @@ def ask(
         The end of the room that the frame needs for what it is told; the parities written so far.
     """
     before = written
-    most = most_parts(plan, signed(cells[ROUND]))
+    number = signed(cells[ROUND])
+    most, longest = most_parts(plan, number), longest_located(plan, number)
     end, written, parts, at_odds = ask_ranges(
-        cells, plan, trees, ranges, source, source_end, target, parities, written, most
+        cells, plan, trees, ranges, source, source_end, target, parities, written, most, longest
     )
     cells[columns + PARITIES] += np.uint64(written - before)
     if at_odds:
@@ -136,13 +141,15 @@ def give_up(cells: Words, plan: Integers, columns: int, asked: int) -> None:
 @inlined_kernel
 def most_parts(plan: Integers, number: int) -> int:
     """Return how many parts a frame may make of its ranges in round `number`, or 0 where they are halved."""
-    late = number - plan[HURRY_FROM]
-    return 0 if late < 0 else min(MOST_PARTS, 4 << min(MOST_PARTS, late // plan[HURRY_DOUBLES]))
+    late = number - plan[HURRY_FROM] - 2 * plan[HURRY_DOUBLES]
+    if plan[HURRY_FROM] < 0 or late < 0:
+        return 0
+    return min(MOST_PARTS, 4 << min(MOST_PARTS, late // plan[HURRY_DOUBLES]))
 
 
 @inlined_kernel
 def room_after(cells: Words, plan: Integers, columns: int, asked: int) -> int:
-    """Return how many ranges a frame may have in any list of the next round, and how many parities it may ask in it.
+    """Return how many ranges a frame may have in any list of the next round: it asks `MOST_DIGITS` times that at most.
 
     `asked` parities name no more single members than there are parts, each of which turns a range in every pass; but
     there are no more ranges than parities were asked of the frame, and one in each pass.
@@ -261,20 +268,23 @@ def take_rounds(
         heard_bits: the length of `heard`.
         read: where in `own` the parities of these frames start; 0 where `heard` has those of two rounds.
         told: room for the words of either round, for this function's own use.
-        parities: takes the own parities of the next round, then, from a word on, those of the one after.
+        parities: takes the own parities of the next round, `MOST_DIGITS` for each range that `cells[ROOM]` says, then,
+            from a word on, those of the one after.
 
     Returns:
         How many parities the next round asks, and the one after it. -1 for the other where only one round is over:
-        where the lists lack room for a second, or `heard` has not as many parities as it asks. -1 for both, and nothing
+        where there is no room for a second, or `heard` has not as many parities as it asks. -1 for both, and nothing
         is done, where what fills a word of `heard` is not zero.
     """
     if asked & 63 != 0 and heard[own.size - 1] >> np.uint64(asked & 63) != np.uint64(0):
         return -1, -1
     differing(own, heard, 0, own.size, told)
     second = advance(cells, plan, orders, ranges, told, read, parities, 0)
-    if heard_bits <= 64 * own.size or second != heard_bits - 64 * own.size or ranges.size < 4 * signed(cells[ROOM]):
+    words, room = (second + 63) >> 6, signed(cells[ROOM])
+    if heard_bits <= 64 * own.size or second != heard_bits - 64 * own.size or ranges.size < 4 * room:
         return second, -1
-    words = (second + 63) >> 6
+    if 64 * (parities.size - words) < MOST_DIGITS * room:
+        return second, -1
     differing(parities, heard, own.size, words, told)
     return second, advance(cells, plan, orders, ranges, told, 0, parities, 64 * words) - 64 * words
 

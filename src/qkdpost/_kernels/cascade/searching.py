@@ -1,7 +1,8 @@
 """Searching odd ranges: the parities that are asked of them, and what the peer's tell.
 
 A range that is asked is halved, or, once a frame has taken many rounds, cut in 4, 8 ... `MOST_PARTS` parts of equal
-length at once. The parity of the last part is not asked: it follows.
+length at once. The parity of the last part is not asked: it follows. A short range is asked where its error is
+(`locating`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost._kernels.bits.counting import ones, trailing_zeros
+from qkdpost._kernels.cascade.locating import MOST_DIGITS, ask_place, is_located, learn_place
 from qkdpost._kernels.cascade.odd_ranges import ASKED_RANGE, end_of, pass_of, range_word, start_of
 from qkdpost._kernels.cascade.trees import (
     KIND,
@@ -132,19 +134,24 @@ def ask_ranges(
     parities: Words,
     written: int,
     most: int,
+    longest: int,
 ) -> tuple[int, int, int, bool]:
     """List at `target` what is odd, and ask for parts of it, but for no more parities than the frame has bits.
+
+    More than two parts are asked only if that makes no more than `most` of them; of ranges of up to `longest` places,
+    where the error is.
 
     Asked are all ranges of the earliest pass that has any, and the short ones of all passes.
 
     Returns:
-        The list's end; the parities written so far; into how many parts ranges are cut: more than two only if that
-        makes no more than `most` of them; whether what the peer said of a single member is at odds with other passes.
+        The list's end; the parities written so far; into how many parts ranges are cut; whether what the peer said of a
+        single member is at odds with other passes.
     """
     at_odds = False
     parts = parts_for(ranges, source, source_end, most)
     earliest = -1
-    limit = written + max(0, (plan[LENGTH] if parts == 2 else min(plan[LENGTH], most)) - (parts - 1))
+    of_one = max(parts - 1, MOST_DIGITS if longest > 0 else 0)
+    limit = written + max(0, plan[LENGTH] - of_one)
     for at in range(source, source_end):
         word = ranges[at]
         index, start, end = pass_of(word), start_of(word), end_of(word)
@@ -153,7 +160,9 @@ def ask_ranges(
             target += 1
             continue
         before = written
-        if parts == 2:
+        if is_located(plan, index, start, end, longest):
+            written = ask_place(cells, trees + plan[row_of(index) + TREE], start, end, parities, written)
+        elif parts == 2:
             written = ask_half(cells, plan, trees, index, start, end, parities, written)
         else:
             written = ask_parts(cells, plan, trees, index, start, end, parts, parities, written)
@@ -228,6 +237,7 @@ def learn_ranges(
     ranges: Words,
     source: int,
     parts: int,
+    longest: int,
     kept: int,
     found: int,
     told: Words,
@@ -248,6 +258,9 @@ def learn_ranges(
             kept += 1
             continue
         index, start, end = pass_of(asked), start_of(asked), end_of(asked)
+        if is_located(plan, index, start, end, longest):
+            kept, found, read = learn_place(cells, plan, trees, ranges, asked, kept, found, told, read)
+            continue
         if parts > 2 or plan[row_of(index) + KIND] == SUBSET:
             kept, found, read = learn_parts(cells, plan, trees, ranges, asked, parts, kept, found, told, read)
             continue

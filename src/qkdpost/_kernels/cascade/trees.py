@@ -9,7 +9,7 @@ every pass. A pass is one of three kinds:
 - subset: ranges of the frame of which only the bits under a mask count. The other half needs no ranges of its own: its
   parity is that of the frame less that of the mask.
 
-`plan` (int64) says what is done: the columns LENGTH ... HURRY_DOUBLES, then BLOCK, KIND, WHICH (permutation or mask)
+`plan` (int64) says what is done: the columns LENGTH ... FLIPPED_AT, then BLOCK, KIND, WHICH (permutation or mask)
 and TREE of each pass. `orders` (uint32) holds for each permutation the position in the frame of each of its places,
 then for each position its place under every permutation. Everything else lies in `cells` (uint64, secret):
 
@@ -19,7 +19,8 @@ then for each position its place under every permutation. Everything else lies i
 - from `plan[ACTIVE_AT]` on, the numbers of the frames that still ask, ascending;
 - from `plan[SEEN_AT]` on, a row of scratch;
 - from `plan[TREES_AT]` on, for each frame: the trees of the natural and the permuted passes, then where the tree of
-  each subset pass is, zero as long as its only range is the whole frame;
+  each subset pass is, zero as long as its only range is the whole frame, and from `plan[FLIPPED_AT]` on a row of the
+  bits that were corrected, but not back;
 - behind the frames, trees of subset passes, made at need.
 
 A tree has two words for every 64 places of its pass: own bits (unused in a subset's tree), and ones where ranges start.
@@ -48,6 +49,7 @@ __all__ = [
     "DONE",
     "ERRORS",
     "FIRST",
+    "FLIPPED_AT",
     "FOUND",
     "FRAMES",
     "FRAME_WORDS",
@@ -92,6 +94,7 @@ __all__ = [
     "mask_of",
     "masked_parity",
     "members",
+    "own_bits",
     "put_bit",
     "range_end",
     "range_parity",
@@ -120,12 +123,14 @@ Orders = NDArray[np.uint32]
     FRAME_WORDS,
     HURRY_FROM,
     HURRY_DOUBLES,
-) = range(12)
-PASSES_AT = 12
+    FLIPPED_AT,
+) = range(13)
+PASSES_AT = 13
 # TREE is where in a frame's part a pass has its tree; for a subset, where that is written.
 BLOCK, KIND, WHICH, TREE = range(4)
 PASS_COLUMNS = 4
 NATURAL, PERMUTED, SUBSET = range(3)
+# HURRY_FROM is -1 where frames never hurry.
 # Words of `cells`: where the next tree of a subset pass goes, how many frames still ask, how many ranges the next round
 # may need room for, which of two lists is the last one and how many words of it are in use, how many rounds were taken.
 FREE, ACTIVE, ROOM, LIST, USED, ROUND = range(6)
@@ -196,6 +201,17 @@ def range_parity(cells: Words, tree: int, start: int, end: int) -> np.uint64:
         word ^= cells[place]
     word ^= cells[last] << np.uint64(63 - ((end - 1) & 63))
     return np.uint64(ones(word)) & np.uint64(1)
+
+
+@inlined_kernel
+def own_bits(cells: Words, tree: int, start: int, end: int) -> np.uint64:
+    """Return the own bits start ... end - 1 of a tree, at most 64 of them, as a word."""
+    first = tree + STRIDE * (start >> 6)
+    shift = np.uint64(start & 63)
+    word = cells[first] >> shift
+    if (end - 1) >> 6 != start >> 6:
+        word |= cells[first + STRIDE] << (np.uint64(64) - shift)
+    return word & below(end - start)
 
 
 @inlined_kernel

@@ -15,12 +15,17 @@ taking part (sub-block reuse). All blocks of a pass are asked at once. While any
 one round: the odd ranges of the earliest pass that has any, which are disjoint and mostly the smallest; and the odd
 ranges of at most 16 places in every pass, which seldom hold the error that another search is after. (Without the latter
 the efficiency at 1 % is 0.7 % worse and a frame takes 40 % more rounds; with longer ones it is worse again.) A
-corrected bit turns the parity of every known range that holds it. Three things differ from that paper and are measured
+corrected bit turns the parity of every known range that holds it. Four things differ from that paper and are measured
 in benchmarks/quality:
 
+- in the sets of our own an odd range that is short is not halved again and again: its parities that tell in binary
+  where an error is, if there is but one, are asked in one round (`qkdpost._kernels.cascade.locating`). A wrong place
+  is corrected like a right one, and is then an error that other passes find; where another pass knows the bit by
+  itself, it is not, and the range is searched on;
 - a pass of half-frame blocks is a random subset, searched in the frame's own order;
-- a frame that has taken long hurries: from a round on that its parameters name, odd ranges are cut in 4, 8, 16 or 32
-  parts at once and not in two, at first where that makes 4 parts in all, later 8, 16 and 32;
+- a frame that has taken long hurries: from a round on that its parameters name, longer ranges are searched at once,
+  then odd ranges are cut in 4, 8, 16 or 32 parts and not in two, at first where that makes 4 parts in all, later 8, 16
+  and 32;
 - the parities of consecutive passes of this kind are asked in one round, since each is asked in any case.
 
 Frames do not wait for each other: a block takes the rounds of its slowest frame. One that is told of an error where
@@ -58,7 +63,7 @@ class CascadeOutcome:
 
     Attributes:
         bits: the corrector's corrected bits, or the reference's as they were; secret.
-        corrected_bits: errors found in all frames.
+        corrected_bits: errors found in all frames: bits that were corrected, and not back.
         parities: parities disclosed by the reference, and as many by the corrector. The leakage is no more than that,
             nor in any frame more than its bits (`qkdpost.reconciliation.correction`).
         rounds: how often parities were asked, each time of all frames that were still searched.

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from qkdpost._kernels.bits.permutation import invert
 from qkdpost._kernels.cascade import trees as parity
 from qkdpost._kernels.cascade.frames import load_frames, permute_frames, store_frames
+from qkdpost._kernels.cascade.locating import MOST_DIGITS
 from qkdpost._kernels.cascade.round import take_rounds
 from qkdpost.bits import Bits, Words, adopt_words, concatenate
-from qkdpost.reconciliation.cascade.parameters import NEVER, CascadeParameters
+from qkdpost.reconciliation.cascade.parameters import CascadeParameters
 from qkdpost.shared_random import permutation, random_words
 from qkdpost.threads import each, threads_for_good
 
@@ -28,6 +29,8 @@ _BITS_IN_WORK = 1 << 24
 # Parities asked in a round from which threads share it: some hundred microseconds of work, for each of which another
 # thread begins and ends some seventy microseconds late.
 _PARITIES_WORTH_THREADS = 1 << 13
+# Room for the parities of the second of two rounds that a turn takes; if they may be more, the turn takes one.
+_WORDS_OF_A_TURN = 1 << 12
 # Frames that are worth a batch of their own: their steps are taken side by side.
 _FRAMES_WORTH_A_THREAD = 8
 
@@ -44,7 +47,7 @@ class Shared:
     def __init__(self, parameters: CascadeParameters, length: int, seed: bytes) -> None:
         self.length = length
         self.row_words = (length + 63) // 64
-        self.hurry_from = NEVER if parameters.hurry_from is None else parameters.hurry_from
+        self.hurry_from = -1 if parameters.hurry_from is None else parameters.hurry_from
         self.hurry_doubles = parameters.hurry_doubles
         self.passes: list[tuple[int, int, int]] = []
         counts = [0, 0, 0]
@@ -76,7 +79,7 @@ class FrameBatch:
         self._orders = shared.orders
         self._plan, self._cells = _lay_out(shared, len(span), correcting)
         self.room = int(self._cells[parity.ROOM])
-        """No less than the parities that the next round may ask, and the ranges that it may list."""
+        """No less than the ranges that the next round may list; it asks `MOST_DIGITS` parities of each at most."""
         self._capacity = 2 * self.room
         """The ranges that each list has room for; what is never touched takes no memory."""
         self._ranges = np.empty(4 * self._capacity, dtype=np.uint64)
@@ -110,10 +113,10 @@ class FrameBatch:
         """Take the frames through a round, or two, as `Block.take_turn`."""
         if self._capacity < self.room:
             self._make_room()
-        words = (self.room + 63) // 64
+        words = (MOST_DIGITS * self.room + 63) // 64
         if self._told.size < max(words, own.words.size):
             self._told = np.empty(max(words, own.words.size), np.uint64)
-        parities = np.empty(words + (self._capacity + 63) // 64, np.uint64)
+        parities = np.empty(words + _WORDS_OF_A_TURN, np.uint64)
         said = own.words, len(own), heard.words, len(heard), read, self._told
         asked, following = take_rounds(self._cells, self._plan, self._orders, self._ranges, *said, parities)
         self.asked, self.room = asked if following < 0 else following, self._cells.item(parity.ROOM)
@@ -146,7 +149,8 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     seen_at = active_at + frames
     trees_at = seen_at + shared.row_words
     records_at = (1 + shared.permuted) * tree_words
-    frame_words = records_at + shared.subsets
+    flipped_at = records_at + shared.subsets
+    frame_words = flipped_at + shared.row_words
     plan = np.zeros(parity.PASSES_AT, dtype=np.int64)
     plan[parity.LENGTH] = shared.length
     plan[parity.CORRECTING] = correcting
@@ -157,6 +161,7 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     plan[parity.SEEN_AT] = seen_at
     plan[parity.TREES_AT] = trees_at
     plan[parity.FRAME_WORDS] = frame_words
+    plan[parity.FLIPPED_AT] = flipped_at
     plan[parity.HURRY_FROM] = shared.hurry_from
     plan[parity.HURRY_DOUBLES] = shared.hurry_doubles
     trees = {parity.NATURAL: (0, 0), parity.PERMUTED: (tree_words, tree_words), parity.SUBSET: (records_at, 1)}

@@ -2,16 +2,20 @@
 
 Both hosts derive the same integers: the error rate comes as whole parts per million and no float takes part.
 Sets after Martinez-Mateo, Pacher, Peev, Ciurana and Martin, "Demystifying the information reconciliation protocol
-Cascade", Quantum Inf. Comput. 15, 453 (2015), arXiv 1407.3257, Tables 1 and 3; and three of our own, for long frames.
+Cascade", Quantum Inf. Comput. 15, 453 (2015), arXiv 1407.3257, Tables 1 and 3; and two of our own, for long frames.
 
 How many rounds a frame takes is given by the second pass. Its blocks are even or odd; an odd one shows one error, which
 turns a block of the first pass, which shows another, and so on: a walk, each step of which takes the rounds of two
 searches. With blocks of a few errors many short walks go on at once; with blocks of a dozen errors there are few, and
 they are long. Long frames want small blocks: what is left over after two passes does not grow with the frame, and
 later passes, of one parity each, find it, but for a share that each of them halves: of frames of 10,000 bits at 3 %
-about one in 10,000 keeps an error. So from 2 % on frames of 2^16 with the set "balanced" take two fifths to two
-thirds of the rounds that frames of 2^14 with "near-optimal" take, at the same efficiency (at 1 % three quarters);
-"few-rounds" a sixth or less (at 1 % three tenths), for 1 to 3 % more; "fewest-rounds" 60 to 95, for 2 to 6 % more.
+about one in 10,000 keeps an error.
+
+In our own sets a search ends sooner: in a range that is short for the error rate an error is mostly alone, and the
+parities of a Hamming code tell its place at once (`qkdpost._kernels.cascade.locating`), as many of them as halving the
+range would ask one after another. In an eighth of a block of the first pass this costs nothing; the more errors are
+found, the longer ranges may be. "balanced" takes half of the rounds so that it took by halving alone, for 0.1 to 0.3 %
+more disclosed; "few-rounds" 40 to 65.
 
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
 few parities, and a search takes a round for every two to five halvings. So late frames hurry
@@ -55,11 +59,14 @@ class CascadeParameters:
         name: what the set is called; one of `PARAMETER_SETS`, or a name of your own.
         frame_bits: the length of the frames that the sizes are meant for, 1 to 2^20.
         block_bits: block size of each pass, in bits; 1 to 63 passes, each size at least 1.
-        hurry_from: the round, counted from 0, from which a frame that still searches hurries: it may cut the ranges
-            that it searches into 4 parts in all at once, later 8, 16 and 32, each into the same power of two of them,
-            and halves them where that gives less than 4 each. So the slowest frames take fewer rounds, and disclose
-            more in them. None: ranges are always halved.
-        hurry_doubles: after how many rounds a frame that hurries may make twice as many parts, 1 to 2^40.
+        hurry_from: the round, counted from 0, from which a frame that still searches hurries. Before, it asks at once
+            where the error is in ranges of up to an eighth of a block of the first pass; from then on of up to half of
+            one, after `hurry_doubles` rounds of a whole one, and twice that many later of two, but of no more than 64
+            places. From then on it may cut the ranges that it searches into 4 parts in all at once, later 8, 16 and 32,
+            each into the same power of two of them, and halves them where that gives less than 4 each. So the slowest
+            frames take fewer rounds, and disclose more in them. None: ranges are always halved.
+        hurry_doubles: after how many rounds a frame that hurries may search ranges twice as long at once, then make
+            twice as many parts; 1 to 2^40.
     """
 
     name: str
@@ -118,20 +125,12 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int, *, uncertainty_per
     sizes = PARAMETER_SETS[name](max(qber_ppm, 10), frame_bits)
     clamped = tuple(min(size, frame_bits) for size in sizes)
     own = CascadeParameters(name=name, frame_bits=frame_bits, block_bits=clamped)
-    late, doubles = _lateness(name, max(qber_ppm, 10), clamped)
-    if late is None:
+    hurry = _HURRY.get(name)
+    if hurry is None:
         return own
+    first, doubles = hurry(max(qber_ppm, 10), clamped)
     unknown = 1_000 + 2 * max(0, uncertainty - _KNOWN_WELL_PERMILLE)
-    return replace(own, hurry_from=late * unknown**2 // _MILLION, hurry_doubles=doubles)
-
-
-def _lateness(name: str, qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int | None, int]:
-    """Return from which round on frames of a set hurry, and after how many they may make twice as many parts."""
-    if name == "balanced":
-        return _late_for_balanced(qber_ppm, sizes), 20
-    return {"few-rounds": (_LATE_FOR_FEW_ROUNDS, 10), "fewest-rounds": (_LATE_FOR_FEWEST_ROUNDS, 8)}.get(
-        name, (None, 10)
-    )
+    return replace(own, hurry_from=first * unknown**2 // _MILLION, hurry_doubles=doubles)
 
 
 def _frame_bits(frame_bits: int) -> int:
@@ -228,41 +227,22 @@ _BALANCED = (
     (88_000, 8, 64),
     (177_000, 4, 64),
 )
-# ... and the most efficient pair that takes about 200 rounds, a hundred for most frames; that the slowest hurry from
-# round 65 on leaves 95 to 115 (170 at 11 %) for 0 to 0.7 % more disclosed.
-_LATE_FOR_FEW_ROUNDS = 65
+# ... and the most efficient pair that takes about 60 rounds at most.
 _FEW_ROUNDS = (
-    (2_600, 256, 512),
-    (3_600, 128, 512),
-    (5_400, 128, 256),
-    (7_500, 64, 256),
-    (11_000, 64, 128),
-    (18_000, 32, 128),
-    (22_500, 32, 64),
-    (37_000, 16, 64),
-    (47_500, 16, 32),
-    (72_000, 8, 32),
-    (120_000, 4, 32),
-)
-
-# The most efficient pair that takes some 80 rounds at most, by measurement; most frames are done by round 35.
-_LATE_FOR_FEWEST_ROUNDS = 35
-_FEWEST_ROUNDS = (
     (1_300, 512, 512),
-    (1_900, 256, 512),
-    (2_600, 256, 256),
+    (1_800, 256, 512),
+    (3_300, 128, 512),
     (4_500, 128, 256),
-    (6_000, 128, 128),
-    (8_700, 64, 128),
-    (13_500, 64, 64),
-    (18_000, 32, 64),
-    (27_500, 32, 32),
-    (40_500, 16, 32),
-    (54_000, 32, 16),
-    (64_000, 8, 32),
-    (75_000, 16, 16),
-    (105_000, 8, 16),
-    (135_000, 4, 16),
+    (6_800, 64, 256),
+    (10_500, 64, 128),
+    (16_000, 64, 64),
+    (24_000, 32, 64),
+    (36_000, 16, 64),
+    (42_000, 32, 32),
+    (49_000, 16, 32),
+    (72_000, 8, 32),
+    (94_000, 8, 16),
+    (160_000, 4, 16),
 )
 
 
@@ -271,14 +251,19 @@ def _by_rows(rows: Rows, qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
     return (*_from_row(rows, qber_ppm), *_halves(frame_bits, frame_bits.bit_length() + 1))
 
 
-def _late_for_balanced(qber_ppm: int, sizes: tuple[int, ...]) -> int:
-    """Return the round from which few frames of the set "balanced" still search.
+def _hurry_when_few_search(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Return the round from which a frame of the set "balanced" hurries, and after how many more it does so twice.
 
-    By measurement, the slowest of 64 frames takes about 110 rounds times the errors expected in a block of the first
-    pass times those in one of the second, from 0.3 to 11 %. About the slowest tenth hurries: a block then takes a tenth
-    fewer rounds, and no block as many as some did, for less than 0.1 % more disclosed.
+    How long its walks are grows with the errors expected in a block of the first pass times those in one of the second.
+    By measurement, from 0.1 to 11 %, a block then takes half of the rounds, for 0.1 to 0.3 % more disclosed.
     """
-    return max(200, 110 * sizes[0] * sizes[1] * qber_ppm**2 // _MILLION**2 - 125)
+    first = max(60, 30 * sizes[0] * sizes[1] * qber_ppm**2 // _MILLION**2 - 50)
+    return first, first // 4 + 5
+
+
+def _hurry_soon(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Return the same of the set "few-rounds": as soon as the blocks of both passes are searched."""
+    return 14, 4
 
 
 def _from_row(rows: Rows, qber_ppm: int) -> tuple[int, int]:
@@ -306,6 +291,10 @@ PARAMETER_SETS: dict[str, Callable[[int, int], tuple[int, ...]]] = {
     "near-optimal": _near_optimal,
     "balanced": partial(_by_rows, _BALANCED),
     "few-rounds": partial(_by_rows, _FEW_ROUNDS),
-    "fewest-rounds": partial(_by_rows, _FEWEST_ROUNDS),
 }
 """The named sets: each gives the block sizes for an error rate in parts per million and a frame length."""
+
+_HURRY: dict[str, Callable[[int, tuple[int, ...]], tuple[int, int]]] = {
+    "balanced": _hurry_when_few_search,
+    "few-rounds": _hurry_soon,
+}
