@@ -42,7 +42,7 @@ def test_known_answers() -> None:
     assert hashed(b"\0") != hashed(b"\0\0") != hashed()
 
 
-@pytest.mark.parametrize("size", [1, 50, 4096, 32767, 32768, 32769, 100_000])
+@pytest.mark.parametrize("size", [1, 50, 4096, 32767, 32768, 32769, 32801, 100_000])
 def test_pieces_equal_the_whole(size: int) -> None:
     data = np.random.default_rng(size).bytes(200_000)
     pieces = [data[start : start + size] for start in range(0, len(data), size)] if size > 1 else [data[:5], data[5:]]
@@ -50,6 +50,13 @@ def test_pieces_equal_the_whole(size: int) -> None:
     assert hashed(bytearray(data)) == hashed(memoryview(data)) == hashed(data)
     if size == 32769:
         assert int.from_bytes(hashed(data), "little") == slow_hash(data, KEY[:16])
+
+
+def test_short_and_long_pieces_by_turns_equal_the_whole() -> None:
+    rng = np.random.default_rng(9)
+    sizes = rng.choice([0, 1, 30, 63, 64, 200, 32_740, 32_768, 70_001], 60)
+    pieces = [rng.bytes(int(size)) for size in sizes]
+    assert hashed(*pieces) == hashed(b"".join(pieces))
 
 
 def test_digest_does_not_disturb_the_state() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qkdpost._kernels.gf2.polynomial_hash import TABLE_WORDS, absorb, power_table
+from qkdpost._kernels.gf2.polynomial_hash import TABLE_WORDS, VECTOR_OCTETS, absorb, absorb_octets, power_table
 from qkdpost.checks import described, flag
 from qkdpost.errors import AuthenticationError, InputError
 from qkdpost.single_use import SingleUse
@@ -67,13 +67,19 @@ class PolynomialHasher(SingleUse):
             self._absorb()
 
     def _absorb(self) -> None:
-        """Hash what waits, but for the rest that fills no buffer."""
-        whole = self._waiting_bytes // BUFFER_BYTES * BUFFER_BYTES
-        waiting = bytearray().join(self._pieces)
-        absorb(self._state, self._table, np.frombuffer(waiting, dtype="<u8", count=whole // 8), whole // BLOCK_BYTES)
-        self._pieces = [bytes(memoryview(waiting)[whole:])]
-        self._absorbed_bytes += whole
-        self._waiting_bytes -= whole
+        """Hash what waits, but for a rest that makes no vector: the last piece, which may be long, where it lies."""
+        head, last = b"".join(self._pieces[:-1]), self._pieces[-1]
+        missing = -len(head) % VECTOR_OCTETS
+        rest = self._absorb_vectors(head + last[:missing], 0) + self._absorb_vectors(last, missing)
+        self._absorbed_bytes += self._waiting_bytes - len(rest)
+        self._pieces, self._waiting_bytes = [rest], len(rest)
+
+    def _absorb_vectors(self, data: bytes, start: int) -> bytes:
+        """Hash the whole vectors of `data` from `start` on; return what follows them."""
+        vectors = max(0, len(data) - start) // VECTOR_OCTETS
+        if vectors:
+            absorb_octets(self._state, self._table, np.frombuffer(data, np.uint8, -1, start), vectors)
+        return data[start + VECTOR_OCTETS * vectors :]
 
     def digest(self) -> bytes:
         """Return the hash of the stream so far, 16 bytes, little-endian; more may follow. Secret without a pad."""

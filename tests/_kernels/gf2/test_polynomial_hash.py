@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qkdpost._kernels.gf2.polynomial_hash import GROUP, TABLE_WORDS, absorb, power_table
+from qkdpost._kernels.gf2.polynomial_hash import GROUP, TABLE_WORDS, VECTOR_OCTETS, absorb, absorb_octets, power_table
 from reference.polynomials import integer_of, polynomial_hash, words_of
 
 KEY = 0x0123456789ABCDEF_FEDCBA9876543210
@@ -29,3 +29,15 @@ def test_pieces_equal_the_whole() -> None:
     for start, blocks in ((0, 1), (1, 37), (38, 100), (138, 62)):
         absorb(pieces, table, words[2 * start :].copy(), blocks)
     assert (whole == pieces).all()
+
+
+@pytest.mark.parametrize("vectors", [0, 1, 2, GROUP, GROUP + 1, 3 * GROUP + 2])
+@pytest.mark.parametrize("start", [0, 1, 7, 8, 63])
+def test_octets_equal_words_wherever_they_lie(vectors: int, start: int) -> None:
+    data = np.random.default_rng(vectors).bytes(start + VECTOR_OCTETS * vectors)
+    table = np.zeros(TABLE_WORDS, dtype=np.uint64)
+    power_table(words_of(KEY, 2), table)
+    of_words, of_octets = words_of(KEY, 2), words_of(KEY, 2)
+    absorb(of_words, table, np.frombuffer(bytearray(data[start:] + bytes(8)), dtype=np.uint64), 4 * vectors)
+    absorb_octets(of_octets, table, np.frombuffer(data + bytes(1), np.uint8, -1, start), vectors)
+    assert (of_words == of_octets).all()

@@ -5,7 +5,7 @@ of degree below 128 whose coefficient of x^k is bit k. Inside compiled kernels i
 bits, two of 256 or four of 128, as the processor has them. Where nothing is compiled it is a numpy array, and the
 functions here run as they are written; they say what the generated code does.
 
-Positions count words, not lanes. Nothing checks them: a kernel must stay inside its arrays.
+Positions count words (or octets), not lanes. Nothing checks them: a kernel must stay inside its arrays.
 """
 
 from __future__ import annotations
@@ -52,14 +52,15 @@ __all__ = [
 ]
 
 Words: TypeAlias = NDArray[np.uint64]
+Octets: TypeAlias = NDArray[np.uint8]
 Lanes: TypeAlias = Any
 """Eight words: a vector register in compiled code, a numpy array otherwise."""
 
 
 @intrinsic(code.load)
-def load(words: Words, position: int) -> Lanes:
-    """Return words[position : position + 8]."""
-    return words[position : position + 8].copy()
+def load(words: Words | Octets, position: int) -> Lanes:
+    """Return words[position : position + 8]; of octets, the words in as many that lie from `position` on."""
+    return words[position : position + 64 // words.itemsize].copy().view(np.uint64)
 
 
 @intrinsic(code.store)

@@ -133,12 +133,12 @@ def _pointer(context: Any, builder: Any, array_type: Any, arguments: Any, words:
 
 
 def load(typing_context: Any, words: Any, position: Any) -> Any:
-    """Emit an unaligned load of eight words."""
+    """Emit a load of eight words that is aligned as the array's entries are."""
     from numba.core import types  # noqa: PLC0415
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = _pointer(context, builder, signature.args[0], arguments, WORDS)
-        return builder.load(address, align=8)
+        return builder.load(address, align=signature.args[0].dtype.bitwidth // 8)
 
     return _lanes_type()(words, types.intp), emit
 

@@ -25,14 +25,17 @@ from qkdpost._kernels.gf2.clmul_lanes import (
 from qkdpost._kernels.gf2.field import multiply, reduced_sum
 from qkdpost._kernels.jit.decorators import kernel
 
-__all__ = ["TABLE_WORDS", "absorb", "frame_tags", "multiply_elements", "power_table"]
+__all__ = ["TABLE_WORDS", "VECTOR_OCTETS", "absorb", "absorb_octets", "frame_tags", "multiply_elements", "power_table"]
 
 Words: TypeAlias = NDArray[np.uint64]
+Octets: TypeAlias = NDArray[np.uint8]
 
 GROUP = 8
 """Vectors of four blocks between two reductions."""
 TABLE_WORDS = 8 + 2 * GROUP
 """Words of a table of powers: r^4, r^3, r^2, r, then r^4, r^8 ... r^(4 GROUP)."""
+VECTOR_OCTETS = 64
+"""Octets of a vector: four blocks, one for each lane."""
 
 
 @kernel
@@ -60,13 +63,8 @@ def absorb(state: Words, table: Words, words: Words, blocks: int) -> None:
     """Replace the hash in the two words of `state` by what it is after `blocks` blocks of `words`."""
     done = 0
     if blocks >= 4:
-        buffer = np.zeros(8, np.uint64)
-        buffer[0] = state[0]
-        buffer[1] = state[1]
-        vectors = blocks >> 2
-        total = _sum_vectors(xor(load(buffer, 0), load(words, 0)), table, words, vectors)
-        _fold(multiply(total, load(table, 0)), buffer, state)
-        done = 4 * vectors
+        _absorb_vectors(state, table, words, blocks >> 2)
+        done = blocks & ~3
     root = broadcast_lane(table, 6)
     for block in range(done, blocks):
         low = state[0] ^ words[2 * block]
@@ -75,29 +73,48 @@ def absorb(state: Words, table: Words, words: Words, blocks: int) -> None:
 
 
 @kernel
-def _sum_vectors(total: Lanes, table: Words, words: Words, vectors: int) -> Lanes:
+def absorb_octets(state: Words, table: Words, octets: Octets, vectors: int) -> None:
+    """As `absorb`, of the blocks in the first `vectors` times VECTOR_OCTETS of `octets`, wherever these lie."""
+    if vectors > 0:
+        _absorb_vectors(state, table, octets, vectors)
+
+
+@kernel
+def _absorb_vectors(state: Words, table: Words, words: Words | Octets, vectors: int) -> None:
+    """Replace the hash in `state` by what it is after some vectors, one at least."""
+    buffer = np.zeros(8, np.uint64)
+    buffer[0] = state[0]
+    buffer[1] = state[1]
+    total = _sum_vectors(xor(load(buffer, 0), load(words, 0)), table, words, vectors)
+    _fold(multiply(total, load(table, 0)), buffer, state)
+
+
+@kernel
+def _sum_vectors(total: Lanes, table: Words, words: Words | Octets, vectors: int) -> Lanes:
     """Return total <- total r^4 + vector for vectors 1 ... of `words`, `total` having taken in vector 0."""
+    width = VECTOR_OCTETS // words.itemsize
     vector = 1
     while vector + GROUP <= vectors:
-        total = xor(_multiply_group(total, table, words, 8 * vector), load(words, 8 * (vector + GROUP - 1)))
+        last = load(words, width * (vector + GROUP - 1))
+        total = xor(_multiply_group(total, table, words, width * vector, width), last)
         vector += GROUP
     fourth = broadcast_lane(table, 8)
     while vector < vectors:
-        total = xor(multiply(total, fourth), load(words, 8 * vector))
+        total = xor(multiply(total, fourth), load(words, width * vector))
         vector += 1
     return total
 
 
 @kernel
-def _multiply_group(total: Lanes, table: Words, words: Words, position: int) -> Lanes:
-    """Return total r^(4 GROUP) + the first GROUP - 1 vectors from `position` times the powers below."""
+def _multiply_group(total: Lanes, table: Words, words: Words | Octets, position: int, width: int) -> Lanes:
+    """Return total r^(4 GROUP) + the first GROUP - 1 vectors of `width` from `position` times the powers below."""
     power = broadcast_lane(table, 6 + 2 * GROUP)
     low = multiply_low(total, power)
     high = multiply_high(total, power)
     middle = multiply_low(xor(total, swap_words(total)), xor(power, swap_words(power)))
     for index in range(GROUP - 1):
         power = broadcast_lane(table, 4 + 2 * (GROUP - index))
-        value = load(words, position + 8 * index)
+        value = load(words, position + width * index)
         low = xor(low, multiply_low(value, power))
         high = xor(high, multiply_high(value, power))
         middle = xor(middle, multiply_low(xor(value, swap_words(value)), xor(power, swap_words(power))))
