@@ -216,5 +216,6 @@ def warm() -> None:
     words = np.zeros(2, dtype=np.uint64)
     power_table(key, table)
     absorb(key, table, words, 1)
+    absorb_octets(key, table, np.frombuffer(bytes(VECTOR_OCTETS), dtype=np.uint8), 1)
     words.flags.writeable = False
     frame_tags(words, 1, 1, table, key, 1, np.zeros(4, dtype=np.uint64), np.zeros(1, dtype=np.uint64))
