@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -123,6 +124,31 @@ def test_a_peer_that_lies_cannot_fill_the_lists(
             assert not first
             return
         told = Bits.from_array((rng.random(end) < lies).astype(np.uint8))
+
+
+def rounds_told(batch: frames.FrameBatch, differs: Iterable[bool]) -> Iterator[tuple[int, int, int]]:
+    """Let all parities of a round differ from the peer's, or none; yield of each round what is asked, and the room.
+
+    Yields:
+        The parities asked, the words that the list of odd ranges may come to take, and the room that was told.
+    """
+    said = Bits.zeros(0)
+    for every in differs:
+        room = batch.room
+        said = batch.ask(said, Bits.from_array(np.full(len(said), every)) ^ said, 0)
+        active = batch._cells[batch._plan[trees.ACTIVE_AT] :][: batch._cells[trees.ACTIVE]].astype(np.int64)
+        yield len(said), int(batch.column(trees.SPACE)[active].sum()), room
+
+
+def test_a_contradiction_asks_for_no_more_than_there_is_room_for() -> None:
+    """The short last block of the second pass names a bit that the first knows; all other blocks are odd and long."""
+    length = 21 * 512 + 16
+    parameters = CascadeParameters(name="x", frame_bits=length, block_bits=(1, 512), hurry_from=0, hurry_doubles=1)
+    own = Bits.zeros(length)
+    batch = frames.FrameBatch(frames.Shared(parameters, length, SEED), own, range(1), 0, correcting=True)
+    rounds = list(rounds_told(batch, [False] * 2 + [True] * 5))
+    assert [asked for asked, _, _ in rounds] == [length, 21, 22, 22, 22, 22, 0]
+    assert all(asked <= MOST_DIGITS * room for asked, _, room in rounds)
 
 
 @pytest.mark.parametrize("name", ["balanced", "few-rounds", "original"])

@@ -166,10 +166,11 @@ def ask_ranges(
             written = ask_half(cells, plan, trees, index, start, end, parities, written)
         else:
             written = ask_parts(cells, plan, trees, index, start, end, parts, parities, written)
+        # `parts_for` counted the ranges of this pass, whether or not there is something to ask of the first.
+        earliest = index if earliest < 0 else earliest
         if written == before:
             at_odds = True
             continue
-        earliest = index if earliest < 0 else earliest
         ranges[target] = word | ASKED_RANGE
         target += 1
     return target, written, parts, at_odds
