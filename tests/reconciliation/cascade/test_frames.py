@@ -151,6 +151,16 @@ def test_a_contradiction_asks_for_no_more_than_there_is_room_for() -> None:
     assert all(asked <= MOST_DIGITS * room for asked, _, room in rounds)
 
 
+def test_located_errors_have_room_where_other_ranges_are_cut_in_many_parts() -> None:
+    """Eight errors are located while there are to be 32 parts at most: 48 parities leave no more than eight ranges."""
+    parameters = CascadeParameters(name="x", frame_bits=8192, block_bits=(1024,), hurry_from=0, hurry_doubles=1)
+    own = Bits.zeros(8192)
+    batch = frames.FrameBatch(frames.Shared(parameters, 8192, SEED), own, range(1), 0, correcting=True)
+    rounds = list(rounds_told(batch, [True] * 6))
+    assert rounds[5][0] == 48
+    assert all(space <= room for _, space, room in rounds)
+
+
 @pytest.mark.parametrize("name", ["balanced", "few-rounds", "original"])
 @pytest.mark.parametrize(("lies", "consistent"), [(0.1, False), (1.0, False), (0.5, True), (1.0, True)])
 def test_a_peer_that_lies_holds_little_memory(name: str, lies: float, consistent: bool) -> None:

@@ -120,8 +120,8 @@ def ask(
     cells[columns + SPACE] = np.uint64(end - target)
     if written > before:
         cells[columns + ASKED] = np.uint64(parts)
-        # A range leaves one odd half, or of many parts perhaps all.
-        cells[columns + SPACE] += np.uint64(written - before if parts > 2 else 0)
+        # A range leaves one odd half, or of many parts perhaps all, which are no more than `most` of all ranges.
+        cells[columns + SPACE] += np.uint64(most if parts > 2 else 0)
     elif signed(cells[columns + STARTED]) < plan[PASSES]:
         written = ask_blocks(cells, plan, columns, trees, parities, written)
     else:
