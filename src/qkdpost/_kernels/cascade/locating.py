@@ -2,7 +2,7 @@
 
 To halve a range of n places takes log2(n) rounds and as many parities. The same number of parities, asked in one round,
 tell the place of the error if there is one: first that of the left half, then, for each binary digit of a place within
-a half, that of all places of either half with this digit. Of three errors or more they tell the wrong place, or one
+a half, that of all places of either half with this digit. Of three errors or more they mostly tell a wrong place, or one
 behind the end; but the halves are then ranges of known parity in any case, so that a wrong correction is an error like
 others, which other passes show, and every search comes to its end.
 """

@@ -224,7 +224,7 @@ class Block:
 
     @property
     def output(self) -> Bits:
-        """The own bits at the end; a lying peer alone changes what fills the last frame."""
+        """The own bits at the end, without what fills the last frame, where a wrong place or a lying peer may flip bits."""
         return Bits(self._corrected, len(self._bits))[: self._length]
 
     def ask(self, own: Bits, answer: Bits) -> Bits:
