@@ -17,6 +17,7 @@ from qkdpost.keys import KeyPool
 from qkdpost.protocols import PROTOCOLS
 from qkdpost.records import TimeTags
 from qkdpost.security import DetectorMismatch
+from qkdpost.session.blocks.table import BlockTable
 from qkdpost.session.codec import decode, encode
 from qkdpost.session.connection import PACKET_BYTES, Connection
 from qkdpost.session.events import ConnectionClosed, HandshakeCompleted, KeyReady, StageCompleted
@@ -183,6 +184,22 @@ def test_a_short_round_overtakes_long_messages_of_other_blocks_alone(monkeypatch
     while session.data_to_send():
         pass
     assert handled == [(2, 0), (3, 0), (1, 0), (1, 1), (2, 1), (2, 2)]
+
+
+def test_who_has_said_enough_looks_for_more_work_only_if_some_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = Pair(small_link())
+    session, connection = pair.sessions["bob"], pair.sessions["bob"]._connection
+    session.data_to_send()
+    monkeypatch.setattr(Connection, "_handle", lambda self, message, frame: self.line.outgoing.append(frame))
+    monkeypatch.setattr(connection, "state", ConnectionState.OPEN)
+    long = encode(CorrectionRound(block=0, round=0, bits=None, data=bytes(PACKET_BYTES)))
+    for data, nothing_left in ((long, True), (long + long, False), (long + long[:9], False), (long[9:], True)):
+        session.receive_data(data)
+        assert connection.settled is nothing_left
+        assert set(iter(session.data_to_send, b"")) == {long}
+    monkeypatch.setattr(BlockTable, "next_run", lambda self: (0, 1))  # a record is in
+    session.receive_data(long)
+    assert not connection.settled
 
 
 def test_records_gather_into_one_block() -> None:

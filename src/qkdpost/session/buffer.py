@@ -18,6 +18,11 @@ class ReceiveBuffer:
         self._data: bytes | bytearray = b""
         self._start = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was received has been given back."""
+        return self._start == len(self._data)
+
     def append(self, data: bytes | bytearray | memoryview) -> None:
         """Add received bytes."""
         start, self._start = self._start, 0

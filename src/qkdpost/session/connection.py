@@ -143,6 +143,7 @@ class Connection(SingleUse):
                 self._open_or_close()
             # What is ready does not wait for long work, which long messages bring.
             if outgoing.size and outgoing.size + max(len(frame), self._next_bytes()) > PACKET_BYTES:
+                self.settled = self._nothing_is_left()
                 return
 
     def _next_heard(self) -> Heard | None:
@@ -164,6 +165,11 @@ class Connection(SingleUse):
     def _next_bytes(self) -> int:
         held = self._quick or self._ahead
         return len(held[0][1]) if held else self._buffer.next_bytes
+
+    def _nothing_is_left(self) -> bool:
+        """Whether all that was received is heard, no block can go on, and there are no records for another."""
+        heard = self._buffer.is_empty and not self._ahead and not self._quick
+        return heard and self.blocks.waits_for_peer and not (self._opens and self.blocks.next_run())
 
     def _look_ahead(self) -> None:
         """Take up what was received: what is short and quickly answered apart, unless more of its block is held."""
