@@ -224,7 +224,7 @@ class Block:
 
     @property
     def output(self) -> Bits:
-        """The own bits at the end, without what fills the last frame, where a wrong place or a lying peer may flip bits."""
+        """The own bits at the end, but not what fills the last frame: a wrong place, or a lying peer, may flip that."""
         return Bits(self._corrected, len(self._bits))[: self._length]
 
     def ask(self, own: Bits, answer: Bits) -> Bits:
