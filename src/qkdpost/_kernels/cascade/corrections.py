@@ -29,6 +29,7 @@ from qkdpost._kernels.cascade.trees import (
     get_bit,
     mask_of,
     members,
+    places_of,
     range_end,
     range_start,
     row_of,
@@ -50,12 +51,6 @@ def position_of(cells: Words, plan: Integers, orders: Orders, single: np.uint64)
     if kind == SUBSET:
         return start + trailing_zeros(members(cells, mask_of(plan, index), start, end_of(single)))
     return start
-
-
-@inlined_kernel
-def places_of(plan: Integers, position: int) -> int:
-    """Return where `orders` has the places of a position under every permutation."""
-    return plan[PERMUTED_PASSES] * (plan[LENGTH] + position)
 
 
 @inlined_kernel

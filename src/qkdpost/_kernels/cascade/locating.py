@@ -2,9 +2,9 @@
 
 To halve a range of n places takes log2(n) rounds and as many parities. The same number of parities, asked in one round,
 tell the place of the error if there is one: first that of the left half, then, for each binary digit of a place within
-a half, that of all places of either half with this digit. Of three errors or more they mostly tell a wrong place, or one
-behind the end; but the halves are then ranges of known parity in any case, so that a wrong correction is an error like
-others, which other passes show, and every search comes to its end.
+a half, that of all places of either half with this digit. Of three errors or more they mostly tell a wrong place, or
+one behind the end; but the halves are then ranges of known parity in any case, so that a wrong correction is an error
+like others, which other passes show, and every search comes to its end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from qkdpost._kernels.cascade.trees import (
     KIND,
     LENGTH,
     PERMUTED,
-    PERMUTED_PASSES,
     SPLIT,
     STARTED,
     STRIDE,
@@ -36,6 +35,7 @@ from qkdpost._kernels.cascade.trees import (
     mask_of,
     members,
     own_bits,
+    places_of,
     put_bit,
     range_end,
     range_start,
@@ -162,7 +162,7 @@ def is_known(cells: Words, plan: Integers, orders: Orders, trees: int, index: in
     if plan[row_of(index) + KIND] != SUBSET:
         place = position
         if plan[row_of(index) + KIND] == PERMUTED:
-            place = signed(orders[plan[PERMUTED_PASSES] * (length + position) + plan[row_of(index) + WHICH]])
+            place = signed(orders[places_of(plan, position) + plan[row_of(index) + WHICH]])
         return range_end(cells, tree, place, length) - range_start(cells, tree, place) == 1
     if get_bit(cells, 64 * mask_of(plan, index) + position) == np.uint64(0):
         return False

@@ -95,6 +95,7 @@ __all__ = [
     "masked_parity",
     "members",
     "own_bits",
+    "places_of",
     "put_bit",
     "range_end",
     "range_parity",
@@ -186,6 +187,12 @@ def put_bit(output: Words, place: int, bit: np.uint64) -> None:
 def row_of(index: int) -> int:
     """Return where in the plan the columns of pass `index` start."""
     return PASSES_AT + PASS_COLUMNS * index
+
+
+@inlined_kernel
+def places_of(plan: Integers, position: int) -> int:
+    """Return where `orders` has the places of a position under every permutation."""
+    return plan[PERMUTED_PASSES] * (plan[LENGTH] + position)
 
 
 @inlined_kernel
