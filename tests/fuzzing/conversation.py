@@ -120,7 +120,7 @@ class _HostileLine(Line):
         pieces = self.alter(self.said_so_far, encode(message))
         self.said_so_far += 1
         for piece in pieces:
-            self.outgoing += piece
+            self.outgoing.append(piece)
         return pieces[0] if pieces else encode(message)
 
 
