@@ -46,21 +46,21 @@ def task(block_bits: int, qber_ppm: int, in_flight: int) -> CorrectionTask:
     ],
 )
 def test_cascade_is_taken_where_the_work_hides_its_rounds(easier: dict[str, float], harder: dict[str, float]) -> None:
-    """2^22 bits at 20 Mbit/s are 210 ms of work; 171 rounds of 10 ms among 8 blocks wait for 214 ms, 51 for 64."""
+    """2^22 bits at 20 Mbit/s are 210 ms of work; 171 rounds of 10 ms among 8 blocks wait for 214 ms, 40 for 50."""
     line = {"round_trip_ms": 20.0, "in_flight": 8}
     assert chosen(**line) == "few-rounds"  # type: ignore[arg-type]
     assert chosen(**line | easier) == "balanced"  # type: ignore[arg-type]
-    assert chosen(**line | {"in_flight": 1, "block_bits": 2**21} | harder) == "ldpc"  # type: ignore[arg-type]
+    assert chosen(**line | {"in_flight": 1, "block_bits": 2**20} | harder) == "ldpc"  # type: ignore[arg-type]
 
 
 def test_the_rule_at_its_edges() -> None:
     line = {"round_trip_ms": 20.0, "in_flight": 4, "processor_mbit_per_s": 1.0}
-    assert [cascade_rounds(name, 30_000) for name in ("balanced", "few-rounds")] == [171, 51]
+    assert [cascade_rounds(name, 30_000) for name in ("balanced", "few-rounds")] == [171, 40]
     assert [chosen(block_bits=bits, **line) for bits in (427_500, 427_499)] == ["balanced", "few-rounds"]
-    assert [chosen(block_bits=bits, **line) for bits in (63_750, 63_749)] == ["few-rounds", "ldpc"]
-    rates = {"block_bits": 130_000}
-    assert [chosen(qber_ppm=ppm, **rates, **line) for ppm in (93_999, 94_000)] == ["few-rounds", "ldpc"]
-    assert chosen(qber_ppm=94_000, block_bits=135_000, **line) == "few-rounds"
+    assert [chosen(block_bits=bits, **line) for bits in (50_000, 49_999)] == ["few-rounds", "ldpc"]
+    rates = {"block_bits": 120_000}
+    assert [chosen(qber_ppm=ppm, **rates, **line) for ppm in (83_999, 84_000)] == ["few-rounds", "ldpc"]
+    assert chosen(qber_ppm=84_000, block_bits=125_000, **line) == "few-rounds"
 
 
 def test_more_errors_take_more_rounds() -> None:

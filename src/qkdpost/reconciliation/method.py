@@ -11,7 +11,7 @@ them it is the better choice. It is taken if
 
 that is if waiting, shared by the blocks in flight, lasts no longer than the slower host's work on a block; a round
 takes half of a round trip, since nobody waits for an answer before going on. It is taken with the settings' own block
-sizes if that holds for them, else with the set "few-rounds" if it holds for that, or, up to an error rate of 9.4 %, if
+sizes if that holds for them, else with the set "few-rounds" if it holds for that, or, up to an error rate of 8.4 %, if
 waiting lasts no longer than twice the work: LDPC takes the slower host three times the work of Cascade, and discloses
 more up to there, less beyond. Else LDPC is taken, if a code corrects the error rate.
 
@@ -151,11 +151,11 @@ _ROUNDS: dict[CascadeSet, tuple[int, int]] = {
     "power-of-two": (900, 1_000),
     "near-optimal": (500, 45),
     "balanced": (100, 420),
-    "few-rounds": (50, 20_000),
+    "few-rounds": (35, 6_000),
 }
 
 
-_FEW_ROUNDS_UP_TO_PPM = 94_000
+_FEW_ROUNDS_UP_TO_PPM = 84_000
 """Beyond that LDPC with frames of 2^16 and the fast decoder discloses less."""
 
 

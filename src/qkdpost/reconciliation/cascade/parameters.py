@@ -15,7 +15,7 @@ In our own sets a search ends sooner: in a range that is short for the error rat
 parities of a Hamming code tell its place at once (`qkdpost._kernels.cascade.locating`), as many of them as halving the
 range would ask one after another. In an eighth of a block of the first pass this costs nothing; the more errors are
 found, the longer ranges may be. "balanced" takes half of the rounds so that it took by halving alone, for 0.1 to 0.3 %
-more disclosed; "few-rounds" 35 to 75.
+more disclosed; "few-rounds", with shorter blocks, 30 to 60.
 
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
 few parities, and a search takes a round for every two to five halvings. So late frames hurry
@@ -227,22 +227,23 @@ _BALANCED = (
     (88_000, 8, 64),
     (177_000, 4, 64),
 )
-# ... and the most efficient pair that takes about 60 rounds, 75 at most; the most just below 9.4 %.
+# ... and the most efficient pair that takes about 40 rounds at most; about 50 where LDPC discloses more than that, and
+# less than any pair that takes 40.
 _FEW_ROUNDS = (
     (1_300, 512, 512),
     (1_800, 256, 512),
-    (3_300, 128, 512),
-    (4_500, 128, 256),
-    (6_800, 64, 256),
-    (10_500, 64, 128),
-    (16_000, 64, 64),
-    (24_000, 32, 64),
-    (36_000, 16, 64),
-    (42_000, 32, 32),
-    (49_000, 16, 32),
-    (72_000, 8, 32),
-    (94_000, 8, 16),
-    (160_000, 4, 16),
+    (2_700, 256, 256),
+    (3_500, 128, 256),
+    (5_500, 128, 128),
+    (7_200, 64, 256),
+    (9_000, 64, 128),
+    (13_500, 64, 64),
+    (20_000, 32, 64),
+    (28_000, 32, 32),
+    (42_000, 16, 32),
+    (65_000, 8, 32),
+    (84_000, 8, 16),
+    (135_000, 4, 16),
 )
 
 
@@ -263,7 +264,7 @@ def _hurry_when_few_search(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, 
 
 def _hurry_soon(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, int]:
     """Return the same of the set "few-rounds": as soon as the blocks of both passes are searched."""
-    return 14, 4
+    return 8, 3
 
 
 def _from_row(rows: Rows, qber_ppm: int) -> tuple[int, int]:
