@@ -229,7 +229,8 @@ def cascade() -> Answers:
             missing = parameters.frame_bits - len(wrong)
             wrong += [0] * missing if 64 * missing <= parameters.frame_bits else []
             sizes, seed = parameters.for_length(len(wrong)), octets("Cascade seed", 32)
-            said = cascade_twin.cascade(wrong, sizes, seed, parameters.hurry_from, parameters.hurry_doubles)
+            late = parameters.hurry_from, parameters.hurry_doubles, parameters.early_places
+            said = cascade_twin.cascade(wrong, sizes, seed, *late)
             assert len(said.corrected) == sum(wrong)
             parities.append(said.parities)
             errors.append(len(said.corrected))

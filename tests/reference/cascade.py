@@ -173,6 +173,7 @@ def cascade(
     seed: bytes,
     hurry_from: int | None = None,
     hurry_doubles: int = 10,
+    early_places: int = 0,
 ) -> Transcript:
     """Run Cascade on one frame whose error pattern is `errors` (0 or 1 for each position)."""
     run = Run(errors, block_bits, seed)
@@ -182,10 +183,7 @@ def cascade(
         if odd is not None:
             late = -1 if hurry_from is None else run.transcript.rounds - hurry_from
             stage = -1 if late < 0 else late // hurry_doubles
-            longest = 0
-            if hurry_from is not None:
-                first = run.passes[0].longest
-                longest = min(64, first // 8 if stage < 0 else first * 2 ** min(stage, 2) // 2)
+            longest = early_places if stage < 0 else min(64, run.passes[0].longest * 2 ** min(stage, 2) // 2)
             run.search(odd, longest, 0 if stage < 2 else min(32, 4 * 2 ** (stage - 2)))
         elif len(known) < len(run.passes):
             run.begin(run.passes[len(known) :])

@@ -64,7 +64,8 @@ def test_same_transcript_as_twin(errors: NDArray[np.bool_], name: str, qber_ppm:
     kept, corrected = run_both_sides(reference, noisy, errors.size, parameters, seed)
     check_agreement(kept, corrected, reference)
     sizes = parameters.for_length(errors.size)
-    expected = twin.cascade(errors.astype(int).tolist(), sizes, seed, parameters.hurry_from, parameters.hurry_doubles)
+    late = parameters.hurry_from, parameters.hurry_doubles, parameters.early_places
+    expected = twin.cascade(errors.astype(int).tolist(), sizes, seed, *late)
     assert kept.parities == expected.parities
     assert kept.rounds == expected.rounds
     assert kept.corrected_bits == len(expected.corrected)
@@ -76,21 +77,32 @@ def test_same_transcript_as_twin(errors: NDArray[np.bool_], name: str, qber_ppm:
     errors=error_patterns(300),
     block_bits=st.lists(st.sampled_from([1, 2, 3, 7, 8, 40, 64, 100, 300]), min_size=1, max_size=8),
     hurry=st.one_of(st.none(), st.tuples(st.integers(0, 12), st.integers(1, 4))),
+    early=st.integers(0, 64),
 )
-@example(errors=np.arange(200) % 9 == 0, block_bits=[8, 300, 64, 300, 300, 1, 100], hurry=None)
-@example(errors=np.arange(200) % 9 == 0, block_bits=[8, 300, 64, 300, 300, 1, 100], hurry=(0, 1))
-@example(errors=np.arange(300) % 31 == 0, block_bits=[300, 300, 300, 300, 300], hurry=(0, 1))
-@example(errors=np.array([True, False]), block_bits=[2], hurry=(0, 1))
-def test_own_sets_as_twin(errors: NDArray[np.bool_], block_bits: list[int], hurry: tuple[int, int] | None) -> None:
+@example(errors=np.arange(200) % 9 == 0, block_bits=[8, 300, 64, 300, 300, 1, 100], hurry=None, early=0)
+@example(errors=np.arange(200) % 9 == 0, block_bits=[8, 300, 64, 300, 300, 1, 100], hurry=None, early=64)
+@example(errors=np.arange(200) % 9 == 0, block_bits=[8, 300, 64, 300, 300, 1, 100], hurry=(0, 1), early=0)
+@example(errors=np.arange(300) % 31 == 0, block_bits=[300, 300, 300, 300, 300], hurry=(0, 1), early=0)
+@example(errors=np.array([True, False]), block_bits=[2], hurry=(0, 1), early=0)
+def test_own_sets_as_twin(
+    errors: NDArray[np.bool_], block_bits: list[int], hurry: tuple[int, int] | None, early: int
+) -> None:
     """Passes of any kind in any order: permuted ones after subsets, blocks of one bit late, which need most room."""
     first, doubles = hurry or (None, 10)
     parameters = CascadeParameters(
-        name="own", frame_bits=errors.size, block_bits=tuple(block_bits), hurry_from=first, hurry_doubles=doubles
+        name="own",
+        frame_bits=errors.size,
+        block_bits=tuple(block_bits),
+        hurry_from=first,
+        hurry_doubles=doubles,
+        early_places=early,
     )
     reference, noisy = strings(np.random.default_rng(4), errors)
     kept, corrected = run_both_sides(reference, noisy, errors.size, parameters)
     check_agreement(kept, corrected, reference)
-    expected = twin.cascade(errors.astype(int).tolist(), parameters.for_length(errors.size), SEED, first, doubles)
+    expected = twin.cascade(
+        errors.astype(int).tolist(), parameters.for_length(errors.size), SEED, first, doubles, early
+    )
     assert (kept.parities, kept.rounds) == (expected.parities, expected.rounds)
     assert np.flatnonzero(np.asarray(corrected.bits ^ noisy)).tolist() == sorted(expected.corrected)
 

@@ -95,6 +95,9 @@ def test_wrong_parameters() -> None:
     for first, doubles, field in ((-1, 1, "hurry_from"), (NEVER + 1, 1, "hurry_from"), (0, 0, "hurry_doubles")):
         with pytest.raises(ConfigurationError, match=field):
             CascadeParameters(name="own", frame_bits=9, block_bits=(1,), hurry_from=first, hurry_doubles=doubles)
+    for early in (-1, 65):
+        with pytest.raises(ConfigurationError, match="early_places"):
+            CascadeParameters(name="own", frame_bits=9, block_bits=(1,), early_places=early)
 
 
 @pytest.mark.parametrize("name", PARAMETER_SETS)
@@ -109,10 +112,11 @@ def test_frames_hurry_later_where_the_rate_is_known_less_well(name: str) -> None
     else:
         assert rounds[0] == rounds[1] == known.hurry_from
         assert rounds[1:] == sorted(rounds[1:], key=lambda late: late or 0)
-        assert rounds[3] == known.hurry_from * 324 // 100
-    assert (
-        replace(parameters_for(name, 30_000, 1 << 16, uncertainty_permille=500), hurry_from=known.hurry_from) == known
-    )
+        assert rounds[3] == known.hurry_from * 324**2 // 100**2
+    hardly = parameters_for(name, 30_000, 1 << 16, uncertainty_permille=101)
+    assert hardly.early_places == 0
+    assert known.early_places == (0 if known.hurry_from is None else 4)
+    assert replace(hardly, hurry_from=known.hurry_from, early_places=known.early_places) == known
     with pytest.raises(ConfigurationError, match="uncertainty_permille"):
         parameters_for(name, 30_000, 100, uncertainty_permille=1_001)
 

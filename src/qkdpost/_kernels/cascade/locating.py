@@ -15,6 +15,7 @@ from qkdpost._kernels.bits.counting import leading_zeros, ones
 from qkdpost._kernels.cascade.odd_ranges import LOCATED, end_of, pass_of, range_word, start_of
 from qkdpost._kernels.cascade.trees import (
     BLOCK,
+    EARLY_PLACES,
     HURRY_DOUBLES,
     HURRY_FROM,
     KIND,
@@ -58,13 +59,13 @@ DIGITS = tuple(np.uint64(word) for word in (0xAAAAAAAA, 0xCCCCCCCC, 0xF0F0F0F0, 
 def longest_located(plan: Integers, number: int) -> int:
     """Return how long a range may be, in places, to be located at once in round `number`; 0 if none is.
 
-    An eighth of a block of the first pass; half, once frames hurry, later all of it, then twice as much: the more
-    errors are found, the likelier one is alone.
+    As the plan says before frames hurry; then half a block of the first pass, later all of it, then twice as much: the
+    more errors are found, the likelier one is alone.
     """
-    if plan[HURRY_FROM] < 0:
-        return 0
-    late, block = number - plan[HURRY_FROM], plan[row_of(0) + BLOCK]
-    return min(LONGEST, block >> 3 if late < 0 else (block << min(2, late // plan[HURRY_DOUBLES])) >> 1)
+    late = number - plan[HURRY_FROM]
+    if plan[HURRY_FROM] < 0 or late < 0:
+        return plan[EARLY_PLACES]
+    return min(LONGEST, (plan[row_of(0) + BLOCK] << min(2, late // plan[HURRY_DOUBLES])) >> 1)
 
 
 @inlined_kernel

@@ -47,6 +47,7 @@ __all__ = [
     "COLUMNS",
     "CORRECTING",
     "DONE",
+    "EARLY_PLACES",
     "ERRORS",
     "FIRST",
     "FLIPPED_AT",
@@ -124,9 +125,10 @@ Orders = NDArray[np.uint32]
     FRAME_WORDS,
     HURRY_FROM,
     HURRY_DOUBLES,
+    EARLY_PLACES,
     FLIPPED_AT,
-) = range(13)
-PASSES_AT = 13
+) = range(14)
+PASSES_AT = 14
 # TREE is where in a frame's part a pass has its tree; for a subset, where that is written.
 BLOCK, KIND, WHICH, TREE = range(4)
 PASS_COLUMNS = 4

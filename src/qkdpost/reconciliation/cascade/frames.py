@@ -49,6 +49,7 @@ class Shared:
         self.row_words = (length + 63) // 64
         self.hurry_from = -1 if parameters.hurry_from is None else parameters.hurry_from
         self.hurry_doubles = parameters.hurry_doubles
+        self.early_places = parameters.early_places
         self.passes: list[tuple[int, int, int]] = []
         counts = [0, 0, 0]
         for index, block in enumerate(parameters.for_length(length)):
@@ -164,6 +165,7 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     plan[parity.FLIPPED_AT] = flipped_at
     plan[parity.HURRY_FROM] = shared.hurry_from
     plan[parity.HURRY_DOUBLES] = shared.hurry_doubles
+    plan[parity.EARLY_PLACES] = shared.early_places
     trees = {parity.NATURAL: (0, 0), parity.PERMUTED: (tree_words, tree_words), parity.SUBSET: (records_at, 1)}
     rows = [(block, kind, which, trees[kind][0] + which * trees[kind][1]) for block, kind, which in shared.passes]
     # Trees of subset passes lie behind the frames; what is never made is never touched, and takes no memory.

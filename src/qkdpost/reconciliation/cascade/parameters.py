@@ -44,6 +44,7 @@ _MILLION = 1_000_000
 _MAX_FRAME_BITS = 1 << 20
 _MAX_PASSES = 63
 _KNOWN_WELL_PERMILLE = 100
+_MOST_PLACES = 64
 NEVER = 1 << 40
 """A round that no frame reaches."""
 
@@ -59,14 +60,16 @@ class CascadeParameters:
         name: what the set is called; one of `PARAMETER_SETS`, or a name of your own.
         frame_bits: the length of the frames that the sizes are meant for, 1 to 2^20.
         block_bits: block size of each pass, in bits; 1 to 63 passes, each size at least 1.
-        hurry_from: the round, counted from 0, from which a frame that still searches hurries. Before, it asks at once
-            where the error is in ranges of up to an eighth of a block of the first pass; from then on of up to half of
-            one, after `hurry_doubles` rounds of a whole one, and twice that many later of two, but of no more than 64
-            places. From then on it may cut the ranges that it searches into 4 parts in all at once, later 8, 16 and 32,
-            each into the same power of two of them, and halves them where that gives less than 4 each. So the slowest
-            frames take fewer rounds, and disclose more in them. None: ranges are always halved.
+        hurry_from: the round, counted from 0, from which a frame that still searches hurries: it asks at once where the
+            error is in ranges of up to half of a block of the first pass, after `hurry_doubles` rounds of a whole one,
+            and twice that many later of two, but of no more than 64 places. From then on it may cut the ranges that it
+            searches into 4 parts in all at once, later 8, 16 and 32, each into the same power of two of them, and
+            halves them where that gives less than 4 each. So the slowest frames take fewer rounds, and disclose more in
+            them. None: never.
         hurry_doubles: after how many rounds a frame that hurries may search ranges twice as long at once, then make
             twice as many parts; 1 to 2^40.
+        early_places: ranges of up to so many places, 0 to 64, are asked at once where their error is before frames
+            hurry; 0: they are halved.
     """
 
     name: str
@@ -74,6 +77,7 @@ class CascadeParameters:
     block_bits: tuple[int, ...]
     hurry_from: int | None = None
     hurry_doubles: int = 10
+    early_places: int = 0
 
     def __post_init__(self) -> None:
         frame_bits = _frame_bits(self.frame_bits)
@@ -86,6 +90,8 @@ class CascadeParameters:
         object.__setattr__(self, "block_bits", block_bits)
         doubles = whole_number("hurry_doubles", self.hurry_doubles, least=1, most=NEVER, error=ConfigurationError)
         object.__setattr__(self, "hurry_doubles", doubles)
+        early = whole_number("early_places", self.early_places, most=_MOST_PLACES, error=ConfigurationError)
+        object.__setattr__(self, "early_places", early)
         if self.hurry_from is not None:
             first = whole_number("hurry_from", self.hurry_from, most=NEVER, error=ConfigurationError)
             object.__setattr__(self, "hurry_from", first)
@@ -111,8 +117,8 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int, *, uncertainty_per
         qber_ppm: estimated error rate of the bits in parts per million, 0 to 500,000. Rates below 10 count as 10.
         frame_bits: length of a frame in bits, 1 to 2^20.
         uncertainty_permille: relative standard error of the rate in thousandths, 0 to 1,000. Beyond 100, which is that
-            of a hundred errors, frames hurry later: by the square of how much higher than then the rate may be, by two
-            standard errors.
+            of a hundred errors, frames hurry later, by the fourth power of how much higher than then the rate may be,
+            by two standard errors; and before that no error is located.
 
     Raises:
         ConfigurationError: an unknown name, or a number out of its range.
@@ -130,7 +136,8 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int, *, uncertainty_per
         return own
     first, doubles = hurry(max(qber_ppm, 10), clamped)
     unknown = 1_000 + 2 * max(0, uncertainty - _KNOWN_WELL_PERMILLE)
-    return replace(own, hurry_from=first * unknown**2 // _MILLION, hurry_doubles=doubles)
+    early = min(_MOST_PLACES, clamped[0] // 8) if uncertainty <= _KNOWN_WELL_PERMILLE else 0
+    return replace(own, hurry_from=first * unknown**4 // _MILLION**2, hurry_doubles=doubles, early_places=early)
 
 
 def _frame_bits(frame_bits: int) -> int:
