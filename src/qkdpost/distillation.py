@@ -172,16 +172,21 @@ class _Half:
         """Return whether something has arrived, or more may be said."""
         return self._says_more or bool(self._arrived)
 
-    def step(self) -> None:
-        """Hear what has arrived, and say what follows from it."""
-        arrived = [self._arrived.popleft() for _ in range(len(self._arrived))]
-        if arrived:
-            self.session.receive_data(b"".join(arrived))
+    def step(self) -> bool:
+        """Hear what arrived first, and say what follows from it: the other half waits for no more than that.
+
+        Returns:
+            Whether there are new events.
+        """
+        if self._arrived:
+            self.session.receive_data(self._arrived.popleft())
         said = self.session.data_to_send()
+        told = len(self.events)
         self.events.extend(self.session.events())
         self._says_more = bool(said)
         if said:
             self._said.append(said)
+        return len(self.events) > told
 
 
 class _Stages:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import time
@@ -72,7 +73,7 @@ class Counting:
         assert not self._at_work
         return bool(self._arrived)
 
-    def step(self) -> None:
+    def step(self) -> bool:
         assert not self._at_work, "two threads were in one party"
         self._at_work = True
         number = self._arrived.popleft()
@@ -80,21 +81,24 @@ class Counting:
         if number:
             self._said.append(number - 1)
         self._at_work = False
+        return True
 
 
 class Simple:
     """So many steps, whatever they do."""
 
-    def __init__(self, steps: int, function: Callable[[], object]) -> None:
+    def __init__(self, steps: int, function: Callable[[], object], news: bool = False) -> None:
         self.left = steps
         self._function = function
+        self._news = news
 
     def ready(self) -> bool:
         return self.left > 0
 
-    def step(self) -> None:
+    def step(self) -> bool:
         self.left -= 1
         self._function()
+        return self._news
 
 
 def talk(executor: Executor | None) -> list[list[int]]:
@@ -124,6 +128,49 @@ def test_a_thread_that_comes_when_all_is_over_does_nothing() -> None:
 def test_steps_of_two_parties_are_done_at_once(pool: ThreadPoolExecutor) -> None:
     meeting = threading.Barrier(2)
     Crew(pool).work([Simple(3, lambda: meeting.wait(SECONDS)) for _ in range(2)], lambda: None)
+
+
+def test_a_thread_goes_on_with_its_party(pool: ThreadPoolExecutor) -> None:
+    meeting = threading.Barrier(2)
+    seen: tuple[set[int], set[int]] = (set(), set())
+
+    def step(which: set[int]) -> None:
+        which.add(threading.get_ident())
+        meeting.wait(SECONDS)
+
+    Crew(pool).work([Simple(50, functools.partial(step, which)) for which in seen], lambda: None)
+    assert [len(which) for which in seen] == [1, 1]
+
+
+def test_parties_take_turns_in_a_thread_that_is_alone() -> None:
+    seen: list[int] = []
+    Crew(None).work([Simple(3, functools.partial(seen.append, which)) for which in range(2)], lambda: None)
+    assert seen == [0, 1] * 3
+
+
+class InAnother:
+    """Steps that wait, where another thread than the caller's does them, until what the last one left was told."""
+
+    def __init__(self) -> None:
+        self.left = 5
+        self.told = threading.Event()
+        self._own = threading.get_ident()
+
+    def ready(self) -> bool:
+        return self.left > 0
+
+    def step(self) -> bool:
+        self.left -= 1
+        if threading.get_ident() != self._own:
+            assert self.told.wait(SECONDS)
+        self.told.clear()
+        return True
+
+
+def test_what_another_thread_leaves_to_tell_is_told_at_once(pool: ThreadPoolExecutor) -> None:
+    party = InAnother()
+    party.told.set()
+    Crew(pool).work([party], party.told.set)
 
 
 @pytest.mark.parametrize("longer", [0, 1])
@@ -175,7 +222,7 @@ def test_what_the_teller_raises_ends_the_work(pool: ThreadPoolExecutor) -> None:
     def tell() -> None:
         raise KeyError
 
-    party = Simple(10**9, lambda: time.sleep(0.001))
+    party = Simple(10**9, lambda: time.sleep(0.001), news=True)
     with pytest.raises(KeyError):
         Crew(pool).work([party, Simple(1, lambda: None)], tell)
     left = party.left
