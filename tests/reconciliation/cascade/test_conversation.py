@@ -107,6 +107,25 @@ def test_own_sets_as_twin(
     assert np.flatnonzero(np.asarray(corrected.bits ^ noisy)).tolist() == sorted(expected.corrected)
 
 
+@pytest.mark.parametrize("rate", [0.11, 0.5])
+def test_many_ranges_turned_at_once_as_twin(rate: float) -> None:
+    """A round that finds hundreds of errors in a frame marks the ranges that these turn, where it sorts a few."""
+    errors = np.random.default_rng(2).random(6000) < rate
+    parameters = CascadeParameters(
+        name="own", frame_bits=6000, block_bits=(8, 8, *[6000] * 12), hurry_from=8, hurry_doubles=3, early_places=4
+    )
+    reference, noisy = strings(np.random.default_rng(4), errors)
+    kept, corrected = run_both_sides(reference, noisy, errors.size, parameters)
+    check_agreement(kept, corrected, reference)
+    expected = twin.cascade(errors.astype(int).tolist(), parameters.for_length(errors.size), SEED, 8, 3, 4)
+    assert (kept.parities, kept.rounds, kept.corrected_bits) == (
+        expected.parities,
+        expected.rounds,
+        len(expected.corrected),
+    )
+    assert np.flatnonzero(np.asarray(corrected.bits ^ noisy)).tolist() == sorted(expected.corrected)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     errors=error_patterns(5000),

@@ -17,7 +17,7 @@ then for each position its place under every permutation. Everything else lies i
 - from word MASKS on, the mask of each subset pass (public);
 - from `plan[HEADERS_AT]` on, for each frame the columns STARTED ... ERRORS, together so that they stay near;
 - from `plan[ACTIVE_AT]` on, the numbers of the frames that still ask, ascending;
-- from `plan[SEEN_AT]` on, a row of scratch;
+- from `plan[SEEN_AT]` on, three rows of scratch, zeros between two uses;
 - from `plan[TREES_AT]` on, for each frame: the trees of the natural and the permuted passes, then where the tree of
   each subset pass is, zero as long as its only range is the whole frame, and from `plan[FLIPPED_AT]` on a row of the
   bits that were corrected, but not back;

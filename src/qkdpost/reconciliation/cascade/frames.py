@@ -148,7 +148,7 @@ def _lay_out(shared: Shared, frames: int, correcting: bool) -> tuple[NDArray[np.
     headers_at = parity.MASKS + shared.masks.size
     active_at = headers_at + frames * parity.COLUMNS
     seen_at = active_at + frames
-    trees_at = seen_at + shared.row_words
+    trees_at = seen_at + 3 * shared.row_words
     records_at = (1 + shared.permuted) * tree_words
     flipped_at = records_at + shared.subsets
     frame_words = flipped_at + shared.row_words
