@@ -22,7 +22,7 @@ HASHES = {
     "by transform": (150_000, 75_000),
 }
 """Bits hashed, and of the hash: by multiplication, by halves, and where a transform is faster."""
-SAID = {"nothing": 0, "one block": 16, "many blocks": 10_007}
+SAID = {"nothing": 0, "one block": 16, "many blocks": 10_007, "more than waits to be hashed": 40_007}
 """Bytes of what was said."""
 
 
