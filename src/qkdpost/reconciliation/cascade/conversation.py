@@ -21,7 +21,7 @@ in benchmarks/quality:
 - in the sets of our own an odd range that is short is not halved again and again: its parities that tell in binary
   where an error is, if there is but one, are asked in one round (`qkdpost._kernels.cascade.locating`). A wrong place
   is corrected like a right one, and is then an error that other passes find; where another pass knows the bit by
-  itself, it is not, and the range is searched on;
+  itself, it is not, and the range is searched on. Where few errors tell the rate, this begins when a frame hurries;
 - a pass of half-frame blocks is a random subset, searched in the frame's own order;
 - a frame that has taken long hurries: from a round on that its parameters name, longer ranges are searched at once,
   then odd ranges are cut in 4, 8, 16 or 32 parts and not in two, at first where that makes 4 parts in all, later 8, 16

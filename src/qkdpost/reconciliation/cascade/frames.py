@@ -262,7 +262,7 @@ class Block:
             How many parities that next round asks, how many the one after it, and words that begin with the own
             parities of the one and, from a word on, of the other. The first number is -1 where nothing was done, since
             `heard` has no zeros up to a word; the second is -1 where only one round was taken: where `heard` has not as
-            many parities of the next as it asks, or lists must grow.
+            many parities of the next as it asks, lists must grow, or the one after may ask more than there is room for.
         """
         [batch] = self._work
         asked, following, parities = batch.take_rounds(own, heard, 0)

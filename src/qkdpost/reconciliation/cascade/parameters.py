@@ -14,7 +14,7 @@ about one in 10,000 keeps an error.
 In our own sets a search ends sooner: in a range that is short for the error rate an error is mostly alone, and the
 parities of a Hamming code tell its place at once (`qkdpost._kernels.cascade.locating`), as many of them as halving the
 range would ask one after another. In an eighth of a block of the first pass this costs nothing; the more errors are
-found, the longer ranges may be. "balanced" takes half of the rounds so that it took by halving alone, for 0.1 to 0.3 %
+found, the longer ranges may be. "balanced" takes half of the rounds so that it took by halving alone, for 0.1 to 0.4 %
 more disclosed; "few-rounds", with shorter blocks, 30 to 60.
 
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
@@ -260,10 +260,10 @@ def _by_rows(rows: Rows, qber_ppm: int, frame_bits: int) -> tuple[int, ...]:
 
 
 def _hurry_when_few_search(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, int]:
-    """Return the round from which a frame of the set "balanced" hurries, and after how many more it does so twice.
+    """Return the round from which a frame of the set "balanced" hurries, and its `hurry_doubles`.
 
     How long its walks are grows with the errors expected in a block of the first pass times those in one of the second.
-    By measurement, from 0.1 to 11 %, a block then takes half of the rounds, for 0.1 to 0.3 % more disclosed.
+    By measurement, from 0.1 to 11 %, a block then takes half of the rounds, for 0.1 to 0.4 % more disclosed.
     """
     first = max(60, 30 * sizes[0] * sizes[1] * qber_ppm**2 // _MILLION**2 - 50)
     return first, first // 4 + 5
