@@ -39,8 +39,9 @@ from qkdpost._kernels.jit.decorators import inlined_kernel
 
 __all__ = ["correct_found", "prefetch_found"]
 
-# So many turned ranges are marked rather than sorted: to look through the marks takes as long as to sort a hundred.
-MANY = 128
+# So many turned ranges, or in long frames one for so many places, are marked rather than sorted: to look through the
+# marks of a frame of 2^16 takes as long as to sort a hundred.
+MANY, PLACES_OF_ONE = 128, 1024
 
 
 @inlined_kernel
@@ -130,7 +131,8 @@ def order_turned(cells: Words, plan: Integers, columns: int, trees: int, ranges:
     Where they are many, as after the first search of the second pass, marks in a row of each pass do it in a fifth of
     the time; what stands twice, and is as it was, is not listed then.
     """
-    if turned - first < MANY or cells[columns + STARTED] != np.uint64(2) or plan[row_of(1) + KIND] == SUBSET:
+    few = turned - first < max(MANY, plan[LENGTH] // PLACES_OF_ONE)
+    if few or cells[columns + STARTED] != np.uint64(2) or plan[row_of(1) + KIND] == SUBSET:
         sort_ranges(ranges, first, turned)
         return turned
     groups = (plan[LENGTH] + 63) >> 6
