@@ -45,10 +45,19 @@ from qkdpost._kernels.cascade.trees import (
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel
 
-__all__ = ["MOST_DIGITS", "ask_place", "is_located", "learn_place", "located_range", "longest_located", "refuted"]
+__all__ = [
+    "LONGEST",
+    "MOST_DIGITS",
+    "ask_place",
+    "is_located",
+    "learn_place",
+    "located_range",
+    "longest_located",
+    "refuted",
+]
 
-# The longest range whose error is located: its own bits are one word.
 LONGEST = 64
+"""The longest range whose error is located: its own bits are one word. EARLY_PLACES of a plan must be no more."""
 MOST_DIGITS = 6
 """Parities that are asked at most to locate an error."""
 # Ones at the places of 32 whose digit 0, 1 ... is one.

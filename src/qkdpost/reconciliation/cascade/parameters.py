@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
+from qkdpost._kernels.cascade.locating import LONGEST
 from qkdpost.checks import whole_number, whole_numbers
 from qkdpost.errors import ConfigurationError
 
@@ -44,7 +45,6 @@ _MILLION = 1_000_000
 _MAX_FRAME_BITS = 1 << 20
 _MAX_PASSES = 63
 _KNOWN_WELL_PERMILLE = 100
-_MOST_PLACES = 64
 NEVER = 1 << 40
 """A round that no frame reaches."""
 
@@ -90,7 +90,7 @@ class CascadeParameters:
         object.__setattr__(self, "block_bits", block_bits)
         doubles = whole_number("hurry_doubles", self.hurry_doubles, least=1, most=NEVER, error=ConfigurationError)
         object.__setattr__(self, "hurry_doubles", doubles)
-        early = whole_number("early_places", self.early_places, most=_MOST_PLACES, error=ConfigurationError)
+        early = whole_number("early_places", self.early_places, most=LONGEST, error=ConfigurationError)
         object.__setattr__(self, "early_places", early)
         if self.hurry_from is not None:
             first = whole_number("hurry_from", self.hurry_from, most=NEVER, error=ConfigurationError)
@@ -136,7 +136,7 @@ def parameters_for(name: str, qber_ppm: int, frame_bits: int, *, uncertainty_per
         return own
     first, doubles = hurry(max(qber_ppm, 10), clamped)
     unknown = 1_000 + 2 * max(0, uncertainty - _KNOWN_WELL_PERMILLE)
-    early = min(_MOST_PLACES, clamped[0] // 8) if uncertainty <= _KNOWN_WELL_PERMILLE else 0
+    early = min(LONGEST, clamped[0] // 8) if uncertainty <= _KNOWN_WELL_PERMILLE else 0
     return replace(own, hurry_from=first * unknown**4 // _MILLION**2, hurry_doubles=doubles, early_places=early)
 
 
