@@ -196,8 +196,8 @@ class Auto(CorrectionSettings, frozen=True, kw_only=True, tag="auto"):
 
     Args:
         cascade: what corrects a block where waiting for the line is hidden by the blocks in flight, or no code corrects
-            it; with the set "few-rounds" where they hide the rounds of that, or up to 8.4 % of errors half of them, and not
-            those of this one.
+            it; with the set "few-rounds" where they hide the rounds of that, or up to 8.4 % of errors half of them, and
+            not those of this one.
         ldpc: what corrects the others.
         round_trip_ms: round-trip time of the line, 0 ... 10^6 ms.
         processor_mbit_per_s: sifted bits that the slower host's processor brings to key in a second by Cascade, in
