@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qkdpost import shared_random
 from qkdpost._kernels.bits import permutation
-from qkdpost._kernels.cascade import frames
+from qkdpost._kernels.cascade import frames, trees
 from qkdpost._kernels.cascade import round as cascade_round
 from qkdpost._kernels.jit.environment import JIT_ENABLED
 from qkdpost.bits import Bits
@@ -124,6 +124,29 @@ def test_many_ranges_turned_at_once_as_twin(rate: float) -> None:
         len(expected.corrected),
     )
     assert np.flatnonzero(np.asarray(corrected.bits ^ noisy)).tolist() == sorted(expected.corrected)
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="takes minutes uncompiled")
+def test_frames_too_long_for_packed_orders() -> None:
+    rng = np.random.default_rng(11)
+    reference, noisy = strings(rng, rng.random(3 << 17) < 0.02)
+    result = reconcile(reference, noisy, qber=0.02, frame_bits=1 << 17, seed=SEED)
+    assert (result.residual_frames, result.frames) == (0, 3)
+    assert result.corrected_bits == (reference ^ noisy).weight()
+    assert 1.02 < result.efficiency < 1.05
+
+
+@pytest.mark.skipif(JIT_ENABLED, reason="a compiled kernel does not see the change")
+def test_orders_that_are_not_packed_as_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (trees, frames):
+        monkeypatch.setattr(module, "LONGEST_PACKED", 64)
+    errors = np.random.default_rng(2).random(300) < 0.1
+    parameters = CascadeParameters(name="own", frame_bits=300, block_bits=(8, 32, 40, *[300] * 9), hurry_from=6)
+    reference, noisy = strings(np.random.default_rng(4), errors)
+    kept, corrected = run_both_sides(reference, noisy, 300, parameters)
+    check_agreement(kept, corrected, reference)
+    expected = twin.cascade(errors.astype(int).tolist(), parameters.for_length(300), SEED, 6)
+    assert (kept.parities, kept.rounds) == (expected.parities, expected.rounds)
 
 
 @settings(max_examples=40, deadline=None)

@@ -29,7 +29,8 @@ from qkdpost._kernels.cascade.trees import (
     get_bit,
     mask_of,
     members,
-    places_of,
+    place_under,
+    position_under,
     range_end,
     range_start,
     row_of,
@@ -51,7 +52,7 @@ def position_of(cells: Words, plan: Integers, orders: Orders, single: np.uint64)
     start = start_of(single)
     kind = plan[row_of(index) + KIND]
     if kind == PERMUTED:
-        return signed(orders[plan[row_of(index) + WHICH] * plan[LENGTH] + start])
+        return position_under(plan, orders, plan[row_of(index) + WHICH], start)
     if kind == SUBSET:
         return start + trailing_zeros(members(cells, mask_of(plan, index), start, end_of(single)))
     return start
@@ -68,7 +69,7 @@ def prefetch_found(
         prefetch(cells, trees + STRIDE * (position >> 6))
         prefetch(cells, trees + plan[FLIPPED_AT] + (position >> 6))
         for which in range(plan[PERMUTED_PASSES]):
-            place = signed(orders[places_of(plan, position) + which])
+            place = place_under(plan, orders, which, position)
             prefetch(cells, trees + STRIDE * ((which + 1) * groups + (place >> 6)))
 
 
@@ -78,7 +79,7 @@ def flip_own(cells: Words, plan: Integers, orders: Orders, trees: int, position:
     groups = (plan[LENGTH] + 63) >> 6
     cells[trees + STRIDE * (position >> 6)] ^= np.uint64(1) << np.uint64(position & 63)
     for which in range(plan[PERMUTED_PASSES]):
-        place = signed(orders[places_of(plan, position) + which])
+        place = place_under(plan, orders, which, position)
         cells[trees + STRIDE * ((which + 1) * groups + (place >> 6))] ^= np.uint64(1) << np.uint64(place & 63)
 
 
@@ -118,7 +119,7 @@ def turn_ranges(
                 turned += 1
                 continue
         elif plan[row_of(index) + KIND] == PERMUTED:
-            place = signed(orders[places_of(plan, position) + plan[row_of(index) + WHICH]])
+            place = place_under(plan, orders, plan[row_of(index) + WHICH], position)
         ranges[turned] = range_word(index, range_start(cells, tree, place), range_end(cells, tree, place, length))
         turned += 1
     return turned

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from qkdpost._kernels.cascade.trees import LONGEST_PACKED
 from qkdpost._kernels.jit.decorators import kernel, lean_kernel
 
 __all__ = ["load_frames", "permute_frames", "store_frames", "warm"]
@@ -84,12 +85,14 @@ def permute_frames(
     slices: Words,
     square: Words,
 ) -> None:
-    """Fill copy 1 + p of each frame: bit i becomes bit orders[p length + i] of copy 0.
+    """Fill copy 1 + p of each frame: bit i becomes that of copy 0 at the position which `orders` has for place i.
 
     Works on 64 frames at once, one bit of each in a word, so that a gather moves 64 bits. `slices` (64 row_words words)
     and `square` (64 words) are scratch, secret.
     """
     row_words = (length + 63) >> 6
+    packed = length <= LONGEST_PACKED
+    position = np.uint32(0xFFFF if packed else 0xFFFFFFFF)
     for group in range(0, frames, 64):
         count = min(64, frames - group)
         row = first + group * frame_stride
@@ -99,12 +102,12 @@ def permute_frames(
             transpose(square)
             for place in range(64):
                 slices[64 * index + place] = square[place]
-        for which in range(orders.size // (2 * length)):
+        for which in range(orders.size // (length if packed else 2 * length)):
             for index in range(row_words):
                 start = which * length + 64 * index
                 for place in range(64):
                     inside = 64 * index + place < length
-                    square[place] = slices[np.int64(orders[start + place])] if inside else np.uint64(0)
+                    square[place] = slices[np.int64(orders[start + place] & position)] if inside else np.uint64(0)
                 transpose(square)
                 at = row + STRIDE * ((which + 1) * row_words + index)
                 for frame in range(count):

@@ -36,7 +36,7 @@ from qkdpost._kernels.cascade.trees import (
     mask_of,
     members,
     own_bits,
-    places_of,
+    place_under,
     put_bit,
     range_end,
     range_start,
@@ -172,7 +172,7 @@ def is_known(cells: Words, plan: Integers, orders: Orders, trees: int, index: in
     if plan[row_of(index) + KIND] != SUBSET:
         place = position
         if plan[row_of(index) + KIND] == PERMUTED:
-            place = signed(orders[places_of(plan, position) + plan[row_of(index) + WHICH]])
+            place = place_under(plan, orders, plan[row_of(index) + WHICH], position)
         return range_end(cells, tree, place, length) - range_start(cells, tree, place) == 1
     if get_bit(cells, 64 * mask_of(plan, index) + position) == np.uint64(0):
         return False

@@ -11,7 +11,8 @@ every pass. A pass is one of three kinds:
 
 `plan` (int64) says what is done: the columns LENGTH ... FLIPPED_AT, then BLOCK, KIND, WHICH (permutation or mask)
 and TREE of each pass. `orders` (uint32) holds for each permutation the position in the frame of each of its places,
-then for each position its place under every permutation. Everything else lies in `cells` (uint64, secret):
+and in the upper half of the same words the place of each position; if frames are longer than `LONGEST_PACKED`, behind
+all permutations, for each position its place under every one. Everything else lies in `cells` (uint64, secret):
 
 - the words FREE ... ROUND;
 - from word MASKS on, the mask of each subset pass (public);
@@ -63,6 +64,7 @@ __all__ = [
     "LENGTH",
     "LIST",
     "LISTED",
+    "LONGEST_PACKED",
     "MASKS",
     "MOST_PARTS",
     "NATURAL",
@@ -96,7 +98,8 @@ __all__ = [
     "masked_parity",
     "members",
     "own_bits",
-    "places_of",
+    "place_under",
+    "position_under",
     "put_bit",
     "range_end",
     "range_parity",
@@ -146,6 +149,8 @@ COLUMNS = 8
 # LISTED says are still to come; else into how many parts the ranges that were asked are cut, 2, 4 ... MOST_PARTS.
 NOTHING, BLOCKS, DONE, GIVEN_UP = 0, 1, 254, 255
 MOST_PARTS = 32
+# Frames up to this long have both numbers of `orders` in one word: what all of them look up stays near.
+LONGEST_PACKED = 1 << 16
 # The words of 64 places of a tree.
 OWN, SPLIT = range(2)
 STRIDE = 2
@@ -192,9 +197,19 @@ def row_of(index: int) -> int:
 
 
 @inlined_kernel
-def places_of(plan: Integers, position: int) -> int:
-    """Return where `orders` has the places of a position under every permutation."""
-    return plan[PERMUTED_PASSES] * (plan[LENGTH] + position)
+def position_under(plan: Integers, orders: Orders, which: int, place: int) -> int:
+    """Return the position in the frame of a place under permutation `which`."""
+    word = orders[which * plan[LENGTH] + place]
+    return signed(word & np.uint32(0xFFFF)) if plan[LENGTH] <= LONGEST_PACKED else signed(word)
+
+
+@inlined_kernel
+def place_under(plan: Integers, orders: Orders, which: int, position: int) -> int:
+    """Return the place of a position of the frame under permutation `which`."""
+    length = plan[LENGTH]
+    if length <= LONGEST_PACKED:
+        return signed(orders[which * length + position] >> np.uint32(16))
+    return signed(orders[plan[PERMUTED_PASSES] * (length + position) + which])
 
 
 @inlined_kernel

@@ -58,17 +58,23 @@ class Shared:
             counts[kind] += 1
         self.permuted, self.subsets = counts[parity.PERMUTED], counts[parity.SUBSET]
         label = b"cascade " + length.to_bytes(8, "little")
-        orders = np.empty(2 * self.permuted * length, dtype=np.uint32)
-        forward, places = orders.reshape(2, -1)
-        for which in range(self.permuted):
-            order = permutation(seed, label + b" order %d" % which, length)
-            forward[which * length : (which + 1) * length] = order
-            invert(order, places.reshape(length, self.permuted), which)
-        self.orders = orders
+        drawn = [permutation(seed, label + b" order %d" % which, length) for which in range(self.permuted)]
+        self.orders = _both_ways(drawn, length)
         masks = random_words(seed, label + b" subsets", self.subsets * self.row_words)
         if length % 64:
             masks[self.row_words - 1 :: self.row_words] &= np.uint64((1 << length % 64) - 1)
         self.masks = masks
+
+
+def _both_ways(orders: list[NDArray[np.uint32]], length: int) -> NDArray[np.uint32]:
+    """Return for all permutations the positions of their places, and the places of the positions, as `trees` says."""
+    places = np.empty((length, len(orders)), dtype=np.uint32)
+    for which, order in enumerate(orders):
+        invert(order, places, which)
+    if length > parity.LONGEST_PACKED:
+        return np.concatenate([*orders, places.reshape(-1)])
+    both = [order | places[:, which] << np.uint32(16) for which, order in enumerate(orders)]
+    return np.concatenate(both) if both else np.empty(0, dtype=np.uint32)
 
 
 class FrameBatch:
