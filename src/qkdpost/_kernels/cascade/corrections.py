@@ -6,8 +6,16 @@ import numpy as np
 
 from qkdpost._kernels.bits.counting import trailing_zeros
 from qkdpost._kernels.bits.prefetching import prefetch
-from qkdpost._kernels.cascade.locating import located_range, refuted
-from qkdpost._kernels.cascade.odd_ranges import LOCATED, end_of, pass_of, range_word, sort_ranges, start_of
+from qkdpost._kernels.cascade.locating import refuted
+from qkdpost._kernels.cascade.odd_ranges import (
+    LOCATED,
+    end_of,
+    pass_of,
+    range_holding,
+    range_word,
+    sort_ranges,
+    start_of,
+)
 from qkdpost._kernels.cascade.trees import (
     CORRECTING,
     ERRORS,
@@ -26,13 +34,11 @@ from qkdpost._kernels.cascade.trees import (
     Integers,
     Orders,
     Words,
-    get_bit,
     mask_of,
     members,
     place_under,
     position_under,
     range_end,
-    range_start,
     row_of,
     signed,
 )
@@ -104,24 +110,13 @@ def turn_ranges(
     turned: int,
 ) -> int:
     """List at `turned` the ranges that hold `position` in every pass but that of `single`; return the list's end."""
-    length = plan[LENGTH]
     for index in range(signed(cells[columns + STARTED])):
         if index == pass_of(single):
             continue
-        place = position
-        tree = trees + plan[row_of(index) + TREE]
-        if plan[row_of(index) + KIND] == SUBSET:
-            if get_bit(cells, 64 * mask_of(plan, index) + position) == np.uint64(0):
-                continue
-            tree = signed(cells[tree])
-            if tree == 0:
-                ranges[turned] = range_word(index, 0, length)
-                turned += 1
-                continue
-        elif plan[row_of(index) + KIND] == PERMUTED:
-            place = place_under(plan, orders, plan[row_of(index) + WHICH], position)
-        ranges[turned] = range_word(index, range_start(cells, tree, place), range_end(cells, tree, place, length))
-        turned += 1
+        word = range_holding(cells, plan, orders, trees, index, position)
+        if word != np.uint64(0):
+            ranges[turned] = word
+            turned += 1
     return turned
 
 
@@ -175,7 +170,7 @@ def correct_found(
             if cells[seen + (position >> 6)] & flag != np.uint64(0) or (
                 located and refuted(cells, plan, orders, columns, trees, ranges[at], position)
             ):
-                ranges[turned] = located_range(cells, plan, trees, ranges[at]) if located else ranges[at]
+                ranges[turned] = range_holding(cells, plan, orders, trees, pass_of(ranges[at]), position)
                 turned += 1
                 continue
             cells[seen + (position >> 6)] |= flag

@@ -12,36 +12,28 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost._kernels.bits.counting import leading_zeros, ones
-from qkdpost._kernels.cascade.odd_ranges import LOCATED, end_of, pass_of, range_word, start_of
+from qkdpost._kernels.cascade.odd_ranges import LOCATED, end_of, pass_of, range_holding, range_word, start_of
 from qkdpost._kernels.cascade.trees import (
     BLOCK,
     EARLY_PLACES,
     HURRY_DOUBLES,
     HURRY_FROM,
     KIND,
-    LENGTH,
-    PERMUTED,
-    SPLIT,
     STARTED,
-    STRIDE,
     SUBSET,
     TREE,
-    WHICH,
     Integers,
     Orders,
     Words,
     below,
     bits_at,
-    get_bit,
     mask_of,
     members,
     own_bits,
-    place_under,
     put_bit,
-    range_end,
-    range_start,
     row_of,
     signed,
+    start_range,
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel
 
@@ -51,7 +43,6 @@ __all__ = [
     "ask_place",
     "is_located",
     "learn_place",
-    "located_range",
     "longest_located",
     "refuted",
 ]
@@ -126,7 +117,7 @@ def learn_place(
     count = 1 + digits_of(half)
     word = signed(bits_at(told, read, count))
     tree = trees + plan[row_of(index) + TREE]
-    cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
+    start_range(cells, tree, middle)
     left = word & 1
     start += half * (1 - left)
     end -= (end - middle) * left
@@ -141,14 +132,6 @@ def learn_place(
         ranges[kept] = range_word(index, start, end)
         kept += 1
     return kept, found, read + count
-
-
-@inlined_kernel
-def located_range(cells: Words, plan: Integers, trees: int, located: np.uint64) -> np.uint64:
-    """Return the range in which an error was located."""
-    index, place = pass_of(located), start_of(located)
-    tree = trees + plan[row_of(index) + TREE]
-    return range_word(index, range_start(cells, tree, place), range_end(cells, tree, place, plan[LENGTH]))
 
 
 @inlined_kernel
@@ -168,16 +151,10 @@ def refuted(
 @inlined_kernel
 def is_known(cells: Words, plan: Integers, orders: Orders, trees: int, index: int, position: int) -> bool:
     """Return whether a position is the only member of a range of pass `index`."""
-    tree, length = trees + plan[row_of(index) + TREE], plan[LENGTH]
-    if plan[row_of(index) + KIND] != SUBSET:
-        place = position
-        if plan[row_of(index) + KIND] == PERMUTED:
-            place = place_under(plan, orders, plan[row_of(index) + WHICH], position)
-        return range_end(cells, tree, place, length) - range_start(cells, tree, place) == 1
-    if get_bit(cells, 64 * mask_of(plan, index) + position) == np.uint64(0):
+    held = range_holding(cells, plan, orders, trees, index, position)
+    if held == np.uint64(0):
         return False
-    start, end = 0, length
-    if cells[tree] != np.uint64(0):
-        start = range_start(cells, signed(cells[tree]), position)
-        end = range_end(cells, signed(cells[tree]), position, length)
+    start, end = start_of(held), end_of(held)
+    if plan[row_of(index) + KIND] != SUBSET:
+        return end - start == 1
     return end - start <= 64 and ones(members(cells, mask_of(plan, index), start, end)) == 1

@@ -8,10 +8,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from qkdpost._kernels.cascade.trees import Words, signed
+from qkdpost._kernels.cascade.trees import (
+    KIND,
+    LENGTH,
+    PERMUTED,
+    SUBSET,
+    TREE,
+    WHICH,
+    Integers,
+    Orders,
+    Words,
+    get_bit,
+    mask_of,
+    place_under,
+    range_end,
+    range_start,
+    row_of,
+    signed,
+)
 from qkdpost._kernels.jit.decorators import inlined_kernel
 
-__all__ = ["ASKED_RANGE", "LOCATED", "end_of", "merge_turned", "pass_of", "range_word", "sort_ranges", "start_of"]
+__all__ = [
+    "ASKED_RANGE",
+    "LOCATED",
+    "end_of",
+    "merge_turned",
+    "pass_of",
+    "range_holding",
+    "range_word",
+    "sort_ranges",
+    "start_of",
+]
 
 ASKED_RANGE, LOCATED = np.uint64(1 << 63), np.uint64(1 << 62)
 
@@ -38,6 +65,21 @@ def start_of(word: np.uint64) -> int:
 def end_of(word: np.uint64) -> int:
     """Return where a range ends."""
     return signed(word & np.uint64(0xFFFFFF))
+
+
+@inlined_kernel
+def range_holding(cells: Words, plan: Integers, orders: Orders, trees: int, index: int, position: int) -> np.uint64:
+    """Return the range of pass `index` that holds a position of the frame; 0 where a subset does not."""
+    place, tree, length = position, trees + plan[row_of(index) + TREE], plan[LENGTH]
+    if plan[row_of(index) + KIND] == SUBSET:
+        if get_bit(cells, 64 * mask_of(plan, index) + position) == np.uint64(0):
+            return np.uint64(0)
+        tree = signed(cells[tree])
+        if tree == 0:
+            return range_word(index, 0, length)
+    elif plan[row_of(index) + KIND] == PERMUTED:
+        place = place_under(plan, orders, plan[row_of(index) + WHICH], position)
+    return range_word(index, range_start(cells, tree, place), range_end(cells, tree, place, length))
 
 
 @inlined_kernel

@@ -18,8 +18,6 @@ from qkdpost._kernels.cascade.trees import (
     LISTED,
     MOST_PARTS,
     SPACE,
-    SPLIT,
-    STRIDE,
     SUBSET,
     TREE,
     Integers,
@@ -32,6 +30,7 @@ from qkdpost._kernels.cascade.trees import (
     range_parity,
     row_of,
     signed,
+    start_range,
     tree_of_subset,
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel
@@ -182,7 +181,7 @@ def divide(cells: Words, plan: Integers, trees: int, index: int, place: int) -> 
     tree = trees + plan[row_of(index) + TREE]
     if plan[row_of(index) + KIND] == SUBSET:
         tree = tree_of_subset(cells, plan, trees, index)
-    cells[tree + STRIDE * (place >> 6) + SPLIT] |= np.uint64(1) << np.uint64(place & 63)
+    start_range(cells, tree, place)
 
 
 @inlined_kernel
@@ -269,7 +268,7 @@ def learn_ranges(
         read += 1
         middle = start + ((end - start + 1) >> 1)
         tree = trees + plan[row_of(index) + TREE]
-        cells[tree + STRIDE * (middle >> 6) + SPLIT] |= np.uint64(1) << np.uint64(middle & 63)
+        start_range(cells, tree, middle)
         # Which half is odd is anybody's guess: to choose it must not be a branch.
         left = signed(left_odd)
         start += (middle - start) * (1 - left)

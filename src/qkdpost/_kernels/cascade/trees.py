@@ -106,6 +106,7 @@ __all__ = [
     "range_start",
     "row_of",
     "signed",
+    "start_range",
     "start_tree",
     "tree_of_subset",
 ]
@@ -228,14 +229,20 @@ def range_parity(cells: Words, tree: int, start: int, end: int) -> np.uint64:
 
 
 @inlined_kernel
-def own_bits(cells: Words, tree: int, start: int, end: int) -> np.uint64:
-    """Return the own bits start ... end - 1 of a tree, at most 64 of them, as a word."""
-    first = tree + STRIDE * (start >> 6)
+def bits_between(cells: Words, row: int, stride: int, start: int, end: int) -> np.uint64:
+    """Return the bits start ... end - 1, at most 64 of them, of a row whose words lie `stride` apart, as a word."""
+    first = row + stride * (start >> 6)
     shift = np.uint64(start & 63)
     word = cells[first] >> shift
     if (end - 1) >> 6 != start >> 6:
-        word |= cells[first + STRIDE] << (np.uint64(64) - shift)
+        word |= cells[first + stride] << (np.uint64(64) - shift)
     return word & below(end - start)
+
+
+@inlined_kernel
+def own_bits(cells: Words, tree: int, start: int, end: int) -> np.uint64:
+    """Return the own bits start ... end - 1 of a tree, at most 64 of them, as a word."""
+    return bits_between(cells, tree, STRIDE, start, end)
 
 
 @inlined_kernel
@@ -261,12 +268,7 @@ def mask_of(plan: Integers, index: int) -> int:
 @inlined_kernel
 def members(cells: Words, mask: int, start: int, end: int) -> np.uint64:
     """Return the bits start ... end - 1 of a mask, at most 64 of them, as a word."""
-    first = mask + (start >> 6)
-    shift = np.uint64(start & 63)
-    word = cells[first] >> shift
-    if (end - 1) >> 6 != start >> 6:
-        word |= cells[first + 1] << (np.uint64(64) - shift)
-    return word & below(end - start)
+    return bits_between(cells, mask, 1, start, end)
 
 
 @inlined_kernel
@@ -300,6 +302,12 @@ def range_end(cells: Words, tree: int, place: int, length: int) -> int:
 
 
 @inlined_kernel
+def start_range(cells: Words, tree: int, place: int) -> None:
+    """Let a range of a tree start at `place`."""
+    cells[tree + STRIDE * (place >> 6) + SPLIT] |= np.uint64(1) << np.uint64(place & 63)
+
+
+@inlined_kernel
 def start_tree(cells: Words, tree: int, block: int, length: int) -> None:
     """Divide the places of a tree into ranges of `block`."""
     pattern = np.uint64(0)
@@ -312,7 +320,7 @@ def start_tree(cells: Words, tree: int, block: int, length: int) -> None:
     cells[tree + STRIDE * last + SPLIT] &= below(length - 64 * last)
     if pattern == np.uint64(0):
         for start in range(0, length, block):
-            cells[tree + STRIDE * (start >> 6) + SPLIT] |= np.uint64(1) << np.uint64(start & 63)
+            start_range(cells, tree, start)
 
 
 @inlined_kernel
