@@ -19,7 +19,7 @@ from qkdpost.reconciliation.cascade.parameters import NEVER
 from qkdpost.reconciliation.in_process import drive
 from qkdpost.reconciliation.payload import Rounds
 from qkdpost.threads import sharing
-from support.rounds import lying_cascade
+from support.rounds import check_agreement, lying_cascade, run_both_sides, strings
 
 SEED = bytes(range(32))
 FRAME_BITS = 256
@@ -97,6 +97,19 @@ def test_a_peer_that_lies_cannot_lengthen_the_block() -> None:
     side = run_cascade(own, seed=SEED, reference=False, **settings)  # type: ignore[arg-type]
     liar = lying_cascade(own, reference=True, seed=1, share=1.0, **settings)  # type: ignore[arg-type]
     assert len(drive(side, liar)[0].bits) == 1020
+
+
+@pytest.mark.parametrize("seed", [163, 180, 249, 324, 357])
+def test_errors_are_counted_in_the_key_alone_and_not_in_what_fills_a_frame(seed: int) -> None:
+    """Of many errors a wrong place may lie there, and stay: the peer, who counts bits of the key, says one less."""
+    errors = np.random.default_rng(seed).random(255) < 0.2
+    parameters = CascadeParameters(
+        name="x", frame_bits=256, block_bits=(16, 32, 128), hurry_from=0, hurry_doubles=3, early_places=16
+    )
+    reference, noisy = strings(np.random.default_rng(1), errors)
+    kept, corrected = run_both_sides(reference, noisy, 256, parameters)
+    check_agreement(kept, corrected, reference)
+    assert kept.corrected_bits == (corrected.bits ^ noisy).weight()
 
 
 @pytest.mark.parametrize("hurry", [None, (0, 1), (1, 1), (3, 2), (0, NEVER)])

@@ -143,6 +143,12 @@ class FrameBatch:
         first = self._plan[parity.HEADERS_AT]
         return self._cells[first : first + len(self.span) * parity.COLUMNS].reshape(-1, parity.COLUMNS)[:, which]
 
+    def errors_from(self, frame: int, place: int) -> int:
+        """Return how many errors were found at `place` of a frame or behind; the batch's first frame is 0."""
+        trees, frame_words, _ = self._place
+        row, length = trees + frame * frame_words + int(self._plan[parity.FLIPPED_AT]), int(self._plan[parity.LENGTH])
+        return Bits(self._cells[row : row + (length + 63) // 64].copy(), length)[place:].weight()
+
     def store(self, output: Words) -> None:
         """OR the own bits, as they are now, into `output` in their place."""
         store_frames(self._cells, *self._place, int(self._plan[parity.LENGTH]), output, self._offset)
@@ -208,7 +214,10 @@ class Block:
     def __init__(self, bits: Bits, frame_bits: int, parameters: CascadeParameters, seed: bytes, correcting: bool):
         length = len(bits)
         whole, rest = divmod(length, frame_bits)
+        self._filled_from: int | None = None
+        """Where what fills the last frame begins: what is corrected there, and not back, is no error of the key."""
         if rest and _FILLED_SHARE * (frame_bits - rest) <= frame_bits:
+            self._filled_from = rest
             whole, rest = whole + 1, 0
             bits = concatenate([bits, Bits.zeros(frame_bits * whole - length)])
         self._corrected = np.zeros_like(bits.words)
@@ -315,6 +324,8 @@ class Block:
         batch.store(self._corrected)
         self.frame_parities[where] = batch.column(parity.PARITIES)
         self.frame_errors[where] = batch.column(parity.ERRORS)
+        if self._filled_from is not None and batch.span.stop == self.frame_errors.size:
+            self.frame_errors[-1] -= batch.errors_from(len(batch.span) - 1, self._filled_from)
 
 
 def frames_apart(block_bits: int, frame_bits: int, threads: int) -> list[range]:
