@@ -11,7 +11,7 @@ from qkdpost._kernels.cascade.blocks import ask_blocks, blocks_of, learn_blocks
 from qkdpost._kernels.cascade.corrections import correct_found, prefetch_found
 from qkdpost._kernels.cascade.locating import MOST_DIGITS, longest_located
 from qkdpost._kernels.cascade.odd_ranges import merge_turned
-from qkdpost._kernels.cascade.searching import ask_ranges, learn_ranges
+from qkdpost._kernels.cascade.searching import ask_ranges, learn_ranges, prefetch_first
 from qkdpost._kernels.cascade.trees import (
     ACTIVE,
     ACTIVE_AT,
@@ -204,6 +204,8 @@ def advance(
         kept, kept_end, found = source, source, 2 * capacity
         for at in range(first, end):
             space = signed(cells[plan[HEADERS_AT] + COLUMNS * signed(cells[at]) + SPACE])
+            if at + 1 < end:
+                prefetch_first(cells, plan, signed(cells[at + 1]), ranges, source + space)
             kept_end, found, read = learn(
                 cells, plan, orders, signed(cells[at]), ranges, source, kept_end, found, told, read
             )

@@ -10,16 +10,22 @@ from __future__ import annotations
 import numpy as np
 
 from qkdpost._kernels.bits.counting import ones, trailing_zeros
+from qkdpost._kernels.bits.prefetching import prefetch
 from qkdpost._kernels.cascade.locating import MOST_DIGITS, ask_place, is_located, learn_place
 from qkdpost._kernels.cascade.odd_ranges import ASKED_RANGE, end_of, pass_of, range_word, start_of
 from qkdpost._kernels.cascade.trees import (
+    COLUMNS,
+    FRAME_WORDS,
+    HEADERS_AT,
     KIND,
     LENGTH,
     LISTED,
     MOST_PARTS,
     SPACE,
+    STRIDE,
     SUBSET,
     TREE,
+    TREES_AT,
     Integers,
     Words,
     get_bit,
@@ -35,10 +41,12 @@ from qkdpost._kernels.cascade.trees import (
 )
 from qkdpost._kernels.jit.decorators import inlined_kernel
 
-__all__ = ["ask_ranges", "learn_ranges"]
+__all__ = ["ask_ranges", "learn_ranges", "prefetch_first"]
 
 # An odd range up to this long is searched whatever else is asked: it seldom holds what another search is after.
 SHORT = 16
+# So many ranges before its turn a range is brought near: about what memory takes to answer.
+AHEAD = 8
 
 
 @inlined_kernel
@@ -229,6 +237,21 @@ def learn_parts(
 
 
 @inlined_kernel
+def prefetch_range(cells: Words, plan: Integers, trees: int, word: np.uint64) -> None:
+    """Bring near where a range begins: own bits, and where ranges start."""
+    prefetch(cells, trees + plan[row_of(pass_of(word)) + TREE] + STRIDE * (start_of(word) >> 6))
+
+
+@inlined_kernel
+def prefetch_first(cells: Words, plan: Integers, frame: int, ranges: Words, source: int) -> None:
+    """Bring near the first ranges of a frame, which `learn_ranges` begins with; the others it sees to itself."""
+    listed = signed(cells[plan[HEADERS_AT] + COLUMNS * frame + LISTED])
+    held = signed(cells[plan[HEADERS_AT] + COLUMNS * frame + SPACE])
+    for at in range(source, source + min(AHEAD, listed, held)):
+        prefetch_range(cells, plan, plan[TREES_AT] + plan[FRAME_WORDS] * frame, ranges[at])
+
+
+@inlined_kernel
 def learn_ranges(
     cells: Words,
     plan: Integers,
@@ -253,6 +276,8 @@ def learn_ranges(
         source = make_way(ranges, source, listed, signed(cells[columns + SPACE]) - listed)
     for at in range(source, source + listed):
         asked = ranges[at]
+        if at + AHEAD < source + listed:
+            prefetch_range(cells, plan, trees, ranges[at + AHEAD])
         if asked < ASKED_RANGE:
             ranges[kept] = asked
             kept += 1
