@@ -164,9 +164,7 @@ class _Half:
         self._arrived = arrived
         self._said = said
         self._says_more = True
-        for record in records:
-            session.submit(record)
-        session.finish()
+        self._records: list[RawRecord] | None = records
 
     def ready(self) -> bool:
         """Return whether something has arrived, or more may be said."""
@@ -178,7 +176,9 @@ class _Half:
         Returns:
             Whether there are new events.
         """
-        if self._arrived:
+        if self._records is not None:
+            self._submit(self._records)
+        elif self._arrived:
             self.session.receive_data(self._arrived.popleft())
         said = self.session.data_to_send()
         told = len(self.events)
@@ -187,6 +187,13 @@ class _Half:
         if said:
             self._said.append(said)
         return len(self.events) > told
+
+    def _submit(self, records: list[RawRecord]) -> None:
+        """Hand over all records: as the first step, so that both halves look at theirs at once."""
+        for record in records:
+            self.session.submit(record)
+        self.session.finish()
+        self._records = None
 
 
 class _Stages:
