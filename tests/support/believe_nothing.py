@@ -596,7 +596,7 @@ SIMULATIONS = [
     call(
         "simulation.bb84",
         simulation.bb84,
-        pulses=count(st.integers(0, 120)),
+        pulses=whole(st.integers(0, 120)),
         rng=count(7),
         fibre_km=real(1.0),
         source=thing(simulation.SinglePhotonSource()),
@@ -606,7 +606,7 @@ SIMULATIONS = [
     call(
         "simulation.decoy_bb84",
         simulation.decoy_bb84,
-        pulses=count(100),
+        pulses=whole(100),
         rng=count(7),
         test_probabilities=reals((0.5, 0.5)),
         source=thing(simulation.WeakCoherentSource()),
@@ -614,7 +614,7 @@ SIMULATIONS = [
     call(
         "simulation.single_photon_bb84",
         simulation.single_photon_bb84,
-        pulses=count(100),
+        pulses=whole(100),
         rng=count(7),
         test_probabilities=reals((0.5, 0.5)),
         source=thing(simulation.ImperfectPhotonSource()),
@@ -622,7 +622,7 @@ SIMULATIONS = [
     call(
         "simulation.bbm92",
         simulation.bbm92,
-        slots=count(100),
+        slots=whole(100),
         rng=count(7),
         pairs_per_slot=real(0.5),
         misalignment=real(0.0),
@@ -666,7 +666,7 @@ SIMULATIONS = [
     call(
         "gaussian_cv",
         simulation.gaussian_cv,
-        symbols=count(st.integers(0, 100)),
+        symbols=whole(st.integers(0, 100)),
         rng=count(1),
         modulation_variance=real(4.0),
         fibre_km=real(st.sampled_from([0.0, 25.0])),
