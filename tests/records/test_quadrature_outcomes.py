@@ -150,6 +150,14 @@ def test_outcomes_far_from_zero_lie_on_the_lattice_of_float32() -> None:
     QuadratureOutcomes(**GOOD | {"values": VALUES + np.float32(300.0)})
 
 
+def test_few_outcomes_may_have_any_mean() -> None:
+    """Two of a thousand pairs differ by a thousandth of themselves: that is chance, and no lattice."""
+    for values in (np.float32([[5.0, -3.0], [5.001, -3.002]]), np.repeat(VALUES[:1], 15, axis=0)):
+        assert QuadratureOutcomes(**GOOD | {"values": values}).events == len(values)
+    with pytest.raises(InputError, match="16 standard deviations"):
+        QuadratureOutcomes(**GOOD | {"values": VALUES[:16] + np.float32(1e5), "adc_step": None})
+
+
 def test_a_lattice_in_one_quadrature_is_one() -> None:
     for column in (0, 1):
         values = VALUES.copy()

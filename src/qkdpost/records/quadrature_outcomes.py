@@ -25,6 +25,8 @@ MAX_DRIFT = 0.01
 MAX_OFFSET = 16.0
 """Deviations that the mean of outcomes may be from zero. Steps of float32 grow with the numbers: further out they would
 be a lattice themselves, which no dither can cover."""
+MIN_OFFSET_OUTCOMES = 16
+"""So many tell it; of fewer the mean may be as far by chance, that of two once in 35 pairs."""
 _QUADRATURES = "0 for x, 1 for p"
 _RAW = "Give outcomes in raw units of the converter or the signal processing, all three records in the same"
 _CALIBRATE = (
@@ -58,9 +60,9 @@ class QuadratureOutcomes:
             without, a third of the key would be public.
 
     Raises:
-        InputError: another shape or dtype, NaN, no calibration, values on a lattice without its step, a mean more than
-            16 standard deviations from zero, or a variance below that of the calibration beyond what statistics and 1 %
-            of drift allow: units or records are mixed up.
+        InputError: another shape or dtype, NaN, no calibration, values on a lattice without its step, a mean of 16
+            outcomes or more that is further than 16 standard deviations from zero, or a variance below that of the
+            calibration beyond what statistics and 1 % of drift allow: units or records are mixed up.
 
     >>> import qkdpost as qp
     >>> import numpy as np
@@ -168,7 +170,7 @@ class QuadratureOutcomes:
             raise InputError(f"electronic_shot must vary; found one value in all outcomes. {_RAW}")
         values = variances(self.values)
         for sample, mean in zip(values.values, values.means, strict=True):
-            if values.count > 1 and abs(mean) > MAX_OFFSET * math.sqrt(sample):
+            if values.count >= MIN_OFFSET_OUTCOMES and abs(mean) > MAX_OFFSET * math.sqrt(sample):
                 raise InputError(
                     f"the mean of values must not be more than {MAX_OFFSET:g} standard deviations from zero, or the "
                     f"steps of float32 would be a lattice; found {mean:.5g} and {math.sqrt(sample):.5g}. Take a "
