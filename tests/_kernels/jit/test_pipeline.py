@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numba
 import numpy as np
 import pytest
 
 from qkdpost._kernels.jit.decorators import kernel, summing_kernel
+from qkdpost._kernels.jit.environment import JIT_ENABLED
 
 DTYPES = [np.int8, np.uint8, np.int64, np.uint64, np.float32]
 
@@ -38,3 +40,22 @@ def test_kernels_of_other_options_ask_for_themselves() -> None:
     output = np.zeros(9)
     lesser_halves(values, output)
     assert output.tolist() == [index / 2 for index in range(9)]
+
+
+def entry(values: np.ndarray, index: int) -> int:
+    return values[index]
+
+
+def last(values: np.ndarray) -> int:
+    return values[-1]
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_a_computed_index_does_not_count_from_the_end() -> None:
+    pipeline = pytest.importorskip("qkdpost._kernels.jit.pipeline", exc_type=ImportError)
+    compiled = numba.njit(boundscheck=True, pipeline_class=pipeline.KernelCompiler)
+    values = np.array([5, 6, 7, 8])
+    assert compiled(entry)(values, 3) == compiled(last)(values) == 8
+    for index in (-1, 4):
+        with pytest.raises(IndexError):
+            compiled(entry)(values, index)

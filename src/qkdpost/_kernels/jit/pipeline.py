@@ -4,7 +4,7 @@ Of the time that numba takes, a sixth goes into one question: what an operator o
 arguments of these types. It is answered by trying dozens of meanings, anew for each of the thousands of places that
 ask, though there are a few hundred different questions. Here an answer serves all kernels that are compiled with the
 same options. Three passes are left out, for what kernels do not have: closures, lists of literals, and functions that
-are inlined by their source.
+are inlined by their source; one is added (`indexes`).
 
 This reaches into numba's own rooms. Where a release has moved what is needed, this module cannot be imported, and
 kernels are compiled as numba has it: with the same results, after a longer first start.
@@ -16,9 +16,11 @@ from typing import Any
 
 from numba.core import types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.typed_passes import InlineOverloads
+from numba.core.typed_passes import InlineOverloads, NoPythonSupportedFeatureValidation
 from numba.core.typing.context import BaseContext
 from numba.core.untyped_passes import InlineClosureLikes, LiteralPropagationSubPipelinePass
+
+from qkdpost._kernels.jit.indexes import IndexesFromZero
 
 __all__ = ["KernelCompiler"]
 
@@ -65,6 +67,7 @@ class KernelCompiler(CompilerBase):
         standard: Any = DefaultPassBuilder.define_nopython_pipeline
         pipeline = standard(self.state, "kernel")
         pipeline.passes = [(self.step(step), words) for step, words in pipeline.passes if step not in _NOT_NEEDED]
+        pipeline.add_pass_after(IndexesFromZero, NoPythonSupportedFeatureValidation)
         pipeline._finalized = False
         pipeline.finalize()
         return [pipeline]
