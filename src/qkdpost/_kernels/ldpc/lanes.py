@@ -33,6 +33,7 @@ __all__ = [
     "magnitude",
     "negate_where",
     "negative",
+    "registers_are_whole",
     "shift_right_unsigned",
     "smaller_unsigned",
     "spread",
@@ -42,6 +43,12 @@ __all__ = [
 ]
 
 Lanes = NDArray[Any]
+
+
+@intrinsic(code.lower_registers)
+def registers_are_whole() -> bool:
+    """Return whether one register of this processor takes all lanes of 512 bits; a constant in a kernel."""
+    return True
 
 
 @intrinsic(code.lower_load)

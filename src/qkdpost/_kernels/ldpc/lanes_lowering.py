@@ -15,12 +15,25 @@ __all__ = [
     "lower_named",
     "lower_negate",
     "lower_negative",
+    "lower_registers",
     "lower_shift",
     "lower_spread",
     "lower_store",
 ]
 
 Lowering = Callable[..., Any]
+
+
+def lower_registers(typing: Any) -> Any:
+    from llvmlite import ir  # noqa: PLC0415
+    from numba.core import types  # noqa: PLC0415
+
+    from qkdpost._kernels.jit.processor import processor_features  # noqa: PLC0415
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(ir.IntType(1), "avx512bw" in processor_features())
+
+    return types.boolean(), emit
 
 
 def lower_load(typing: Any, array: Any, row: Any) -> Any:

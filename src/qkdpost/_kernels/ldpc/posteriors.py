@@ -1,8 +1,15 @@
-"""Posteriors of a frame in one flat array, from which a register is read at any bit of a block on.
+"""Posteriors of a frame in one flat array, where those of a block lie as the edge that wrote them last wants them.
 
-Those of a block of bits lie behind one another, with a margin of a register on each side: the first bits stand once
-more behind the last. What is written across an end is written a second time on the other side, and what falls beyond
-a margin is never read.
+An edge joins check i of its row to bit (i + shift) % size of its block, and so a register of checks to as many bits
+from any one on. A register that is written across a line of the cache takes twice as long and more, one that is read so
+hardly longer. So an edge writes the posteriors of its checks in the order of these, check 0 first, aligned; the next
+edge of the block reads them turned by the difference of both shifts, and the first edge after the last one. Every block
+lies twice, and edges read and write by turns: while a row is at work, it reads nothing that it wrote.
+
+An edge has one word for it, and one more for every second iteration, since a block may have an odd number of edges: the
+place where it reads in the upper half, by how many bits it turns in the lower. It writes in the other half of the
+array, whose halves are a power of two long: that place XOR the half. A block has such a word for what its last edge
+left. Behind each block its first register stands once more, so that one may be read across the end.
 """
 
 from __future__ import annotations
@@ -15,7 +22,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.jit.decorators import inlined_kernel, lean_kernel
 from qkdpost._kernels.ldpc.lanes import load_run, negative, store_run
 
-__all__ = ["REGISTER_BYTES", "decide", "posterior_length", "restart", "write_posteriors"]
+__all__ = ["REGISTER_BYTES", "decide", "half_length", "place_of", "restart", "write_posteriors"]
 
 Words = NDArray[np.uint64]
 Values = NDArray[Any]
@@ -23,50 +30,54 @@ Values = NDArray[Any]
 REGISTER_BYTES = 64
 
 
-def posterior_length(columns: int, size: int, itemsize: int) -> int:
-    """Return how many elements the posteriors take, margins included: a register before and behind each block."""
-    lanes = REGISTER_BYTES // itemsize
-    return columns * (size + 2 * lanes) + lanes
-
-
-@lean_kernel
-def restart(channel: NDArray[np.int16], size: int, posterior: Values) -> None:
-    """Set a frame's posteriors, margins too, to its channel values."""
-    lanes = REGISTER_BYTES // posterior.itemsize
-    for block in range(channel.size // size):
-        start = block * (size + 2 * lanes) + lanes
-        # Slices: the compiler sees that they do not wrap, and converts a register at a time.
-        source = channel[block * size : (block + 1) * size]
-        target = posterior[start : start + size + lanes]
-        for index in range(size):
-            target[index] = source[index]
-        for index in range(lanes):
-            target[size + index] = source[index]
+def half_length(columns: int, size: int, itemsize: int) -> int:
+    """Return how many elements a half of the posteriors takes: a power of two, with a register behind each block."""
+    return 1 << (columns * (size + REGISTER_BYTES // itemsize) - 1).bit_length()
 
 
 @inlined_kernel
-def write_posteriors(
-    posterior: Values, start: np.uint64, offset: np.uint64, size: np.uint64, lanes: np.uint64, values: Values
-) -> None:
-    """Write a register of posteriors from `start` on, which is bit `offset` of its block."""
-    store_run(posterior, start, values)
-    if offset < lanes:
-        store_run(posterior, start + size, values)
-    if offset + lanes > size:
-        store_run(posterior, start - size, values)
+def place_of(move: np.uint64) -> np.uint64:
+    """Return where a block's posteriors start, by the word of an edge or a block."""
+    return move >> np.uint64(32)
 
 
 @lean_kernel
-def decide(size: int, posterior: Values, decisions: Words) -> None:
-    """Pack what a frame's posteriors decide for, a bit for each, 1 for an error."""
+def restart(channel: NDArray[np.int16], size: int, blocks: Words, posterior: Values) -> None:
+    """Set a frame's posteriors to its channel values, turned as the words `blocks` say."""
+    lanes = REGISTER_BYTES // posterior.itemsize
+    for block in range(blocks.size):
+        turn = np.int64(blocks[block] & np.uint64(0xFFFFFFFF))
+        start = np.int64(place_of(blocks[block]))
+        # Slices: the compiler sees that they do not wrap, and converts a register at a time.
+        source = channel[block * size : (block + 1) * size]
+        target = posterior[start : start + size + lanes]
+        for index in range(size - turn):
+            target[turn + index] = source[index]
+        for index in range(turn):
+            target[index] = source[size - turn + index]
+        for index in range(lanes):
+            target[size + index] = target[index]
+
+
+@inlined_kernel
+def write_posteriors(posterior: Values, start: np.uint64, index: np.uint64, size: np.uint64, values: Values) -> None:
+    """Write the posteriors of a register of checks, number `index` the first, to a block from `start` on."""
+    store_run(posterior, start + index, values)
+    if index == np.uint64(0):
+        store_run(posterior, start + size, values)
+
+
+@lean_kernel
+def decide(size: int, blocks: Words, posterior: Values, decisions: Words) -> None:
+    """Pack what a frame's posteriors decide for, a bit for each, 1 for an error; they lie as `blocks` says."""
     lanes = np.uint64(REGISTER_BYTES // posterior.itemsize)
+    last = np.uint64(size - 1)
     words = np.uint64(size >> 6)
-    stride = np.uint64(size) + lanes + lanes
-    for block in range(np.uint64(decisions.size) // words):
-        place = block * stride + lanes
-        for word in range(block * words, (block + np.uint64(1)) * words):
+    for block in range(np.uint64(blocks.size)):
+        move = blocks[block]
+        for word in range(words):
             found = np.uint64(0)
             for part in range(0, 64, lanes):
-                found |= negative(load_run(posterior, place)) << np.uint64(part)
-                place += lanes
-            decisions[word] = found
+                offset = (move + (word << np.uint64(6)) + np.uint64(part)) & last
+                found |= negative(load_run(posterior, place_of(move) + offset)) << np.uint64(part)
+            decisions[block * words + word] = found

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc import layered
 from qkdpost._kernels.ldpc.layered import decode_layered
-from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, posterior_length
+from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, half_length
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
+from qkdpost.reconciliation.ldpc.posterior_moves import posterior_moves
 
 __all__ = ["DECODERS", "Arithmetic", "CompiledDecoder", "Decoded", "Decoder", "LayeredDecoder", "Patience"]
 
@@ -164,9 +165,9 @@ class _CompiledLayeredDecoder:
         self._decoder, self._code = decoder, code
         self._arithmetic = decoder.arithmetic(code.rows, code.columns)
         dtype = np.dtype(decoder.dtype)
-        margin = REGISTER_BYTES // dtype.itemsize
-        starts = code.edge_bits // code.size * (code.size + 2 * margin) + margin
-        self._structure = (code.row_starts, code.edge_bits, starts.astype(np.uint64), code.edge_shifts, code.size)
+        half = half_length(code.columns, code.size, dtype.itemsize)
+        edges, blocks = posterior_moves(code, code.size + REGISTER_BYTES // dtype.itemsize, half)
+        self._structure = (code.row_starts, code.edge_bits, code.edge_shifts, code.size, edges, blocks)
         self._limits = np.zeros(layered.LIMITS, dtype=np.int64)
         self._limits[layered.CORRECTION] = self._arithmetic.correction
         self._limits[layered.MAX_MAGNITUDE] = self._arithmetic.max_magnitude
@@ -174,7 +175,7 @@ class _CompiledLayeredDecoder:
         self._limits[layered.FIRST_COUNT] = decoder.patience.first_iterations
         self._limits[layered.MAX_MISSED_PERMILLE] = decoder.patience.max_missed_permille
         self._limits[layered.FEWER_PERMILLE] = decoder.patience.fewer_permille
-        self._posterior = _aligned(posterior_length(code.columns, code.size, dtype.itemsize), dtype)
+        self._posterior = _aligned(2 * half, dtype)
         self._messages = _aligned(len(code.edges) * code.size, dtype)
         self._largest = int(np.iinfo(decoder.dtype).max)
 
