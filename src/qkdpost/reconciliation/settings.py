@@ -100,7 +100,7 @@ class Cascade(CorrectionSettings, frozen=True, kw_only=True, tag="cascade"):
 
     Args:
         parameters: the named set of block sizes. "balanced" suits frames of 2^16 bits; "near-optimal" discloses about
-            0.5 to 1 % less and takes four to twelve times the rounds, "few-rounds" 2 to 6 % more and takes 30 to 60.
+            0.5 to 1 % less and takes four to twelve times the rounds, "few-rounds" 2 to 6 % more and takes 25 to 60.
 
     Raises:
         ConfigurationError: a set of block sizes that there is not.

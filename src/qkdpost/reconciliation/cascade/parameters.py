@@ -15,7 +15,7 @@ In our own sets a search ends sooner: in a range that is short for the error rat
 parities of a Hamming code tell its place at once (`qkdpost._kernels.cascade.locating`), as many of them as halving the
 range would ask one after another. In an eighth of a block of the first pass this costs nothing; the more errors are
 found, the longer ranges may be. "balanced" takes half of the rounds so that it took by halving alone, for 0.1 to 0.4 %
-more disclosed; "few-rounds", with shorter blocks, 30 to 60.
+more disclosed; "few-rounds", with shorter blocks, 25 to 60.
 
 A block takes the rounds of its slowest frame. Its last walks are few: to cut their ranges in more parts than two costs
 few parities, and a search takes a round for every two to five halvings. So late frames hurry
@@ -271,7 +271,7 @@ def _hurry_when_few_search(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, 
 
 def _hurry_soon(qber_ppm: int, sizes: tuple[int, ...]) -> tuple[int, int]:
     """Return the same of the set "few-rounds": as soon as the blocks of both passes are searched."""
-    return 8, 3
+    return 8, 1
 
 
 def _from_row(rows: Rows, qber_ppm: int) -> tuple[int, int]:
