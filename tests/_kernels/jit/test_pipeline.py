@@ -56,6 +56,13 @@ def test_a_computed_index_does_not_count_from_the_end() -> None:
     compiled = numba.njit(boundscheck=True, pipeline_class=pipeline.KernelCompiler)
     values = np.array([5, 6, 7, 8])
     assert compiled(entry)(values, 3) == compiled(last)(values) == 8
+    called = compiled(entry)
+
+    def last_by_call(values: np.ndarray) -> int:
+        return called(values, -1)
+
     for index in (-1, 4):
         with pytest.raises(IndexError):
-            compiled(entry)(values, index)
+            called(values, index)
+    with pytest.raises(IndexError):
+        compiled(last_by_call)(values)

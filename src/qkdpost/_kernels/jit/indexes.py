@@ -2,8 +2,8 @@
 
 In Python ``vector[-1]`` is the last entry, and numba asks of each signed index whether it is negative: three
 instructions for every entry that is read or written. No kernel wants that of a number that it computes. Here such an
-index is taken as the unsigned number of its bits: Cascade's kernel takes an eighth less time. An index that is written
-as a number, as ``vector[-1]`` is, is none that this touches.
+index is taken as the unsigned number of its bits: Cascade's kernel takes an eighth less time. An index that numba knows
+as it compiles, as in ``vector[-1]``, is none that this touches; but what a kernel is given as an argument is not known.
 
 An index below zero would be a defect of the kernel. ``NUMBA_BOUNDSCHECK=1`` refuses it as it refuses one past the end.
 

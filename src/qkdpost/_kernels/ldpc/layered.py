@@ -47,7 +47,15 @@ from qkdpost._kernels.ldpc.lanes import (
     store_run,
     subtract_saturated,
 )
-from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, decide, half_length, place_of, restart, write_posteriors
+from qkdpost._kernels.ldpc.posteriors import (
+    REGISTER_BYTES,
+    decide,
+    other_place_of,
+    place_of,
+    posterior_length,
+    restart,
+    write_posteriors,
+)
 
 __all__ = [
     "CORRECTION",
@@ -141,7 +149,7 @@ def _answer_edges(
         first_message: where those of these checks start, a register for each edge.
     """
     lanes = np.uint64(REGISTER_BYTES // posterior.itemsize)
-    last, half = size - np.uint64(1), np.uint64(posterior.size >> 1)
+    last, step = size - np.uint64(1), size + lanes
     top = spread(posterior, -1)
     slack = spread(posterior, limits[CORRECTION])
     signs = choose(syndrome, top, spread(posterior, 0))
@@ -157,7 +165,7 @@ def _answer_edges(
     of_least = smaller_unsigned(largest, combined)
     for place in range(degree):
         total = _answer(messages, first_message + place * lanes, signs, least, of_least, of_others)
-        write_posteriors(posterior, place_of(moves[first_edge + place]) ^ half, index, size, total)
+        write_posteriors(posterior, other_place_of(moves[first_edge + place], step), index, size, total)
 
 
 @inlined_kernel
@@ -179,7 +187,7 @@ def _answer_pair(
     take two registers or more they do so by themselves, and what two of them need does not fit.
     """
     lanes = np.uint64(REGISTER_BYTES // posterior.itemsize)
-    last, half = size - np.uint64(1), np.uint64(posterior.size >> 1)
+    last, step = size - np.uint64(1), size + lanes
     top, zero = spread(posterior, -1), spread(posterior, 0)
     slack = spread(posterior, limits[CORRECTION])
     signs, next_signs = choose(syndromes[0], top, zero), choose(syndromes[1], top, zero)
@@ -200,7 +208,7 @@ def _answer_pair(
     next_of_others = smaller_unsigned(largest, combine_magnitudes(next_combined, next_least, slack))
     next_of_least = smaller_unsigned(largest, next_combined)
     for place in range(degree):
-        start = place_of(moves[first_edge + place]) ^ half
+        start = other_place_of(moves[first_edge + place], step)
         kept = place * lanes
         total = _answer(messages, first_message + kept, signs, least, of_least, of_others)
         write_posteriors(posterior, start, index, size, total)
@@ -275,7 +283,7 @@ def decode_layered(
         channel: log-likelihood ratios before decoding, int16, held within the type of posteriors; shape (1, bits) where
             all frames have the same, else (frames, bits); positive for no error, 0 where nothing is known.
         syndromes: packed, shape (frames, checks / 64).
-        posterior: scratch, int8 or int16, shape (2 `half_length`,).
+        posterior: scratch, int8 or int16, shape (`posterior_length`,).
         messages: scratch of the same type, one for each edge of the code.
         words: packed words found, shape (frames, bits / 64); written.
         iterations: used by each frame, shape (frames,); written.
@@ -309,6 +317,6 @@ def warm() -> None:
         itemsize = np.dtype(dtype).itemsize
         decode_layered(
             starts, edge, edge, 64, moves, moves.copy(), np.array([0, 1, 1, 1, 1000, 0]),
-            np.zeros((1, 64), np.int16), frame, np.zeros(2 * half_length(1, 64, itemsize), dtype),
+            np.zeros((1, 64), np.int16), frame, np.zeros(posterior_length(1, 64, itemsize), dtype),
             np.zeros(64, dtype), frame.copy(), np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.uint8),
         )  # fmt: skip

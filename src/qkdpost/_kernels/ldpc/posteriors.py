@@ -7,9 +7,9 @@ edge of the block reads them turned by the difference of both shifts, and the fi
 lies twice, and edges read and write by turns: while a row is at work, it reads nothing that it wrote.
 
 An edge has one word for it, and one more for every second iteration, since a block may have an odd number of edges: the
-place where it reads in the upper half, by how many bits it turns in the lower. It writes in the other half of the
-array, whose halves are a power of two long: that place XOR the half. A block has such a word for what its last edge
-left. Behind each block its first register stands once more, so that one may be read across the end.
+place where it reads in the upper half, in bit 31 whether that is the second of the block's two, and below by how many
+bits it turns. A block has such a word for what its last edge left. Behind each of its two places its first register
+stands once more, so that one may be read across the end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from qkdpost._kernels.jit.decorators import inlined_kernel, lean_kernel
 from qkdpost._kernels.ldpc.lanes import load_run, negative, store_run
 
-__all__ = ["REGISTER_BYTES", "decide", "half_length", "place_of", "restart", "write_posteriors"]
+__all__ = ["REGISTER_BYTES", "decide", "other_place_of", "place_of", "posterior_length", "restart", "write_posteriors"]
 
 Words = NDArray[np.uint64]
 Values = NDArray[Any]
@@ -30,9 +30,9 @@ Values = NDArray[Any]
 REGISTER_BYTES = 64
 
 
-def half_length(columns: int, size: int, itemsize: int) -> int:
-    """Return how many elements a half of the posteriors takes: a power of two, with a register behind each block."""
-    return 1 << (columns * (size + REGISTER_BYTES // itemsize) - 1).bit_length()
+def posterior_length(columns: int, size: int, itemsize: int) -> int:
+    """Return how many elements the posteriors take: each block twice, and a register behind."""
+    return 2 * columns * (size + REGISTER_BYTES // itemsize)
 
 
 @inlined_kernel
@@ -41,12 +41,18 @@ def place_of(move: np.uint64) -> np.uint64:
     return move >> np.uint64(32)
 
 
+@inlined_kernel
+def other_place_of(move: np.uint64, step: np.uint64) -> np.uint64:
+    """Return where they start next, `step` elements behind or before."""
+    return place_of(move) + step - ((move >> np.uint64(30)) & np.uint64(2)) * step
+
+
 @lean_kernel
 def restart(channel: NDArray[np.int16], size: int, blocks: Words, posterior: Values) -> None:
     """Set a frame's posteriors to its channel values, turned as the words `blocks` say."""
     lanes = REGISTER_BYTES // posterior.itemsize
     for block in range(blocks.size):
-        turn = np.int64(blocks[block] & np.uint64(0xFFFFFFFF))
+        turn = np.int64(blocks[block] & np.uint64(0x7FFFFFFF))
         start = np.int64(place_of(blocks[block]))
         # Slices: the compiler sees that they do not wrap, and converts a register at a time.
         source = channel[block * size : (block + 1) * size]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc import layered
 from qkdpost._kernels.ldpc.layered import decode_layered
-from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, half_length
+from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, posterior_length
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
@@ -165,8 +165,7 @@ class _CompiledLayeredDecoder:
         self._decoder, self._code = decoder, code
         self._arithmetic = decoder.arithmetic(code.rows, code.columns)
         dtype = np.dtype(decoder.dtype)
-        half = half_length(code.columns, code.size, dtype.itemsize)
-        edges, blocks = posterior_moves(code, code.size + REGISTER_BYTES // dtype.itemsize, half)
+        edges, blocks = posterior_moves(code, code.size + REGISTER_BYTES // dtype.itemsize)
         self._structure = (code.row_starts, code.edge_bits, code.edge_shifts, code.size, edges, blocks)
         self._limits = np.zeros(layered.LIMITS, dtype=np.int64)
         self._limits[layered.CORRECTION] = self._arithmetic.correction
@@ -175,7 +174,7 @@ class _CompiledLayeredDecoder:
         self._limits[layered.FIRST_COUNT] = decoder.patience.first_iterations
         self._limits[layered.MAX_MISSED_PERMILLE] = decoder.patience.max_missed_permille
         self._limits[layered.FEWER_PERMILLE] = decoder.patience.fewer_permille
-        self._posterior = _aligned(2 * half, dtype)
+        self._posterior = _aligned(posterior_length(code.columns, code.size, dtype.itemsize), dtype)
         self._messages = _aligned(len(code.edges) * code.size, dtype)
         self._largest = int(np.iinfo(decoder.dtype).max)
 

@@ -10,15 +10,15 @@ from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
 __all__ = ["posterior_moves"]
 
 Words = NDArray[np.uint64]
+Indexes = NDArray[np.int64]
 
 
-def posterior_moves(code: QuasiCyclicCode, stride: int, half: int) -> tuple[Words, Words]:
+def posterior_moves(code: QuasiCyclicCode, step: int) -> tuple[Words, Words]:
     """Return the words of edges and blocks that `qkdpost._kernels.ldpc.posteriors` describes.
 
     Args:
         code: whose edges follow each other row by row.
-        stride: elements from one block to the next.
-        half: elements from a block to where it lies a second time, a power of two.
+        step: elements from the first place of a block to the second, and from there to the next block.
 
     Returns:
         For edges, in iterations 0, 2, ... and in 1, 3, ..., shape (2, base edges); for blocks, after as many
@@ -36,13 +36,15 @@ def posterior_moves(code: QuasiCyclicCode, stride: int, half: int) -> tuple[Word
     before[by_column[1:]] = shifts[by_column[:-1]]
     before = np.where(number == 0, last_shifts[columns], before)
     edges = [
-        _words(columns * stride + half * ((number + age * degrees[columns]) % 2), (shifts - before) % code.size)
-        for age in (0, 1)
+        _words(columns, (number + age * degrees[columns]) % 2, step, (shifts - before) % code.size) for age in (0, 1)
     ]
-    places = np.arange(code.columns) * stride
-    blocks = [_words(places + half * (age * degrees % 2), -last_shifts % code.size) for age in (0, 1)]
+    every = np.arange(code.columns)
+    blocks = [_words(every, age * degrees % 2, step, -last_shifts % code.size) for age in (0, 1)]
     return np.stack(edges), np.stack(blocks)
 
 
-def _words(places: NDArray[np.int64], turns: NDArray[np.int64]) -> Words:
-    return places.astype(np.uint64) << np.uint64(32) | turns.astype(np.uint64)
+def _words(columns: Indexes, seconds: Indexes, step: int, turns: Indexes) -> Words:
+    """Return words of blocks, read at their second places where `seconds` has 1."""
+    places = (2 * columns + seconds) * step
+    words: Words = places.astype(np.uint64) << np.uint64(32) | turns.astype(np.uint64)
+    return words | seconds.astype(np.uint64) << np.uint64(31)
