@@ -245,10 +245,12 @@ def prefetch_range(cells: Words, plan: Integers, trees: int, word: np.uint64) ->
 @inlined_kernel
 def prefetch_first(cells: Words, plan: Integers, frame: int, ranges: Words, source: int) -> None:
     """Bring near the first ranges of a frame, which `learn_ranges` begins with; the others it sees to itself."""
-    listed = signed(cells[plan[HEADERS_AT] + COLUMNS * frame + LISTED])
-    held = signed(cells[plan[HEADERS_AT] + COLUMNS * frame + SPACE])
-    for at in range(source, source + min(AHEAD, listed, held)):
-        prefetch_range(cells, plan, plan[TREES_AT] + plan[FRAME_WORDS] * frame, ranges[at])
+    columns = plan[HEADERS_AT] + COLUMNS * frame
+    trees = plan[TREES_AT] + plan[FRAME_WORDS] * frame
+    # A frame that is given up lists none, and has no space: it counts there what it was still told.
+    listed = min(signed(cells[columns + LISTED]), signed(cells[columns + SPACE]))
+    for at in range(source, source + min(AHEAD, listed)):
+        prefetch_range(cells, plan, trees, ranges[at])
 
 
 @inlined_kernel

@@ -111,6 +111,14 @@ def _hear(
 
 
 @inlined_kernel
+def _answers(limits: Limits, posterior: Values, least: Any, combined: Any, slack: Any) -> tuple[Any, Any]:
+    """Return the magnitudes with which the edge of least magnitude is answered, and all others."""
+    largest = spread(posterior, limits[MAX_MAGNITUDE])
+    whole = combine_magnitudes(combined, least, slack)
+    return smaller_unsigned(largest, combined), smaller_unsigned(largest, whole)
+
+
+@inlined_kernel
 def _answer(messages: Values, kept: np.uint64, signs: Any, least: Any, of_least: Any, of_others: Any) -> Any:
     """Answer what was heard over an edge; keep the answer, and return the posteriors that it makes."""
     message = load_run(messages, kept)
@@ -160,9 +168,7 @@ def _answer_edges(
         signs, least, combined = _hear(
             posterior, start, messages, first_message + place * lanes, signs, least, combined, slack
         )
-    largest = spread(posterior, limits[MAX_MAGNITUDE])
-    of_others = smaller_unsigned(largest, combine_magnitudes(combined, least, slack))
-    of_least = smaller_unsigned(largest, combined)
+    of_least, of_others = _answers(limits, posterior, least, combined, slack)
     for place in range(degree):
         total = _answer(messages, first_message + place * lanes, signs, least, of_least, of_others)
         write_posteriors(posterior, other_place_of(moves[first_edge + place], step), index, size, total)
@@ -202,11 +208,8 @@ def _answer_pair(
         next_signs, next_least, next_combined = _hear(
             posterior, start, messages, behind + kept, next_signs, next_least, next_combined, slack
         )
-    largest = spread(posterior, limits[MAX_MAGNITUDE])
-    of_others = smaller_unsigned(largest, combine_magnitudes(combined, least, slack))
-    of_least = smaller_unsigned(largest, combined)
-    next_of_others = smaller_unsigned(largest, combine_magnitudes(next_combined, next_least, slack))
-    next_of_least = smaller_unsigned(largest, next_combined)
+    of_least, of_others = _answers(limits, posterior, least, combined, slack)
+    next_of_least, next_of_others = _answers(limits, posterior, next_least, next_combined, slack)
     for place in range(degree):
         start = other_place_of(moves[first_edge + place], step)
         kept = place * lanes

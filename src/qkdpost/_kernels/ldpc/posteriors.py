@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from qkdpost._kernels.jit.decorators import inlined_kernel, lean_kernel
 from qkdpost._kernels.ldpc.lanes import load_run, negative, store_run
 
-__all__ = ["REGISTER_BYTES", "decide", "other_place_of", "place_of", "posterior_length", "restart", "write_posteriors"]
+__all__ = [
+    "REGISTER_BYTES",
+    "decide",
+    "other_place_of",
+    "place_of",
+    "place_step",
+    "posterior_length",
+    "restart",
+    "write_posteriors",
+]
 
 Words = NDArray[np.uint64]
 Values = NDArray[Any]
@@ -32,7 +41,12 @@ REGISTER_BYTES = 64
 
 def posterior_length(columns: int, size: int, itemsize: int) -> int:
     """Return how many elements the posteriors take: each block twice, and a register behind."""
-    return 2 * columns * (size + REGISTER_BYTES // itemsize)
+    return 2 * columns * place_step(size, itemsize)
+
+
+def place_step(size: int, itemsize: int) -> int:
+    """Return how many elements lie from one place of a block to the next."""
+    return size + REGISTER_BYTES // itemsize
 
 
 @inlined_kernel

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qkdpost._kernels.ldpc import layered
 from qkdpost._kernels.ldpc.layered import decode_layered
-from qkdpost._kernels.ldpc.posteriors import REGISTER_BYTES, posterior_length
+from qkdpost._kernels.ldpc.posteriors import place_step, posterior_length
 from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
@@ -165,7 +165,7 @@ class _CompiledLayeredDecoder:
         self._decoder, self._code = decoder, code
         self._arithmetic = decoder.arithmetic(code.rows, code.columns)
         dtype = np.dtype(decoder.dtype)
-        edges, blocks = posterior_moves(code, code.size + REGISTER_BYTES // dtype.itemsize)
+        edges, blocks = posterior_moves(code, place_step(code.size, dtype.itemsize))
         self._structure = (code.row_starts, code.edge_bits, code.edge_shifts, code.size, edges, blocks)
         self._limits = np.zeros(layered.LIMITS, dtype=np.int64)
         self._limits[layered.CORRECTION] = self._arithmetic.correction
