@@ -162,4 +162,4 @@ def test_with_a_mismatch_cascade_does_not_step_in(
         (event,) = pair.aborts(role)
         assert event.reason is AbortReason.NO_KEY_LEFT
         assert not event.report.ledger.two_way
-    assert "no LDPC code corrects" in pair.aborts("alice")[0].detail
+    assert "no LDPC code corrects" in pair.aborts("bob")[0].detail

@@ -7,19 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 import qkdpost as qp
 from qkdpost import simulation
 from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
-from qkdpost.dialogue.messages import AbortReason
+from qkdpost.dialogue.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
 from qkdpost.reconciliation.cascade import correction
 from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
 from qkdpost.reconciliation.correction import even_frame_bits
+from qkdpost.security.epsilon import Epsilon
+from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
+from qkdpost.stages import verification
 from support.link import Pair, bb84_records, small_link
 
 FRAME_BITS = 1024
+block_tag = verification._block_tag
 
 
 def spoiling(frames: list[int], parities: list[int]) -> object:
@@ -60,6 +65,57 @@ def test_wrong_frames_are_dropped_and_charged(monkeypatch: pytest.MonkeyPatch, f
         assert report.corrected_bits == report.key_bits - dropped_bits
 
 
+def said_of_verification(pair: Pair, role: str) -> list[type]:
+    kinds = (FrameTags, FrameVerdict, BlockTag, BlockVerdict)
+    return [type(message) for message in map(decode, pair.sent[role]) if isinstance(message, kinds)]
+
+
+@pytest.mark.parametrize("frames", [[], [0, 3]])
+def test_the_block_is_tagged_again_only_where_frames_are_wrong(
+    monkeypatch: pytest.MonkeyPatch, frames: list[int]
+) -> None:
+    """Each tag of it is charged, and its verdict, on both hosts; the keys of no two tags are equal."""
+    pair = run_spoilt(monkeypatch, frames)
+    assert pair.keys("alice") == pair.keys("bob") != {}
+    tags_of_block = 2 if frames else 1
+    assert said_of_verification(pair, "alice") == [FrameTags, *[BlockTag] * tags_of_block]
+    assert said_of_verification(pair, "bob") == [FrameVerdict, BlockVerdict]
+    sent = [message for message in map(decode, pair.sent["alice"]) if isinstance(message, FrameTags | BlockTag)]
+    assert len({message.hash_key for message in sent}) == len(sent)
+    tag_bits = Epsilon.split(pair.sessions["alice"].link.security.epsilon).verification_charge_bits - 1
+    for role in ("alice", "bob"):
+        report = next(event.report for event in pair.events[role] if isinstance(event, KeyReady))
+        assert report.ledger.bits(Cause.BLOCK_TAG) == tags_of_block * tag_bits
+        assert report.ledger.bits(Cause.BLOCK_VERDICT) == 1
+        assert report.secret is not None
+        (charged,) = (-term.bits for term in report.secret.terms if term.name == "verification")
+        assert charged == tag_bits + 1
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_tag_that_decides_is_that_of_what_is_kept(monkeypatch: pytest.MonkeyPatch, which: int) -> None:
+    """Where frames are dropped the first tag of the block says nothing, whatever it is; a wrong second ends it."""
+    monkeypatch.setattr(correction, "run_cascade", spoiling([1], []))
+    pair = Pair(small_link(blocks={"frame_bits": FRAME_BITS}))
+    tags = [0]
+
+    def forge(message: object) -> object:
+        if isinstance(message, BlockTag):
+            tags[0] += 1
+            if tags[0] == which + 1:
+                return structs.replace(message, tag=bytes(octet ^ 1 for octet in message.tag))
+        return message
+
+    monkeypatch.setattr(verification, "_block_tag", lambda *arguments: forge(block_tag(*arguments)))
+    pair.submit(*bb84_records(20000))
+    pair.finish()
+    pair.run()
+    assert tags == [2]
+    for role in ("alice", "bob"):
+        assert bool(pair.keys(role)) is (which == 0)
+        assert [event.reason for event in pair.aborts(role)] == [AbortReason.VERIFICATION_FAILED] * which
+
+
 def test_no_frame_left_is_a_failed_block(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = run_spoilt(monkeypatch, list(range(5)))
     for role in ("alice", "bob"):
@@ -68,8 +124,6 @@ def test_no_frame_left_is_a_failed_block(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_block_tag_catches_what_frame_tags_miss(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qkdpost.stages import verification
-
     monkeypatch.setattr(verification, "_equal_frames", lambda differences, tag_bits: ~Bits.zeros(5))
     pair = run_spoilt(monkeypatch, [1])
     for role in ("alice", "bob"):
@@ -95,5 +149,5 @@ def test_dropped_bits_are_among_the_errors_of_their_intensity(monkeypatch: pytes
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
     reports = [event.report for role in pair.events for event in pair.events[role] if isinstance(event, KeyReady)]
-    assert [report.dropped_frames for report in reports] == [2, 2]
+    assert reports[0].dropped_frames == reports[1].dropped_frames >= 2  # Cascade itself misses one in a few thousand
     assert reports[0].key_errors == reports[1].key_errors

@@ -292,7 +292,7 @@ class ComparedBits(Struct, frozen=True, array_like=True, tag=8):
 
 
 class CorrectionStart(Struct, frozen=True, array_like=True, tag=9):
-    """How the key will be corrected: method, error rate assumed, and seed of what both derive at random.
+    """How the key will be corrected, as the corrector proposes: method, error rate assumed, and seed of what is random.
 
     `method` is 0 for Cascade, and one more than the index of the code for LDPC.
     """

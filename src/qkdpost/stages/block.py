@@ -25,7 +25,7 @@ class Duty(Enum):
     """Whose string is kept."""
 
     REFERENCE = "reference"
-    """This host's string is kept: it discloses, proposes and tags first."""
+    """This host's string is kept: it says what is compared, tags first, and proposes a length."""
     CORRECTOR = "corrector"
     """This host corrects its string until it is the reference's."""
 

@@ -1,4 +1,7 @@
-"""Reconciliation: the reference proposes a method, then both sides disclose round by round until the strings agree."""
+"""Reconciliation: the corrector proposes a method, then both sides disclose round by round until the strings agree.
+
+The corrector hears the compared bits first: what it discloses begins while its own are still on their way.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ MAX_QBER_PPM = 499_999
 Outcome = TypeVar("Outcome")
 
 
-def reference(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
-    """Propose method, error rate, and the seed of what is random in it; then disclose."""
+def corrector(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
+    """Propose method, error rate, and the seed of what is random in it, for it knows the rate first; then correct."""
     qber_ppm = min(max(compared.qber_ppm, MIN_QBER_PPM), MAX_QBER_PPM)
     seed = block.random_source(SEED_BYTES)
     plan = _plan(block, compared, qber_ppm)
@@ -34,8 +37,8 @@ def reference(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
     return (yield from _correct(block, compared, plan, seed))
 
 
-def corrector(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
-    """Take the proposal within its bounds, then correct."""
+def reference(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
+    """Take the proposal within its bounds, then disclose."""
     start = expect((yield RECEIVE), CorrectionStart)
     if not MIN_QBER_PPM <= start.qber_ppm <= MAX_QBER_PPM:
         raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
@@ -124,7 +127,7 @@ RECONCILIATION = Stage(
     name="reconciliation",
     reference=reference,
     corrector=corrector,
-    reference_hears=frozenset({CorrectionRound}),
-    corrector_hears=frozenset({CorrectionStart, CorrectionRound}),
+    reference_hears=frozenset({CorrectionStart, CorrectionRound}),
+    corrector_hears=frozenset({CorrectionRound}),
 )
 """Correction by the method of the link. The peer's payload may come early, where both speak at once."""

@@ -1,8 +1,15 @@
 """Verification: wrong frames are found by short tags and dropped; the whole block by one long tag.
 
 The long tag makes the block correct up to the correctness epsilon; the short ones only say which frames to give up, so
-that one bad frame does not cost the block. Tags and verdicts are leakage, and so is every bit of a dropped frame. Each
-hash key is drawn after the strings are fixed.
+that one bad frame does not cost the block. Both are sent at once. If all frames are equal, the long tag decides; if
+not, it says nothing, and another decides on the frames that are left: its key is drawn when that is settled, and the
+first one is charged too. Let e be the probability that a long tag does not see a difference. The keys of all tags are
+independent, so whatever the strings are, a difference goes unseen with probability at most
+
+    P(no short tag differs) e + P(some short tag differs) e = e.
+
+Tags and verdicts are leakage, and so is every bit of a dropped frame. Each hash key is drawn after the strings are
+fixed.
 """
 
 from __future__ import annotations
@@ -29,23 +36,25 @@ HASH_KEY_BYTES = 32
 
 
 def reference(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
-    """Send tags of every frame, hear which are equal, and send the tag of the block."""
+    """Send tags of every frame and of the block, and hear which are equal; tag again what is left without wrong frames.
+
+    Where no frame is wrong, which is nearly always, the block takes one round trip.
+    """
     hash_key = block.random_source(HASH_KEY_BYTES)
     tags = _frame_tags(block, corrected, hash_key)
     yield FrameTags(block=block.number, hash_key=hash_key, tags=tags.to_bytes())
+    yield _block_tag(block, corrected.key)
     verdict = expect((yield RECEIVE), FrameVerdict)
     equal = peer_bits(verdict.equal, _frames(block, corrected), "frame verdicts")
     key, kept = yield from _drop_frames(block, corrected, equal)
     errors = take_errors(block, verdict, corrected, kept)
     if verdict.corrected is not None:
         yield ErrorFacts(key_errors=verdict.corrected)
-    hash_key = block.random_source(HASH_KEY_BYTES)
-    tag = hash_tag(key, hash_key, _block_tag_bits(block, key))
-    verification_bits = _disclose_block(block, len(tag))
-    yield BlockTag(block=block.number, hash_key=hash_key, tag=tag.to_bytes())
+    if len(key) < len(corrected.key):
+        yield _block_tag(block, key)
     answer = expect((yield RECEIVE), BlockVerdict)
-    _accept(answer.equal)
-    secret = yield from _bound(block, corrected, errors, verification_bits)
+    _accept(block, answer.equal)
+    secret = yield from _bound(block, corrected, errors, key)
     return VerifiedKey(key=key, secret=secret, peer_bound_bits=answer.bound_bits)
 
 
@@ -54,20 +63,19 @@ def corrector(block: Block, corrected: CorrectedKey) -> Program[VerifiedKey]:
     sent = expect((yield RECEIVE), FrameTags)
     own = _frame_tags(block, corrected, sent.hash_key)
     differences = own ^ peer_bits(sent.tags, len(own), "frame tags")
+    verdict = _is_equal(block, corrected.key, expect((yield RECEIVE), BlockTag))
     equal = _equal_frames(differences, block.blocks.frame_tag_bits)
     key, kept = yield from _drop_frames(block, corrected, equal)
     found, errors = count_errors(block, corrected, kept)
     if found is not None:
         yield ErrorFacts(key_errors=found)
     yield FrameVerdict(block=block.number, equal=equal.to_bytes(), corrected=found, errors=errors or ())
-    whole = expect((yield RECEIVE), BlockTag)
-    tag = hash_tag(key, whole.hash_key, _block_tag_bits(block, key))
-    verification_bits = _disclose_block(block, len(tag))
-    verdict = tag == peer_bits(whole.tag, len(tag), "block tag")
+    if len(key) < len(corrected.key):
+        verdict = _is_equal(block, key, expect((yield RECEIVE), BlockTag))
     if not verdict:
         yield BlockVerdict(block=block.number, equal=False, bound_bits=0)
-    _accept(verdict)
-    secret = yield from _bound(block, corrected, errors, verification_bits)
+    _accept(block, verdict)
+    secret = yield from _bound(block, corrected, errors, key)
     verified = VerifiedKey(key=key, secret=secret, peer_bound_bits=0)
     yield BlockVerdict(block=block.number, equal=True, bound_bits=verified.own_bound_bits)
     return verified
@@ -89,15 +97,26 @@ def _frame_tags(block: Block, corrected: CorrectedKey, hash_key: bytes) -> Bits:
     return tags
 
 
+def _block_tag(block: Block, key: Bits) -> BlockTag:
+    """Return a tag of the block under a key drawn now, and charge it."""
+    hash_key = block.random_source(HASH_KEY_BYTES)
+    return BlockTag(block=block.number, hash_key=hash_key, tag=_hash(block, key, hash_key).to_bytes())
+
+
+def _is_equal(block: Block, key: Bits, sent: BlockTag) -> bool:
+    """Compare the peer's tag of the block with this side's, and charge it."""
+    own = _hash(block, key, sent.hash_key)
+    return own == peer_bits(sent.tag, len(own), "block tag")
+
+
+def _hash(block: Block, key: Bits, hash_key: bytes) -> Bits:
+    tag = hash_tag(key, hash_key, _block_tag_bits(block, key))
+    block.ledger.disclose(Cause.BLOCK_TAG, len(tag))
+    return tag
+
+
 def _block_tag_bits(block: Block, key: Bits) -> int:
     return tag_bits_for(Epsilon.split(block.security.epsilon).correctness, len(key))
-
-
-def _disclose_block(block: Block, tag_bits: int) -> int:
-    """Charge the tag of the block and the verdict on it; return how many bits these are."""
-    block.ledger.disclose(Cause.BLOCK_TAG, tag_bits)
-    block.ledger.disclose(Cause.BLOCK_VERDICT, 1)
-    return tag_bits + 1
 
 
 def _equal_frames(differences: Bits, tag_bits: int) -> Bits:
@@ -127,15 +146,16 @@ def _bits_of_frames(frames: Bits, frame_bits: int, length: int) -> Bits:
     return concatenate(whole)[:length]
 
 
-def _bound(
-    block: Block, corrected: CorrectedKey, errors: tuple[int, ...] | None, verification_bits: int
-) -> Program[SecretLength]:
-    secret = block.secret_length(corrected.rounds, errors, verification_bits)
+def _bound(block: Block, corrected: CorrectedKey, errors: tuple[int, ...] | None, key: Bits) -> Program[SecretLength]:
+    """Apply the bound to what is disclosed; of a tag of the block that did not decide, as to what correction did."""
+    secret = block.secret_length(corrected.rounds, errors, _block_tag_bits(block, key) + 1)
     yield BoundFacts(secret=secret)
     return secret
 
 
-def _accept(equal: bool) -> None:
+def _accept(block: Block, equal: bool) -> None:
+    """Charge the verdict on the block, and give it up if its tags differ."""
+    block.ledger.disclose(Cause.BLOCK_VERDICT, 1)
     if not equal:
         raise AbortBlock(AbortReason.VERIFICATION_FAILED, "the corrected keys differ; the block is given up")
 

@@ -51,10 +51,10 @@ def test_what_fills_a_word_between_two_rounds_must_be_zero(bits_in_work: int, mo
     parameters = parameters_for("near-optimal", 30_000, 1024)
 
     def opened() -> tuple[Rounds[CascadeOutcome], int, Bits]:
-        """Return a reference that waits, how many parities it asked, and what it should hear."""
+        """Return a corrector that waits, how many parities it asked, and what it should hear."""
         side, peer = (
             run_cascade(bits, frame_bits=1024, parameters=parameters, seed=SEED, reference=bits is kept)
-            for bits in (kept, noisy)
+            for bits in (noisy, kept)
         )
         [question] = begin(side)
         assert begin(peer) == []

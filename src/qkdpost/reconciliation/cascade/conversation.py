@@ -6,9 +6,10 @@ both know the next list; the side that corrects flips its bits, the reference on
 parities, its length is known in advance, and no bit of it can lead outside.
 
 While a round asks many parities, both sides speak at once, for then both work at once. From the first round on that
-asks fewer than `TURNS_BELOW` they take turns, the reference first: who hears the peer's parities of a round knows the
-next list, and says with its own parities of this round those of the next. A round takes half of a round trip either
-way, but by turns one message, not two.
+asks fewer than `TURNS_BELOW` they take turns: who hears the peer's parities of a round knows the next list, and says
+with its own parities of this round those of the next. A round takes half of a round trip either way, but by turns one
+message, not two. The corrector proposes the correction, and so is the first that can say what round 0 asks, the
+reference the first that can say round 1, and so on: which of them begins the turns follows from the round's number.
 
 The schedule is that of Martinez-Mateo et al. (Quantum Inf. Comput. 15, 453, arXiv 1407.3257) with all known parities
 taking part (sub-block reuse). All blocks of a pass are asked at once. While any known range is odd, these are halved in
@@ -107,7 +108,7 @@ def run_cascade(
         yield own
         answer = expect_bits((yield RECEIVE), count, "parities")
         own = block.ask(own, answer)
-    yield from take_turns(block, own, speaks=reference)
+    yield from take_turns(block, own, speaks=reference is (block.rounds % 2 == 0))
     return CascadeOutcome(
         bits=block.output,
         corrected_bits=int(block.frame_errors.sum()),
