@@ -153,23 +153,27 @@ def load_code(name: str) -> QuasiCyclicCode:
     return code
 
 
+@cache
 def frame_bits_of(name: str) -> int:
     """Return the bits of a frame of a shipped code, without loading it."""
     entry: dict[str, Any] = manifest()["codes"][name]
     return int(entry["columns"] * entry["size"])
 
 
+@cache
 def syndrome_bits_of(name: str) -> int:
     """Return the bits of a syndrome of a shipped code, without loading it."""
     entry: dict[str, Any] = manifest()["codes"][name]
     return int(entry["rows"] * entry["size"])
 
 
+@cache
 def puncturable_bits_of(name: str) -> int:
     """Return how many bits of a frame of a shipped code may be punctured, without loading it."""
     return int(manifest()["codes"][name]["puncturable_bits"])
 
 
+@cache
 def well_puncturable_bits_of(name: str) -> int:
     """Return how many of them may be punctured in the best order that there is, without loading the code."""
     return int(manifest()["codes"][name]["well_puncturable_bits"])

@@ -132,10 +132,12 @@ class _Choice:
 
 
 @cache
-def _frame_order(name: str) -> tuple[Positions, NDArray[np.bool_]]:
-    """Return all bits in their random order, and which of them have two checks."""
+def _shortening_order(name: str) -> Positions:
+    """Return all bits in the order in which they are shortened, if they are not punctured."""
     code = load_code(name)
-    return random_order(code), np.repeat(code.column_degrees() == 2, code.size)
+    order = random_order(code)
+    is_last = code.column_degrees()[order // code.size] == 2
+    return np.concatenate([order[~is_last], order[is_last]])
 
 
 @cache
@@ -156,12 +158,11 @@ def frame_layout(name: str, punctured_bits: int, shortened_bits: int) -> FrameLa
         raise ConfigurationError(
             f"punctured_bits of code {name!r} must be at most {puncturable_count(name)}; found {punctured_bits}"
         )
-    order, of_degree_two = _frame_order(name)
+    order = _shortening_order(name)
     free = np.ones(order.size, dtype=np.bool_)
     free[punctured] = False
-    others = order[free[order]]
-    spared = others[np.argsort(of_degree_two[others], kind="stable")]
-    shortened = np.sort(spared[:shortened_bits])
+    first = order[: shortened_bits + punctured_bits]
+    shortened = np.sort(first[free[first]][:shortened_bits])
     free[shortened] = False
     return FrameLayout(key=np.flatnonzero(free).astype(np.uint32), punctured=punctured, shortened=shortened)
 
