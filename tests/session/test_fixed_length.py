@@ -17,11 +17,13 @@ from qkdpost.dialogue.messages import AbortReason, ComparedBits
 from qkdpost.keys.price import AUTHENTICATION_BITS
 from qkdpost.planning import FixedLengthPlan, plan_fixed_length
 from qkdpost.reconciliation import method
+from qkdpost.reconciliation.cascade import correction
 from qkdpost.reconciliation.ldpc.plan import NoSuitableCode
 from qkdpost.session.blocks.report import BlockReport
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.stages.block import Block
+from support.correction import spoiling
 from support.link import Pair, bb84_records, changed, decoy_links, small_link
 
 QUBIT_BOUNDS = ("tomamichel-leverrier-2017", "lim-2021")
@@ -130,12 +132,16 @@ def test_a_threshold_that_is_missed_is_named_on_both_hosts(
         assert words in str(event.report)
 
 
-def test_leakage_is_accepted_up_to_the_last_bit() -> None:
-    plan = qubit_plan()
-    charged = report_of_key(run(plan.config, *bb84_records(40_000)), "alice").ledger.charged_bits
+@pytest.mark.parametrize("wrong", [[], [1]], ids=["all frames", "one dropped"])
+def test_leakage_is_accepted_up_to_the_last_bit(monkeypatch: pytest.MonkeyPatch, wrong: list[int]) -> None:
+    """Of a frame that is dropped, and of the tag that is said again for it, as of all else."""
+    monkeypatch.setattr(correction, "run_cascade", spoiling(wrong, []))
+    plan = qubit_plan(blocks={"frame_bits": 1024})
+    allowing = missed(plan, leakage_bits=3_000)
+    charged = report_of_key(allowing, "alice").ledger.charged_bits
     exact = missed(plan, leakage_bits=charged)
     assert exact.keys("alice") == exact.keys("bob") != {}
-    assert report_of_key(exact, "alice").secret.bits > plan.result.bits  # type: ignore[union-attr]
+    assert report_of_key(exact, "alice").secret.bits > report_of_key(allowing, "alice").secret.bits  # type: ignore[union-attr]
     below = missed(plan, leakage_bits=charged - 1)
     assert below.keys("alice") == below.keys("bob") == {}
     assert f"leakage {charged}" in below.aborts("alice")[0].detail

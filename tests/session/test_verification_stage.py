@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 import pytest
 from msgspec import structs
@@ -15,30 +12,16 @@ from qkdpost.bits import Bits
 from qkdpost.dialogue.ledger import Cause
 from qkdpost.dialogue.messages import AbortReason, BlockTag, BlockVerdict, FrameTags, FrameVerdict
 from qkdpost.reconciliation.cascade import correction
-from qkdpost.reconciliation.cascade.conversation import CascadeOutcome, run_cascade
 from qkdpost.reconciliation.correction import even_frame_bits
 from qkdpost.security.epsilon import Epsilon
 from qkdpost.session.codec import decode
 from qkdpost.session.events import KeyReady
 from qkdpost.stages import verification
+from support.correction import spoiling
 from support.link import Pair, bb84_records, small_link
 
 FRAME_BITS = 1024
 block_tag = verification._block_tag
-
-
-def spoiling(frames: list[int], parities: list[int]) -> object:
-    """Return a Cascade that leaves one bit wrong in some frames of the corrector, and tells the parities of these."""
-
-    def spoilt(bits: Bits, **settings: Any) -> Generator[Bits, Bits, CascadeOutcome]:
-        outcome = yield from run_cascade(bits, **settings)
-        if not settings["reference"]:
-            wrong = np.array([frame * settings["frame_bits"] + 5 for frame in frames], dtype=np.int64)
-            parities.extend(outcome.frame_parities[frames].tolist())
-            object.__setattr__(outcome, "bits", outcome.bits ^ Bits.from_positions(wrong, len(outcome.bits)))
-        return outcome
-
-    return spoilt
 
 
 def run_spoilt(monkeypatch: pytest.MonkeyPatch, frames: list[int], parities: list[int] | None = None) -> Pair:
@@ -88,8 +71,9 @@ def test_the_block_is_tagged_again_only_where_frames_are_wrong(
         assert report.ledger.bits(Cause.BLOCK_TAG) == tags_of_block * tag_bits
         assert report.ledger.bits(Cause.BLOCK_VERDICT) == 1
         assert report.secret is not None
-        (charged,) = (-term.bits for term in report.secret.terms if term.name == "verification")
-        assert charged == tag_bits + 1
+        charged = {term.name: -term.bits for term in report.secret.terms}
+        assert charged["verification"] == tag_bits + 1
+        assert charged["correction"] == report.ledger.charged_bits - charged["verification"]
 
 
 @pytest.mark.parametrize("which", [0, 1])

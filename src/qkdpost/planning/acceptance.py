@@ -165,7 +165,10 @@ class _Margin:
         return min(0.5, (errors + self.deviations * math.sqrt(errors + 1.0)) / bits) if bits else 0.5
 
     def leakage(self, key_bits: int, rate: float) -> int:
-        """Return how much correction and verification of `key_bits` bits may disclose."""
+        """Return how much correction and verification of `key_bits` bits may disclose, if no frame is dropped.
+
+        Nothing is set aside for frames that are, which are charged whole, nor for the tag that then is said again.
+        """
         config = self.config
         rate = rate if self.key_error_rate is None else self.key_error_rate
         correction = math.ceil(self.efficiency * key_bits * binary_entropy(self.above(rate, key_bits)))
