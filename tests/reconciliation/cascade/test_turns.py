@@ -113,3 +113,57 @@ def test_by_turns_a_round_takes_one_message() -> None:
     assert len(messages) == kept.rounds + 1
     # The zeros between two rounds are no parities.
     assert 2 * kept.parities <= sum(map(len, messages)) < 2 * kept.parities + 64 * len(messages)
+
+
+@pytest.mark.parametrize("at_once", [0, 1, 6, 7])
+def test_who_begins_the_turns_follows_from_the_number_of_the_round(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(9)
+    kept, noisy = strings(rng, rng.random(20_000) < 0.03)
+    parameters = parameters_for("near-optimal", 30_000, 1024)
+
+    def said(turns_below: int) -> list[tuple[bool, int]]:
+        """Return whether the reference said a message, and its length, for all of them."""
+        monkeypatch.setattr(conversation, "TURNS_BELOW", turns_below)
+        messages: list[tuple[bool, int]] = []
+        sides = [
+            overheard(
+                run_cascade(bits, frame_bits=1024, parameters=parameters, seed=SEED, reference=bits is kept),
+                lambda payload, of_reference=bits is kept: messages.append((of_reference, len(payload))),
+            )
+            for bits in (kept, noisy)
+        ]
+        drive(*sides)
+        return messages
+
+    asked = [length for of_reference, length in said(1) if of_reference]
+    assert all(length > asked[at_once] for length in asked[:at_once])  # so that one limit parts them
+    speakers = [of_reference for of_reference, _ in said(asked[at_once] + 1)]
+    assert sum(speakers[: 2 * at_once]) == at_once
+    turns = speakers[2 * at_once :]
+    assert turns == [(place + at_once) % 2 == 1 for place in range(len(turns))]
+
+
+@pytest.mark.parametrize("waits", ["the corrector, who asked", "the reference, who asked"])
+def test_a_side_that_begins_when_it_is_not_its_turn_is_refused(waits: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says as many parities as are awaited, and right ones; but who answers asks, too, while anything is left."""
+    rng = np.random.default_rng(6)
+    kept, noisy = strings(rng, rng.random(5000) < 0.03)
+    parameters = parameters_for("near-optimal", 30_000, 1024)
+
+    def side(bits: Bits, *, reference: bool) -> Rounds[CascadeOutcome]:
+        return run_cascade(bits, frame_bits=1024, parameters=parameters, seed=SEED, reference=reference)
+
+    if waits == "the corrector, who asked":  # in round 0, as does the peer
+        own, peer = side(noisy, reference=False), side(kept, reference=False)
+        [asked], [heard] = begin(own), begin(peer)
+    else:  # in round 1
+        [first] = begin(side(noisy, reference=False))
+        monkeypatch.setattr(conversation, "TURNS_BELOW", len(first))
+        own, peer = side(kept, reference=True), side(noisy, reference=True)
+        [said], [answer] = begin(own), begin(peer)
+        [asked], [heard] = tell(own, answer), tell(peer, said)
+    assert len(asked) == len(heard)
+    with pytest.raises(InvalidPayload, match=r"expected [0-9]+ parities; received 0"):
+        tell(own, heard)
