@@ -29,7 +29,7 @@ class Cause(IntEnum):
         FRAME_TAGS: universal hashes of single frames: charged.
         FRAME_VERDICTS: one accept bit for each frame, of verification and of each attempt at LDPC decoding:
             charged.
-        BLOCK_TAG: the universal hash of the whole block: charged.
+        BLOCK_TAG: the universal hash of the whole block, and another of what is kept if frames are wrong: charged.
         BLOCK_VERDICT: the accept bit of the block: charged.
         DROPPED_FRAMES: all bits of frames that were given up, less what is known to be charged of them already:
             charged.

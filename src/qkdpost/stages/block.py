@@ -27,7 +27,7 @@ class Duty(Enum):
     REFERENCE = "reference"
     """This host's string is kept: it says what is compared, tags first, and proposes a length."""
     CORRECTOR = "corrector"
-    """This host corrects its string until it is the reference's."""
+    """This host proposes how to correct, and corrects its string until it is the reference's."""
 
     @property
     def other(self) -> Duty:

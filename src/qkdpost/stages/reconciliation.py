@@ -1,6 +1,7 @@
 """Reconciliation: the corrector proposes a method, then both sides disclose round by round until the strings agree.
 
-The corrector hears the compared bits first: what it discloses begins while its own are still on their way.
+The corrector hears both sides' compared bits first, so that its proposal, and what it may disclose first, travels with
+its own.
 """
 
 from __future__ import annotations

@@ -1,15 +1,19 @@
 """Verification: wrong frames are found by short tags and dropped; the whole block by one long tag.
 
 The long tag makes the block correct up to the correctness epsilon; the short ones only say which frames to give up, so
-that one bad frame does not cost the block. Both are sent at once. If all frames are equal, the long tag decides; if
-not, it says nothing, and another decides on the frames that are left: its key is drawn when that is settled, and the
-first one is charged too. Let e be the probability that a long tag does not see a difference. The keys of all tags are
-independent, so whatever the strings are, a difference goes unseen with probability at most
+that one bad frame does not cost the block. Both are sent at once. If all short tags are equal, the long one decides;
+if not, it says nothing, and another decides on the frames that are left: its key is drawn when that is settled, and the
+first one is charged too.
+
+Let e be the correctness epsilon: for strings of the length that it compares, a long tag is long enough to miss a
+difference with probability at most e. The keys of all tags are independent, and each is drawn after the strings that it
+hashes are fixed: which frames are left hangs on the strings and on the key of the short tags alone. So whatever the
+strings are, a difference in what is kept goes unseen with probability at most
 
     P(no short tag differs) e + P(some short tag differs) e = e.
 
-Tags and verdicts are leakage, and so is every bit of a dropped frame. Each hash key is drawn after the strings are
-fixed.
+What somebody on the line makes of it, who sees keys before he passes on what was said, is found by the tags over the
+whole conversation (`qkdpost.stages.release`). Tags and verdicts are leakage, and so is every bit of a dropped frame.
 """
 
 from __future__ import annotations
@@ -100,16 +104,16 @@ def _frame_tags(block: Block, corrected: CorrectedKey, hash_key: bytes) -> Bits:
 def _block_tag(block: Block, key: Bits) -> BlockTag:
     """Return a tag of the block under a key drawn now, and charge it."""
     hash_key = block.random_source(HASH_KEY_BYTES)
-    return BlockTag(block=block.number, hash_key=hash_key, tag=_hash(block, key, hash_key).to_bytes())
+    return BlockTag(block=block.number, hash_key=hash_key, tag=_charged_tag(block, key, hash_key).to_bytes())
 
 
 def _is_equal(block: Block, key: Bits, sent: BlockTag) -> bool:
     """Compare the peer's tag of the block with this side's, and charge it."""
-    own = _hash(block, key, sent.hash_key)
+    own = _charged_tag(block, key, sent.hash_key)
     return own == peer_bits(sent.tag, len(own), "block tag")
 
 
-def _hash(block: Block, key: Bits, hash_key: bytes) -> Bits:
+def _charged_tag(block: Block, key: Bits, hash_key: bytes) -> Bits:
     tag = hash_tag(key, hash_key, _block_tag_bits(block, key))
     block.ledger.disclose(Cause.BLOCK_TAG, len(tag))
     return tag
@@ -147,7 +151,7 @@ def _bits_of_frames(frames: Bits, frame_bits: int, length: int) -> Bits:
 
 
 def _bound(block: Block, corrected: CorrectedKey, errors: tuple[int, ...] | None, key: Bits) -> Program[SecretLength]:
-    """Apply the bound to what is disclosed; of a tag of the block that did not decide, as to what correction did."""
+    """Apply the bound to all that is disclosed; a tag of the block that did not decide counts with correction."""
     secret = block.secret_length(corrected.rounds, errors, _block_tag_bits(block, key) + 1)
     yield BoundFacts(secret=secret)
     return secret
