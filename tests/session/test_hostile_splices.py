@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import qkdpost as qp
 from qkdpost.dialogue.messages import (
     BlockTag,
     BlockVerdict,
@@ -32,42 +32,58 @@ HEARD = {
 """What is said of a block between its sifting and its tags."""
 
 
-def run_of_bad_frames(alter: Callable[[str, int, bytes], list[bytes]] | None = None) -> Pair:
-    """Return two hosts after a block of which frames were dropped; at an error the line is cut."""
-    with pytest.MonkeyPatch.context() as patch:
-        pair = pair_with(patch, [1, 3])
-        with contextlib.suppress(AuthenticationError, RemoteProtocolError):
-            pair.run(alter)
-    for session in pair.sessions.values():
-        session.connection_lost()
-    pair.collect()
-    return pair
+Places = dict[tuple[str, int], list[tuple[str, int]]]
+"""In whose place what is heard: who says which of his messages."""
 
 
-CLEAN = run_of_bad_frames()
-PLACES = [
-    (role, number)
-    for role, kinds in HEARD.items()
-    for number, frame in enumerate(CLEAN.sent[role])
-    if isinstance(decode(frame), kinds)
-]
+class Conversation:
+    """A block of two hosts that draw the same numbers in each run, so that one may hear what the other would say."""
+
+    def __init__(self, wrong: list[int], **parts: object) -> None:
+        self.wrong, self.parts = wrong, parts
+        self.clean = self.run({})
+        self.places = [
+            (role, number)
+            for role, kinds in HEARD.items()
+            for number, frame in enumerate(self.clean.sent[role])
+            if isinstance(decode(frame), kinds)
+        ]
+
+    def run(self, heard: Places) -> Pair:
+        """Return both hosts after a run in which something else was heard; at an error the line is cut."""
+
+        def alter(role: str, number: int, frame: bytes) -> list[bytes]:
+            if (role, number) not in heard:
+                return [frame]
+            return [self.clean.sent[said_by][said_at] for said_by, said_at in heard[role, number]]
+
+        with pytest.MonkeyPatch.context() as patch:
+            pair = pair_with(patch, self.wrong, **self.parts)
+            with contextlib.suppress(AuthenticationError, RemoteProtocolError):
+                pair.run(alter)
+        for session in pair.sessions.values():
+            session.connection_lost()
+        pair.collect()
+        return pair
 
 
+CONVERSATIONS = {
+    "cascade, of which frames are wrong": Conversation([1, 3]),
+    "ldpc": Conversation([], correction=qp.Ldpc(frame_bits=2**14)),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSATIONS)
 @settings(max_examples=100)
-@given(
-    st.dictionaries(st.sampled_from(PLACES), st.lists(st.sampled_from(PLACES), max_size=2), min_size=1, max_size=3),
-)
-def test_whatever_of_a_block_is_heard_in_whatever_place(heard: dict[tuple[str, int], list[tuple[str, int]]]) -> None:
-    """Both hosts draw the same numbers in each run, so that some of it is what the other host would say itself."""
-
-    def alter(role: str, number: int, frame: bytes) -> list[bytes]:
-        if (role, number) not in heard:
-            return [frame]
-        return [CLEAN.sent[said_by][said_at] for said_by, said_at in heard[role, number]]
-
-    pair = run_of_bad_frames(alter)
+@given(data=st.data())
+def test_whatever_of_a_block_is_heard_in_whatever_place(name: str, data: st.DataObject) -> None:
+    conversation = CONVERSATIONS[name]
+    clean = conversation.clean.keys("alice")
+    assert clean
+    places = st.sampled_from(conversation.places)
+    pair = conversation.run(data.draw(st.dictionaries(places, st.lists(places, max_size=2), min_size=1, max_size=3)))
     assert pair.keys("alice") == pair.keys("bob")
-    assert pair.keys("alice") in ({}, CLEAN.keys("alice"))
+    assert pair.keys("alice") in ({}, clean)
     assert {pool.spent_bytes for pool in pair.pools.values()} <= {0, PADS_OF_A_BLOCK_BYTES}
     for role in ("alice", "bob"):
         assert len(pair.keys(role)) + len(pair.aborts(role)) == 1

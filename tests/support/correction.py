@@ -42,10 +42,10 @@ def spoiling(frames: list[int], parities: list[int]) -> object:
     return spoilt
 
 
-def pair_with(monkeypatch: pytest.MonkeyPatch, wrong: list[int]) -> Pair:
-    """Return two hosts with the records of a block of five frames, of which some will stay wrong."""
+def pair_with(monkeypatch: pytest.MonkeyPatch, wrong: list[int], **parts: object) -> Pair:
+    """Return two hosts with the records of a block of five frames, of which some will stay wrong by Cascade."""
     monkeypatch.setattr(correction, "run_cascade", spoiling(wrong, []))
-    pair = Pair(small_link(blocks={"frame_bits": 1024}))
+    pair = Pair(small_link(blocks={"frame_bits": 1024}, **parts))
     pair.submit(*bb84_records(20_000))
     for session in pair.sessions.values():
         session.flush()
