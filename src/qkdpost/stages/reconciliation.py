@@ -1,7 +1,7 @@
 """Reconciliation: the corrector proposes a method, then both sides disclose round by round until the strings agree.
 
-The corrector hears both sides' compared bits first, so that its proposal, and what it may disclose first, travels with
-its own.
+The corrector holds both sides' compared bits first: what it proposes, and what it is the first to disclose, follows its
+own at once.
 """
 
 from __future__ import annotations
