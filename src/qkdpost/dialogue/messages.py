@@ -337,7 +337,7 @@ class FrameVerdict(Struct, frozen=True, array_like=True, tag=12):
 
 
 class BlockTag(Struct, frozen=True, array_like=True, tag=13):
-    """A universal hash of the block or of the frames kept, under a fresh key; as long as the correctness epsilon asks."""
+    """A universal hash of the block or of the frames kept, under a fresh key, as long as correctness epsilon asks."""
 
     block: BlockNumber
     hash_key: Octets32
