@@ -111,17 +111,22 @@ def _tagged(seed: bytes, pairs: int) -> tuple[qp.TimeTags, qp.TimeTags]:
     return first, second
 
 
-def _link(protocol: ProtocolSettings, **parts: Any) -> qp.LinkConfig:
+def _link(protocol: ProtocolSettings, *, frame_bits: int = 2**10, **parts: Any) -> qp.LinkConfig:
     return qp.LinkConfig(
         protocol=protocol,
         security=qp.Security(epsilon=1e-6),
-        blocks=qp.Blocks(detections=2**16, max_detections=2**17, frame_bits=2**10),
+        blocks=qp.Blocks(detections=2**16, max_detections=2**17, frame_bits=frame_bits),
         **parts,
     )
 
 
 def _cascade() -> Scene:
     return Scene("BB84, Cascade", _link(qp.BB84()), *_prepared(b"cascade", 7500))
+
+
+def _wrong_frame() -> Scene:
+    link = _link(qp.BB84(), frame_bits=2**8, correction=qp.Cascade(parameters="original"))
+    return Scene("BB84, Cascade that leaves a frame wrong", link, *_prepared(b"wrong frame", 11_000))
 
 
 def _ldpc() -> Scene:
@@ -168,6 +173,7 @@ def as_recorded() -> Iterator[None]:
 
 SCENES: dict[str, Callable[[], Scene]] = {
     "cascade": _cascade,
+    "wrong_frame": _wrong_frame,
     "ldpc": _ldpc,
     "time_tags": _time_tags,
     "no_key": _no_key,

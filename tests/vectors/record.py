@@ -27,6 +27,7 @@ FILES: dict[str, Callable[[], Content]] = {
     "shared_random.json": derived.build_shared_random,
     "slots.json": derived.build_slots,
     "session_cascade.json": lambda: conversations.build("cascade"),
+    "session_wrong_frame.json": lambda: conversations.build("wrong_frame"),
     "session_ldpc.json": lambda: conversations.build("ldpc"),
     "session_time_tags.json": lambda: conversations.build("time_tags"),
     "session_no_key.json": lambda: conversations.build("no_key"),

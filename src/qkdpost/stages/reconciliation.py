@@ -30,7 +30,7 @@ Outcome = TypeVar("Outcome")
 
 def corrector(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
     """Propose method, error rate, and the seed of what is random in it, for it knows the rate first; then correct."""
-    qber_ppm = min(max(compared.qber_ppm, MIN_QBER_PPM), MAX_QBER_PPM)
+    qber_ppm = _assumed_ppm(compared)
     seed = block.random_source(SEED_BYTES)
     plan = _plan(block, compared, qber_ppm)
     yield CorrectionStart(block=block.number, method=plan.number, qber_ppm=qber_ppm, seed=seed)
@@ -39,11 +39,15 @@ def corrector(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
 
 
 def reference(block: Block, compared: ComparedKey) -> Program[CorrectedKey]:
-    """Take the proposal within its bounds, then disclose."""
+    """Take the proposal, if it is what this side's counts come to, then disclose."""
     start = expect((yield RECEIVE), CorrectionStart)
-    if not MIN_QBER_PPM <= start.qber_ppm <= MAX_QBER_PPM:
-        raise RemoteProtocolError(f"the peer proposes an error rate of {start.qber_ppm} parts per million")
-    plan = _plan(block, compared, start.qber_ppm)
+    qber_ppm = _assumed_ppm(compared)
+    if start.qber_ppm != qber_ppm:
+        raise RemoteProtocolError(
+            f"the peer proposes correction at an error rate of {start.qber_ppm} parts per million; the compared bits "
+            f"come to {qber_ppm}"
+        )
+    plan = _plan(block, compared, qber_ppm)
     if start.method != plan.number:
         raise RemoteProtocolError(
             f"the peer proposes correction by method {start.method}; the link asks for {plan.number}"
@@ -77,6 +81,11 @@ def exchange_rounds(block: Block, rounds: Rounds[Outcome]) -> Program[Outcome]:
             raise RemoteProtocolError(f"expected round {heard} of correction; the peer sent round {peer.round}")
         heard += 1
         answer = peer.data if peer.bits is None else peer_bits(peer.data, peer.bits, "disclosed bits")
+
+
+def _assumed_ppm(compared: ComparedKey) -> int:
+    """Return the error rate that correction is set up for, the same on both hosts."""
+    return min(max(compared.qber_ppm, MIN_QBER_PPM), MAX_QBER_PPM)
 
 
 def _plan(block: Block, compared: ComparedKey, qber_ppm: int) -> CorrectionPlan:
