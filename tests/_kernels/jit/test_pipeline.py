@@ -5,6 +5,7 @@ from itertools import pairwise
 import numba
 import numpy as np
 import pytest
+from numba.core.compiler import Flags
 
 from qkdpost._kernels.jit.decorators import kernel, summing_kernel
 from qkdpost._kernels.jit.environment import JIT_ENABLED
@@ -40,6 +41,51 @@ def test_kernels_of_other_options_ask_for_themselves() -> None:
     output = np.zeros(9)
     lesser_halves(values, output)
     assert output.tolist() == [index / 2 for index in range(9)]
+
+
+def doubled_and_more(values: np.ndarray, output: np.ndarray) -> None:
+    output[:] = values * 2 + 1
+
+
+def remainder_of_square(values: np.ndarray, below: int) -> int:
+    return -(values[0] ** 2) % below
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_operators_of_arrays_and_numbers_give_what_numba_has_them_give() -> None:
+    pipeline = pytest.importorskip("qkdpost._kernels.jit.pipeline", exc_type=ImportError)
+    compiled = numba.njit(pipeline_class=pipeline.KernelCompiler)
+    output = np.zeros(3, dtype=np.int64)
+    compiled(doubled_and_more)(np.arange(3), output)
+    assert output.tolist() == [1, 3, 5]
+    for dtype in (np.int64, np.float64):
+        values = np.array([3], dtype=dtype)
+        assert compiled(remainder_of_square)(values, 7) == numba.njit(remainder_of_square)(values, 7) == 5
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_only_what_takes_arguments_of_python_apart_is_not_optimised() -> None:
+    pipeline = pytest.importorskip("qkdpost._kernels.jit.pipeline", exc_type=ImportError)
+    compiled = numba.njit(no_cfunc_wrapper=True, pipeline_class=pipeline.KernelCompiler)(entry)
+    assert compiled(np.arange(3), 2) == 2
+    library = compiled.overloads[compiled.signatures[0]].library
+    kept = {found.name for found in library.get_defined_functions() if b"optnone" in b"".join(found.attributes)}
+    assert len(kept) == 1
+    assert kept.pop().startswith("_ZN7cpython")
+
+
+@pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")
+def test_options_are_equal_where_numba_has_them_equal() -> None:
+    options = pytest.importorskip("qkdpost._kernels.jit.pipeline", exc_type=ImportError)
+    plain, fast, told = Flags(), Flags(), Flags()
+    fast.fastmath = True
+    told.nrt = False  # the default, but set
+    for one in (plain, fast, told):
+        for other in (plain, fast, told):
+            assert (options.KernelFlags(one) == other) == (one == other)
+            assert (options.KernelFlags(one) == options.KernelFlags(other)) == (one == other)
+        assert hash(options.KernelFlags(one)) == hash(one)
+        assert options.KernelFlags(one).values() == one.values()
 
 
 def entry(values: np.ndarray, index: int) -> int:

@@ -222,7 +222,7 @@ def _link_into_callers(dispatcher: Any, compiler: Any) -> None:
 
     @functools.cache
     def callee() -> Any:
-        return compiler(no_cpython_wrapper=True, pipeline_class=CalleeCompiler)(dispatcher.py_func)
+        return compiler(pipeline_class=CalleeCompiler)(dispatcher.py_func)
 
     use_as_callee(dispatcher, callee)
 
