@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import llvmlite
 import numba
 import numpy as np
 import pytest
@@ -70,8 +71,9 @@ def test_only_what_takes_arguments_of_python_apart_is_not_optimised() -> None:
     assert compiled(np.arange(3), 2) == 2
     library = compiled.overloads[compiled.signatures[0]].library
     kept = {found.name for found in library.get_defined_functions() if b"optnone" in b"".join(found.attributes)}
-    assert len(kept) == 1
-    assert kept.pop().startswith("_ZN7cpython")
+    major, minor = map(int, llvmlite.__version__.split(".")[:2])
+    assert len(kept) == ((major, minor) >= (0, 48))
+    assert all(name.startswith("_ZN7cpython") for name in kept)
 
 
 @pytest.mark.skipif(not JIT_ENABLED, reason="nothing is compiled")

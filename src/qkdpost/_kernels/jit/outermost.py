@@ -10,8 +10,10 @@ kernels are compiled as numba has it.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+from llvmlite import binding
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
@@ -42,9 +44,26 @@ class UnoptimisedLibrary(JITCodeLibrary):
 class _Lower(KernelLower):
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         super().create_cpython_wrapper(release_gil)  # type: ignore[no-untyped-call]
-        wrapper = self.library.get_function(self.fndesc.llvm_cpython_wrapper_name)
-        for attribute in ("noinline", "optnone"):
-            wrapper.add_function_attribute(attribute)
+        if _can_be_left_as_it_stands():
+            _leave_as_it_stands(self.library.get_function(self.fndesc.llvm_cpython_wrapper_name))
+
+
+def _leave_as_it_stands(function: Any) -> None:
+    """Let LLVM translate a function and not optimise it."""
+    for attribute in ("noinline", "optnone"):
+        function.add_function_attribute(attribute)
+
+
+@functools.cache
+def _can_be_left_as_it_stands() -> bool:
+    """Tell whether this release marks the function: llvmlite before 0.48 marks what it returns, which LLVM refuses."""
+    module: Any = binding.parse_assembly("define void @probe() { ret void }")
+    _leave_as_it_stands(module.get_function("probe"))
+    try:
+        module.verify()
+    except RuntimeError:
+        return False
+    return True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call]
