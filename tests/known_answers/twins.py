@@ -260,7 +260,7 @@ def ldpc(name: str) -> Answers:
     decoder = DECODERS[name]
     assert isinstance(decoder, LayeredDecoder)
     code = correction.small_code()
-    arithmetic = decoder.arithmetic(code.rows, code.columns)
+    arithmetic = decoder.arithmetic(code)
     rate = correction.ERROR_RATE_PPM
     level = round(arithmetic.units_per_nat * math.log((1_000_000 - rate) / rate))
     most = max(correction.FRAMES.values())
@@ -290,7 +290,7 @@ def ldpc_accurate() -> Answers:
 
 def _layered(decoder: LayeredDecoder, errors: NDArray[np.uint8], channel: list[int]) -> tuple[NDArray[np.int64], int]:
     code = correction.small_code()
-    arithmetic = decoder.arithmetic(code.rows, code.columns)
+    arithmetic = decoder.arithmetic(code)
     pattern, iterations, found = belief.layered_min_sum(
         code,
         (_dense() @ errors % 2).astype(np.uint8),

@@ -16,7 +16,7 @@ waiting lasts no longer than twice the work: LDPC takes the slower host three ti
 more up to there, less beyond. Else LDPC is taken, if a code corrects the error rate.
 
 Below 1 % frames hold few errors, and LDPC discloses more than Cascade's 1.05 to 1.1 times the limit: with frames of
-2^16 bits about 1.21 times at 0.5 %, 1.31 at 0.2 %, 1.48 at 0.1 %, and never less than 1.3 % of the bits, whatever the
+2^16 bits about 1.19 times at 0.5 %, 1.30 at 0.2 %, 1.48 at 0.1 %, and never less than 1.3 % of the bits, whatever the
 error rate; with frames of 2^14 never less than 3.1 %. That much of the key, at most, is what `Auto` pays for not
 waiting, and what a frame has cost before the fallback corrects it by Cascade; it weighs waiting alone.
 """

@@ -17,7 +17,7 @@ from qkdpost.bits import Bits
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.channel import BinarySymmetric, Channel, LogLikelihoods, UnsupportedChannel
 from qkdpost.reconciliation.ldpc.codes import QuasiCyclicCode
-from qkdpost.reconciliation.ldpc.decoders import DECODERS, Arithmetic, Decoded, LayeredDecoder
+from qkdpost.reconciliation.ldpc.decoders import DECODERS, Arithmetic, Decoded, LayeredDecoder, Patience
 from qkdpost.reconciliation.ldpc_design.lifting import lift
 from reference.belief import dense_matrix, layered_min_sum, sum_product
 
@@ -49,7 +49,7 @@ def test_layered_decoder_is_its_twin_bit_for_bit(name: str) -> None:
     errors = _errors(generator, 70, 0.035)
     syndromes = _syndromes(errors)
     decoded = decoder.compile(SMALL).decode(_pack(syndromes), BinarySymmetric(error_rate_ppm=35_000))
-    arithmetic = decoder.arithmetic(SMALL.rows, SMALL.columns)
+    arithmetic = decoder.arithmetic(SMALL)
     level = round(arithmetic.units_per_nat * math.log(0.965 / 0.035))
     for frame in range(0, 70, 9):
         pattern, iterations, found = layered_min_sum(
@@ -76,7 +76,7 @@ def test_blocks_of_several_registers_are_decoded_as_by_the_twin(name: str) -> No
     values = generator.normal(2.0, 1.3, (3, code.frame_bits)).astype(np.float32)
     syndromes = np.zeros((3, code.syndrome_bits // 64), dtype=np.uint64)
     decoded = decoder.compile(code).decode(syndromes, LogLikelihoods(values=values))
-    arithmetic = decoder.arithmetic(code.rows, code.columns)
+    arithmetic = decoder.arithmetic(code)
     most = np.iinfo(decoder.dtype).max
     for frame in range(3):
         pattern, iterations, found = layered_min_sum(
@@ -182,6 +182,7 @@ class TestConduct:
         {"many_checks": Arithmetic(units_per_nat=3, correction=17, max_magnitude=128)},
         {"many_checks": Arithmetic(units_per_nat=0, correction=17, max_magnitude=36)},
         {"dtype": np.int16, "many_checks": Arithmetic(units_per_nat=64, correction=344, max_magnitude=2000)},
+        {"long_checks": ((60, Arithmetic(units_per_nat=5, correction=157, max_magnitude=48)),)},
         {"max_iterations": 0},
     ],
 )
@@ -190,6 +191,23 @@ def test_arithmetic_that_does_not_fit_its_type_is_refused(changes: dict[str, Any
     assert isinstance(fast, LayeredDecoder)
     with pytest.raises(InputError):
         replace(fast, **changes)
+
+
+def test_arithmetic_goes_by_checks_for_a_bit_and_by_bits_of_a_check() -> None:
+    few, many, long, longer = (
+        Arithmetic(units_per_nat=units, correction=17, max_magnitude=36) for units in (2, 3, 4, 5)
+    )
+    decoder = LayeredDecoder(
+        dtype=np.int8,
+        few_checks=few,
+        many_checks=many,
+        max_iterations=2,
+        patience=Patience(first_iterations=1, max_missed_permille=1000, fewer_permille=0),
+        long_checks=((12, longer), (9, long)),
+    )
+    # Three checks, two columns of degree 2 and so many of degree 3: checks of 7 1/3, 8 1/3, 9 1/3, 11 1/3, 12 1/3 bits.
+    found = {threes: decoder.arithmetic(lift(3, {2: 2, 3: threes}, 64, seed=1)) for threes in (6, 7, 8, 10, 11)}
+    assert found == {6: many, 7: few, 8: long, 10: long, 11: longer}
 
 
 _TINY = """

@@ -53,7 +53,7 @@ def test_each_frame_is_decoded_from_its_own_values_as_its_twin_does(name: str) -
     syndromes = _syndromes(SMALL, _pack(words))
     decoded = decoder.compile(SMALL).decode(syndromes, LogLikelihoods(values=values))
     assert (_unpack(decoded.words) == words).all(axis=1).mean() > 0.9
-    arithmetic = decoder.arithmetic(SMALL.rows, SMALL.columns)
+    arithmetic = decoder.arithmetic(SMALL)
     largest = int(np.iinfo(decoder.dtype).max)
     for frame in (0, 31, 32, 63, 64, 99, 149):
         units = np.rint(np.clip(values[frame] * np.float32(arithmetic.units_per_nat), -largest, largest))

@@ -59,7 +59,7 @@ def test_the_channel_scatters_as_counts_of_errors_do() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["qc023-0256", "qc110-0256", "qc052-0064"])
+@pytest.mark.parametrize("name", ["qc046-0128", "qc110-0256", "qc052-0064"])
 def test_a_waterfall_lies_where_the_manifest_says(name: str) -> None:
     law = manifest()["codes"][name]["waterfall"]["fast"]
     middle, width = measure_waterfall(load_code(name), "fast", 256, law[0] / 1e6, seed=77)

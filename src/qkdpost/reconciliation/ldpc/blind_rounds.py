@@ -30,7 +30,8 @@ __all__ = ["NeedLaw", "need_law", "next_width", "wanted_bits", "worth_trying"]
 _MIN_WIDTH = -6.0
 _HOPELESS = -3.0
 """So far below the middle of its law no frame is found."""
-_PATIENCE = 1.0
+_PATIENCE = 0.65
+"""So many widths below where they are to be tried first frames are decoded at once, without asking for more."""
 _LIKELY = 0.84
 """Where four of five frames converge: that is worth trying always."""
 _MIN_STEP_OF_KEY = 500

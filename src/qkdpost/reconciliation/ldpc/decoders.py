@@ -120,6 +120,8 @@ class LayeredDecoder:
         max_iterations: after which a frame is given up.
         patience: when it is given up earlier.
         rescue: name of the decoder that may try what this one gave up when no more will be disclosed, or "".
+        long_checks: arithmetic in place of `few_checks` for codes whose checks sum more than so many bits on average,
+            the longest first: what each of their sums is rounded by adds up.
     """
 
     dtype: type[np.int8] | type[np.int16]
@@ -128,11 +130,12 @@ class LayeredDecoder:
     max_iterations: int
     patience: Patience
     rescue: str = ""
+    long_checks: tuple[tuple[int, Arithmetic], ...] = ()
 
     def __post_init__(self) -> None:
         if self.dtype not in _MAX_CORRECTION:
             raise InputError(f"dtype of a layered decoder must be int8 or int16; found {self.dtype}")
-        for counting in (self.few_checks, self.many_checks):
+        for counting in (self.few_checks, self.many_checks, *(counting for _, counting in self.long_checks)):
             if not 0 <= counting.correction <= _MAX_CORRECTION[self.dtype]:
                 raise InputError(
                     f"correction must be in 0 ... {_MAX_CORRECTION[self.dtype]}; found {counting.correction}"
@@ -148,9 +151,12 @@ class LayeredDecoder:
                 f"{self.max_iterations} and {self.patience.first_iterations}"
             )
 
-    def arithmetic(self, rows: int, columns: int) -> Arithmetic:
-        """Return the arithmetic for codes with this number of block rows and columns."""
-        return self.many_checks if 100 * rows > 36 * columns else self.few_checks
+    def arithmetic(self, code: QuasiCyclicCode) -> Arithmetic:
+        """Return the arithmetic for a code."""
+        if 100 * code.rows > 36 * code.columns:
+            return self.many_checks
+        fitting = (counting for bits, counting in self.long_checks if len(code.edges) > bits * code.rows)
+        return next(fitting, self.few_checks)
 
     def compile(self, code: QuasiCyclicCode) -> CompiledDecoder:
         """Return this decoder made ready for `code`, with its working memory."""
@@ -163,7 +169,7 @@ class _CompiledLayeredDecoder:
 
     def __init__(self, decoder: LayeredDecoder, code: QuasiCyclicCode) -> None:
         self._decoder, self._code = decoder, code
-        self._arithmetic = decoder.arithmetic(code.rows, code.columns)
+        self._arithmetic = decoder.arithmetic(code)
         dtype = np.dtype(decoder.dtype)
         edges, blocks = posterior_moves(code, place_step(code.size, dtype.itemsize))
         self._structure = (code.row_starts, code.edge_bits, code.edge_shifts, code.size, edges, blocks)
@@ -269,6 +275,10 @@ DECODERS: dict[str, Decoder] = {
         max_iterations=50,
         patience=Patience(first_iterations=10, max_missed_permille=360, fewer_permille=11),
         rescue="patient",
+        long_checks=(
+            (100, Arithmetic(units_per_nat=4, correction=17, max_magnitude=48)),
+            (60, Arithmetic(units_per_nat=5, correction=20, max_magnitude=48)),
+        ),
     ),
     "accurate": _ACCURATE,
     "patient": replace(

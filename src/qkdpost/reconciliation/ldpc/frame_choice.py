@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError
-from qkdpost.reconciliation.ldpc.codes import code_names, frame_bits_of, frame_lengths, manifest
+from qkdpost.reconciliation.ldpc.codes import code_names, frame_bits_of, frame_lengths, syndrome_bits_of
 from qkdpost.reconciliation.ldpc.disclosure import FIRST_WIDTHS
 
 __all__ = [
@@ -50,8 +50,11 @@ def frame_size(block_bits: int, frame_bits: int) -> int:
 
 def offered_codes(size: int) -> list[str]:
     """Return the codes with frames of `size` bits, and those for the lowest error rates, which longer frames lack."""
+    least = min(_checks_permille(name) for name in code_names() if frame_bits_of(name) == size)
     return [
-        name for name in code_names() if frame_bits_of(name) == size or (_is_low(name) and frame_bits_of(name) < size)
+        name
+        for name in code_names()
+        if frame_bits_of(name) == size or (frame_bits_of(name) < size and _checks_permille(name) < least)
     ]
 
 
@@ -103,5 +106,5 @@ def _least_block_bits(size: int) -> int:
     return -(-2 * size // 3)
 
 
-def _is_low(name: str) -> bool:
-    return "layers" in manifest()["codes"][name]["search"]
+def _checks_permille(name: str) -> int:
+    return 1000 * syndrome_bits_of(name) // frame_bits_of(name)

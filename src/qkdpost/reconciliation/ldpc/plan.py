@@ -59,7 +59,7 @@ _LESS_WELL_COST_PERMILLE = 8
 """By how much more a plan counts as costing that punctures more bits than the best order of the code has."""
 _VERY_FEW_CHECKS_PERMILLE = 20
 """Frames of a code of fewer checks hold so few errors that far more come oftener than the normal law says ..."""
-_HEAVY_TAIL_PERMILLE = 1250
+_HEAVY_TAIL_PERMILLE = 1400
 """... so that enough for the last try lies so much farther above the middle."""
 _TYPICAL_WIDTHS = 600
 """How far above the middle of the law a frame's disclosure ends on average, in thousandths of its width."""
