@@ -72,14 +72,16 @@ def test_a_flipped_bit_is_told(tmp_path_factory: pytest.TempPathFactory, data: s
     path = tmp_path_factory.mktemp("flip") / "results.jsonl"
     found = written(path, 3)
     content = bytearray(path.read_bytes())
-    place = data.draw(st.integers(0, len(content) - 1))
+    last_break = content.rindex(b"\n", 0, -1)
+    place = data.draw(st.integers(0, len(content) - 1) | st.just(last_break))
     content[place] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
     try:
         kept = list(read(path))
     except qp.InputError:
         return
-    assert kept in (found, found[:2])  # in the head's spaces, or in the last line, which counts as unfinished
+    # In the head's spaces; or in the last line, which counts as unfinished, and which the one before it may be part of.
+    assert kept in (found, found[:1] if place == last_break else found[:2])
 
 
 def test_a_damaged_line_in_the_middle_is_named(path: Path) -> None:

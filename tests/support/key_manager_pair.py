@@ -32,7 +32,10 @@ SMALL = PoolSettings(window_bytes=1024, floor_bytes=64, least_answer_bytes=64, c
 
 
 class Ledger:
-    """Every byte that was ever taken to be sent, across crashes and restores: none may be taken twice."""
+    """Every byte that was ever taken for what may have been sent, across crashes and restores: none is taken twice.
+
+    What a turn takes that never ends, since power is cut in it, is not sent: nothing leaves before the turn is stored.
+    """
 
     def __init__(self) -> None:
         self.uses: dict[tuple[bytes, int], tuple[str, int]] = {}
@@ -44,8 +47,16 @@ class Ledger:
             segment = end.pool.order[number]
             for place in range(offset, offset + length):
                 position = place if end.pool.own.number == 0 else segment.length - 1 - place
-                before = self.uses.setdefault((segment.identifier, position), (end.name, self.count))
+                use = segment.identifier, position
+                before = self.uses.setdefault(use, (end.name, self.count))
                 assert before == (end.name, self.count), f"{end.name} uses byte {position} of segment {number} again"
+                end.taken.append(use)
+
+    def forget(self, end: End) -> None:
+        """Let what an end took in a turn that is not stored be taken again."""
+        for use in end.taken:
+            del self.uses[use]
+        end.taken.clear()
 
 
 class Kept(msgspec.Struct):
@@ -87,6 +98,8 @@ class End:
         self.shares: list[tuple[CarrySegment, bytes]] = []
         self.events: list[tuple[str, Any]] = []
         self.answers = True
+        self.taken: list[tuple[bytes, int]] = []
+        """What the open turn takes to be sent."""
         self.start()
 
     def start(self) -> None:
@@ -135,12 +148,14 @@ class End:
             "manager", b"keys", msgspec.msgpack.encode(Kept(self.held, self.assigned, self.released, self.void))
         )
         self.store.commit()
+        self.taken.clear()
         self.session.committed()
         self.told.update(self.released)
         assert self.booked.balance() == 8 * self.pool.stored_bytes
 
     def crash(self, snapshot: Any = None) -> None:
         """End the process, perhaps put back a backup, and begin another one."""
+        self.ledger.forget(self)
         self.store.reopen()
         if snapshot is not None:
             self.store.restore(snapshot)
