@@ -7,6 +7,8 @@ before a block is seen must have room for all of them, whatever error rate the b
 
 from __future__ import annotations
 
+from functools import cache
+
 from qkdpost.checks import whole_number
 from qkdpost.errors import InputError
 from qkdpost.reconciliation.ldpc.codes import code_names, frame_bits_of, frame_lengths, syndrome_bits_of
@@ -48,14 +50,15 @@ def frame_size(block_bits: int, frame_bits: int) -> int:
     return fitting[-1] if fitting else sizes[0]
 
 
-def offered_codes(size: int) -> list[str]:
+@cache
+def offered_codes(size: int) -> tuple[str, ...]:
     """Return the codes with frames of `size` bits, and those for the lowest error rates, which longer frames lack."""
     least = min(_checks_permille(name) for name in code_names() if frame_bits_of(name) == size)
-    return [
+    return tuple(
         name
         for name in code_names()
         if frame_bits_of(name) == size or (frame_bits_of(name) < size and _checks_permille(name) < least)
-    ]
+    )
 
 
 def has_few_frames(block_bits: int, size: int) -> bool:
