@@ -93,8 +93,10 @@ class History(RuleBasedStateMachine):
     def add_transferred_segment(self, length: int) -> None:
         number = next(self.segments)
         identifier, content = number.to_bytes(16, "big"), self.pair.draw.randbytes(length)
-        for end in self.pair.ends[::-1]:  # the follower has it before its source says that it may be used
-            self.guarded(end, lambda end=end: end.add(identifier, content, vouched=True))
+        leader, follower = self.pair.ends
+        self.guarded(follower, lambda: follower.add(identifier, content, vouched=True))
+        if identifier in follower.pool.order.by_identifier:  # before that the source says to nobody that it may be used
+            self.guarded(leader, lambda: leader.add(identifier, content, vouched=True))
 
     # What the line does.
 
