@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -67,17 +69,23 @@ class Conversation:
         return pair
 
 
-CONVERSATIONS = {
-    "cascade, of which frames are wrong": Conversation([1, 3]),
-    "ldpc": Conversation([], correction=qp.Ldpc(frame_bits=2**14)),
+CASES: dict[str, Callable[[], Conversation]] = {
+    "cascade, of which frames are wrong": lambda: Conversation([1, 3]),
+    "ldpc": lambda: Conversation([], correction=qp.Ldpc(frame_bits=2**14)),
 }
 
 
-@pytest.mark.parametrize("name", CONVERSATIONS)
+@functools.cache
+def conversation_of(name: str) -> Conversation:
+    """Return the conversation, held when it is first asked for and not when tests are collected."""
+    return CASES[name]()
+
+
+@pytest.mark.parametrize("name", CASES)
 @settings(max_examples=100)
 @given(data=st.data())
 def test_whatever_of_a_block_is_heard_in_whatever_place(name: str, data: st.DataObject) -> None:
-    conversation = CONVERSATIONS[name]
+    conversation = conversation_of(name)
     clean = conversation.clean.keys("alice")
     assert clean
     places = st.sampled_from(conversation.places)

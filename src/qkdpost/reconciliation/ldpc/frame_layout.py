@@ -161,7 +161,7 @@ def frame_layout(name: str, punctured_bits: int, shortened_bits: int) -> FrameLa
     order = _shortening_order(name)
     free = np.ones(order.size, dtype=np.bool_)
     free[punctured] = False
-    first = order[: shortened_bits + punctured_bits]
+    first = order[: shortened_bits + punctured_bits]  # no more of them than are punctured are not free
     shortened = np.sort(first[free[first]][:shortened_bits])
     free[shortened] = False
     return FrameLayout(key=np.flatnonzero(free).astype(np.uint32), punctured=punctured, shortened=shortened)
