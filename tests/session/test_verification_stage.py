@@ -133,5 +133,5 @@ def test_dropped_bits_are_among_the_errors_of_their_intensity(monkeypatch: pytes
     pair.run()
     assert pair.keys("alice") == pair.keys("bob") != {}
     reports = [event.report for role in pair.events for event in pair.events[role] if isinstance(event, KeyReady)]
-    assert reports[0].dropped_frames == reports[1].dropped_frames >= 2  # Cascade itself misses one in a few thousand
+    assert [report.dropped_frames for report in reports] == [3, 3]  # with one that Cascade itself leaves wrong here
     assert reports[0].key_errors == reports[1].key_errors
